@@ -1,0 +1,76 @@
+"""Time is a parameter: everything that schedules asks a `Clock`, nothing asks the operating system.
+
+An `Instant` is a whole number of microseconds since 1970-01-01T00:00:00Z (negative before), leap seconds ignored.
+Durations are seconds as `float`. Monotonic time is seconds from an arbitrary start and never goes back.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from launchd.errors import InvalidError
+
+Instant = int
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Clock(Protocol):
+    """What the daemon knows of time."""
+
+    def now(self) -> Instant:
+        """Wall time; may jump either way."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; only differences mean anything."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that many seconds of monotonic time."""
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> Instant:
+        """Wall time from the kernel."""
+        return time.time_ns() // 1000
+
+    def monotonic(self) -> float:
+        """CLOCK_MONOTONIC."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on the running loop."""
+        await asyncio.sleep(seconds)
+
+
+def from_datetime(value: datetime) -> Instant:
+    """The instant of an aware datetime; a naive one is refused with `InvalidError`."""
+    if value.tzinfo is None:
+        raise InvalidError(f"{value.isoformat()} has no time zone: write it in UTC, ending in Z")
+    return (value - _EPOCH) // _MICROSECOND
+
+
+def to_datetime(instant: Instant) -> datetime:
+    """The aware UTC datetime of an instant; years 1 to 9999 only, else OverflowError."""
+    return _EPOCH + timedelta(microseconds=instant)
+
+
+def format_instant(instant: Instant) -> str:
+    """RFC 3339 in UTC ending in Z; fractions only where there are any."""
+    return to_datetime(instant).isoformat().replace("+00:00", "Z")
+
+
+def parse_instant(text: str) -> Instant:
+    """The instant of an RFC 3339 text with a zone; raises `InvalidError` for anything else."""
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidError(f"{text!r} is not a time such as 2026-01-31T06:00:00Z") from error
+    return from_datetime(value)

@@ -1,0 +1,331 @@
+"""The configuration: TOML to frozen structs, every problem at once, each with its table, its key and what is allowed.
+
+Files are found at `--config`, `$LAUNCHD_CONFIG`, `/etc/launchd/launchd.toml`; none means the defaults. Units are in the
+names of the keys. Secrets are never values here, only paths to them.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, inspect
+
+from launchd.cron import Recurrence, parse_cron, parse_every
+from launchd.errors import ConfigError, InvalidError, Problem
+from launchd.schedule import Catchup, Overlap
+
+T = TypeVar("T", bound=msgspec.Struct)
+SYSTEM_CONFIG = Path("/etc/launchd/launchd.toml")
+SYSTEM_SOCKET = Path("/run/launchd/admin.sock")
+# sun_path of unix(7) holds 108 bytes with the final NUL.
+MAX_SOCKET_PATH = 107
+
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="a name of a-z, 0-9 and _")]
+Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+Days = Annotated[float, Meta(gt=0, le=3_650)]
+
+
+class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[daemon]`: where state lives, how stopping goes, what is logged, how long ended jobs are kept."""
+
+    state_directory: str | None = None
+    drain_seconds: Seconds = 30.0
+    cancel_seconds: Seconds = 10.0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    keep_succeeded_days: Days = 7.0
+    keep_failed_days: Days = 30.0
+    keep_ledger_days: Days = 35.0
+    minimum_free_mib: Annotated[int, Meta(ge=0, le=1_000_000)] = 256
+
+
+class AdminConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[admin]`: the socket that operators talk to."""
+
+    socket: str | None = None
+    socket_mode: Annotated[str, Meta(pattern=r"^0[0-7]{3}$", description='an octal mode such as "0660"')] = "0660"
+
+
+class LocksConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[locks]`: who keeps the locks."""
+
+    backend: Literal["sqlite"] = "sqlite"
+    lease_seconds: Annotated[float, Meta(ge=3, le=3_600)] = 60.0
+
+
+class TasksConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[tasks]`: modules whose tasks are loaded beside the built-in ones."""
+
+    modules: list[str] = []
+
+
+class QueueConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[queues.NAME]`: how many jobs of it run at once."""
+
+    concurrency: Annotated[int, Meta(ge=1, le=1_000)] = 10
+
+
+class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[schedules.NAME]`: when jobs of a task are made. Exactly one of `cron` and `every`."""
+
+    task: str | None = None
+    cron: str | None = None
+    every: str | None = None
+    args: dict[str, Any] = {}
+    enabled: bool = True
+    catchup: Catchup = Catchup.LATEST
+    overlap: Overlap = Overlap.SKIP
+    misfire_grace_seconds: Seconds | None = None
+    run_on_first_start: bool = False
+
+    def recurrence(self) -> Recurrence:
+        """When it is due; raises InvalidError with the reason."""
+        if (self.cron is None) == (self.every is None):
+            raise InvalidError("expected exactly one of cron and every")
+        return parse_cron(self.cron) if self.cron is not None else parse_every(self.every or "")
+
+
+class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[sources.NAME]`: one upstream of launch data; None means the source's own default."""
+
+    enabled: bool = True
+    base_url: Annotated[str, Meta(pattern=r"^https?://", description="an http(s) URL")] | None = None
+    rate: (
+        Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}/[smhd]$", description='a rate such as "15/h" or "2/s"')] | None
+    ) = None
+    token_file: str | None = None
+    timeout_seconds: Annotated[float, Meta(ge=1, le=600)] = 30.0
+    priority: Annotated[int, Meta(ge=0, le=100)] | None = None
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole configuration. `path` is the file it came from, None for the defaults."""
+
+    daemon: DaemonConfig = DaemonConfig()
+    admin: AdminConfig = AdminConfig()
+    locks: LocksConfig = LocksConfig()
+    tasks: TasksConfig = TasksConfig()
+    queues: dict[str, QueueConfig] = {}
+    schedules: dict[str, ScheduleConfig] = {}
+    sources: dict[str, SourceConfig] = {}
+    path: str | None = None
+
+    @property
+    def state_directory(self) -> Path:
+        """Where the databases are."""
+        return Path(self.daemon.state_directory or default_state_directory()).expanduser()
+
+    @property
+    def socket(self) -> Path:
+        """The admin socket's path."""
+        if self.admin.socket:
+            return Path(self.admin.socket).expanduser()
+        directory = runtime_directory()
+        return (directory or self.state_directory) / "admin.sock"
+
+
+DEFAULT_QUEUES = {
+    "default": QueueConfig(concurrency=10),
+    "scraping": QueueConfig(concurrency=2),
+    "monitoring": QueueConfig(concurrency=2),
+}
+DEFAULT_SCHEDULES = {
+    "scrape_launch_data": ScheduleConfig(task="scrape_launch_data", cron="0 */6 * * *", run_on_first_start=True),
+    "health_check": ScheduleConfig(task="health_check", cron="*/15 * * * *"),
+    "prune": ScheduleConfig(task="prune", cron="17 3 * * *"),
+}
+
+# The most characters of a wrong value that a message repeats.
+_SHOWN = 80
+_TABLES = ("daemon", "admin", "locks", "tasks", "queues", "schedules", "sources")
+
+
+def find(explicit: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The file to read, or None for the defaults. A file named explicitly must exist (ConfigError)."""
+    named = explicit or environ.get("LAUNCHD_CONFIG")
+    if named:
+        path = Path(named)
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such file; name another with --config, or leave it out for the defaults")
+        return path
+    return SYSTEM_CONFIG if SYSTEM_CONFIG.is_file() else None
+
+
+def load(path: Path | None, *, sources: Iterable[str] = ()) -> Config:
+    """Read and check a file; `sources` are the names that `[sources.*]` may have.
+
+    Raises ConfigError with all problems.
+    """
+    if path is None:
+        return parse("", sources=sources)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    return parse(text, sources=sources, path=str(path))
+
+
+def parse(text: str, *, sources: Iterable[str] = (), path: str | None = None) -> Config:
+    """The configuration in a TOML text, over the defaults."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path or 'configuration'} is not TOML: {error}") from error
+    problems: list[Problem] = []
+    problems += [Problem(key, _unknown(key, _TABLES, "table")) for key in document if key not in _TABLES]
+    daemon = _struct(document.get("daemon", {}), DaemonConfig, "daemon", problems)
+    admin = _struct(document.get("admin", {}), AdminConfig, "admin", problems)
+    locks = _struct(document.get("locks", {}), LocksConfig, "locks", problems)
+    tasks = _struct(document.get("tasks", {}), TasksConfig, "tasks", problems)
+    queues = _named(document.get("queues", {}), QueueConfig, "queues", problems)
+    schedules = _named(document.get("schedules", {}), ScheduleConfig, "schedules", problems)
+    upstreams = _named(document.get("sources", {}), SourceConfig, "sources", problems)
+    source_names = list(sources)
+    problems += [
+        Problem(f"sources.{name}", _unknown(name, source_names, "source"))
+        for name in upstreams
+        if source_names and name not in source_names
+    ]
+    merged = _with_defaults(document.get("schedules", {}), schedules, problems)
+    if problems:
+        raise ConfigError(render(problems, path), errors=problems)
+    return Config(
+        daemon=daemon,
+        admin=admin,
+        locks=locks,
+        tasks=tasks,
+        queues=DEFAULT_QUEUES | queues,
+        schedules=merged,
+        sources=upstreams,
+        path=path,
+    )
+
+
+def render(problems: Iterable[Problem], path: str | None = None) -> str:
+    """The problems as an operator reads them, one a line: `[queues.scraping] concurrency: expected 1..1000, got 0`."""
+    lines = [f"{path}:"] if path else []
+    for problem in problems:
+        table, _, key = problem.path.rpartition(".")
+        lines.append(f"[{table}] {key}: {problem.message}" if table else f"[{key}]: {problem.message}")
+    return "\n".join(lines)
+
+
+def default_state_directory(environ: Mapping[str, str] = os.environ) -> Path:
+    """`$STATE_DIRECTORY` of systemd (its first entry), else the XDG state home."""
+    given = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if given:
+        return Path(given)
+    return Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "launchd"
+
+
+def runtime_directory(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """`$RUNTIME_DIRECTORY` of systemd, else the XDG runtime directory; None where there is neither."""
+    given = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    if given:
+        return Path(given)
+    xdg = environ.get("XDG_RUNTIME_DIR")
+    return Path(xdg) / "launchd" if xdg else None
+
+
+# --- tables to structs ---
+
+
+def _struct(table: object, kind: type[T], where: str, problems: list[Problem]) -> T:
+    """The struct of a table, its problems added to the list; defaults where a value was refused."""
+    if not isinstance(table, dict):
+        problems.append(Problem(where, f"expected a table, got {table!r}"))
+        return kind()
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    values = {}
+    for key, value in table.items():
+        if key not in fields:
+            problems.append(Problem(f"{where}.{key}", _unknown(key, fields, "key")))
+            continue
+        try:
+            values[key] = msgspec.convert(value, fields[key].type)
+        except msgspec.ValidationError:
+            expected = _expected(inspect.type_info(fields[key].type))
+            problems.append(Problem(f"{where}.{key}", f"expected {expected}, got {_shown(value)}"))
+    return kind(**values)
+
+
+def _named(table: object, kind: type[T], where: str, problems: list[Problem]) -> dict[str, T]:
+    if not isinstance(table, dict):
+        problems.append(Problem(where, f"expected tables named [{where}.NAME], got {table!r}"))
+        return {}
+    found = {}
+    for name, entry in table.items():
+        try:
+            msgspec.convert(name, Name)
+        except msgspec.ValidationError:
+            problems.append(Problem(f"{where}.{name}", "expected a name of a-z, 0-9 and _, starting with a letter"))
+        found[name] = _struct(entry, kind, f"{where}.{name}", problems)
+    return found
+
+
+def _with_defaults(
+    tables: dict[str, dict[str, object]], given: dict[str, ScheduleConfig], problems: list[Problem]
+) -> dict[str, ScheduleConfig]:
+    """The shipped schedules with what the file says of them, and the file's own; each checked as a whole."""
+    merged = dict(DEFAULT_SCHEDULES)
+    for name, entry in given.items():
+        shipped = DEFAULT_SCHEDULES.get(name)
+        said = {key: getattr(entry, key) for key in tables[name] if hasattr(entry, key)}
+        if shipped is not None and said.get("every") is not None:
+            said.setdefault("cron", None)
+        merged[name] = msgspec.structs.replace(shipped, **said) if shipped else entry
+        if merged[name].task is None:
+            problems.append(Problem(f"schedules.{name}.task", "required: the name of the task to run"))
+        try:
+            merged[name].recurrence()
+        except InvalidError as error:
+            key = "every" if entry.every is not None else "cron"
+            problems.append(Problem(f"schedules.{name}.{key}", error.detail))
+    return merged
+
+
+def _unknown(key: str, known: Iterable[str], what: str) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(key, names, n=1, cutoff=0.6)
+    return f"no such {what}; did you mean {close[0]}?" if close else f"no such {what}; known: {', '.join(names)}"
+
+
+def _shown(value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def _expected(info: inspect.Type) -> str:  # noqa: PLR0911 - a table of types, one line each
+    """What a type allows, in words."""
+    match info:
+        case inspect.Metadata(type=inner, extra_json_schema=extra):
+            return (extra or {}).get("description") or _expected(inner)
+        case inspect.UnionType(types=types):
+            return " or ".join(_expected(one) for one in types if not isinstance(one, inspect.NoneType))
+        case inspect.IntType() | inspect.FloatType():
+            return _range(info)
+        case inspect.StrType():
+            return "text"
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.LiteralType(values=values):
+            return "one of " + ", ".join(f'"{value}"' for value in values)
+        case inspect.EnumType(cls=cls):
+            return "one of " + ", ".join(f'"{member.value}"' for member in cls)
+        case inspect.ListType(item_type=item):
+            return f"a list of {_expected(item)}"
+        case _:
+            return "a table"
+
+
+def _range(info: inspect.IntType | inspect.FloatType) -> str:
+    low = info.ge if info.ge is not None else info.gt
+    if low is None or info.le is None:
+        return "a number"
+    if info.gt is not None:
+        return f"over {low:g}, up to {info.le:g}"
+    return f"{low:g}..{info.le:.0f}"

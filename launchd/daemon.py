@@ -1,0 +1,303 @@
+"""The composition root: the only place that builds things.
+
+Nesting is start order, its reverse is stop order: state directory, databases, what a dead instance left, task thread,
+pools, scheduler, admin socket. Everything that runs for ever is a task of one group: if one breaks, the daemon ends
+loudly.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import structlog
+import uvloop
+
+import launchd
+from launchd import config as configuration
+from launchd.admin.server import serve
+from launchd.clock import Clock, SystemClock
+from launchd.config import Config
+from launchd.db import Database, open_database, own_directory
+from launchd.engine.builtin import Keeping, health_task, prune_task
+from launchd.engine.bus import Bus
+from launchd.engine.checks import dispatcher_check, loop_check, scheduler_check
+from launchd.engine.control import Control, Lifecycle
+from launchd.engine.dispatcher import Dispatcher
+from launchd.engine.executor import Executor, Stop
+from launchd.engine.loading import Options, load_tasks, plan_schedules, pool_sizes
+from launchd.engine.maker import JobMaker
+from launchd.engine.pool import Pool, Shared
+from launchd.engine.port import EnginePort
+from launchd.engine.reaper import Reaper
+from launchd.engine.scheduler import Scheduler
+from launchd.job import IdMaker
+from launchd.launches.sources import SOURCES
+from launchd.launches.store import LaunchStore
+from launchd.launches.tasks import Tracker, launch_tasks
+from launchd.locks.manager import LockManager
+from launchd.locks.sqlite import SqliteLocks
+from launchd.ops import logs
+from launchd.ops.checks import database_check, disk_check, locks_check
+from launchd.ops.health import Check, Finding, Health, Level
+from launchd.ops.systemd import notify
+from launchd.store.jobs import JobStore
+from launchd.store.schedules import ScheduleStore
+from launchd.task import Task
+
+_log = structlog.get_logger("launchd.daemon")
+
+
+class Daemon(NamedTuple):
+    """A running daemon, as those who started it see it. Set `hurry` to make its stop wait for nothing."""
+
+    control: Control
+    launches: LaunchStore
+    socket: Path
+    hurry: asyncio.Event
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What `running` drives; made by `_build`, in order of need."""
+
+    config: Config
+    clock: Clock
+    life: Lifecycle
+    dispatcher: Dispatcher
+    executor: Executor
+    locks: LockManager
+    scheduler: Scheduler
+    reaper: Reaper
+    control: Control
+
+
+@asynccontextmanager
+async def running(
+    config: Config, *, clock: Clock | None = None, options: Options | None = None, tasks: Iterable[Task] = ()
+) -> AsyncIterator[Daemon]:
+    """A daemon that is ready when the body starts, and has stopped in good order when the body is left.
+
+    `tasks` are added to the built-in ones and to those of `[tasks] modules`. Raises ConfigError, AlreadyRunningError
+    and StoreError before anything was started.
+    """
+    clock, options = clock or SystemClock(), options or Options()
+    directory = config.state_directory
+    async with (
+        own_directory(directory),
+        open_database(directory / "jobs.db", "jobs", clock) as jobs_db,
+        open_database(directory / "launches.db", "launches", clock) as launches_db,
+    ):
+        launches = LaunchStore(launches_db)
+        tracker = Tracker(launches, config.sources, clock)
+        databases = (jobs_db, launches_db)
+        parts = await _build(config, options, clock, databases=databases, tracker=tracker, given=tasks)
+        hurry = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            scheduler = group.create_task(parts.scheduler.run()) if options.scheduler else None
+            loops = [group.create_task(parts.reaper.run()), group.create_task(parts.locks.run())]
+            loops += [group.create_task(pool.run()) for pool in parts.dispatcher.pools.values()]
+            try:
+                async with serve(parts.control, launches, config.socket, int(config.admin.socket_mode, 8)):
+                    parts.life.ready = True
+                    notify("READY=1", "STATUS=running")
+                    _log.info("ready", socket=str(config.socket), state=str(directory), version=launchd.__version__)
+                    try:
+                        yield Daemon(parts.control, launches, config.socket, hurry)
+                    finally:
+                        await _stop(parts, scheduler, hurry)
+            finally:
+                for loop in loops:
+                    loop.cancel()
+    _log.info("stopped")
+
+
+async def _build(
+    config: Config,
+    options: Options,
+    clock: Clock,
+    *,
+    databases: tuple[Database, Database],
+    tracker: Tracker,
+    given: Iterable[Task],
+) -> _Parts:
+    """Make the parts, take back what a dead instance ran, and load what is remembered."""
+    new_id = IdMaker()
+    life = Lifecycle(new_id(clock.now()), launchd.__version__, clock)
+    jobs, schedules = JobStore(databases[0], life.instance), ScheduleStore(databases[0])
+    health, port, bus, dispatcher = Health(clock), EnginePort(asyncio.get_running_loop()), Bus(), Dispatcher()
+    tasks = load_tasks(config, [*_built_in(config, port, health, jobs, clock), *launch_tasks(tracker), *given])
+    planned = plan_schedules(config, tasks)
+    sizes = pool_sizes(config, options)
+    lease = config.locks.lease_seconds
+    backend = SqliteLocks(databases[0], clock, lease_seconds=lease)
+    await _recover(jobs, backend, life.instance, clock)
+    locks = LockManager(
+        backend, clock, life.instance, on_loss=dispatcher.lock_lost, on_free=dispatcher.lock_freed, lease_seconds=lease
+    )
+    maker = JobMaker(tasks, config.queues, new_id)
+    scheduler = Scheduler(clock, schedules, lambda one, at: maker.fired(one, at, clock.now()), dispatcher.wake)
+    await scheduler.load(planned)
+    executor = dispatcher.executor = Executor(clock, dispatcher.report)
+    shared = Shared(clock, jobs, locks, executor, tasks, port, bus)
+    pools = dispatcher.pools
+    pools |= {name: Pool(name, concurrency, shared) for name, concurrency in sizes.items()}
+    for name, (paused, note) in (await jobs.queue_states()).items():
+        if name in pools:
+            pools[name].paused, pools[name].note = paused, note
+    reaper = Reaper(clock, jobs, executor, pools, bus)
+    control = Control(
+        clock=clock,
+        life=life,
+        tasks=tasks,
+        maker=maker,
+        jobs=jobs,
+        schedules=schedules,
+        scheduler=scheduler,
+        pools=pools,
+        executor=executor,
+        locks=locks,
+        lock_backend=config.locks.backend,
+        health=health,
+        bus=bus,
+        check_sources=tracker.check_sources,
+    )
+    port.trigger_job = control.trigger_from_task
+    health.add("database", database_check(databases))
+    health.add("locks", locks_check(backend, config.locks.backend))
+    health.add("scheduler", scheduler_check(scheduler, clock, enabled=options.scheduler))
+    health.add("dispatcher", dispatcher_check(pools, jobs, clock))
+    health.add("event_loop", loop_check(reaper))
+    health.add("sources", _sources_check(tracker))
+    health.add("disk", disk_check(config.state_directory, config.daemon.minimum_free_mib))
+    return _Parts(config, clock, life, dispatcher, executor, locks, scheduler, reaper, control)
+
+
+def _built_in(config: Config, port: EnginePort, health: Health, jobs: JobStore, clock: Clock) -> list[Task]:
+    """The engine's own tasks."""
+    daemon = config.daemon
+    keeping = Keeping(daemon.keep_succeeded_days, daemon.keep_failed_days, daemon.keep_ledger_days)
+    return [health_task(port, health.report), prune_task(jobs, clock, keeping)]
+
+
+def _sources_check(tracker: Tracker) -> Check:
+    """What the tracker says of its sources, as a finding."""
+
+    async def check() -> Finding:
+        well, detail = await tracker.health()
+        return Finding(Level.HEALTHY if well else Level.DEGRADED, detail)
+
+    return check
+
+
+async def _recover(jobs: JobStore, locks: SqliteLocks, instance: str, clock: Clock) -> None:
+    """One daemon owns the directory, so whatever another instance ran or held is over."""
+    voided = await locks.void_others(instance)
+    rescued = await jobs.rescue(clock.now())
+    if rescued.queued or rescued.quarantined or rescued.cancelled or voided:
+        _log.warning("rescued", voided_locks=voided, **rescued._asdict())
+
+
+async def _stop(parts: _Parts, scheduler: asyncio.Task[None] | None, hurry: asyncio.Event) -> None:
+    """No new fires, no new claims, drain, cancel, put back on disk: in this order, within bounds."""
+    parts.life.stopping = True
+    notify("STOPPING=1", "STATUS=draining")
+    if scheduler is not None:
+        scheduler.cancel()
+    pools = list(parts.dispatcher.pools.values())
+    for pool in pools:
+        pool.closing = True
+    running = sum(len(pool.running) for pool in pools)
+    _log.info("stopping", running=running, drain_seconds=parts.config.daemon.drain_seconds)
+
+    async def idle() -> None:
+        await asyncio.gather(*(pool.idle() for pool in pools))
+
+    if not await _within(idle(), parts.config.daemon.drain_seconds, hurry, parts.clock):
+        for pool in pools:
+            pool.stop_all(Stop.DRAIN)
+        if not await _within(idle(), parts.config.daemon.cancel_seconds, hurry, parts.clock):
+            abandoned = [await pool.abandon(parts.clock.now()) for pool in pools]
+            _log.warning("put_back", jobs=sum(abandoned))
+    if not await parts.executor.close(1.0):
+        _log.error("task_thread_blocked", detail="a task blocks its loop; it ends with this process")
+
+
+async def _within(work: Awaitable[None], seconds: float, hurry: asyncio.Event, clock: Clock) -> bool:
+    """Whether the work was done before the time was up or somebody was in a hurry."""
+    done = asyncio.ensure_future(work)
+    others = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(hurry.wait())]
+    try:
+        await asyncio.wait([done, *others], return_when=asyncio.FIRST_COMPLETED)
+        return done.done()
+    finally:
+        for future in (done, *others):
+            future.cancel()
+
+
+# --- what the command line calls ---
+
+
+def main(
+    config_path: str | None,
+    *,
+    queues: list[str] | None = None,
+    concurrency: int | None = None,
+    scheduler: bool = True,
+    workers: bool = True,
+    log_level: str | None = None,
+) -> int:
+    """Run the daemon until SIGTERM or SIGINT; the exit code. Raises LaunchdError when it cannot start."""
+    config = load_config(config_path)
+    logs.configure(log_level or config.daemon.log_level, config.daemon.log_format)
+    options = Options(queues, concurrency, scheduler, workers)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_signal(config, options))
+    return 0
+
+
+def check(config_path: str | None) -> str:
+    """Check a configuration as the daemon would, tasks and schedules included; one line for the operator.
+
+    Raises ConfigError with all problems.
+    """
+    config = load_config(config_path)
+    with TemporaryDirectory(prefix="launchd-check-") as scratch:
+        tasks, schedules = asyncio.run(_try_out(config, Path(scratch)))
+    name = config.path or "the built-in configuration"
+    return f"{name} is valid: {len(config.queues)} queues, {schedules} schedules, {tasks} tasks"
+
+
+async def _try_out(config: Config, scratch: Path) -> tuple[int, int]:
+    """Load tasks and schedules beside a scratch state directory; how many there are."""
+    clock = SystemClock()
+    async with (
+        open_database(scratch / "jobs.db", "jobs", clock) as jobs_db,
+        open_database(scratch / "launches.db", "launches", clock) as launches_db,
+    ):
+        tracker = Tracker(LaunchStore(launches_db), config.sources, clock)
+        port, jobs = EnginePort(asyncio.get_running_loop()), JobStore(jobs_db, "check")
+        tasks = load_tasks(config, [*_built_in(config, port, Health(clock), jobs, clock), *launch_tasks(tracker)])
+        return len(tasks), len(plan_schedules(config, tasks))
+
+
+def load_config(config_path: str | None) -> Config:
+    """The configuration from where it is found."""
+    return configuration.load(configuration.find(config_path), sources=SOURCES)
+
+
+async def _until_signal(config: Config, options: Options) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    async with running(config, options=options) as daemon:
+
+        def ask() -> None:
+            (daemon.hurry if stop.is_set() else stop).set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ask)
+        await stop.wait()

@@ -1,0 +1,65 @@
+"""The engine's own tasks: `health_check` and `prune`."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import structlog
+
+from launchd.clock import DAY, SECOND, Clock
+from launchd.engine.port import EnginePort
+from launchd.ops.health import HealthReport, Level
+from launchd.store.jobs import IDEMPOTENCY_SECONDS, JobStore
+from launchd.task import Context, Task, task
+
+_log = structlog.get_logger("launchd.health")
+# Rows deleted in one commit: the writer is free again after a few milliseconds.
+PRUNE_BATCH = 500
+
+
+class Keeping(NamedTuple):
+    """How long ended things are kept, in days."""
+
+    succeeded: float
+    failed: float
+    ledger: float
+
+
+def health_task(port: EnginePort, report: Callable[[], Awaitable[HealthReport]]) -> Task:
+    """The task that looks after the daemon's health and says in the log what is wrong."""
+
+    @task(queue="monitoring", max_retries=0, timeout=60)
+    async def health_check(_ctx: Context) -> dict[str, Any]:
+        """Check database, locks, sources, disk and queues."""
+        found = await port.on_control(report)
+        for name, check in found.checks.items():
+            if check.level is not Level.HEALTHY:
+                _log.warning("health", check=name, level=check.level.value, detail=check.detail)
+        checks = {name: {"status": check.level.value, "detail": check.detail} for name, check in found.checks.items()}
+        return {"status": found.level.value, "checks": checks}
+
+    return health_check
+
+
+def prune_task(store: JobStore, clock: Clock, keeping: Keeping) -> Task:
+    """The task that deletes what is past its keeping, a small batch at a time."""
+
+    @task(queue="default", max_retries=0)
+    async def prune(ctx: Context) -> dict[str, int]:
+        """Delete ended jobs and ledger rows past their keeping."""
+        now = clock.now()
+        succeeded_before = now - int(keeping.succeeded * DAY)
+        others_before = now - int(keeping.failed * DAY)
+        jobs = 0
+        while deleted := await store.prune(
+            succeeded_before=succeeded_before, others_before=others_before, limit=PRUNE_BATCH
+        ):
+            jobs += deleted
+            ctx.progress(jobs, note="jobs")
+        before = now - int(keeping.ledger * DAY)
+        keys_before = now - IDEMPOTENCY_SECONDS * SECOND
+        fires = 0
+        while deleted := await store.prune_ledger(before=before, keys_before=keys_before, limit=PRUNE_BATCH):
+            fires += deleted
+        return {"jobs": jobs, "fires": fires}
+
+    return prune

@@ -1,0 +1,381 @@
+"""Control: everything an operator or a client can ask of the daemon, in one place, on the control loop.
+
+It reads the store, writes rows first and acts second, and returns nouns; the admin socket turns them into JSON. `by`
+says who asks, for the audit.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from launchd.clock import SECOND, Clock, Instant, format_instant
+from launchd.cron import describe
+from launchd.engine.bus import Bus
+from launchd.engine.executor import Executor, Stop
+from launchd.engine.maker import JobMaker, TriggerRequest
+from launchd.engine.pool import Pool, held_by
+from launchd.engine.scheduler import Scheduler
+from launchd.engine.snapshots import (
+    JobPage,
+    JobQuery,
+    LedgerRow,
+    LockSnapshot,
+    QueueSnapshot,
+    ScheduleSnapshot,
+    Status,
+    WaitingOn,
+)
+from launchd.errors import InvalidError, NotFoundError
+from launchd.job import FINAL, Job, JobState, NewJob
+from launchd.lock import Lock
+from launchd.locks.manager import LockManager
+from launchd.ops.health import Health, HealthReport
+from launchd.store.jobs import Audit, Idempotency, JobStore
+from launchd.store.schedules import ScheduleStore
+from launchd.task import Task
+
+MAX_WAIT_SECONDS = 300.0
+NEXT_FIRES = 10
+
+
+class Lifecycle:
+    """Who this daemon is and how far along its life. Written by daemon.py only."""
+
+    __slots__ = ("instance", "ready", "started_at", "started_monotonic", "stopping", "version")
+
+    def __init__(self, instance: str, version: str, clock: Clock) -> None:
+        self.instance = instance
+        self.version = version
+        self.started_at = clock.now()
+        self.started_monotonic = clock.monotonic()
+        self.ready = False
+        self.stopping = False
+
+
+class Control:
+    """The operations of one running daemon."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        life: Lifecycle,
+        tasks: Mapping[str, Task],
+        maker: JobMaker,
+        jobs: JobStore,
+        schedules: ScheduleStore,
+        scheduler: Scheduler,
+        pools: Mapping[str, Pool],
+        executor: Executor,
+        locks: LockManager,
+        lock_backend: str,
+        health: Health,
+        bus: Bus,
+        check_sources: Callable[[list[str]], None],
+    ) -> None:
+        self.tasks = tasks
+        self._clock = clock
+        self._life = life
+        self._maker = maker
+        self._jobs = jobs
+        self._schedules = schedules
+        self._scheduler = scheduler
+        self._pools = pools
+        self._executor = executor
+        self._locks = locks
+        self._lock_backend = lock_backend
+        self._health = health
+        self._bus = bus
+        self._check_sources = check_sources
+
+    # --- the daemon ---
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether work is taken, and a word why."""
+        if self._life.stopping:
+            return False, "stopping"
+        return self._life.ready, "ready" if self._life.ready else "starting"
+
+    async def status(self) -> Status:
+        """The daemon in one look."""
+        fires = [
+            (name, entry.next_fire)
+            for name, entry in self._scheduler.entries.items()
+            if entry.next_fire is not None and not entry.paused
+        ]
+        return Status(
+            version=self._life.version,
+            instance=self._life.instance,
+            pid=os.getpid(),
+            started_at=self._life.started_at,
+            uptime=self._clock.monotonic() - self._life.started_monotonic,
+            ready=self._life.ready,
+            stopping=self._life.stopping,
+            lock_backend=self._lock_backend,
+            queues=tuple(await self.queues()),
+            next_fires=tuple(sorted(fires, key=lambda fire: fire[1])[:NEXT_FIRES]),
+            memory_bytes=resident_bytes(),
+        )
+
+    async def health(self) -> HealthReport:
+        """Run every check now."""
+        return await self._health.report()
+
+    # --- making jobs ---
+
+    async def trigger(
+        self,
+        task: str,
+        args: dict[str, Any],
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        delay: float | None = None,
+        run_at: Instant | None = None,
+        expires_in: float | None = None,
+        max_retries: int | None = None,
+        idempotency_key: str | None = None,
+        by: str,
+    ) -> tuple[Job, bool]:
+        """Make a job; (job, True) once it is on disk, (the earlier job, False) when the key was used before.
+
+        Raises NotFoundError, InvalidError, IdempotencyError, StoreError.
+        """
+        request = TriggerRequest(task, args, queue, priority, delay, run_at, expires_in, max_retries)
+        new = self._maker.requested(request, self._clock.now())
+        if idempotency_key is None:
+            await self._jobs.insert([new], Audit(new.created_at, by, "trigger", new.id, task))
+            made = new.id
+        else:
+            made = await self._jobs.insert_once(new, Idempotency(idempotency_key, request.digest()), by)
+        self._wake([new])
+        return await self._jobs.get(made), made == new.id
+
+    async def trigger_from_task(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
+        """Make a job that a running task asked for; its id."""
+        job, _ = await self.trigger(task, args, delay=delay, priority=priority, by="task")
+        return job.id
+
+    async def enqueue(self, requests: list[TriggerRequest], by: str) -> list[str]:
+        """Make many jobs in one transaction, all or none; their ids in order."""
+        now = self._clock.now()
+        new = [self._maker.requested(request, now) for request in requests]
+        await self._jobs.insert(new, Audit(now, by, "enqueue", f"{len(new)} jobs", None))
+        self._wake(new)
+        return [job.id for job in new]
+
+    async def refresh(self, sources: list[str] | None, *, force: bool, by: str) -> Job:
+        """Scrape now, whatever the schedule; raises InvalidError naming the known sources."""
+        self._check_sources(sources or [])
+        args: dict[str, Any] = {"force": force}
+        if sources is not None:
+            args["sources"] = sources
+        job, _ = await self.trigger("manual_refresh", args, by=by)
+        return job
+
+    # --- jobs ---
+
+    async def job(self, job_id: str) -> Job:
+        """One job, with the live progress of a running one; raises NotFoundError."""
+        return self._with_progress(await self._jobs.get(job_id))
+
+    async def jobs(self, query: JobQuery) -> JobPage:
+        """Jobs, newest first; raises InvalidError for a state that does not exist."""
+        if query.state is not None and query.state not in set(JobState):
+            raise InvalidError(f"state: expected one of {', '.join(JobState)}, got {query.state!r}")
+        filters = query._asdict() | {"limit": query.limit + 1}
+        found = await self._jobs.list(filters)
+        items = tuple(self._with_progress(job) for job in found[: query.limit])
+        return JobPage(items, items[-1].id if len(found) > query.limit else None)
+
+    async def wait(self, job_id: str, seconds: float) -> Job:
+        """The job once it has ended, or as it is when the time is up."""
+        deadline = self._clock.monotonic() + min(seconds, MAX_WAIT_SECONDS)
+        with self._bus.end_of(job_id) as ended:
+            while True:
+                ended.clear()
+                job = await self.job(job_id)
+                left = deadline - self._clock.monotonic()
+                if job.state in FINAL or left <= 0:
+                    return job
+                await self._until(ended, left)
+
+    async def cancel(self, job_id: str, *, terminate: bool, reason: str | None, by: str) -> Job:
+        """End a job: a queued one at once, a running one is asked to. Raises NotFoundError, ConflictError."""
+        how = Stop.TERMINATE if terminate else Stop.CANCEL
+        why = reason or f"cancelled by {by}"
+        job = await self._jobs.cancel(job_id, how=how.value, reason=why, now=self._clock.now())
+        if job.state is JobState.CANCELLED:
+            self._bus.ended(job_id)
+        attempt = self._pools[job.queue].attempt_of(job_id) if job.queue in self._pools else None
+        if attempt is not None:
+            self._executor.stop(attempt, how, why)
+        await self._audit(by, how.value, job_id, reason)
+        return await self.job(job_id)
+
+    def enforceable(self, job: Job) -> bool:
+        """Whether ending this job can be forced: only what has not started, or runs in a process of its own."""
+        return job.state is JobState.QUEUED
+
+    async def retry(self, job_id: str, by: str) -> Job:
+        """Queue an ended job again; raises NotFoundError, ConflictError."""
+        job = await self._jobs.requeue(job_id, reason=f"requeued by {by}", now=self._clock.now())
+        if job.queue in self._pools:
+            self._pools[job.queue].wake()
+        await self._audit(by, "retry", job_id, None)
+        return job
+
+    async def waiting_on(self, job: Job) -> WaitingOn | None:
+        """Why a queued job does not run; None for others."""
+        if job.state is not JobState.QUEUED:
+            return None
+        now = self._clock.now()
+        if job.run_at > now:
+            reason = "retry" if job.attempt > 0 else "run_at"
+            return WaitingOn(reason, job.reason or f"due {format_instant(job.run_at)}", job.run_at)
+        pool = self._pools.get(job.queue)
+        if pool is None:
+            return WaitingOn("slots", f"no pool runs queue {job.queue} here", None)
+        if pool.paused:
+            return WaitingOn("queue_paused", pool.note or f"queue {job.queue} is paused", None)
+        wait = pool.waits.get(job.seq)
+        if wait is not None:
+            until = now + int((wait.until - self._clock.monotonic()) * SECOND)
+            return WaitingOn("lock", f"lock {wait.holder.name} is held {held_by(wait.holder)}", until)
+        return WaitingOn("slots", f"{len(pool.running)} of {pool.concurrency} slots of {job.queue} are busy", None)
+
+    # --- queues ---
+
+    async def queues(self) -> list[QueueSnapshot]:
+        """All queues now."""
+        waiting = await self._jobs.waiting()
+        now = self._clock.now()
+        snapshots = []
+        for name, pool in self._pools.items():
+            count, oldest = waiting.get(name, (0, now))
+            snapshots.append(
+                QueueSnapshot(
+                    name=name,
+                    concurrency=pool.concurrency,
+                    paused=pool.paused,
+                    note=pool.note,
+                    waiting=count,
+                    running=len(pool.running),
+                    oldest_wait=max(now - oldest, 0) / SECOND,
+                )
+            )
+        return snapshots
+
+    async def pause_queue(self, name: str, note: str | None, by: str) -> QueueSnapshot:
+        """Start no more jobs of a queue; survives a restart."""
+        return await self._set_paused(name, paused=True, note=note, by=by)
+
+    async def resume_queue(self, name: str, by: str) -> QueueSnapshot:
+        """Start jobs of a queue again."""
+        return await self._set_paused(name, paused=False, note=None, by=by)
+
+    # --- schedules ---
+
+    async def schedules(self) -> list[ScheduleSnapshot]:
+        """All schedules now."""
+        return [await self.schedule(name) for name in sorted(self._scheduler.entries)]
+
+    async def schedule(self, name: str) -> ScheduleSnapshot:
+        """One schedule now; raises NotFoundError."""
+        entry = self._scheduler.entry(name)
+        last = await self._schedules.fires(name, 1)
+        return ScheduleSnapshot(
+            schedule=entry.schedule,
+            description=describe(entry.schedule.recurrence),
+            paused=entry.paused,
+            note=entry.note,
+            next=tuple(self._scheduler.next_fires(name, NEXT_FIRES)),
+            last=LedgerRow(*last[0]) if last else None,
+        )
+
+    async def fires(self, name: str, limit: int, cursor: str | None = None) -> tuple[list[LedgerRow], str | None]:
+        """The ledger of a schedule, newest first; `cursor` is the fire time (microseconds) of the last row before."""
+        self._scheduler.entry(name)
+        if cursor is not None and not cursor.lstrip("-").isdigit():
+            raise InvalidError("cursor: expected the `next` of an earlier page")
+        rows = await self._schedules.fires(name, limit + 1, int(cursor) if cursor is not None else None)
+        page = [LedgerRow(*row) for row in rows[:limit]]
+        return page, str(page[-1].fire_time) if len(rows) > limit else None
+
+    async def pause_schedule(self, name: str, note: str | None, by: str) -> ScheduleSnapshot:
+        """Fire no more until resumed; the paused occurrences are on the ledger and never caught up."""
+        await self._scheduler.pause(name, paused=True, note=note)
+        await self._audit(by, "pause_schedule", name, note)
+        return await self.schedule(name)
+
+    async def resume_schedule(self, name: str, by: str) -> ScheduleSnapshot:
+        """Fire again, from now."""
+        await self._scheduler.pause(name, paused=False, note=None)
+        await self._audit(by, "resume_schedule", name, None)
+        return await self.schedule(name)
+
+    async def trigger_schedule(self, name: str, by: str) -> Job:
+        """Run a schedule's task with its arguments now, beside its fires."""
+        schedule = self._scheduler.entry(name).schedule
+        job, _ = await self.trigger(schedule.task, msgspec.json.decode(schedule.args), by=by)
+        return job
+
+    # --- locks ---
+
+    async def locks(self) -> list[LockSnapshot]:
+        """The locks that are held, and how many jobs wait for each."""
+        waiters = await self._jobs.lock_waiters()
+        return [LockSnapshot(lock, waiters.get(lock.name, 0)) for lock in await self._locks.backend.list()]
+
+    async def release_lock(self, name: str, reason: str | None, by: str) -> Lock:
+        """Take a lock from its holder, who is stopped and retried; raises NotFoundError."""
+        lock = await self._locks.force_release(name)
+        if lock is None:
+            raise NotFoundError(f"nobody holds a lock {name}")
+        await self._audit(by, "release_lock", name, f"held {held_by(lock)}: {reason or ''}")
+        return lock
+
+    # --- within ---
+
+    async def _audit(self, by: str, action: str, target: str, detail: str | None) -> None:
+        await self._jobs.audit(Audit(self._clock.now(), by, action, target, detail))
+
+    def _wake(self, jobs: list[NewJob]) -> None:
+        for queue in {job.queue for job in jobs}:
+            if queue in self._pools:
+                self._pools[queue].wake()
+
+    def _with_progress(self, job: Job) -> Job:
+        pool = self._pools.get(job.queue)
+        attempt = pool.running.get(job.seq) if pool is not None else None
+        if attempt is not None:
+            job.progress = attempt.progress() or job.progress
+        return job
+
+    async def _set_paused(self, name: str, *, paused: bool, note: str | None, by: str) -> QueueSnapshot:
+        pool = self._pools.get(name)
+        if pool is None:
+            raise NotFoundError(f"no queue {name}; known: {', '.join(sorted(self._pools))}")
+        await self._jobs.pause_queue(name, paused=paused, note=note)
+        pool.paused, pool.note = paused, note
+        pool.wake()
+        await self._audit(by, "pause_queue" if paused else "resume_queue", name, note)
+        return next(one for one in await self.queues() if one.name == name)
+
+    async def _until(self, event: asyncio.Event, seconds: float) -> None:
+        waiter = asyncio.ensure_future(event.wait())
+        timer = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait([waiter, timer], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiter.cancel()
+            timer.cancel()
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process, from /proc."""
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGESIZE")

@@ -1,0 +1,108 @@
+"""From configuration to what the engine runs: the tasks, the schedules and the pools, with every problem at once."""
+
+import importlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from launchd.config import Config, render
+from launchd.errors import ConfigError, InvalidError, Problem
+from launchd.schedule import Schedule
+from launchd.task import Task, collect
+
+
+class Options(NamedTuple):
+    """What the command line says beside the configuration. `queues` None means all of them."""
+
+    queues: Sequence[str] | None = None
+    concurrency: int | None = None
+    scheduler: bool = True
+    workers: bool = True
+
+
+def load_tasks(config: Config, given: Iterable[Task]) -> dict[str, Task]:
+    """The given tasks and those of `[tasks] modules`, by name.
+
+    Modules are looked for where Python looks, and in the folder of the configuration file. Raises ConfigError.
+    """
+    found = {task.name: task for task in given}
+    problems: list[Problem] = []
+    modules = [module for name in config.tasks.modules if (module := _import(name, config, problems)) is not None]
+    try:
+        loaded = collect(modules)
+    except InvalidError as error:
+        loaded = {}
+        problems.append(Problem("tasks.modules", error.detail))
+    for name, task in loaded.items():
+        if name in found:
+            problems.append(Problem("tasks.modules", f"task {name} exists already: give yours another name="))
+        found[name] = task
+    for task in found.values():
+        if task.queue not in config.queues:
+            known = ", ".join(sorted(config.queues))
+            problems.append(Problem(f"queues.{task.queue}", f"task {task.name} wants this queue; known: {known}"))
+    _raise(problems, config)
+    return found
+
+
+def plan_schedules(config: Config, tasks: Mapping[str, Task]) -> dict[str, Schedule]:
+    """The enabled schedules, each checked against its task. Raises ConfigError."""
+    problems: list[Problem] = []
+    planned = {}
+    for name, entry in config.schedules.items():
+        if not entry.enabled:
+            continue
+        task = tasks.get(entry.task or "")
+        if task is None:
+            known = ", ".join(sorted(tasks))
+            problems.append(Problem(f"schedules.{name}.task", f"no task {entry.task}; known: {known}"))
+            continue
+        try:
+            args = task.encode(entry.args)
+        except InvalidError as error:
+            problems.append(Problem(f"schedules.{name}.args", error.detail))
+            continue
+        planned[name] = Schedule(
+            name=name,
+            task=task.name,
+            recurrence=entry.recurrence(),
+            spec=entry.cron or f"every {entry.every}",
+            args=args,
+            catchup=entry.catchup,
+            overlap=entry.overlap,
+            grace_seconds=entry.misfire_grace_seconds,
+            run_on_first_start=entry.run_on_first_start,
+        )
+    _raise(problems, config)
+    return planned
+
+
+def pool_sizes(config: Config, options: Options) -> dict[str, int]:
+    """Slots by queue, for the queues that this process runs. Raises ConfigError for a queue that is not configured."""
+    if not options.workers:
+        return {}
+    names = list(config.queues) if options.queues is None else list(options.queues)
+    unknown = [name for name in names if name not in config.queues]
+    if unknown:
+        known = ", ".join(sorted(config.queues))
+        raise ConfigError(f"--queues: no queue {', '.join(unknown)}; known: {known}")
+    return {name: options.concurrency or config.queues[name].concurrency for name in names}
+
+
+def _import(name: str, config: Config, problems: list[Problem]) -> ModuleType | None:
+    if config.path is not None:
+        folder = str(Path(config.path).resolve().parent)
+        if folder not in sys.path:
+            sys.path.append(folder)
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # noqa: BLE001 - a user's module may break in any way; the operator wants the reason
+        problems.append(Problem("tasks.modules", f"{name} cannot be loaded: {type(error).__name__}: {error}"))
+        return None
+
+
+def _raise(problems: list[Problem], config: Config) -> None:
+    if problems:
+        raise ConfigError(render(problems, config.path), errors=problems)

@@ -1,0 +1,115 @@
+"""Making jobs: what a client or a schedule asks for, checked against the task and the queues. Pure but for the ids."""
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from launchd.clock import SECOND, Instant
+from launchd.errors import InvalidError, NotFoundError, Problem
+from launchd.job import NewJob
+from launchd.schedule import Schedule
+from launchd.task import Task
+
+MAX_DELAY_SECONDS = 366 * 86_400
+_PRIORITIES = range(10)
+_MAX_RETRIES = 100
+
+
+class TriggerRequest(NamedTuple):
+    """A wish for a job. `delay` and `expires_in` are seconds, `run_at` an Instant; None means the task's default."""
+
+    task: str
+    args: dict[str, Any] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
+    queue: str | None = None
+    priority: int | None = None
+    delay: float | None = None
+    run_at: Instant | None = None
+    expires_in: float | None = None
+    max_retries: int | None = None
+
+    def digest(self) -> str:
+        """A hash of the whole wish: the same Idempotency-Key must come with the same one."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+
+
+class JobMaker:
+    """Makes jobs of the known tasks on the known queues."""
+
+    def __init__(self, tasks: Mapping[str, Task], queues: Collection[str], new_id: Callable[[Instant], str]) -> None:
+        self._tasks = tasks
+        self._queues = queues
+        self._new_id = new_id
+
+    def task(self, name: str) -> Task:
+        """A task by name; raises NotFoundError naming the known ones."""
+        found = self._tasks.get(name)
+        if found is None:
+            raise NotFoundError(f"no task {name}; known: {', '.join(sorted(self._tasks))}")
+        return found
+
+    def requested(self, request: TriggerRequest, now: Instant) -> NewJob:
+        """The job that a request asks for; raises NotFoundError, or InvalidError with every path that is wrong."""
+        task = self.task(request.task)
+        queue = request.queue or task.queue
+        problems = [*_problems(request), *self._queue_problems(queue)]
+        try:
+            args = task.encode(request.args)
+        except InvalidError as error:
+            problems += error.errors or [Problem("args", error.detail)]
+        if problems:
+            detail = "; ".join(f"{problem.path}: {problem.message}" for problem in problems)
+            raise InvalidError(detail, errors=problems)
+        run_at = request.run_at if request.run_at is not None else now + int((request.delay or 0) * SECOND)
+        expires = None if request.expires_in is None else now + int(request.expires_in * SECOND)
+        return NewJob(
+            id=self._new_id(now),
+            task=task.name,
+            queue=queue,
+            args=args,
+            priority=task.priority if request.priority is None else request.priority,
+            max_retries=task.max_retries if request.max_retries is None else request.max_retries,
+            created_at=now,
+            run_at=max(run_at, now),
+            expires_at=expires,
+            lock=task.lock,
+        )
+
+    def fired(self, schedule: Schedule, fire_time: Instant, now: Instant) -> NewJob:
+        """The job of a fire; the schedule was checked when it was loaded."""
+        task = self.task(schedule.task)
+        return NewJob(
+            id=self._new_id(now),
+            task=task.name,
+            queue=task.queue,
+            args=schedule.args,
+            priority=task.priority,
+            max_retries=task.max_retries,
+            created_at=now,
+            run_at=now,
+            lock=task.lock,
+            schedule=schedule.name,
+            fire_time=fire_time,
+        )
+
+    def _queue_problems(self, queue: str) -> list[Problem]:
+        if queue in self._queues:
+            return []
+        return [Problem("queue", f"no queue {queue}; known: {', '.join(sorted(self._queues))}")]
+
+
+def _problems(request: TriggerRequest) -> list[Problem]:
+    problems = []
+    if request.priority is not None and request.priority not in _PRIORITIES:
+        problems.append(Problem("priority", f"expected 0..9, got {request.priority}"))
+    if request.max_retries is not None and not 0 <= request.max_retries <= _MAX_RETRIES:
+        problems.append(Problem("max_retries", f"expected 0..{_MAX_RETRIES}, got {request.max_retries}"))
+    if request.delay is not None and request.run_at is not None:
+        problems.append(Problem("run_at", "expected at most one of delay and run_at"))
+    if request.delay is not None and not 0 <= request.delay <= MAX_DELAY_SECONDS:
+        problems.append(Problem("delay", f"expected 0..{MAX_DELAY_SECONDS} seconds, got {request.delay:g}"))
+    if request.expires_in is not None and not 0 < request.expires_in <= MAX_DELAY_SECONDS:
+        message = f"expected up to {MAX_DELAY_SECONDS} seconds, got {request.expires_in:g}"
+        problems.append(Problem("expires_in", message))
+    return problems

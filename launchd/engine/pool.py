@@ -1,0 +1,344 @@
+"""A pool runs one queue: a bounded number of slots, filled from the store, woken rather than polling.
+
+Owned by the control loop. One turn is one transaction: the verdicts that came in are written and the freed slots are
+filled in the same commit. A slot and a lock are always taken together: a job that waits for its lock holds no slot, and
+a job that waits for a slot holds no lock.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import structlog
+
+from launchd.clock import SECOND, Clock, Instant, format_instant
+from launchd.engine.bus import Bus
+from launchd.engine.executor import Attempt, Executor, Stop
+from launchd.errors import LaunchdError, StoreError
+from launchd.event import Event
+from launchd.job import JobState, Outcome, Verb, next_state, retry_delay
+from launchd.lock import Lock
+from launchd.locks.manager import LockManager
+from launchd.store.jobs import Candidate, Claimed, JobStore
+from launchd.task import Port, Task
+
+_log = structlog.get_logger("launchd.pool")
+# How long a turn waits after the store or the lock backend refused it.
+BACKOFF_SECONDS = 1.0
+# How often a job looks again at a lock that is held elsewhere.
+LOCK_POLL_SECONDS = 1.0
+# The most jobs of a queue that wait for locks with a running clock; the rest wait their turn in the store.
+WAITS_LIMIT = 1000
+# The most jobs that one turn claims: bounds what a crash can leave half-started.
+TURN_LIMIT = 500
+
+
+class LockWait(NamedTuple):
+    """A ready job that found its lock taken. Times are monotonic seconds."""
+
+    candidate: Candidate
+    until: float
+    holder: Lock
+
+
+class Shared(NamedTuple):
+    """What all pools of a daemon use together."""
+
+    clock: Clock
+    store: JobStore
+    locks: LockManager
+    executor: Executor
+    tasks: Mapping[str, Task]
+    port: Port
+    bus: Bus
+
+
+class Pool:
+    """One queue's slots.
+
+    `running` maps seq to attempt; `waits` holds jobs that wait for a lock; `_ended` are verdicts not yet on disk. All
+    of them belong to the control loop and change only in a turn or in `report`.
+    """
+
+    def __init__(
+        self,
+        queue: str,
+        concurrency: int,
+        shared: Shared,
+    ) -> None:
+        self.queue = queue
+        self.concurrency = concurrency
+        self.paused = False
+        self.note: str | None = None
+        self.closing = False
+        self.running: dict[int, Attempt] = {}
+        self.waits: dict[int, LockWait] = {}
+        self.last_turn = shared.clock.monotonic()
+        self._ended: list[tuple[Attempt, Outcome]] = []
+        self._wake = asyncio.Event()
+        self._wake.set()  # for what waited in the store before this start
+        self._look_again = 0.0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._clock = shared.clock
+        self._store = shared.store
+        self._locks = shared.locks
+        self._executor = shared.executor
+        self._tasks = shared.tasks
+        self._port = shared.port
+        self._bus = shared.bus
+
+    # --- told by others ---
+
+    def wake(self) -> None:
+        """There may be work: take a turn soon."""
+        self._wake.set()
+
+    def lock_freed(self) -> None:
+        """A lock was given back here: those who wait look again at once."""
+        if self.waits:
+            self._look_again = 0.0
+            self._wake.set()
+
+    def report(self, attempt: Attempt, outcome: Outcome) -> None:
+        """An attempt has ended; its verdict is written in the next turn."""
+        self._ended.append((attempt, outcome))
+        self._wake.set()
+
+    def attempt_of(self, job_id: str) -> Attempt | None:
+        """The running attempt of a job."""
+        return next((attempt for attempt in self.running.values() if attempt.job.id == job_id), None)
+
+    async def idle(self) -> None:
+        """Wait until nothing runs and every verdict is on disk."""
+        await self._idle.wait()
+
+    # --- the loop ---
+
+    async def run(self) -> None:
+        """Take a turn whenever woken, and each second while a job waits for a lock."""
+        while True:
+            await self._sleep()
+            self._wake.clear()
+            try:
+                full = await self.run_once()
+            except LaunchdError as error:
+                _log.error("pool_turn_failed", queue=self.queue, error=error.detail)
+                self._wake.set()
+                await self._clock.sleep(BACKOFF_SECONDS)
+            else:
+                if full:
+                    self._wake.set()
+
+    async def run_once(self) -> bool:
+        """Write the verdicts, fill the free slots; True when there may be more to claim at once."""
+        ended, self._ended = self._ended, []
+        outcomes = [self._judge(attempt, outcome) for attempt, outcome in ended]
+        free = 0 if self.paused or self.closing else self.concurrency - len(self.running) + len(ended)
+        free = min(free, TURN_LIMIT if len(self.waits) < WAITS_LIMIT else 0)
+        now = self._clock.now()
+        try:
+            turn = await self._store.turn(self.queue, free, list(self.waits), outcomes, now)
+        except StoreError:
+            self._ended = ended + self._ended  # nothing of it was written: say it again
+            raise
+        self.last_turn = self._clock.monotonic()
+        self._start(turn.claimed)
+        await self._settle(ended, outcomes, turn.refused)
+        started = await self._retry_waits() if free > 0 else 0
+        denied = await self._take_locked(turn.candidates)
+        self._mark_idle()
+        started += len(turn.claimed) + len(turn.candidates) - denied
+        return free > 0 and (denied > 0 or started >= free)
+
+    async def _sleep(self) -> None:
+        if not self.waits:
+            await self._wake.wait()
+            return
+        woken = asyncio.ensure_future(self._wake.wait())
+        timer = asyncio.ensure_future(self._clock.sleep(LOCK_POLL_SECONDS))
+        try:
+            await asyncio.wait([woken, timer], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+            timer.cancel()
+
+    # --- starting ---
+
+    def _start(self, claimed: list[Claimed], lock: Lock | None = None) -> None:
+        if not claimed:
+            return
+        started = self._clock.monotonic()
+        attempts = []
+        for job in claimed:
+            task = self._tasks.get(job.task)
+            if task is None:
+                self._unknown_task(job)
+                continue
+            attempt = Attempt(job, task, lock, self._port, started)
+            self.running[job.seq] = attempt
+            attempts.append(attempt)
+        self._idle.clear()
+        self._executor.start(attempts)
+
+    def _unknown_task(self, job: Claimed) -> None:
+        """The code of this task is gone: the job fails with the reason, like any other failure."""
+        missing = Task(_missing, name=job.task)
+        attempt = Attempt(job, missing, None, self._port, self._clock.monotonic())
+        self.running[job.seq] = attempt
+        text = f'{{"type":"UnknownTaskError","message":"no task {job.task} is loaded: see [tasks] modules"}}'
+        if job.attempt > job.max_retries:
+            outcome = Outcome(job.seq, job.attempt, Verb.FAIL, self._clock.now(), None, text)
+        else:
+            now = self._clock.now()
+            run_at = now + int(retry_delay(job.id, job.attempt) * SECOND)
+            reason = f"no task {job.task} is loaded"
+            outcome = Outcome(job.seq, job.attempt, Verb.RETRY, now, None, text, run_at, reason)
+        self.report(attempt, outcome)
+
+    # --- ending ---
+
+    def _judge(self, attempt: Attempt, outcome: Outcome) -> Outcome:
+        """A success under a lock that no longer stands is refused: the work is done again under a new fence."""
+        if attempt.lock is None or outcome.verb is not Verb.SUCCEED or self._locks.holds(attempt.lock):
+            return outcome
+        now = self._clock.now()
+        text = f'{{"type":"LockLostError","message":"the lock {attempt.lock.name} was lost; the result is refused"}}'
+        if attempt.job.attempt > attempt.job.max_retries:
+            return Outcome(outcome.seq, outcome.attempt, Verb.FAIL, now, None, text)
+        run_at = now + int(retry_delay(attempt.job.id, attempt.job.attempt) * SECOND)
+        return Outcome(outcome.seq, outcome.attempt, Verb.RETRY, now, None, text, run_at, "its lock was lost")
+
+    async def _settle(
+        self, ended: list[tuple[Attempt, Outcome]], outcomes: list[Outcome], refused: list[Outcome]
+    ) -> None:
+        """The verdicts are on disk: free the slots, give back the locks, tell who waits."""
+        for outcome in refused:
+            _log.error("verdict_refused", queue=self.queue, seq=outcome.seq, verb=outcome.verb.value)
+        for (attempt, _), outcome in zip(ended, outcomes, strict=True):
+            self.running.pop(attempt.job.seq, None)
+            self._tell(attempt, outcome)
+            if attempt.lock is not None:
+                await self._locks.release(attempt.lock)
+
+    def _tell(self, attempt: Attempt, outcome: Outcome) -> None:
+        job = attempt.job
+        state = next_state(JobState.RUNNING, outcome.verb)
+        seconds = self._clock.monotonic() - attempt.started
+        if outcome.verb in (Verb.FAIL, Verb.RETRY):
+            _log_end(job, outcome, seconds)
+        elif attempt.what.queue != "default" or job.schedule is not None:
+            _log.info("job_ended", job_id=job.id, task=job.task, verb=outcome.verb.value, seconds=round(seconds, 3))
+        self._bus.ended(job.id)
+        data = {"task": job.task, "queue": job.queue, "state": state.value if state else None, "seconds": seconds}
+        self._bus.publish(Event(type="job.ended", at=outcome.finished_at, job_id=job.id, data=data))
+
+    def _mark_idle(self) -> None:
+        if not self.running and not self._ended:
+            self._idle.set()
+
+    # --- locks ---
+
+    async def _take_locked(self, candidates: list[Candidate]) -> int:
+        """Try the lock of each candidate once; returns how many found it taken and wait now."""
+        denied = 0
+        taken: dict[str, Lock] = {wait.candidate.lock: wait.holder for wait in self.waits.values()}
+        for candidate in candidates:
+            holder = taken.get(candidate.lock)
+            if holder is None:
+                got, holder = await self._try(candidate)
+                if got or holder is None:
+                    continue
+                taken[candidate.lock] = holder
+            self._wait(candidate, holder)
+            denied += 1
+        return denied
+
+    def _wait(self, candidate: Candidate, holder: Lock) -> None:
+        task = self._tasks.get(candidate.task)
+        seconds = task.lock_wait_seconds if task else 0.0
+        self.waits[candidate.seq] = LockWait(candidate, self._clock.monotonic() + seconds, holder)
+
+    async def _retry_waits(self) -> int:
+        """Look again at each waiting job; one whose time is up while the lock is held is skipped."""
+        if not self.waits or self._clock.monotonic() < self._look_again:
+            return 0
+        self._look_again = self._clock.monotonic() + LOCK_POLL_SECONDS
+        started = 0
+        for seq, wait in list(self.waits.items()):
+            if len(self.running) >= self.concurrency:
+                break
+            got, holder = await self._try(wait.candidate)
+            if got or holder is None:
+                del self.waits[seq]
+                started += got
+            elif self._clock.monotonic() >= wait.until:
+                del self.waits[seq]
+                await self._skip(wait.candidate, holder)
+            else:
+                self.waits[seq] = wait._replace(holder=holder)
+        return started
+
+    async def _try(self, candidate: Candidate) -> tuple[bool, Lock | None]:
+        """Take lock and slot together: (True, lock) started, (False, holder) taken, (False, None) the job is gone."""
+        task = self._tasks.get(candidate.task)
+        ttl = task.lock_ttl_seconds if task else 3600.0
+        got, lock = await self._locks.acquire(candidate.lock, candidate.id, ttl)
+        if not got:
+            return False, lock
+        claimed = None
+        try:
+            claimed = await self._store.claim_locked(candidate.seq, lock.fence, self._clock.now())
+        finally:
+            if claimed is None:
+                await self._locks.release(lock)
+        if claimed is None:
+            return False, None
+        self._start([claimed], lock)
+        return True, lock
+
+    async def _skip(self, candidate: Candidate, holder: Lock) -> None:
+        reason = f"lock {holder.name} was held {held_by(holder)}"
+        if await self._store.skip(candidate.seq, reason, self._clock.now()):
+            _log.warning("job_skipped", job_id=candidate.id, task=candidate.task, reason=reason)
+            self._bus.ended(candidate.id)
+
+    # --- stopping ---
+
+    def stop_all(self, why: Stop) -> None:
+        """Ask everything that runs to end."""
+        for attempt in self.running.values():
+            self._executor.stop(attempt, why)
+
+    async def abandon(self, now: Instant) -> int:
+        """Put back what did not end, on disk, before the process goes; returns how many."""
+        left = [
+            Outcome(job.seq, job.attempt, Verb.INTERRUPT, now, run_at=now, reason="interrupted: the daemon stopped")
+            for job in (attempt.job for attempt in self.running.values())
+        ]
+        if left:
+            await self._store.finish(left)
+        return len(left)
+
+
+def held_by(lock: Lock) -> str:
+    """Who holds a lock and since when, for a sentence."""
+    who = f"job {lock.job_id}" if lock.job_id else lock.owner
+    return f"by {who} since {format_instant(lock.since)}"
+
+
+def _log_end(job: Claimed, outcome: Outcome, seconds: float) -> None:
+    write = _log.error if outcome.verb is Verb.FAIL else _log.warning
+    write(
+        "job_failed" if outcome.verb is Verb.FAIL else "job_retries",
+        job_id=job.id,
+        task=job.task,
+        attempt=job.attempt,
+        seconds=round(seconds, 3),
+        retry_at=format_instant(outcome.run_at) if outcome.run_at else None,
+        error=outcome.error,
+    )
+
+
+async def _missing(_context: object) -> None:
+    """Stands for a task whose code is not loaded; never run."""

@@ -1,0 +1,99 @@
+"""What the control plane can tell of itself at one moment: plain values that the admin socket encodes.
+
+Instants are microseconds UTC, durations seconds.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from launchd.clock import Instant
+from launchd.job import Job
+from launchd.lock import Lock
+from launchd.schedule import Schedule
+
+
+class QueueSnapshot(NamedTuple):
+    """A queue now. `oldest_wait` is how long the oldest due job has waited (0 when none waits)."""
+
+    name: str
+    concurrency: int
+    paused: bool
+    note: str | None
+    waiting: int
+    running: int
+    oldest_wait: float
+
+
+class LedgerRow(msgspec.Struct, frozen=True):
+    """What became of one occurrence, or of `count` of them up to `until`."""
+
+    schedule: str
+    fire_time: Instant
+    outcome: str
+    reason: str | None
+    job_id: str | None
+    count: int
+    until: Instant | None
+
+
+class ScheduleSnapshot(NamedTuple):
+    """A schedule now, with its next fires and the last ledger row."""
+
+    schedule: Schedule
+    description: str
+    paused: bool
+    note: str | None
+    next: tuple[Instant, ...]
+    last: LedgerRow | None
+
+
+class LockSnapshot(NamedTuple):
+    """A lock that is held and how many queued jobs wait for it here."""
+
+    lock: Lock
+    waiters: int
+
+
+class WaitingOn(NamedTuple):
+    """Why a queued job does not run: run_at, retry, lock, queue_paused or slots."""
+
+    reason: str
+    detail: str
+    until: Instant | None
+
+
+class Status(NamedTuple):
+    """The daemon in one look. `memory_bytes` is resident; `next_fires` are (schedule, instant), soonest first."""
+
+    version: str
+    instance: str
+    pid: int
+    started_at: Instant
+    uptime: float
+    ready: bool
+    stopping: bool
+    lock_backend: str
+    queues: tuple[QueueSnapshot, ...]
+    next_fires: tuple[tuple[str, Instant], ...]
+    memory_bytes: int
+
+
+class JobQuery(NamedTuple):
+    """Which jobs to list, newest first. `cursor` is the id of the last job of the page before."""
+
+    state: str | None = None
+    queue: str | None = None
+    task: str | None = None
+    schedule: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+class JobPage(NamedTuple):
+    """One page of jobs and the cursor of the next (None at the end)."""
+
+    items: tuple[Job, ...]
+    next: str | None

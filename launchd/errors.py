@@ -1,0 +1,131 @@
+"""Every error that launchd raises on purpose: one tree, a stable code each, and the HTTP status of each code.
+
+The class docstring is the title a client reads; the message is the detail of this occurrence and says what to do.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+
+class Problem(NamedTuple):
+    """One thing wrong with an input: where it is (`queues.scraping.concurrency`) and what is allowed there."""
+
+    path: str
+    message: str
+
+
+class LaunchdError(Exception):
+    """Something went wrong inside launchd."""
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, detail: str = "", *, errors: Sequence[Problem] = ()) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.errors = tuple(errors)
+
+    @property
+    def title(self) -> str:
+        """The sentence that is the same for every occurrence."""
+        return (type(self).__doc__ or "").split("\n", 1)[0]
+
+
+class InvalidError(LaunchdError):
+    """The request is understood but its content is not valid."""
+
+    code = "invalid"
+
+
+class ConfigError(InvalidError):
+    """The configuration is not valid."""
+
+    code = "config_invalid"
+
+
+class MalformedError(LaunchdError):
+    """The request body is not JSON."""
+
+    code = "malformed"
+
+
+class NotFoundError(LaunchdError):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class ConflictError(LaunchdError):
+    """The state of the thing does not allow this."""
+
+    code = "conflict"
+
+
+class IdempotencyError(LaunchdError):
+    """This Idempotency-Key was used before with another request."""
+
+    code = "idempotency_mismatch"
+
+
+class UnavailableError(LaunchdError):
+    """This cannot be served at the moment; nothing was changed."""
+
+    code = "unavailable"
+
+
+class StoreError(UnavailableError):
+    """The database cannot be written at the moment; nothing was changed."""
+
+    code = "store_unavailable"
+
+
+class DiskFullError(StoreError):
+    """The disk that holds the database is full; nothing was changed."""
+
+    code = "disk_full"
+
+
+class StoreBusyError(StoreError):
+    """The database is locked by another program; nothing was changed."""
+
+    code = "store_busy"
+
+
+class AlreadyRunningError(LaunchdError):
+    """Another launchd uses this state directory."""
+
+    code = "already_running"
+
+
+class UnreachableError(LaunchdError):
+    """The daemon cannot be reached."""
+
+    code = "unreachable"
+
+
+class StaleFenceError(LaunchdError):
+    """A newer holder of the lock has written since; this result is refused."""
+
+    code = "stale_fence"
+
+
+class SourceError(LaunchdError):
+    """An upstream source of launch data could not be read."""
+
+    code = "source"
+
+
+HTTP_STATUS: dict[str, int] = {
+    "internal": 500,
+    "malformed": 400,
+    "not_found": 404,
+    "conflict": 409,
+    "invalid": 422,
+    "config_invalid": 422,
+    "idempotency_mismatch": 422,
+    "unavailable": 503,
+    "store_unavailable": 503,
+    "store_busy": 503,
+    "disk_full": 503,
+    "stale_fence": 409,
+    "source": 502,
+}

@@ -1,0 +1,1 @@
+"""Launch data: the engine's first application."""

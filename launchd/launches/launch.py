@@ -1,0 +1,166 @@
+"""The nouns of launch data: Net, Sighting, Launch, Change, and the vocabularies of status and precision.
+
+Pure values; nothing here reads a clock, a file or a network. Instants are microseconds since the Unix epoch, UTC.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from launchd.clock import Instant
+
+
+class Precision(StrEnum):
+    """How finely a NET is known, finest first."""
+
+    SECOND = "second"
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    HALF = "half"
+    YEAR = "year"
+    DECADE = "decade"
+
+
+class Status(StrEnum):
+    """Where a launch stands. It may go backwards after a scrub: that is history, not an error."""
+
+    GO = "go"
+    TBC = "tbc"
+    TBD = "tbd"
+    HOLD = "hold"
+    IN_FLIGHT = "in_flight"
+    SUCCESS = "success"
+    PARTIAL_FAILURE = "partial_failure"
+    FAILURE = "failure"
+    CANCELLED = "cancelled"
+
+
+FLOWN = frozenset({Status.SUCCESS, Status.PARTIAL_FAILURE, Status.FAILURE})
+
+
+class Net(msgspec.Struct, frozen=True, order=True):
+    """No Earlier Than, as what it is: a closed interval with a precision, never a bare instant.
+
+    `earliest` and `latest` are the first and the last instant the source's words allow (for `minute`, hh:mm:00 to
+    hh:mm:59.999999). Sources put a vague date at opposite ends of its period; the interval is what is compared.
+    """
+
+    earliest: Instant
+    latest: Instant
+    precision: Precision
+
+    def overlaps(self, other: "Net", *, slack: int = 0) -> bool:
+        """Whether the two intervals share an instant once each is widened by `slack` microseconds."""
+        return self.earliest <= other.latest + slack and other.earliest <= self.latest + slack
+
+
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a launch leaves from. Degrees, north and east positive."""
+
+    name: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One source's record of one launch, validated. None means that the source does not say.
+
+    `source_id` is the source's own stable key. `cross_ids` holds other sources' keys for the same launch
+    (`{"launch_library": uuid}`). `designator` is the COSPAR launch id in its modern form ("1957-001", "2024-237") or
+    GCAT's own tag where COSPAR has none ("2024-F05"). `status_word` is the source's own word for the status.
+    `modified` is when the source says that it changed the record. `live` is False for frozen archives.
+    """
+
+    source: str
+    source_id: str
+    name: str
+    net: Net | None = None
+    status: Status | None = None
+    status_word: str | None = None
+    provider: str | None = None
+    vehicle: str | None = None
+    pad: str | None = None
+    location: Place | None = None
+    mission: str | None = None
+    orbit: str | None = None
+    window_start: Instant | None = None
+    window_end: Instant | None = None
+    designator: str | None = None
+    cross_ids: dict[str, str] = {}
+    urls: tuple[str, ...] = ()
+    modified: Instant | None = None
+    suborbital: bool = False
+    live: bool = True
+
+
+class Rejection(msgspec.Struct, frozen=True, kw_only=True):
+    """A record, or a field of one, that was not kept, and why. `field` is None when the whole record was refused."""
+
+    source: str
+    record: str
+    field: str | None
+    reason: str
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    """What a parser made of a payload: the good, and the report on the rest. `rows` counts the payload's records."""
+
+    sightings: tuple[Sighting, ...]
+    rejections: tuple[Rejection, ...] = ()
+    rows: int = 0
+
+
+class FieldSource(msgspec.Struct, frozen=True):
+    """Where the value of one field of a launch comes from."""
+
+    source: str
+    seen_at: Instant
+
+
+class Launch(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The reconciled record of one launch. `id` is a UUIDv7 of ours, stable for ever."""
+
+    id: str
+    name: str
+    net: Net | None = None
+    status: Status | None = None
+    provider: str | None = None
+    vehicle: str | None = None
+    pad: str | None = None
+    location: Place | None = None
+    mission: str | None = None
+    orbit: str | None = None
+    window_start: Instant | None = None
+    window_end: Instant | None = None
+    designator: str | None = None
+    urls: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    provenance: dict[str, FieldSource] = {}
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of a launch that got another value: one row of its history."""
+
+    launch_id: str
+    field: str
+    old: str | None
+    new: str | None
+    source: str
+    seen_at: Instant
+
+
+class Conflict(msgspec.Struct, frozen=True, kw_only=True):
+    """Sources that disagree beyond tolerance (`kind` = the field), or two launches that may be one.
+
+    For a field, `values` maps source to value; for `possible_duplicate`, `other_id` is the second launch and `values`
+    holds the evidence.
+    """
+
+    launch_id: str
+    kind: str
+    values: dict[str, str]
+    other_id: str | None = None

@@ -1,0 +1,47 @@
+"""A lock: who may do it now. The nouns and the contract that every backend keeps.
+
+A lock is held by one owner (a running job) under a random token. Its fence is a number that only grows over all locks
+of a backend: what is written under a lower fence than one already seen is refused. A lease that is not renewed lapses.
+"""
+
+from typing import NamedTuple, Protocol
+
+from launchd.clock import Instant
+
+# A holder that is not heard of for this long has lost its lock; renewal happens at a third of it.
+LEASE_SECONDS = 60.0
+
+
+class Lock(NamedTuple):
+    """A lock that is held. `expires_at` is the end of the present lease; `token` is the holder's secret."""
+
+    name: str
+    token: str
+    owner: str
+    job_id: str | None
+    fence: int
+    since: Instant
+    expires_at: Instant
+
+
+class Locks(Protocol):
+    """A lock backend. All methods raise UnavailableError when the backend cannot be asked: fail closed."""
+
+    async def acquire(self, name: str, *, owner: str, job_id: str | None, ttl_seconds: float) -> Lock:
+        """Take the lock if it is free or lapsed, without waiting.
+
+        Returns the lock now held: the caller's own if its `owner` and `job_id` match, else the present holder's.
+        `ttl_seconds` is the ceiling on the whole hold, however often it is renewed.
+        """
+
+    async def renew(self, held: list[Lock]) -> list[Lock]:
+        """Extend the leases; returns those that still stand, with their new ends. The rest is lost."""
+
+    async def release(self, lock: Lock) -> bool:
+        """Give it back; False when it was no longer the caller's."""
+
+    async def list(self) -> list[Lock]:
+        """All locks that are held now."""
+
+    async def force_release(self, name: str) -> Lock | None:
+        """Take a lock from its holder and raise the fence counter; returns who held it, None if nobody did."""

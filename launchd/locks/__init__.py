@@ -1,0 +1,1 @@
+"""Lock backends, and the manager of what this daemon holds."""

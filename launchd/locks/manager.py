@@ -1,0 +1,124 @@
+"""The locks that this daemon holds: taken for a job, renewed at a third of the lease, given back, or lost.
+
+Owned by the control loop, so renewal goes on whatever task code does. Trust is by the monotonic clock: a lock that was
+not renewed in time counts as lost here even if the backend has not noticed yet.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import structlog
+
+from launchd.clock import SECOND, Clock
+from launchd.errors import LaunchdError
+from launchd.lock import LEASE_SECONDS, Lock, Locks
+
+_log = structlog.get_logger("launchd.locks")
+
+
+class _Hold(NamedTuple):
+    lock: Lock
+    trusted_until: float
+
+
+class LockManager:
+    """Takes and keeps locks for the jobs of one instance. `on_loss` is told the lock of a job that must stop."""
+
+    def __init__(
+        self,
+        backend: Locks,
+        clock: Clock,
+        owner: str,
+        *,
+        on_loss: Callable[[Lock], None],
+        on_free: Callable[[], None],
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
+        self.backend = backend
+        self._clock = clock
+        self._owner = owner
+        self._lease = lease_seconds
+        self._on_loss = on_loss
+        self._on_free = on_free
+        self._held: dict[str, _Hold] = {}
+
+    async def acquire(self, name: str, job_id: str, ttl_seconds: float) -> tuple[bool, Lock]:
+        """Try once: (True, our lock) or (False, the holder's)."""
+        asked_at = self._clock.monotonic()
+        lock = await self.backend.acquire(name, owner=self._owner, job_id=job_id, ttl_seconds=ttl_seconds)
+        if lock.owner != self._owner or lock.job_id != job_id:
+            return False, lock
+        self._held[name] = _Hold(lock, self._trust(lock, asked_at))
+        return True, lock
+
+    def holds(self, lock: Lock) -> bool:
+        """Whether a result under this lock may still be written."""
+        hold = self._held.get(lock.name)
+        if hold is None or hold.lock.token != lock.token:
+            return False
+        return self._clock.monotonic() < hold.trusted_until
+
+    async def release(self, lock: Lock) -> None:
+        """Give a lock back; one that was lost meanwhile is left alone. An unreachable backend lets it lapse."""
+        hold = self._held.get(lock.name)
+        if hold is not None and hold.lock.token == lock.token:
+            del self._held[lock.name]
+        try:
+            await self.backend.release(lock)
+        except LaunchdError as error:
+            _log.warning("lock_release_failed", lock=lock.name, job_id=lock.job_id, error=error.detail)
+        self._on_free()
+
+    async def force_release(self, name: str) -> Lock | None:
+        """Take a lock from whoever holds it; a holder in this daemon is stopped."""
+        lock = await self.backend.force_release(name)
+        if lock is not None:
+            self._lose(lock.token, name)
+            self._on_free()
+        return lock
+
+    async def renew_once(self) -> None:
+        """Renew all leases; what cannot be renewed and has run out is lost."""
+        held = [hold.lock for hold in self._held.values()]
+        if not held:
+            return
+        asked_at = self._clock.monotonic()
+        try:
+            renewed = await self.backend.renew(held)
+        except LaunchdError as error:
+            _log.warning("lock_renewal_failed", error=error.detail, locks=[lock.name for lock in held])
+            renewed = None
+        if renewed is not None:
+            self._keep(renewed, asked_at)
+            standing = {lock.token for lock in renewed}
+            for lock in held:
+                if lock.token not in standing:
+                    self._lose(lock.token, lock.name)
+        for hold in list(self._held.values()):
+            if self._clock.monotonic() >= hold.trusted_until:
+                self._lose(hold.lock.token, hold.lock.name)
+
+    async def run(self) -> None:
+        """Renew for ever, at a third of the lease."""
+        while True:
+            await self._clock.sleep(self._lease / 3)
+            await self.renew_once()
+
+    def _keep(self, renewed: list[Lock], asked_at: float) -> None:
+        for lock in renewed:
+            hold = self._held.get(lock.name)
+            if hold is not None and hold.lock.token == lock.token:
+                self._held[lock.name] = _Hold(lock, self._trust(lock, asked_at))
+
+    def _trust(self, lock: Lock, asked_at: float) -> float:
+        """Until when the lock is surely ours: a lease from before the question, never past the ceiling on the hold."""
+        left = (lock.expires_at - self._clock.now()) / SECOND
+        return asked_at + min(self._lease, left)
+
+    def _lose(self, token: str, name: str) -> None:
+        hold = self._held.get(name)
+        if hold is None or hold.lock.token != token:
+            return
+        del self._held[name]
+        _log.error("lock_lost", lock=name, job_id=hold.lock.job_id, fence=hold.lock.fence)
+        self._on_loss(hold.lock)

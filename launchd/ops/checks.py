@@ -1,0 +1,55 @@
+"""The daemon's health checks that need no knowledge of jobs: database, locks, disk."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from launchd.clock import format_instant
+from launchd.db import Database
+from launchd.errors import LaunchdError
+from launchd.lock import Locks
+from launchd.ops.health import Check, Finding, Level
+
+_MIB = 1024 * 1024
+
+
+def database_check(databases: Sequence[Database]) -> Check:
+    """Readable, and the last write that changed something got to disk."""
+
+    async def check() -> Finding:
+        for database in databases:
+            error, at = database.last_error, database.last_error_at
+            if error is not None and at is not None:
+                return Finding(Level.DEGRADED, f"writing failed at {format_instant(at)}: {error.detail}")
+            try:
+                await database.read("SELECT 1")
+            except LaunchdError as failure:
+                return Finding(Level.UNHEALTHY, failure.detail)
+        return Finding(Level.HEALTHY, f"{len(databases)} databases readable and written")
+
+    return check
+
+
+def locks_check(locks: Locks, backend: str) -> Check:
+    """The lock backend answers."""
+
+    async def check() -> Finding:
+        try:
+            held = await locks.list()
+        except LaunchdError as failure:
+            return Finding(Level.DEGRADED, f"{backend}: {failure.detail}; jobs that need a lock wait")
+        return Finding(Level.HEALTHY, f"{backend}: {len(held)} held")
+
+    return check
+
+
+def disk_check(directory: Path, minimum_mib: int) -> Check:
+    """Room is left where the databases are."""
+
+    async def check() -> Finding:
+        free = shutil.disk_usage(directory).free // _MIB
+        if free < minimum_mib:
+            return Finding(Level.DEGRADED, f"{free} MiB free at {directory}, at least {minimum_mib} MiB wanted")
+        return Finding(Level.HEALTHY, f"{free} MiB free")
+
+    return check

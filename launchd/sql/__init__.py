@@ -1,0 +1,57 @@
+"""Named SQL statements and migrations, as data files beside this module.
+
+A statement file holds blocks that start with `-- name: the_name`; comment lines under it say why the statement exists.
+Each database has a folder: `schema.sql` is its present form, `migrations/NNNN_what.sql` the way there.
+"""
+
+import re
+from importlib import resources
+from typing import NamedTuple
+
+_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+
+
+class Migration(NamedTuple):
+    """One step of a schema: `version` counts from 1 without gaps."""
+
+    version: int
+    name: str
+    script: str
+
+
+def statements(database: str, area: str) -> dict[str, str]:
+    """The named statements of `sql/<database>/<area>.sql`; a name given twice raises ValueError."""
+    parts = _NAME.split(_text(database, f"{area}.sql"))
+    names, bodies = parts[1::2], parts[2::2]
+    found: dict[str, str] = {}
+    for name, body in zip(names, bodies, strict=True):
+        if name in found:
+            raise ValueError(f"{database}/{area}.sql names {name} twice")
+        found[name] = _without_comments(body)
+    return found
+
+
+def schema(database: str) -> str:
+    """The present schema of a database, as one script."""
+    return _text(database, "schema.sql")
+
+
+def migrations(database: str) -> list[Migration]:
+    """The steps to the present schema, in order; a gap in the numbers raises ValueError."""
+    folder = resources.files(__name__).joinpath(database, "migrations")
+    steps = []
+    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".sql"):
+            number, _, name = entry.name.removesuffix(".sql").partition("_")
+            steps.append(Migration(int(number), name, entry.read_text("utf-8")))
+    if [step.version for step in steps] != list(range(1, len(steps) + 1)):
+        raise ValueError(f"the migrations of {database} are not numbered 1, 2, 3 ...")
+    return steps
+
+
+def _text(database: str, file: str) -> str:
+    return resources.files(__name__).joinpath(database, file).read_text("utf-8")
+
+
+def _without_comments(body: str) -> str:
+    return "\n".join(line for line in body.splitlines() if not line.lstrip().startswith("--")).strip().rstrip(";")

@@ -1,0 +1,171 @@
+-- Statements on jobs. Each UPDATE repeats the guard of the transition table (launchd/job.py).
+
+-- name: insert
+-- A new job, ready at once when its time has come.
+INSERT INTO jobs (id, task, queue, state, args, priority, max_retries, schedule, fire_time, created_at, run_at,
+  expires_at, claim_order, ready, lock)
+VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: promote
+-- Jobs whose time has come may be claimed. In batches, so that a million of them never hold the writer for long.
+UPDATE jobs SET ready = 1
+WHERE seq IN (SELECT seq FROM jobs WHERE state = 'queued' AND ready = 0 AND run_at <= :now ORDER BY run_at LIMIT :limit);
+
+-- name: next_later
+-- When the next job of the future is due: how long the promoter may sleep.
+SELECT min(run_at) FROM jobs WHERE state = 'queued' AND ready = 0;
+
+-- name: expire
+-- Jobs that nobody took in time.
+UPDATE jobs SET state = 'expired', finished_at = :now, reason = 'not started before expires_at'
+WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= :now
+RETURNING id;
+
+-- name: claim
+-- Take the first ready jobs of a queue. Jobs under a lock go another way: they need the lock first.
+UPDATE jobs SET state = 'running', attempt = attempt + 1, started_at = :now, instance = :instance, reason = NULL
+WHERE seq IN (
+  SELECT seq FROM jobs
+  WHERE queue = :queue AND state = 'queued' AND ready = 1 AND lock IS NULL
+  ORDER BY claim_order LIMIT :limit)
+  AND state = 'queued'
+RETURNING seq, id, task, queue, args, attempt, max_retries, schedule, fire_time, lock, claim_order;
+
+-- name: lock_candidates
+-- The first ready jobs of a queue that need a lock, those known to wait for theirs left out.
+SELECT seq, id, task, lock FROM jobs
+WHERE queue = :queue AND state = 'queued' AND ready = 1 AND lock IS NOT NULL
+  AND seq NOT IN (SELECT value FROM json_each(:waiting))
+ORDER BY claim_order LIMIT :limit;
+
+-- name: claim_locked
+-- Take one job whose lock is held for it.
+UPDATE jobs SET state = 'running', attempt = attempt + 1, started_at = :now, instance = :instance, fence = :fence,
+  reason = NULL
+WHERE seq = :seq AND state = 'queued'
+RETURNING seq, id, task, queue, args, attempt, max_retries, schedule, fire_time, lock, claim_order;
+
+-- name: skip
+-- The lock stayed taken for as long as the job was ready to wait.
+UPDATE jobs SET state = 'skipped', finished_at = :now, reason = :reason WHERE seq = :seq AND state = 'queued';
+
+-- name: end
+-- An attempt ended for good: succeed, fail, cancel. Crashes and interruptions in a row end with it.
+UPDATE jobs SET state = ?, finished_at = ?, result = ?, error = ?, reason = coalesce(?, reason),
+  progress = coalesce(?, progress), instance = NULL, crashes = 0, interruptions = 0
+WHERE seq = ? AND state = 'running' AND attempt = ?;
+
+-- name: put_back
+-- An attempt ended and the job waits again: retry and snooze end a row of interruptions, a retry spends the attempt.
+UPDATE jobs SET state = 'queued', run_at = :run_at, claim_order = :run_at - priority * 60000000, ready = :ready,
+  error = coalesce(:error, error), reason = :reason, progress = coalesce(:progress, progress), instance = NULL,
+  started_at = NULL, crashes = 0, interruptions = 0, attempt = attempt - :unspent
+WHERE seq = :seq AND state = 'running' AND attempt = :attempt;
+
+-- name: interrupt
+-- The daemon stops in good order: no attempt is spent, but for a job that outlasts deploy after deploy.
+UPDATE jobs SET state = 'queued', run_at = :run_at, claim_order = :run_at - priority * 60000000, ready = 1,
+  reason = :reason, progress = coalesce(:progress, progress), instance = NULL, started_at = NULL, crashes = 0,
+  interruptions = interruptions + 1, attempt = attempt - (interruptions < :max_interruptions)
+WHERE seq = :seq AND state = 'running' AND attempt = :attempt;
+
+-- name: cancel_queued
+UPDATE jobs SET state = 'cancelled', finished_at = :now, reason = :reason, cancel_requested = :how
+WHERE id = :id AND state = 'queued';
+
+-- name: request_cancel
+-- The wish outlives a restart; terminate is stronger than cancel and is not weakened by a later cancel.
+UPDATE jobs SET reason = :reason,
+  cancel_requested = CASE WHEN cancel_requested = 'terminate' THEN 'terminate' ELSE :how END
+WHERE id = :id AND state = 'running';
+
+-- name: requeue
+-- An operator wants an ended job again: it starts over.
+UPDATE jobs SET state = 'queued', attempt = 0, crashes = 0, interruptions = 0, run_at = :now,
+  claim_order = :now - priority * 60000000, ready = 1, expires_at = NULL, started_at = NULL, finished_at = NULL,
+  fence = NULL, cancel_requested = NULL, reason = :reason, result = NULL, error = NULL, progress = NULL
+WHERE id = :id AND state NOT IN ('queued', 'running');
+
+-- name: rescue_cancelled
+-- What a dead instance ran and an operator had asked to end, is ended.
+UPDATE jobs SET state = 'cancelled', finished_at = :now, instance = NULL
+WHERE state = 'running' AND instance <> :instance AND cancel_requested IS NOT NULL
+RETURNING id;
+
+-- name: quarantine
+-- A job that ran in two crashes in a row is set aside until an operator requeues it.
+UPDATE jobs SET state = 'quarantined', finished_at = :now, instance = NULL, crashes = crashes + 1,
+  reason = 'the daemon died twice in a row while this job ran'
+WHERE state = 'running' AND instance <> :instance AND crashes + 1 >= :max_crashes
+RETURNING id;
+
+-- name: rescue
+-- The rest of what a dead instance ran goes back to the queue; the attempt stays counted.
+UPDATE jobs SET state = 'queued', run_at = :now, claim_order = :now - priority * 60000000, ready = 1, instance = NULL,
+  started_at = NULL, crashes = crashes + 1, reason = 'rescued: the daemon died while this job ran'
+WHERE state = 'running' AND instance <> :instance
+RETURNING id;
+
+-- name: job
+SELECT * FROM jobs WHERE id = ?;
+
+-- name: list
+-- Newest first; ids are UUIDv7, so their order is the order of creation and a stable cursor.
+SELECT * FROM jobs
+WHERE (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue) AND (:task IS NULL OR task = :task)
+  AND (:schedule IS NULL OR schedule = :schedule) AND (:since IS NULL OR created_at >= :since)
+  AND (:until IS NULL OR created_at < :until) AND (:cursor IS NULL OR id < :cursor)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: list_unwell
+-- The same for one rare final state, by the index of those.
+SELECT * FROM jobs
+WHERE state = :state AND state NOT IN ('queued', 'running', 'succeeded')
+  AND (:queue IS NULL OR queue = :queue) AND (:task IS NULL OR task = :task)
+  AND (:schedule IS NULL OR schedule = :schedule) AND (:since IS NULL OR created_at >= :since)
+  AND (:until IS NULL OR created_at < :until)
+  AND (:cursor IS NULL OR seq < (SELECT seq FROM jobs WHERE id = :cursor))
+ORDER BY seq DESC LIMIT :limit;
+
+-- name: waiting
+-- How many ready jobs wait in each queue, and since when the oldest does.
+SELECT queue, count(*) AS waiting, min(claim_order + priority * 60000000) AS oldest
+FROM jobs WHERE state = 'queued' AND ready = 1 GROUP BY queue;
+
+-- name: waiting_for_lock
+SELECT lock, count(*) AS waiters FROM jobs WHERE state = 'queued' AND ready = 1 AND lock IS NOT NULL GROUP BY lock;
+
+-- name: prunable
+-- Ended jobs past their keeping, oldest first; chosen by a reader so that the writer only deletes.
+SELECT seq FROM jobs
+WHERE finished_at IS NOT NULL
+  AND ((state = 'succeeded' AND finished_at < :succeeded_before)
+    OR (state <> 'succeeded' AND finished_at < :others_before))
+ORDER BY seq LIMIT :limit;
+
+-- name: prune
+DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND state NOT IN ('queued', 'running');
+
+-- name: prune_fires
+DELETE FROM fires WHERE (schedule, fire_time) IN
+  (SELECT schedule, fire_time FROM fires WHERE coalesce(until, fire_time) < :before LIMIT :limit);
+
+-- name: idempotency_get
+SELECT digest, job_id FROM idempotency WHERE key = ? AND created_at >= ?;
+
+-- name: idempotency_put
+INSERT INTO idempotency (key, digest, job_id, created_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, job_id = excluded.job_id, created_at = excluded.created_at;
+
+-- name: idempotency_prune
+DELETE FROM idempotency WHERE created_at < ?;
+
+-- name: queue_states
+SELECT name, paused, note FROM queues;
+
+-- name: pause_queue
+INSERT INTO queues (name, paused, note) VALUES (:name, :paused, :note)
+ON CONFLICT (name) DO UPDATE SET paused = excluded.paused, note = excluded.note;
+
+-- name: audit
+INSERT INTO audit (at, actor, action, target, detail) VALUES (?, ?, ?, ?, ?);

@@ -1,0 +1,33 @@
+-- Statements on locks (the SQLite backend).
+
+-- name: next_fence
+INSERT INTO counters (name, value) VALUES ('fence', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value;
+
+-- name: current
+SELECT name, token, owner, job_id, fence, since, expires_at FROM locks WHERE name = ?;
+
+-- name: take
+-- The caller has seen that the lock is free or lapsed, in the same transaction.
+INSERT INTO locks (name, token, owner, job_id, fence, since, expires_at, ends_at)
+VALUES (:name, :token, :owner, :job_id, :fence, :since, :expires_at, :ends_at)
+ON CONFLICT (name) DO UPDATE SET token = excluded.token, owner = excluded.owner, job_id = excluded.job_id,
+  fence = excluded.fence, since = excluded.since, expires_at = excluded.expires_at, ends_at = excluded.ends_at;
+
+-- name: renew
+-- Only the holder extends its lease, never beyond the ceiling, and never one that has lapsed.
+UPDATE locks SET expires_at = min(:expires_at, ends_at)
+WHERE name = :name AND token = :token AND fence = :fence AND expires_at > :now
+RETURNING expires_at;
+
+-- name: release
+DELETE FROM locks WHERE name = ? AND token = ? AND fence = ?;
+
+-- name: all
+SELECT name, token, owner, job_id, fence, since, expires_at FROM locks WHERE expires_at > ? ORDER BY name;
+
+-- name: force_release
+DELETE FROM locks WHERE name = ? RETURNING name, token, owner, job_id, fence, since, expires_at;
+
+-- name: void_others
+-- One daemon owns this directory, so what another instance held is void.
+DELETE FROM locks WHERE owner <> ?;

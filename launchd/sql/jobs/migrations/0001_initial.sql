@@ -1,0 +1,107 @@
+
+CREATE TABLE jobs (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  task TEXT NOT NULL,
+  queue TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (
+    state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'skipped', 'expired', 'quarantined')),
+  args TEXT NOT NULL,
+  priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 9),
+  attempt INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
+  max_retries INTEGER NOT NULL CHECK (max_retries >= 0),
+  crashes INTEGER NOT NULL DEFAULT 0,
+  interruptions INTEGER NOT NULL DEFAULT 0,
+  schedule TEXT,
+  fire_time INTEGER,
+  created_at INTEGER NOT NULL,
+  run_at INTEGER NOT NULL,
+  expires_at INTEGER,
+  started_at INTEGER,
+  finished_at INTEGER,
+  -- run_at less a minute for each step of priority: constant while the job waits
+  claim_order INTEGER NOT NULL,
+  -- 1 once run_at has come: jobs of the future never stand in the way of a claim
+  ready INTEGER NOT NULL CHECK (ready IN (0, 1)),
+  lock TEXT,
+  fence INTEGER,
+  cancel_requested TEXT CHECK (cancel_requested IN ('cancel', 'terminate')),
+  reason TEXT,
+  result TEXT,
+  error TEXT,
+  progress TEXT,
+  instance TEXT,
+  CHECK ((finished_at IS NOT NULL) = (state NOT IN ('queued', 'running'))),
+  CHECK ((instance IS NOT NULL) = (state = 'running')),
+  CHECK (state <> 'running' OR (attempt > 0 AND started_at IS NOT NULL)),
+  CHECK ((schedule IS NULL) = (fire_time IS NULL))
+) STRICT;
+
+CREATE INDEX jobs_ready ON jobs (queue, claim_order) WHERE state = 'queued' AND ready = 1 AND lock IS NULL;
+CREATE INDEX jobs_ready_locked ON jobs (queue, claim_order) WHERE state = 'queued' AND ready = 1 AND lock IS NOT NULL;
+CREATE INDEX jobs_later ON jobs (run_at) WHERE state = 'queued' AND ready = 0;
+CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE state = 'queued' AND expires_at IS NOT NULL;
+CREATE INDEX jobs_running ON jobs (queue) WHERE state = 'running';
+CREATE INDEX jobs_of_schedule ON jobs (schedule) WHERE schedule IS NOT NULL AND state IN ('queued', 'running');
+CREATE INDEX jobs_unwell ON jobs (state, seq) WHERE state NOT IN ('queued', 'running', 'succeeded');
+
+CREATE TABLE idempotency (
+  key TEXT PRIMARY KEY,
+  digest TEXT NOT NULL,
+  job_id TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE queues (
+  name TEXT PRIMARY KEY,
+  paused INTEGER NOT NULL CHECK (paused IN (0, 1)),
+  note TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE schedules (
+  name TEXT PRIMARY KEY,
+  cursor INTEGER NOT NULL,
+  paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
+  note TEXT
+) STRICT, WITHOUT ROWID;
+
+-- The ledger: what became of each occurrence of each schedule, once and for ever.
+CREATE TABLE fires (
+  schedule TEXT NOT NULL,
+  fire_time INTEGER NOT NULL,
+  outcome TEXT NOT NULL CHECK (
+    outcome IN ('fired', 'coalesced', 'missed', 'overlap_skipped', 'paused', 'backfilled')),
+  reason TEXT,
+  job_id TEXT,
+  count INTEGER NOT NULL DEFAULT 1 CHECK (count >= 1),
+  until INTEGER,
+  PRIMARY KEY (schedule, fire_time),
+  CHECK ((job_id IS NOT NULL) = (outcome IN ('fired', 'backfilled'))),
+  CHECK (count = 1 OR until > fire_time)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE locks (
+  name TEXT PRIMARY KEY,
+  token TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  job_id TEXT,
+  fence INTEGER NOT NULL UNIQUE,
+  since INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  -- the ceiling on the whole hold: no renewal goes past it
+  ends_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE counters (
+  name TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+  seq INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  action TEXT NOT NULL,
+  target TEXT NOT NULL,
+  detail TEXT
+) STRICT;

@@ -1,0 +1,363 @@
+"""Jobs in jobs.db: making, claiming, ending, cancelling, rescuing and reading them.
+
+Each method is one transaction (shared with whoever commits at the same moment). Rules of the state machine stand in
+launchd/job.py; SQL repeats the guards, so a transition that does not apply changes nothing and is reported.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from launchd import sql
+from launchd.clock import Instant
+from launchd.db import Connection, Database, Row
+from launchd.errors import ConflictError, IdempotencyError, NotFoundError
+from launchd.job import MAX_CRASHES, MAX_INTERRUPTIONS, TRANSITIONS, Job, JobState, NewJob, Outcome, Verb, claim_order
+
+_SQL = sql.statements("jobs", "jobs")
+# Jobs whose time has come are made ready in steps of this many.
+PROMOTE_BATCH = 1000
+IDEMPOTENCY_SECONDS = 24 * 3600
+_RARE = frozenset(JobState) - {JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED}
+# Which statement writes which verdict; all others end the job.
+_STATEMENT = {Verb.RETRY: "put_back", Verb.SNOOZE: "put_back", Verb.INTERRUPT: "interrupt"}
+
+
+class Claimed(NamedTuple):
+    """A job that is now running: what its attempt needs to know."""
+
+    seq: int
+    id: str
+    task: str
+    queue: str
+    args: str
+    attempt: int
+    max_retries: int
+    schedule: str | None
+    fire_time: Instant | None
+    lock: str | None
+    order: int
+
+
+class Candidate(NamedTuple):
+    """A ready job that needs a lock before it may be claimed."""
+
+    seq: int
+    id: str
+    task: str
+    lock: str
+
+
+class Turn(NamedTuple):
+    """What one turn of a pool gave: jobs now running, candidates for locks, and outcomes that no longer applied."""
+
+    claimed: list[Claimed]
+    candidates: list[Candidate]
+    refused: list[Outcome]
+
+
+class Rescued(NamedTuple):
+    """Ids of the jobs that a dead instance was running, by what became of them."""
+
+    queued: list[str]
+    quarantined: list[str]
+    cancelled: list[str]
+
+
+class Audit(NamedTuple):
+    """Who did what to what, and when."""
+
+    at: Instant
+    actor: str
+    action: str
+    target: str
+    detail: str | None
+
+
+class Idempotency(NamedTuple):
+    """A client's key and the digest of its request."""
+
+    key: str
+    digest: str
+
+
+class JobStore:
+    """The jobs of one daemon; `instance` marks the rows that this process runs."""
+
+    def __init__(self, db: Database, instance: str) -> None:
+        self._db = db
+        self._instance = instance
+
+    async def insert(self, jobs: Sequence[NewJob], audit: Audit) -> None:
+        """Make jobs, all or none."""
+
+        def act(connection: Connection) -> None:
+            insert_jobs(connection, jobs)
+            connection.execute(_SQL["audit"], audit)
+
+        await self._db.write(act)
+
+    async def insert_once(self, job: NewJob, idempotency: Idempotency, by: str) -> str:
+        """Make a job unless the key was used in the last 24 h; returns the id of the new or the earlier job.
+
+        Raises IdempotencyError when the key came with another request.
+        """
+
+        def make(connection: Connection) -> str:
+            horizon = job.created_at - IDEMPOTENCY_SECONDS * 1_000_000
+            earlier = connection.execute(_SQL["idempotency_get"], (idempotency.key, horizon)).fetchone()
+            if earlier is not None:
+                if earlier["digest"] != idempotency.digest:
+                    raise IdempotencyError("use a new Idempotency-Key for a new request")
+                return str(earlier["job_id"])
+            insert_jobs(connection, [job])
+            connection.execute(_SQL["audit"], Audit(job.created_at, by, "trigger", job.id, job.task))
+            values = (idempotency.key, idempotency.digest, job.id, job.created_at)
+            connection.execute(_SQL["idempotency_put"], values)
+            return job.id
+
+        return await self._db.write(make)
+
+    async def turn(
+        self, queue: str, free: int, waiting: Sequence[int], outcomes: Sequence[Outcome], now: Instant
+    ) -> Turn:
+        """One turn of a pool in one transaction: end these attempts, then claim up to `free` jobs.
+
+        `waiting` are the seqs of jobs known to wait for their lock: they are not offered again.
+        """
+        instance = self._instance
+
+        def act(connection: Connection) -> Turn:
+            refused = finish_jobs(connection, outcomes)
+            if free <= 0:
+                return Turn([], [], refused)
+            parameters = {"queue": queue, "limit": free, "waiting": msgspec.json.encode(list(waiting)).decode()}
+            rows = connection.execute(_SQL["lock_candidates"], parameters).fetchall()
+            candidates = [Candidate(*row) for row in rows]
+            left = free - len(candidates)
+            if left <= 0:
+                return Turn([], candidates, refused)
+            values = {"queue": queue, "limit": left, "now": now, "instance": instance}
+            claimed = [Claimed(*row) for row in connection.execute(_SQL["claim"], values)]
+            claimed.sort(key=_order)
+            return Turn(claimed, candidates, refused)
+
+        return await self._db.write(act)
+
+    async def claim_locked(self, seq: int, fence: int, now: Instant) -> Claimed | None:
+        """Claim one job whose lock is held for it; None when it is no longer queued."""
+        values = {"seq": seq, "fence": fence, "now": now, "instance": self._instance}
+
+        def act(connection: Connection) -> Claimed | None:
+            row = connection.execute(_SQL["claim_locked"], values).fetchone()
+            return Claimed(*row) if row else None
+
+        return await self._db.write(act)
+
+    async def finish(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """End attempts without claiming; returns the outcomes that no longer applied."""
+        return await self._db.write(lambda connection: finish_jobs(connection, outcomes))
+
+    async def skip(self, seq: int, reason: str, now: Instant) -> bool:
+        """End a queued job whose lock stayed taken."""
+        values = {"seq": seq, "reason": reason, "now": now}
+        return await self._db.write(lambda connection: connection.execute(_SQL["skip"], values).rowcount == 1)
+
+    async def promote(self, now: Instant) -> tuple[Instant | None, list[str], bool]:
+        """Make due jobs ready and end expired ones.
+
+        Returns when the next job of the future is due, the ids of the expired, and whether any became ready.
+        """
+
+        def act(connection: Connection) -> tuple[Instant | None, list[str], bool]:
+            expired = [row["id"] for row in connection.execute(_SQL["expire"], {"now": now})]
+            promoted = connection.execute(_SQL["promote"], {"now": now, "limit": PROMOTE_BATCH}).rowcount
+            return connection.execute(_SQL["next_later"]).fetchone()[0], expired, promoted > 0
+
+        return await self._db.write(act)
+
+    async def cancel(self, job_id: str, *, how: str, reason: str | None, now: Instant) -> Job:
+        """Cancel a queued job, or note on a running one that its end is wanted; raises NotFoundError, ConflictError."""
+
+        def act(connection: Connection) -> Job:
+            values = {"id": job_id, "how": how, "reason": reason, "now": now}
+            if connection.execute(_SQL["cancel_queued"], values).rowcount == 0:
+                changed = connection.execute(_SQL["request_cancel"], values).rowcount
+                if changed == 0:
+                    raise ConflictError(f"the job has ended: it is {_job(connection, job_id).state.value}")
+            return _job(connection, job_id)
+
+        return await self._db.write(act)
+
+    async def requeue(self, job_id: str, *, reason: str, now: Instant) -> Job:
+        """Queue an ended job again from its first attempt; raises NotFoundError, ConflictError."""
+
+        def act(connection: Connection) -> Job:
+            values = {"id": job_id, "reason": reason, "now": now}
+            if connection.execute(_SQL["requeue"], values).rowcount == 0:
+                raise ConflictError(f"the job has not ended: it is {_job(connection, job_id).state.value}")
+            return _job(connection, job_id)
+
+        return await self._db.write(act)
+
+    async def rescue(self, now: Instant) -> Rescued:
+        """Take back what dead instances were running; to be called once, before any pool runs."""
+        values = {"now": now, "instance": self._instance, "max_crashes": MAX_CRASHES}
+
+        def act(connection: Connection) -> Rescued:
+            cancelled = [row["id"] for row in connection.execute(_SQL["rescue_cancelled"], values)]
+            quarantined = [row["id"] for row in connection.execute(_SQL["quarantine"], values)]
+            return Rescued([row["id"] for row in connection.execute(_SQL["rescue"], values)], quarantined, cancelled)
+
+        return await self._db.write(act)
+
+    async def get(self, job_id: str) -> Job:
+        """One job; raises NotFoundError."""
+        row = await self._db.read_one(_SQL["job"], (job_id,))
+        if row is None:
+            raise NotFoundError(f"no job {job_id}")
+        return job_of(row)
+
+    async def list(self, filters: dict[str, Any]) -> list[Job]:
+        """Jobs, newest first; `filters` has every parameter of the statement `list`."""
+        statement = _SQL["list_unwell"] if filters["state"] in _RARE else _SQL["list"]
+        return [job_of(row) for row in await self._db.read(statement, filters)]
+
+    async def waiting(self) -> dict[str, tuple[int, Instant]]:
+        """By queue: how many ready jobs wait, and since when the oldest does."""
+        return {row["queue"]: (row["waiting"], row["oldest"]) for row in await self._db.read(_SQL["waiting"])}
+
+    async def lock_waiters(self) -> dict[str, int]:
+        """By lock: how many ready jobs need it."""
+        return {row["lock"]: row["waiters"] for row in await self._db.read(_SQL["waiting_for_lock"])}
+
+    async def queue_states(self) -> dict[str, tuple[bool, str | None]]:
+        """By queue: paused, and the note."""
+        return {row["name"]: (bool(row["paused"]), row["note"]) for row in await self._db.read(_SQL["queue_states"])}
+
+    async def pause_queue(self, name: str, *, paused: bool, note: str | None) -> None:
+        """Remember that a queue is paused, or no longer."""
+        values = {"name": name, "paused": int(paused), "note": note}
+        await self._db.write(lambda connection: connection.execute(_SQL["pause_queue"], values))
+
+    async def audit(self, audit: Audit) -> None:
+        """Remember who did what."""
+        await self._db.write(lambda connection: connection.execute(_SQL["audit"], audit))
+
+    async def prune(self, *, succeeded_before: Instant, others_before: Instant, limit: int) -> int:
+        """Delete up to `limit` ended jobs past their keeping; returns how many."""
+        parameters = {"succeeded_before": succeeded_before, "others_before": others_before, "limit": limit}
+        rows = await self._db.read(_SQL["prunable"], parameters)
+        if not rows:
+            return 0
+        seqs = msgspec.json.encode([row["seq"] for row in rows]).decode()
+        return await self._db.write(lambda connection: connection.execute(_SQL["prune"], (seqs,)).rowcount)
+
+    async def prune_ledger(self, *, before: Instant, keys_before: Instant, limit: int) -> int:
+        """Delete up to `limit` ledger rows that ended before, and idempotency keys past their day."""
+
+        def act(connection: Connection) -> int:
+            connection.execute(_SQL["idempotency_prune"], (keys_before,))
+            return connection.execute(_SQL["prune_fires"], {"before": before, "limit": limit}).rowcount
+
+        return await self._db.write(act)
+
+
+def insert_jobs(connection: Connection, jobs: Sequence[NewJob]) -> None:
+    """Insert within a transaction; the scheduler shares it for fires."""
+    connection.executemany(_SQL["insert"], [_values(job) for job in jobs])
+
+
+def finish_jobs(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Write verdicts within a transaction; returns those whose guard no longer held."""
+    if not outcomes:
+        return []
+    by_statement: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_statement.setdefault(_STATEMENT.get(outcome.verb, "end"), []).append(outcome)
+    refused: list[Outcome] = []
+    for name, group in by_statement.items():
+        values = _end_values if name == "end" else _back_values
+        refused += _write_all(connection, _SQL[name], group, values)
+    return refused
+
+
+def job_of(row: Row) -> Job:
+    """The job in a row of the table."""
+    values = {name: row[name] for name in Job.__struct_fields__}
+    values["state"] = JobState(values["state"])
+    return Job(**values)
+
+
+def _write_all(
+    connection: Connection, statement: str, outcomes: list[Outcome], values: Callable[[Outcome], Any]
+) -> list[Outcome]:
+    """Run the statement for all; only when a guard failed somewhere is it found out where."""
+    connection.execute("SAVEPOINT verdicts")
+    changed = connection.executemany(statement, [values(outcome) for outcome in outcomes]).rowcount
+    refused: list[Outcome] = []
+    if changed != len(outcomes):
+        connection.execute("ROLLBACK TO verdicts")
+        refused = [one for one in outcomes if connection.execute(statement, values(one)).rowcount == 0]
+    connection.execute("RELEASE verdicts")
+    return refused
+
+
+def _end_values(outcome: Outcome) -> tuple[Any, ...]:
+    state = TRANSITIONS[JobState.RUNNING, outcome.verb]
+    return (
+        state.value,
+        outcome.finished_at,
+        outcome.result,
+        outcome.error,
+        outcome.reason,
+        outcome.progress,
+        outcome.seq,
+        outcome.attempt,
+    )
+
+
+def _back_values(outcome: Outcome) -> dict[str, Any]:
+    run_at = outcome.run_at if outcome.run_at is not None else outcome.finished_at
+    return {
+        "run_at": run_at,
+        "ready": int(run_at <= outcome.finished_at),
+        "error": outcome.error,
+        "reason": outcome.reason,
+        "progress": outcome.progress,
+        "unspent": int(outcome.verb is Verb.SNOOZE),
+        "max_interruptions": MAX_INTERRUPTIONS,
+        "seq": outcome.seq,
+        "attempt": outcome.attempt,
+    }
+
+
+def _values(job: NewJob) -> tuple[Any, ...]:
+    return (
+        job.id,
+        job.task,
+        job.queue,
+        job.args,
+        job.priority,
+        job.max_retries,
+        job.schedule,
+        job.fire_time,
+        job.created_at,
+        job.run_at,
+        job.expires_at,
+        claim_order(job.run_at, job.priority),
+        int(job.run_at <= job.created_at),
+        job.lock,
+    )
+
+
+def _job(connection: Connection, job_id: str) -> Job:
+    row = connection.execute(_SQL["job"], (job_id,)).fetchone()
+    if row is None:
+        raise NotFoundError(f"no job {job_id}")
+    return job_of(row)
+
+
+def _order(claimed: Claimed) -> int:
+    return claimed.order

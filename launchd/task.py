@@ -1,0 +1,262 @@
+"""A task: what can be done. The decorator, the arguments' contract, and what task code is given and may raise.
+
+A decorated function stays callable, so a user's own test can call it. Nothing is registered anywhere: the daemon
+collects the `Task` objects of the modules that the configuration names.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from launchd.clock import Instant
+from launchd.errors import InvalidError, NotFoundError, Problem
+
+DEFAULT_TIMEOUT_SECONDS = 900.0
+HARD_TIMEOUT_MARGIN_SECONDS = 30.0
+LOCK_WAIT_SECONDS = 10.0
+LOCK_TTL_SECONDS = 3600.0
+MAX_RETRIES = 3
+# Stands in the place of a first parameter that is missing.
+_NO_CONTEXT = inspect.Parameter("missing", inspect.Parameter.KEYWORD_ONLY)
+# The largest canonical JSON of one job's arguments.
+MAX_ARGS_BYTES = 64 * 1024
+
+
+class Retry(Exception):  # noqa: N818 - a verdict, not an error
+    """Raised by task code: this attempt failed, try again after `after` seconds (None: the usual delay)."""
+
+    def __init__(self, reason: str = "", *, after: float | None = None) -> None:
+        super().__init__(reason or "the task asked for a retry")
+        self.after = after
+
+
+class Snooze(Exception):  # noqa: N818 - a verdict, not an error
+    """Raised by task code: not now; come back in `seconds`, no attempt is spent."""
+
+    def __init__(self, seconds: float, reason: str = "") -> None:
+        super().__init__(reason or f"snoozed for {seconds:g} s")
+        self.seconds = seconds
+
+
+class Cancel(Exception):  # noqa: N818 - a verdict, not an error
+    """Raised by task code: end this job as cancelled, with the reason."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or "cancelled by the task")
+
+
+class Port(Protocol):
+    """What a Context needs of the engine. It may be called from the task's own thread or loop."""
+
+    async def trigger(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
+        """Make a job and return its id once it is durable."""
+
+
+class Context:
+    """What a running job knows of itself. `fire_time` is the nominal instant of a scheduled job, else None.
+
+    `latest_progress` is written by the task and read by the control loop: one reference, swapped whole.
+    """
+
+    __slots__ = (
+        "_log",
+        "_port",
+        "attempt",
+        "fence",
+        "fire_time",
+        "job_id",
+        "latest_progress",
+        "queue",
+        "schedule",
+        "task",
+    )
+
+    def __init__(
+        self,
+        *,
+        job_id: str,
+        task: str,
+        queue: str = "default",
+        attempt: int = 1,
+        schedule: str | None = None,
+        fire_time: Instant | None = None,
+        fence: int | None = None,
+        port: Port | None = None,
+    ) -> None:
+        self.job_id = job_id
+        self.task = task
+        self.queue = queue
+        self.attempt = attempt
+        self.schedule = schedule
+        self.fire_time = fire_time
+        self.fence = fence
+        self.latest_progress: tuple[float, float | None, str | None] | None = None
+        self._port = port
+        self._log: Any = None
+
+    @property
+    def log(self) -> Any:  # noqa: ANN401 - structlog's bound loggers have no common static type
+        """A structured logger that carries the job's id, task, queue and attempt on every line."""
+        if self._log is None:
+            fields = {"job_id": self.job_id, "task": self.task, "queue": self.queue, "attempt": self.attempt}
+            if self.schedule is not None:
+                fields["schedule"] = self.schedule
+            self._log = structlog.get_logger("launchd.task").bind(**fields)
+        return self._log
+
+    def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
+        """Say how far the job is; cheap, call it as often as you like."""
+        self.latest_progress = (done, total, note)
+
+    async def trigger(self, task: str, *, delay: float = 0.0, priority: int | None = None, **args: Any) -> str:  # noqa: ANN401 - a task's arguments are its own
+        """Make a job of another task; returns its id once it is on disk. Raises InvalidError and NotFoundError."""
+        if self._port is None:
+            raise NotFoundError("this context runs outside a daemon: there is nothing to trigger")
+        return await self._port.trigger(task, args, delay=delay, priority=priority)
+
+
+class Task:
+    """A task as the daemon knows it: a function with its name, its defaults and its arguments' contract."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str,
+        queue: str = "default",
+        lock: str | None = None,
+        lock_wait_seconds: float = LOCK_WAIT_SECONDS,
+        lock_ttl_seconds: float = LOCK_TTL_SECONDS,
+        max_retries: int = MAX_RETRIES,
+        timeout: float = DEFAULT_TIMEOUT_SECONDS,
+        priority: int = 5,
+    ) -> None:
+        self.function = function
+        self.name = name
+        self.queue = queue
+        self.lock = lock
+        self.lock_wait_seconds = lock_wait_seconds
+        self.lock_ttl_seconds = lock_ttl_seconds
+        self.max_retries = max_retries
+        self.timeout = timeout
+        self.priority = priority
+        self.is_coroutine = inspect.iscoroutinefunction(function)
+        self.description = (inspect.getdoc(function) or "").partition("\n")[0]
+        self.parameters = _parameters(function, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the wrapped function's own signature
+        """Call the function itself, as a test does."""
+        return self.function(*args, **kwargs)
+
+    def validate(self, args: dict[str, Any]) -> dict[str, Any]:
+        """The arguments as the function will get them, or InvalidError with every path that is wrong."""
+        problems = [Problem(f"args.{name}", "no such argument") for name in args if name not in self.parameters]
+        valid: dict[str, Any] = {}
+        for name, parameter in self.parameters.items():
+            if name not in args:
+                if parameter.required:
+                    problems.append(Problem(f"args.{name}", "required"))
+                continue
+            try:
+                valid[name] = msgspec.convert(args[name], parameter.type)
+            except msgspec.ValidationError as error:
+                problems.append(_problem(name, error))
+        if problems:
+            detail = "; ".join(f"{problem.path}: {problem.message}" for problem in problems)
+            raise InvalidError(f"task {self.name}: {detail}", errors=problems)
+        return valid
+
+    def encode(self, args: dict[str, Any]) -> str:
+        """Validate and give the canonical JSON that the store keeps."""
+        text = msgspec.json.encode(self.validate(args), order="deterministic").decode()
+        if len(text) > MAX_ARGS_BYTES:
+            raise InvalidError(f"task {self.name}: the arguments take {len(text)} bytes, at most {MAX_ARGS_BYTES}")
+        return text
+
+    def decode(self, text: str) -> dict[str, Any]:
+        """The keyword arguments from the canonical JSON."""
+        if text == "{}":
+            return {}
+        return self.validate(msgspec.json.decode(text))
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of the arguments."""
+        properties = {name: msgspec.json.schema(parameter.type) for name, parameter in self.parameters.items()}
+        for name, parameter in self.parameters.items():
+            if not parameter.required:
+                properties[name]["default"] = msgspec.to_builtins(parameter.default)
+        required = [name for name, parameter in self.parameters.items() if parameter.required]
+        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+class Parameter(typing.NamedTuple):
+    """One keyword argument of a task: its annotation, and its default unless `required`."""
+
+    type: Any
+    required: bool
+    default: Any
+
+
+@typing.overload
+def task(function: Callable[..., Any], /) -> Task: ...
+@typing.overload
+def task(
+    *,
+    name: str | None = None,
+    queue: str = "default",
+    lock: str | None = None,
+    lock_wait_seconds: float = LOCK_WAIT_SECONDS,
+    lock_ttl_seconds: float = LOCK_TTL_SECONDS,
+    max_retries: int = MAX_RETRIES,
+    timeout: float = DEFAULT_TIMEOUT_SECONDS,
+    priority: int = 5,
+) -> Callable[[Callable[..., Any]], Task]: ...
+def task(
+    function: Callable[..., Any] | None = None, /, *, name: str | None = None, **options: Any
+) -> Task | Callable[[Callable[..., Any]], Task]:
+    """Make a task of a function whose first parameter is the Context and whose others are annotated keywords.
+
+    `async def` runs on the task loop, a plain `def` in a thread. `lock` names the lock held for the run; the job waits
+    at most `lock_wait_seconds` for it, then is skipped. `timeout` is seconds of running (0 = none).
+    Raises InvalidError when the signature cannot be a task's.
+    """
+
+    def decorate(target: Callable[..., Any]) -> Task:
+        return Task(target, name=name or target.__name__, **options)
+
+    return decorate if function is None else decorate(function)
+
+
+def collect(modules: Iterable[ModuleType]) -> dict[str, Task]:
+    """The tasks found in modules, by name; two different tasks of one name raise InvalidError."""
+    found: dict[str, Task] = {}
+    for module in modules:
+        for value in vars(module).values():
+            if isinstance(value, Task) and found.setdefault(value.name, value) is not value:
+                raise InvalidError(f"two tasks are named {value.name!r}: give one of them name=")
+    return found
+
+
+def _parameters(function: Callable[..., Any], name: str) -> dict[str, Parameter]:
+    hints = typing.get_type_hints(function, include_extras=True)
+    first, *rest = [*inspect.signature(function).parameters.values()] or [_NO_CONTEXT]
+    if first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
+        raise InvalidError(f"task {name}: its first parameter must be the Context")
+    found = {}
+    for parameter in rest:
+        if parameter.kind is not parameter.KEYWORD_ONLY or parameter.name not in hints:
+            raise InvalidError(f"task {name}: parameter {parameter.name} must be an annotated keyword (after a *)")
+        required = parameter.default is parameter.empty
+        found[parameter.name] = Parameter(hints[parameter.name], required, None if required else parameter.default)
+    return found
+
+
+def _problem(name: str, error: msgspec.ValidationError) -> Problem:
+    """The path and the message of what msgspec says: "Expected `int`, got `str` - at `$[0]`"."""
+    message, _, where = str(error).partition(" - at `$")
+    return Problem(f"args.{name}{where.rstrip('`')}", message)
