@@ -1,0 +1,49 @@
+# Two commands are enough: `make run` and `make test`. Everything is installed into $(VENV); nothing needs a server.
+PYTHON ?= python3
+VENV ?= .venv-$(notdir $(PYTHON))
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CONFIG ?=
+STATE ?= .state
+
+.PHONY: run test demo lint format bench lab install uninstall clean
+
+$(STAMP): pyproject.toml etc/constraints.txt launchd/__init__.py
+	@$(PYTHON) -c 'import sys; sys.exit("launchd needs Python 3.11 or newer: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint etc/constraints.txt --editable '.[dev]'
+	touch $@
+
+run: $(STAMP) ## install and start the daemon in the foreground, its state in ./.state
+	@mkdir -p $(STATE)
+	STATE_DIRECTORY=$(abspath $(STATE)) $(BIN)/launchd run $(if $(CONFIG),--config $(CONFIG))
+
+test: $(STAMP) ## install and pass the tests
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+demo: $(STAMP) ## everything offline: a replay server, the daemon, a first scrape, the table of launches
+	$(BIN)/launchd demo
+
+lint: $(STAMP) ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+bench: $(STAMP) ## figures of this machine, as ratios where two things are compared
+	$(BIN)/python -m tests.bench
+
+lab: $(STAMP) ## slow, root or fault-injecting tests
+	$(BIN)/python -m pytest -m lab $(ARGS)
+
+install: ## onto this machine, under systemd (as root)
+	sh etc/install.sh $(PYTHON)
+
+uninstall: ## take it off again; state and configuration stay
+	sh etc/uninstall.sh
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,79 @@
+"""A real daemon inside a test: hosted by a task of its own, so that it is entered and left by one task."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from launchd import config
+from launchd.clock import Clock
+from launchd.daemon import Daemon, running
+from launchd.engine.loading import Options
+from launchd.job import Job, JobState
+from launchd.task import Task
+
+# No test waits longer than this for a fact: it then fails instead of hanging.
+PATIENCE_SECONDS = 30.0
+
+QUIET_SCHEDULES = """
+[schedules.scrape_launch_data]
+enabled = false
+[schedules.health_check]
+enabled = false
+[schedules.prune]
+enabled = false
+"""
+
+
+def quiet_config(directory: Path, extra: str = "") -> config.Config:
+    """A configuration whose state is in `directory` and that fires nothing by itself."""
+    text = f"""
+[daemon]
+state_directory = "{directory}"
+drain_seconds = 5.0
+cancel_seconds = 2.0
+[admin]
+socket = "{directory}/admin.sock"
+{QUIET_SCHEDULES}
+{extra}
+"""
+    return config.parse(text)
+
+
+@asynccontextmanager
+async def hosted(
+    configuration: config.Config,
+    *,
+    tasks: Iterable[Task] = (),
+    clock: Clock | None = None,
+    options: Options | None = None,
+) -> AsyncIterator[Daemon]:
+    """A running daemon; an error inside it reaches the test."""
+    ready: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
+    leave = asyncio.Event()
+
+    async def host() -> None:
+        try:
+            async with running(configuration, tasks=tasks, clock=clock, options=options) as daemon:
+                ready.set_result(daemon)
+                await leave.wait()
+        except BaseException as error:
+            if not ready.done():
+                ready.set_exception(error)
+                return
+            raise
+
+    task = asyncio.create_task(host())
+    await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
+    try:
+        yield await ready
+    finally:
+        leave.set()
+        await task
+
+
+async def ended(daemon: Daemon, job_id: str) -> Job:
+    """The job once it has reached a final state."""
+    job = await daemon.control.wait(job_id, PATIENCE_SECONDS)
+    assert job.state not in {JobState.QUEUED, JobState.RUNNING}, f"{job.task} is still {job.state}"
+    return job

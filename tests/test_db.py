@@ -1,0 +1,206 @@
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from launchd import sql
+from launchd.clock import SystemClock
+from launchd.db import Connection, Database, migrate, open_database, own_directory
+from launchd.errors import AlreadyRunningError, DiskFullError, StoreBusyError, StoreError
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as database:
+        await database.write(lambda connection: connection.execute("CREATE TABLE t (a TEXT UNIQUE)"))
+        yield database
+
+
+def insert(value: str) -> object:
+    return lambda connection: connection.execute("INSERT INTO t VALUES (?)", (value,))
+
+
+def shape(connection: Connection) -> list[tuple[str, str]]:
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")
+    return [(row[0], " ".join(line.partition("--")[0].strip() for line in row[1].splitlines())) for row in rows]
+
+
+@pytest.mark.parametrize("kind", ["jobs", "launches"])
+def test_the_sum_of_the_migrations_is_the_schema(kind: str) -> None:
+    migrated, present = sqlite3.connect(":memory:"), sqlite3.connect(":memory:")
+    migrate(migrated, sql.migrations(kind))
+    present.executescript(sql.schema(kind))
+    assert shape(migrated) == shape(present)
+    assert shape(present)
+    migrated.close()
+    present.close()
+
+
+async def test_callers_that_wait_together_share_one_commit(db: Database) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def hold(_connection: Connection) -> None:
+        entered.set()
+        release.wait(30)
+
+    first = asyncio.create_task(db.write(hold))
+    await asyncio.to_thread(entered.wait, 30)
+    before = db.commits
+    rest = [asyncio.create_task(db.write(insert(str(number)))) for number in range(50)]  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(first, *rest)
+    assert db.commits == before + 2
+
+
+async def test_a_function_that_raises_is_undone_alone(db: Database) -> None:
+    def broken(connection: Connection) -> None:
+        connection.execute("INSERT INTO t VALUES ('lost')")
+        raise KeyError("mine")
+
+    results = await asyncio.gather(
+        db.write(insert("kept")),  # type: ignore[arg-type]
+        db.write(broken),
+        db.write(insert("also kept")),  # type: ignore[arg-type]
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], KeyError)
+    assert [row["a"] for row in await db.read("SELECT a FROM t ORDER BY a")] == ["also kept", "kept"]
+
+
+async def test_a_full_disk_is_a_clear_error_nothing_is_half_written_and_it_goes_on_when_there_is_room(
+    db: Database,
+) -> None:
+    pages = (await db.read("PRAGMA page_count"))[0][0]
+    await db.write(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages + 2}"))
+
+    def large(connection: Connection) -> None:
+        connection.execute("INSERT INTO t VALUES ('head')")
+        connection.execute("INSERT INTO t VALUES (?)", ("x" * 100_000,))
+
+    with pytest.raises(DiskFullError, match="free some space"):
+        await db.write(large)
+    assert isinstance(db.last_error, DiskFullError)
+    assert await db.read("SELECT a FROM t") == []
+    await db.write(lambda connection: connection.execute("PRAGMA max_page_count = 1000000"))
+    await db.write(large)
+    assert len(await db.read("SELECT a FROM t")) == 2
+    assert db.last_error is None
+
+
+async def test_a_database_locked_by_another_program_is_a_clear_error_and_no_crash(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await db.write(lambda connection: connection.execute("PRAGMA busy_timeout = 1"))
+    other = sqlite3.connect(db.path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreBusyError, match="end that program"):
+        await db.write(insert("a"))  # type: ignore[arg-type]
+    other.execute("ROLLBACK")
+    other.close()
+    await db.write(insert("a"))  # type: ignore[arg-type]
+    assert db.last_error is None
+    monkeypatch.undo()
+
+
+async def test_a_write_from_another_loop_is_answered_there(db: Database) -> None:
+    def elsewhere() -> int:
+        async def work() -> int:
+            await db.write(insert("from afar"))  # type: ignore[arg-type]
+            return len(await db.read("SELECT a FROM t"))
+
+        return asyncio.run(work())
+
+    assert await asyncio.to_thread(elsewhere) == 1
+
+
+async def test_a_cancelled_caller_does_not_disturb_the_writer(db: Database) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def hold(_connection: Connection) -> None:
+        entered.set()
+        release.wait(30)
+
+    task = asyncio.create_task(db.write(hold))
+    await asyncio.to_thread(entered.wait, 30)
+    task.cancel()
+    release.set()
+    await db.write(insert("next"))  # type: ignore[arg-type]
+    assert task.cancelled()
+
+
+async def test_a_database_of_a_newer_launchd_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(StoreError, match="newer"):
+        async with open_database(path, "jobs", SystemClock()):
+            pass
+
+
+async def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    path.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(StoreError, match=r"jobs\.db"):
+        async with open_database(path, "jobs", SystemClock()):
+            pass
+
+
+async def test_a_second_daemon_on_one_directory_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
+    async with own_directory(tmp_path):
+        with pytest.raises(AlreadyRunningError, match=str(os.getpid())):
+            async with own_directory(tmp_path):
+                pass
+    async with own_directory(tmp_path):
+        pass
+
+
+def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import asyncio, sys
+        from pathlib import Path
+        from launchd.clock import SystemClock
+        from launchd.db import open_database
+
+        async def main():
+            async with open_database(Path(sys.argv[1]), "jobs", SystemClock()) as db:
+                await db.write(lambda c: c.execute("CREATE TABLE t (a INTEGER)"))
+                number = 0
+                while True:
+                    number += 1
+                    await db.write(lambda c: c.execute("INSERT INTO t VALUES (?)", (number,)))
+                    print(number, flush=True)
+        asyncio.run(main())
+        """
+    )
+    path = tmp_path / "jobs.db"
+    with subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            acknowledged = int(line)
+            if acknowledged >= 200:
+                child.kill()
+                break
+        rest = child.stdout.read().split()
+    acknowledged = int(rest[-1]) if rest and rest[-1].isdigit() else acknowledged
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT max(a), count(*) FROM t").fetchone()[0] >= acknowledged
+    assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    connection.close()
+
+
+def test_a_statement_name_given_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql, "_text", lambda *_: "-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;")
+    with pytest.raises(ValueError, match="twice"):
+        sql.statements("jobs", "x")
+
+

@@ -1,0 +1,192 @@
+"""The store against the table: every pair of state and verb, on a real database."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from launchd.clock import SystemClock
+from launchd.db import Connection, Database, open_database
+from launchd.errors import ConflictError, IdempotencyError, LaunchdError
+from launchd.job import TRANSITIONS, Job, JobState, NewJob, Outcome, Verb
+from launchd.store.jobs import Audit, Idempotency, JobStore, insert_jobs
+
+NOW = 1_800_000_000_000_000
+AUDIT = Audit(NOW, "test", "trigger", "x", None)
+
+
+def new_job(number: int = 1, **changes: object) -> NewJob:
+    values: dict[str, object] = {
+        "id": f"job-{number:04}",
+        "task": "echo",
+        "queue": "default",
+        "args": "{}",
+        "priority": 5,
+        "max_retries": 3,
+        "created_at": NOW,
+        "run_at": NOW,
+    }
+    return NewJob(**(values | changes))  # type: ignore[arg-type] # the names are NewJob's own
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as database:
+        yield database
+
+
+async def put(db: Database, state: JobState, **changes: object) -> Job:
+    """A job in a state, put there by hand."""
+    job = new_job(**changes)
+    final = state not in {JobState.QUEUED, JobState.RUNNING}
+
+    def act(connection: Connection) -> None:
+        insert_jobs(connection, [job])
+        connection.execute(
+            "UPDATE jobs SET state = ?, attempt = 1, started_at = ?, finished_at = ?, instance = ?",
+            (state.value, NOW, NOW if final else None, "dead" if state is JobState.RUNNING else None),
+        )
+
+    await db.write(act)
+    return await JobStore(db, "me").get(job.id)
+
+
+async def apply(store: JobStore, job: Job, verb: Verb) -> None:
+    """Do what the verb says, whatever the state."""
+    match verb:
+        case Verb.CLAIM:
+            await store.turn(job.queue, 10, [], [], NOW)
+        case Verb.SKIP:
+            await store.skip(job.seq, "held", NOW)
+        case Verb.EXPIRE:
+            await store.promote(NOW)
+        case Verb.RESCUE | Verb.QUARANTINE:
+            await store.rescue(NOW)
+        case Verb.REQUEUE:
+            await store.requeue(job.id, reason="again", now=NOW)
+        case Verb.CANCEL if job.state is JobState.QUEUED:
+            await store.cancel(job.id, how="cancel", reason=None, now=NOW)
+        case _:
+            await store.finish([Outcome(job.seq, job.attempt, verb, NOW, run_at=NOW)])
+
+
+@pytest.mark.parametrize("state", JobState)
+@pytest.mark.parametrize("verb", Verb)
+async def test_each_verb_does_to_each_state_what_the_table_says(db: Database, state: JobState, verb: Verb) -> None:
+    expires = NOW if verb is Verb.EXPIRE else None
+    job = await put(db, state, expires_at=expires)
+    if verb is Verb.QUARANTINE:
+        await db.write(lambda connection: connection.execute("UPDATE jobs SET crashes = 1"))
+    store = JobStore(db, "me")
+    try:
+        await apply(store, job, verb)
+    except LaunchdError:
+        assert (state, verb) not in TRANSITIONS
+    after = (await store.get(job.id)).state
+    assert after is TRANSITIONS.get((state, verb), state)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["state = 'succeeded'", "finished_at = 1", "instance = 'x'", "state = 'running'", "priority = 10", "state = 'odd'"],
+)
+async def test_the_database_refuses_illegal_rows(db: Database, change: str) -> None:
+    await put(db, JobState.QUEUED)
+    with pytest.raises(sqlite3.IntegrityError):
+        await db.write(lambda connection: connection.execute(f"UPDATE jobs SET {change}"))  # noqa: S608 - fixed words
+
+
+async def test_jobs_are_claimed_by_priority_then_age_and_never_before_their_time(db: Database) -> None:
+    store = JobStore(db, "me")
+    minute = 60_000_000
+    await store.insert(
+        [
+            new_job(1, priority=5, run_at=NOW - 2 * minute),
+            new_job(2, priority=6),
+            new_job(3, priority=9),
+            new_job(4, priority=9, run_at=NOW + minute),
+            new_job(5, priority=0, run_at=NOW - 8 * minute),
+        ],
+        AUDIT,
+    )
+    turn = await store.turn("default", 10, [], [], NOW)
+    assert [job.id for job in turn.claimed] == ["job-0003", "job-0005", "job-0001", "job-0002"]
+    await store.promote(NOW + minute)
+    turn = await store.turn("default", 10, [], [], NOW + minute)
+    assert [job.id for job in turn.claimed] == ["job-0004"]
+
+
+async def test_a_verdict_of_an_earlier_attempt_is_refused_and_the_others_are_written(db: Database) -> None:
+    store = JobStore(db, "me")
+    await store.insert([new_job(1), new_job(2)], AUDIT)
+    first, second = (await store.turn("default", 10, [], [], NOW)).claimed
+    late = Outcome(first.seq, first.attempt + 1, Verb.SUCCEED, NOW)
+    good = Outcome(second.seq, second.attempt, Verb.SUCCEED, NOW)
+    assert await store.finish([late, good]) == [late]
+    assert (await store.get(first.id)).state is JobState.RUNNING
+    assert (await store.get(second.id)).state is JobState.SUCCEEDED
+
+
+async def test_snooze_spends_no_attempt_and_a_deploy_spends_none_five_times(db: Database) -> None:
+    store = JobStore(db, "me")
+    await store.insert([new_job()], AUDIT)
+    attempts = []
+    for verb in [Verb.SNOOZE, *[Verb.INTERRUPT] * 7]:
+        claimed = (await store.turn("default", 1, [], [], NOW)).claimed[0]
+        attempts.append(claimed.attempt)
+        await store.finish([Outcome(claimed.seq, claimed.attempt, verb, NOW, run_at=NOW)])
+    assert attempts == [1, 1, 1, 1, 1, 1, 1, 2]
+
+
+async def test_a_crash_counts_as_an_attempt_and_the_second_in_a_row_sets_the_job_aside(db: Database) -> None:
+    await JobStore(db, "first").insert([new_job()], AUDIT)
+    for number, expected in enumerate([JobState.QUEUED, JobState.QUARANTINED]):
+        await JobStore(db, f"life {number}").turn("default", 1, [], [], NOW)
+        store = JobStore(db, f"life {number + 1}")
+        await store.rescue(NOW)
+        job = await store.get("job-0001")
+        assert (job.state, job.attempt) == (expected, number + 1)
+
+
+async def test_a_crash_after_cancel_was_asked_ends_as_cancelled(db: Database) -> None:
+    store = JobStore(db, "first")
+    await store.insert([new_job()], AUDIT)
+    await store.turn("default", 1, [], [], NOW)
+    await store.cancel("job-0001", how="terminate", reason="enough", now=NOW)
+    await JobStore(db, "second").rescue(NOW)
+    job = await store.get("job-0001")
+    assert (job.state, job.reason) == (JobState.CANCELLED, "enough")
+
+
+async def test_an_idempotency_key_gives_the_first_job_again_and_refuses_another_request(db: Database) -> None:
+    store = JobStore(db, "me")
+    key = Idempotency("key", "digest")
+    assert await store.insert_once(new_job(1), key, "test") == "job-0001"
+    assert await store.insert_once(new_job(2), key, "test") == "job-0001"
+    with pytest.raises(IdempotencyError):
+        await store.insert_once(new_job(3), Idempotency("key", "other"), "test")
+    tomorrow = NOW + 25 * 3600 * 1_000_000
+    assert await store.insert_once(new_job(4, created_at=tomorrow), key, "test") == "job-0004"
+
+
+async def test_a_batch_with_one_impossible_job_leaves_none_behind(db: Database) -> None:
+    store = JobStore(db, "me")
+    with pytest.raises(sqlite3.IntegrityError):
+        await store.insert([new_job(1), new_job(1)], AUDIT)
+    assert await store.waiting() == {}
+
+
+async def test_ended_jobs_are_pruned_after_their_keeping_and_others_never(db: Database) -> None:
+    store = JobStore(db, "me")
+    await put(db, JobState.SUCCEEDED)
+    await store.insert([new_job(2)], AUDIT)
+    assert await store.prune(succeeded_before=NOW, others_before=NOW + 1, limit=10) == 0
+    assert await store.prune(succeeded_before=NOW + 1, others_before=NOW, limit=10) == 1
+    assert (await store.get("job-0002")).state is JobState.QUEUED
+
+
+async def test_an_ended_job_cannot_be_cancelled_and_the_error_says_how_it_stands(db: Database) -> None:
+    await put(db, JobState.SUCCEEDED)
+    with pytest.raises(ConflictError, match="succeeded"):
+        await JobStore(db, "me").cancel("job-0001", how="cancel", reason=None, now=NOW)
