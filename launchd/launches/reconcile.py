@@ -1,0 +1,142 @@
+"""From the sightings of one launch to its record: which source is believed for which field. Pure.
+
+Rules (in this order): what flew has its lift-off from the authority on lift-offs; an upcoming NET is the most precise
+one that agrees with the newest sighting; a final status beats any other; else the source of the highest priority that
+says anything. Frozen archives come after live sources.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from launchd.clock import SECOND, Instant, format_instant
+from launchd.launches import names
+from launchd.launches.launch import FLOWN, Change, Conflict, FieldSource, Launch, Net, Precision, Sighting, Status
+
+# Lift-off to the second is believed in this order (GCAT is compiled from telemetry and orbital elements).
+LIFTOFF_AUTHORITY = ("gcat", "launch_library")
+# Two lift-offs of one launch further apart are a disagreement.
+LIFTOFF_TOLERANCE = 60 * SECOND
+_FINE = (Precision.SECOND, Precision.MINUTE)
+_PLAIN = ("name", "provider", "vehicle", "pad", "location", "mission", "orbit", "window_start", "window_end", "designator")
+_FINENESS = {precision: rank for rank, precision in enumerate(Precision)}
+
+
+class Seen(NamedTuple):
+    """A sighting, the launch it is of, when its key was first seen and when its present content was."""
+
+    launch_id: str
+    sighting: Sighting
+    first_seen: Instant
+    seen_at: Instant
+
+
+class Reconciled(NamedTuple):
+    """A launch, what changed against its record before, and where its sources disagree."""
+
+    launch: Launch
+    changes: tuple[Change, ...]
+    conflicts: tuple[Conflict, ...]
+
+
+def reconcile(
+    launch_id: str, seen: Sequence[Seen], priorities: Mapping[str, int], before: Launch | None
+) -> Reconciled:
+    """The record of a launch from all of its sightings, in any order; scraping the same again changes nothing."""
+    ranked = sorted(seen, key=lambda one: _rank(one, priorities))
+    values: dict[str, Any] = {}
+    provenance: dict[str, FieldSource] = {}
+
+    def choose(field: str, best: Seen | None) -> None:
+        if best is not None:
+            values[field] = getattr(best.sighting, field)
+            provenance[field] = FieldSource(best.sighting.source, best.seen_at)
+
+    for field in _PLAIN:
+        choose(field, next((one for one in ranked if getattr(one.sighting, field) is not None), None))
+    choose("status", _best_status(ranked))
+    choose("net", _best_net(ranked))
+    launch = Launch(
+        id=launch_id,
+        **values,
+        urls=tuple(dict.fromkeys(url for one in ranked for url in one.sighting.urls)),
+        sources=tuple(sorted({one.sighting.source for one in ranked})),
+        provenance=provenance,
+    )
+    return Reconciled(launch, tuple(_changes(before, launch)), tuple(_conflicts(launch_id, ranked)))
+
+
+def _rank(one: Seen, priorities: Mapping[str, int]) -> tuple[object, ...]:
+    sighting = one.sighting
+    return not sighting.live, -priorities.get(sighting.source, 0), sighting.source, sighting.source_id
+
+
+def _best_status(ranked: Sequence[Seen]) -> Seen | None:
+    said = [one for one in ranked if one.sighting.status is not None]
+    return next((one for one in said if one.sighting.status in FLOWN), said[0] if said else None)
+
+
+def _best_net(ranked: Sequence[Seen]) -> Seen | None:
+    dated = [(one, one.sighting.net) for one in ranked if one.sighting.net is not None]
+    if not dated:
+        return None
+    if any(one.sighting.status in FLOWN for one in ranked):
+        fine = [one for one, net in dated if net.precision in _FINE]
+        for source in LIFTOFF_AUTHORITY:
+            found = next((one for one in fine if one.sighting.source == source), None)
+            if found is not None:
+                return found
+        return min(dated, key=lambda pair: _FINENESS[pair[1].precision])[0]
+    live = [pair for pair in dated if pair[0].sighting.live] or dated
+    newest = max(live, key=lambda pair: pair[0].sighting.modified or pair[0].seen_at)[1]
+    agreeing = [pair for pair in live if pair[1].overlaps(newest)]
+    return min(agreeing, key=lambda pair: _FINENESS[pair[1].precision])[0]
+
+
+def _changes(before: Launch | None, after: Launch) -> list[Change]:
+    """One row for each field that has another value; a launch seen for the first time has no history yet."""
+    if before is None:
+        return []
+    changes = []
+    for field in (*_PLAIN, "status", "net", "net_precision"):
+        old, new = shown(before, field), shown(after, field)
+        if old != new:
+            origin = after.provenance.get("net" if field == "net_precision" else field)
+            source, seen_at = (origin.source, origin.seen_at) if origin else ("", 0)
+            changes.append(Change(launch_id=after.id, field=field, old=old, new=new, source=source, seen_at=seen_at))
+    return changes
+
+
+def shown(launch: Launch, field: str) -> str | None:
+    """A field's value as its history keeps it."""
+    if field in {"net", "net_precision"}:
+        net = launch.net
+        return None if net is None else format_instant(net.earliest) if field == "net" else net.precision.value
+    value = getattr(launch, field)
+    if value is None:
+        return None
+    if field in {"window_start", "window_end"}:
+        return format_instant(value)
+    return value.name if field == "location" else str(value)
+
+
+def _conflicts(launch_id: str, ranked: Sequence[Seen]) -> list[Conflict]:
+    found = []
+    nets = {one.sighting.source: one.sighting.net for one in ranked if one.sighting.net is not None}
+    flown = any(one.sighting.status in FLOWN for one in ranked)
+    if _disagree(list(nets.values()), flown=flown):
+        times = {source: f"{format_instant(net.earliest)} ({net.precision})" for source, net in nets.items()}
+        found.append(Conflict(launch_id=launch_id, kind="net", values=times))
+    finals = {one.sighting.source: one.sighting.status for one in ranked if one.sighting.status in FLOWN}
+    if len({status is Status.FAILURE for status in finals.values()}) > 1:
+        words = {source: str(status) for source, status in finals.items()}
+        found.append(Conflict(launch_id=launch_id, kind="status", values=words))
+    vehicles = {one.sighting.source: one.sighting.vehicle for one in ranked if one.sighting.vehicle is not None}
+    if len({names.vehicle_family(vehicle) for vehicle in vehicles.values()}) > 1:
+        found.append(Conflict(launch_id=launch_id, kind="vehicle", values=vehicles))
+    return found
+
+
+def _disagree(nets: Sequence[Net], *, flown: bool) -> bool:
+    """Whether any two intervals lie apart by more than the tolerance (after the fact a minute, before none)."""
+    slack = LIFTOFF_TOLERANCE if flown else 0
+    return any(not a.overlaps(b, slack=slack) for index, a in enumerate(nets) for b in nets[index + 1 :])

@@ -1,0 +1,47 @@
+"""What a source is: where its payloads come from (`pull`) and what they say (`parse`, pure)."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from launchd.launches.launch import Parsed
+
+
+class Payload(NamedTuple):
+    """One answer of a source. `body` is None when the source says that it has not changed since it was last read."""
+
+    url: str
+    body: bytes | None
+
+
+class Client(Protocol):
+    """What `pull` may ask of the network; launches/fetch.py keeps to the source's rate and limits."""
+
+    async def get(self, path: str, params: Mapping[str, str] | None = None, *, optional: bool = False) -> Payload | None:
+        """The payload at `path` under the source's base URL; None for a missing one that is `optional`.
+
+        Raises SourceError.
+        """
+
+    def known(self, path: str, params: Mapping[str, str] | None = None) -> bool:
+        """Whether this address was part of the last successful pull."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One upstream of launch data.
+
+    `rate` ("15/h") and `priority` (higher wins) are defaults that the configuration may change. `revision` grows when
+    the parser changes, so that unchanged payloads are read again. `attribution` is served with the data.
+    """
+
+    name: str
+    title: str
+    attribution: str
+    base_url: str
+    rate: str
+    priority: int
+    pull: Callable[[Client], Awaitable[list[Payload]]]
+    parse: Callable[[Sequence[bytes]], Parsed]
+    revision: int = 1
+    token_header: str | None = None
