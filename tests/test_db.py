@@ -202,5 +202,3 @@ def test_a_statement_name_given_twice_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sql, "_text", lambda *_: "-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;")
     with pytest.raises(ValueError, match="twice"):
         sql.statements("jobs", "x")
-
-

@@ -54,7 +54,9 @@ def test_ids_are_uuid7_and_sort_in_the_order_they_were_made_even_when_the_clock_
     made = [maker(instant * 1000) for instant in instants]
     assert made == sorted(made)
     assert len(set(made)) == len(made)
-    assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", one) for one in made)
+    assert all(
+        re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", one) for one in made
+    )
 
 
 def test_an_id_carries_the_time_it_was_made() -> None:

@@ -69,9 +69,7 @@ def plan(
         conflicts += result.conflicts
     conflicts += _duplicates(assignment, seen, touched, everything)
     written = tuple(one for members in touched.values() for one in members)
-    return Plan(
-        written, tuple(records), tuple(changes), tuple(conflicts), tuple(merged), created, updated, unchanged
-    )
+    return Plan(written, tuple(records), tuple(changes), tuple(conflicts), tuple(merged), created, updated, unchanged)
 
 
 def _same(known: Sighting, sighting: Sighting) -> bool:
@@ -100,7 +98,9 @@ def _attach(
         merged += [(young, launch_id) for young in ids[1:]]
         owner.update(dict.fromkeys(members, launch_id))
         if len(ids) > 1 or not changed.isdisjoint(members):
-            touched[launch_id] = [_seen(stored.seen.get(one), everything[one], launch_id, one in changed, now) for one in members]
+            touched[launch_id] = [
+                _seen(stored.seen.get(one), everything[one], launch_id, one in changed, now) for one in members
+            ]
     return owner, merged, touched
 
 

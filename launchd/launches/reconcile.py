@@ -17,7 +17,18 @@ LIFTOFF_AUTHORITY = ("gcat", "launch_library")
 # Two lift-offs of one launch further apart are a disagreement.
 LIFTOFF_TOLERANCE = 60 * SECOND
 _FINE = (Precision.SECOND, Precision.MINUTE)
-_PLAIN = ("name", "provider", "vehicle", "pad", "location", "mission", "orbit", "window_start", "window_end", "designator")
+_PLAIN = (
+    "name",
+    "provider",
+    "vehicle",
+    "pad",
+    "location",
+    "mission",
+    "orbit",
+    "window_start",
+    "window_end",
+    "designator",
+)
 _FINENESS = {precision: rank for rank, precision in enumerate(Precision)}
 
 
@@ -38,9 +49,7 @@ class Reconciled(NamedTuple):
     conflicts: tuple[Conflict, ...]
 
 
-def reconcile(
-    launch_id: str, seen: Sequence[Seen], priorities: Mapping[str, int], before: Launch | None
-) -> Reconciled:
+def reconcile(launch_id: str, seen: Sequence[Seen], priorities: Mapping[str, int], before: Launch | None) -> Reconciled:
     """The record of a launch from all of its sightings, in any order; scraping the same again changes nothing."""
     ranked = sorted(seen, key=lambda one: _rank(one, priorities))
     values: dict[str, Any] = {}

@@ -17,7 +17,9 @@ class Payload(NamedTuple):
 class Client(Protocol):
     """What `pull` may ask of the network; launches/fetch.py keeps to the source's rate and limits."""
 
-    async def get(self, path: str, params: Mapping[str, str] | None = None, *, optional: bool = False) -> Payload | None:
+    async def get(
+        self, path: str, params: Mapping[str, str] | None = None, *, optional: bool = False
+    ) -> Payload | None:
         """The payload at `path` under the source's base URL; None for a missing one that is `optional`.
 
         Raises SourceError.
