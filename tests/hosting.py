@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 from launchd import config
 from launchd.clock import Clock
@@ -64,7 +65,7 @@ async def hosted(
             raise
 
     task = asyncio.create_task(host())
-    await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(cast("list[asyncio.Future[Any]]", [ready, task]), return_when=asyncio.FIRST_COMPLETED)
     try:
         yield await ready
     finally:

@@ -53,7 +53,7 @@ async def test_callers_that_wait_together_share_one_commit(db: Database) -> None
     first = asyncio.create_task(db.write(hold))
     await asyncio.to_thread(entered.wait, 30)
     before = db.commits
-    rest = [asyncio.create_task(db.write(insert(str(number)))) for number in range(50)]  # type: ignore[arg-type]
+    rest = [asyncio.create_task(db.write(insert(str(number)))) for number in range(50)]  # type: ignore[arg-type, var-annotated]
     await asyncio.sleep(0)
     release.set()
     await asyncio.gather(first, *rest)

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
         yield database
 
 
-async def put(db: Database, state: JobState, **changes: object) -> Job:
+async def put(db: Database, state: JobState, **changes: Any) -> Job:
     """A job in a state, put there by hand."""
     job = new_job(**changes)
     final = state not in {JobState.QUEUED, JobState.RUNNING}

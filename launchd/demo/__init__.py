@@ -1,0 +1,1 @@
+"""What `launchd demo` shows."""

@@ -97,10 +97,8 @@ def _start(match: re.Match[str], text: str) -> Instant:
 
 def _months(year: int, month: int, precision: Precision) -> Net:
     length = _MONTHS_IN[precision]
-    if precision is Precision.DECADE:
-        first = year // 10 * 10 * 12
-    else:
-        first = year * 12 + (month - 1) // length * length
+    decade = precision is Precision.DECADE
+    first = year // 10 * 120 if decade else year * 12 + (month - 1) // length * length
     return Net(_month_start(first), _month_start(first + length) - 1, precision)
 
 

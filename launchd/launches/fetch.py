@@ -109,7 +109,7 @@ class HttpClient:
         except TimeoutError:
             raise SourceError(f"{url}: no complete answer in {self._options.timeout_seconds:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise SourceError(f"{url}: {error or type(error).__name__}") from error
+            raise SourceError(f"{url}: {str(error) or type(error).__name__}") from error
 
     def _url(self, path: str, params: Mapping[str, str] | None) -> str:
         return str(URL(self._options.base_url).join(URL(path)).with_query(params))

@@ -1,4 +1,4 @@
-"""What new sightings mean for what is stored: a plan, made in memory, carried out by the store in one transaction. Pure."""
+"""What new sightings mean for what is stored: a plan, which the store carries out in one transaction. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -61,7 +61,9 @@ def plan(
         return Plan((), (), (), (), (), created, updated, unchanged)
     assignment = assign(everything.values(), {one: seen.launch_id for one, seen in stored.seen.items()})
     seen, merged, touched = _attach(stored, everything, changed, assignment, now, new_id)
-    records, changes, conflicts = [], [], []
+    records: list[Launch] = []
+    changes: list[Change] = []
+    conflicts: list[Conflict] = []
     for launch_id in sorted(touched):
         result = reconcile(launch_id, touched[launch_id], priorities, stored.launches.get(launch_id))
         records.append(result.launch)
@@ -77,7 +79,7 @@ def _same(known: Sighting, sighting: Sighting) -> bool:
     return msgspec.structs.replace(known, modified=None) == msgspec.structs.replace(sighting, modified=None)
 
 
-def _attach(
+def _attach(  # noqa: PLR0917 - one caller, beside it
     stored: Stored,
     everything: Mapping[Key, Sighting],
     changed: set[Key],

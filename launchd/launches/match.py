@@ -36,7 +36,7 @@ def key(sighting: Sighting) -> Key:
     return sighting.source, sighting.source_id
 
 
-def compare(a: Sighting, b: Sighting) -> int:
+def compare(a: Sighting, b: Sighting) -> int:  # noqa: PLR0911 - a list of rules, the strongest first
     """How strongly two sightings are one launch: 3, 2, 1, or 0 for not at all."""
     if a.source == b.source:
         return 0

@@ -98,7 +98,7 @@ def _place(place: Place | None, drop: Drop) -> Place | None:
     latitude, longitude = place.latitude, place.longitude
     if latitude is None or longitude is None:
         return Place(name) if name else None
-    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+    if abs(latitude) > 90 or abs(longitude) > 180:  # noqa: PLR2004 - degrees
         drop("location", f"{latitude:g}, {longitude:g} are not coordinates")
         return Place(name) if name else None
     return Place(name, round(latitude, 6), round(longitude, 6))

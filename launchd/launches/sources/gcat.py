@@ -1,7 +1,7 @@
 """GCAT, Jonathan McDowell's General Catalog of Artificial Space Objects: what flew, and when to the second.
 
-Two tab-separated files: `launchlog.tsv`, one row for each piece of an orbital launch, and `launch.tsv`, one row for each
-launch of any kind. Reference: https://planet4589.org/space/gcat/web/launch/. Columns are addressed by name, since their
+Two tab-separated files: `launchlog.tsv`, one row for each piece of an orbital launch, and `launch.tsv`, one row for
+each launch of any kind. Reference: https://planet4589.org/space/gcat/web/launch/. Columns are addressed by name, since their
 set changes between releases.
 """
 
@@ -72,7 +72,7 @@ def modern_tag(tag: str) -> str | None:
 
 
 def _rows(body: bytes, report: Report) -> Iterator[Row]:
-    """The rows of a file by column name; cells are padded and `#` starts a comment, the first of which is the header."""
+    """The rows of a file by column name; cells are padded, `#` starts a comment, the first one is the header."""
     lines = body.decode("utf-8", errors="replace").split("\n")
     header = [name.strip() for name in lines[0].lstrip("\ufeff#").split("\t")] if lines[0][:2].strip() else []
     if "Launch_Tag" not in header:

@@ -115,7 +115,7 @@ class _Wrapper(msgspec.Struct):
 
 
 def _records(body: bytes, report: Report) -> Iterator[msgspec.Raw]:
-    """The records of a page, a bare list, or a single launch, each still undecoded: one bad record costs only itself."""
+    """The records of a page, a bare list, or a single launch, undecoded: one bad record costs only itself."""
     try:
         start = body.lstrip()[:1]
         if start == b"[":

@@ -1,0 +1,5 @@
+"""`python -m launchd`."""
+
+from launchd.cli import main
+
+main()

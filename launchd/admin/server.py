@@ -1,0 +1,119 @@
+"""The admin socket: HTTP over a Unix socket, JSON in and out, errors as problem+json."""
+
+import asyncio
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from launchd.admin.handlers import ROUTES, Answer, Api, encode
+from launchd.config import MAX_SOCKET_PATH
+from launchd.engine.control import Control
+from launchd.errors import HTTP_STATUS, AlreadyRunningError, ConfigError, LaunchdError
+from launchd.launches.store import LaunchStore
+
+MAX_BODY_BYTES = 1024 * 1024
+_log = structlog.get_logger("launchd.admin")
+
+
+@asynccontextmanager
+async def serve(control: Control, launches: LaunchStore, path: Path, mode: int) -> AsyncIterator[None]:
+    """Listen on a Unix socket until the body is left; raises ConfigError or AlreadyRunningError when that cannot be."""
+    listener = _listen(path, mode)
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems])
+    api = Api(control, launches)
+    for method, route, handler in ROUTES:
+        app.router.add_route(method, route, _answering(api, handler))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handle_signals=False)
+    try:
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        yield
+    finally:
+        await runner.cleanup()
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+def _listen(path: Path, mode: int) -> socket.socket:
+    """Bind the socket, in the place of one that nobody listens on any more."""
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise ConfigError(f"admin.socket: {path} is longer than the {MAX_SOCKET_PATH} bytes a Unix socket may have")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        if path.exists():
+            _remove_stale(path)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        umask = os.umask(0o777 & ~mode)  # the mode holds from the first moment
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(umask)
+        listener.setblocking(False)  # noqa: FBT003 - the library's signature
+    except OSError as error:
+        raise ConfigError(f"admin.socket: cannot listen on {path}: {error.strerror or error}") from error
+    return listener
+
+
+def _remove_stale(path: Path) -> None:
+    if not stat.S_ISSOCK(path.lstat().st_mode):
+        raise ConfigError(f"admin.socket: {path} exists and is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise AlreadyRunningError(f"another program listens on {path}: stop it, or set admin.socket")
+
+
+def _answering(
+    api: Api, handler: Callable[[Api, web.Request], Awaitable[Answer]]
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def respond(request: web.Request) -> web.Response:
+        answer = await handler(api, request)
+        return web.Response(
+            status=answer.status, body=encode(answer.view), content_type="application/json", headers=answer.headers
+        )
+
+    return respond
+
+
+@web.middleware
+async def _problems(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Every error as problem+json; never a traceback."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        detail = "" if error.status == 404 else error.reason  # noqa: PLR2004 - Not Found
+        return _problem(error.status, error.reason.lower().replace(" ", "_"), error.reason, detail, headers=headers)
+    except LaunchdError as error:
+        errors = [{"path": problem.path, "message": problem.message} for problem in error.errors]
+        return _problem(HTTP_STATUS.get(error.code, 500), error.code, error.title, error.detail, errors=errors)
+    except msgspec.ValidationError as error:
+        return _problem(422, "invalid", "The request is understood but its content is not valid.", str(error))
+    except Exception:
+        _log.exception("request_failed", method=request.method, path=request.path)
+        return _problem(500, "internal", "Something went wrong inside launchd.", "its log says what")
+
+
+def _problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    errors: list[dict[str, str]] | None = None,
+    headers: dict[str, str] | None = None,
+) -> web.Response:
+    problem = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
+    view = problem | ({"errors": errors} if errors else {})
+    return web.Response(status=status, body=encode(view), content_type="application/problem+json", headers=headers)

@@ -1,0 +1,165 @@
+"""Nouns to JSON: the shapes of the wire contract. Times are RFC 3339 UTC, durations seconds."""
+
+from typing import Any
+
+import msgspec
+
+from launchd.clock import Instant, format_instant
+from launchd.engine.snapshots import LedgerRow, LockSnapshot, QueueSnapshot, ScheduleSnapshot, Status, WaitingOn
+from launchd.job import Job
+from launchd.launches.launch import Launch
+from launchd.launches.sources import SOURCES
+from launchd.launches.store import Detail, Record, SourceState
+from launchd.ops.health import HealthReport
+from launchd.task import Task
+
+View = dict[str, Any]
+
+
+def instant(value: Instant | None) -> str | None:
+    """An instant as text, None as null."""
+    return None if value is None else format_instant(value)
+
+
+def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool) -> View:
+    """A job as `GET /v1/jobs/{id}` shows it."""
+    progress = _json(one.progress)
+    view: View = {
+        name: getattr(one, name)
+        for name in ("id", "task", "queue", "state", "priority", "attempt", "max_retries", "schedule", "lock", "fence")
+    }
+    times = ("fire_time", "created_at", "run_at", "started_at", "finished_at")
+    view |= {name: instant(getattr(one, name)) for name in times}
+    view |= {"args": _json(one.args), "result": _json(one.result), "error": _json(one.error), "reason": one.reason}
+    if isinstance(progress, list):
+        progress = dict(zip(("done", "total", "note"), progress, strict=False))
+    view |= {"progress": progress, "cancel_requested": one.cancel_requested, "enforceable": enforceable}
+    view["waiting_on"] = None if waiting is None else waiting._asdict() | {"until": instant(waiting.until)}
+    return view
+
+
+def status(one: Status) -> View:
+    """The daemon in one look."""
+    return one._asdict() | {
+        "started_at": instant(one.started_at),
+        "queues": [queue(each) for each in one.queues],
+        "next_fires": [{"schedule": name, "at": instant(at)} for name, at in one.next_fires],
+    }
+
+
+def health(one: HealthReport) -> View:
+    """The verdict and every check."""
+    checks = {
+        name: {"status": check.level, "detail": check.detail, "since": instant(check.since)}
+        for name, check in one.checks.items()
+    }
+    return {"status": one.level, "checks": checks}
+
+
+def task(one: Task) -> View:
+    """A task and what it takes."""
+    names = ("name", "description", "queue", "lock", "max_retries", "timeout", "priority")
+    return {name: getattr(one, name) for name in names} | {"args": one.schema()}
+
+
+def queue(one: QueueSnapshot) -> View:
+    """A queue now."""
+    return one._asdict()
+
+
+def fire(one: LedgerRow) -> View:
+    """A row of the ledger."""
+    times = {"fire_time": instant(one.fire_time), "until": instant(one.until)}
+    return msgspec.structs.asdict(one) | times
+
+
+def schedule(one: ScheduleSnapshot) -> View:
+    """A schedule with its next fires."""
+    planned = one.schedule
+    return {
+        "name": planned.name,
+        "task": planned.task,
+        "args": _json(planned.args),
+        "description": one.description,
+        "timezone": "UTC",
+        "catchup": planned.catchup,
+        "overlap": planned.overlap,
+        "paused": one.paused,
+        "note": one.note,
+        "next": [instant(at) for at in one.next],
+        "last": None if one.last is None else fire(one.last),
+    }
+
+
+def lock(one: LockSnapshot) -> View:
+    """A lock that is held; its token stays secret."""
+    held = one.lock
+    return {
+        "name": held.name,
+        "owner": held.owner,
+        "job_id": held.job_id,
+        "since": instant(held.since),
+        "expires_at": instant(held.expires_at),
+        "fence": held.fence,
+        "waiters": one.waiters,
+    }
+
+
+def launch(one: Record) -> View:
+    """A reconciled launch."""
+    record = one.launch
+    plain = ("id", "name", "provider", "vehicle", "pad", "mission", "orbit", "status", "designator", "urls", "sources")
+    view: View = {name: getattr(record, name) for name in plain}
+    place = record.location
+    view["location"] = None if place is None else msgspec.structs.asdict(place)
+    view |= _net(record)
+    view |= {"window_start": instant(record.window_start), "window_end": instant(record.window_end)}
+    return view | {"updated_at": instant(one.updated_at)}
+
+
+def launch_detail(one: Detail) -> View:
+    """A launch with where each field comes from, its history and its open disagreements."""
+    record = one.record.launch
+    return launch(one.record) | {
+        "provenance": {
+            field: {"source": origin.source, "seen_at": instant(origin.seen_at)}
+            for field, origin in record.provenance.items()
+        },
+        "sightings": [
+            {
+                "source": seen.sighting.source,
+                "source_id": seen.sighting.source_id,
+                "name": seen.sighting.name,
+                "status": seen.sighting.status,
+                "status_word": seen.sighting.status_word,
+                "net": instant(seen.sighting.net.earliest) if seen.sighting.net else None,
+                "net_precision": seen.sighting.net.precision if seen.sighting.net else None,
+                "first_seen": instant(seen.first_seen),
+                "seen_at": instant(seen.seen_at),
+            }
+            for seen in one.sightings
+        ],
+        "history": [row._asdict() | {"seen_at": instant(row.seen_at)} for row in one.history],
+        "conflicts": [{"kind": each.kind, "values": each.values, "other_id": each.other_id} for each in one.conflicts],
+    }
+
+
+def source(name: str, state: SourceState | None) -> View:
+    """A source and how it fares."""
+    known = SOURCES[name]
+    view: View = {"name": name, "title": known.title, "attribution": known.attribution}
+    if state is None:
+        return view | {"last_attempt": None, "last_success": None, "error": None, "records": 0, "rejected": 0}
+    times = {"last_attempt": instant(state.last_attempt), "last_success": instant(state.last_success)}
+    return view | times | {"error": state.last_error, "records": state.records, "rejected": state.rejected}
+
+
+def _net(record: Launch) -> View:
+    net = record.net
+    if net is None:
+        return {"net": None, "net_latest": None, "net_precision": None}
+    return {"net": instant(net.earliest), "net_latest": instant(net.latest), "net_precision": net.precision}
+
+
+def _json(text: str | None) -> Any:  # noqa: ANN401 - JSON has no narrower type
+    return None if text is None else msgspec.json.decode(text)
