@@ -21,7 +21,7 @@ def cli() -> None:
 @click.option("--no-scheduler", is_flag=True, help="Run jobs, fire no schedules.")
 @click.option("--scheduler-only", is_flag=True, help="Fire schedules, run no jobs.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
-def run(
+def run(  # noqa: PLR0917 - click passes by name
     config_path: str | None,
     queues: str | None,
     concurrency: int | None,

@@ -37,7 +37,7 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
         yield database
 
 
-async def put(db: Database, state: JobState, **changes: Any) -> Job:
+async def put(db: Database, state: JobState, **changes: Any) -> Job:  # noqa: ANN401 - the fields of NewJob
     """A job in a state, put there by hand."""
     job = new_job(**changes)
     final = state not in {JobState.QUEUED, JobState.RUNNING}

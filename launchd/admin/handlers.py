@@ -100,10 +100,10 @@ def encode(view: object) -> bytes:
 async def body(request: web.Request, kind: type[T]) -> T:
     """The request's body as `kind`; an empty one is `{}`. Raises MalformedError, HTTP 415, and ValidationError."""
     raw = await request.read()
-    if raw and request.content_type not in {"application/json", "application/octet-stream"}:
-        # curl -d without a header says this of JSON as well
-        if request.content_type != "application/x-www-form-urlencoded" or raw.lstrip()[:1] != b"{":
-            raise web.HTTPUnsupportedMediaType(reason="send JSON as application/json")
+    # curl -d without a header calls JSON a form
+    is_form = request.content_type == "application/x-www-form-urlencoded" and raw.lstrip()[:1] == b"{"
+    if raw and not is_form and request.content_type not in {"application/json", "application/octet-stream"}:
+        raise web.HTTPUnsupportedMediaType(reason="send JSON as application/json")
     try:
         return msgspec.json.decode(raw or b"{}", type=kind)
     except msgspec.ValidationError:

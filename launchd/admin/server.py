@@ -100,7 +100,7 @@ async def _problems(
         return _problem(HTTP_STATUS.get(error.code, 500), error.code, error.title, error.detail, errors=errors)
     except msgspec.ValidationError as error:
         return _problem(422, "invalid", "The request is understood but its content is not valid.", str(error))
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever broke, the client gets an answer and the log the traceback
         _log.exception("request_failed", method=request.method, path=request.path)
         return _problem(500, "internal", "Something went wrong inside launchd.", "its log says what")
 

@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import structlog
+
 from launchd.clock import Clock, format_instant
 from launchd.config import SourceConfig
 from launchd.errors import InvalidError, SourceError
@@ -17,6 +19,7 @@ from launchd.launches.sources.source import Source
 from launchd.launches.store import LaunchStore, Page
 from launchd.task import Context, Retry, Task, task
 
+_log = structlog.get_logger("launchd.scrape")
 LOCK = "scraping_task_lock"
 _SHOWN_REJECTIONS = 10
 
@@ -118,12 +121,10 @@ class Tracker:
         if client.unchanged():
             parsed = None
         else:
-            parsed = await asyncio.to_thread(source.parse, [body for body in bodies if body is not None])
-            if not parsed.sightings and parsed.rejections:
-                first = parsed.rejections[0]
-                detail = f"{source.name}: nothing could be read; {first.record}: {first.reason}"
-                await self._store.failed(source.name, detail, self._clock.now())
-                return _Failure(source.name, detail, None)
+            parsed, trouble = await _parse(source, [body for body in bodies if body is not None])
+            if trouble is not None:
+                await self._store.failed(source.name, trouble, self._clock.now())
+                return _Failure(source.name, trouble, None)
         statistics["seconds"] = round(time.perf_counter() - started, 3)
         return _Pulled(source, client.pages, parsed, statistics)
 
@@ -151,6 +152,19 @@ class Tracker:
                 one.statistics.update(not_modified=True, fetched=0, parsed=0, rejected=0)
                 one.statistics.update(created=0, updated=0, conflicts=0)
                 await self._store.unchanged(one.source.name, now)
+
+
+async def _parse(source: Source, bodies: Sequence[bytes]) -> tuple[Parsed, str | None]:
+    """What the source's parser makes of the bodies, off the loop, and what is wrong when it is nothing."""
+    try:
+        parsed = await asyncio.to_thread(source.parse, bodies)
+    except Exception as error:
+        _log.exception("parser_failed", source=source.name)
+        return Parsed(()), f"{source.name}: its parser failed: {type(error).__name__}: {error}"
+    if parsed.sightings or not parsed.rejections:
+        return parsed, None
+    first = parsed.rejections[0]
+    return parsed, f"{source.name}: nothing could be read; {first.record}: {first.reason}"
 
 
 class _Failure(NamedTuple):

@@ -1,8 +1,8 @@
 """GCAT, Jonathan McDowell's General Catalog of Artificial Space Objects: what flew, and when to the second.
 
 Two tab-separated files: `launchlog.tsv`, one row for each piece of an orbital launch, and `launch.tsv`, one row for
-each launch of any kind. Reference: https://planet4589.org/space/gcat/web/launch/. Columns are addressed by name, since their
-set changes between releases.
+each launch of any kind. Reference: https://planet4589.org/space/gcat/web/launch/. Columns are addressed by name,
+since their set changes between releases.
 """
 
 import re

@@ -55,6 +55,8 @@ _PRECISIONS = {
 }
 _WRAPPERS = ("results", "launches", "array")
 _PLACEHOLDERS = frozenset({"unknown pad", "unknown", "unknown location", "tbd"})
+# JSON nested too deeply is a RecursionError.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 Record = Mapping[str, Any]
 
@@ -106,7 +108,7 @@ def _page(number: int) -> dict[str, str]:
 def _has_next(body: bytes) -> bool:
     try:
         return bool(msgspec.json.decode(body, type=_Wrapper).next)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return False
 
 
@@ -129,14 +131,14 @@ def _records(body: bytes, report: Report) -> Iterator[msgspec.Raw]:
             yield msgspec.Raw(body)
         else:
             report.reject("page", f"it holds no launches; its keys are {', '.join(document)[:200]}")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         report.reject("page", f"it is not the JSON of a page of launches: {error}")
 
 
 def _sighting(raw: msgspec.Raw, report: Report) -> Sighting | None:
     try:
         record = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         report.reject("?", f"not readable: {error}")
         return None
     if not isinstance(record, dict):

@@ -1,0 +1,51 @@
+"""A real HTTP server on loopback that answers with what a test lays out, with validators and conditional answers."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+
+class Replay:
+    """`bodies` maps a path to its body; a path in `statuses` answers with that status and `retry_after`."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.bodies: dict[str, bytes] = {}
+        self.statuses: dict[str, int] = {}
+        self.retry_after = "7"
+        self.requests: list[tuple[str, int]] = []
+
+    async def answer(self, request: web.Request) -> web.Response:
+        status = self.statuses.get(request.path, 200)
+        body = self.bodies.get(request.path)
+        if body is None and status == 200:
+            status = 404
+        etag = f'"{hashlib.sha256(body or b"").hexdigest()}"'
+        if status == 200 and request.headers.get("If-None-Match") == etag:
+            status = 304
+        self.requests.append((request.path, status))
+        if status != 200:
+            return web.Response(status=status, headers={"Retry-After": self.retry_after} if status == 429 else {})
+        response = web.Response(body=body, headers={"ETag": etag})
+        response.enable_compression()
+        return response
+
+
+@asynccontextmanager
+async def replaying() -> AsyncIterator[Replay]:
+    """A replay server that listens while the body runs."""
+    replay = Replay()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", replay.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    replay.url = f"http://{host}:{port}"
+    try:
+        yield replay
+    finally:
+        await runner.cleanup()
