@@ -1,66 +1,444 @@
 """The command line. Exit codes: 0 done, 1 failed, 2 usage, 3 cannot reach the daemon."""
 
+import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import click
+import msgspec
 
 from launchd import __version__
-from launchd.errors import LaunchdError
+from launchd.admin.client import AdminClient
+from launchd.errors import LaunchdError, UnreachableError
+
+# The engine is imported only by `run`, `check` and `demo`, rich only where a table is drawn: the rest starts fast.
+F = TypeVar("F", bound=Callable[..., Any])
+Columns = dict[str, Callable[[dict[str, Any]], object]]
+FAILED, UNREACHABLE = 1, 3
+_SHOWN_NAME = 48
 
 
-@click.group()
+class Asking:
+    """What the options common to all commands say: which daemon, and whether to print JSON."""
+
+    def __init__(self) -> None:
+        self.config: str | None = None
+        self.socket: str | None = None
+        self.json = False
+
+    def client(self) -> AdminClient:
+        """A client of the daemon that is meant."""
+        return AdminClient(self._path())
+
+    def _path(self) -> Path:
+        named = self.socket or os.environ.get("LAUNCHD_SOCKET")
+        if named:
+            return Path(named)
+        from launchd import config  # noqa: PLC0415 - see the top
+
+        own = config.load(config.find(self.config)).socket
+        return own if own.exists() or not config.SYSTEM_SOCKET.exists() else config.SYSTEM_SOCKET
+
+
+def common(command: F) -> F:
+    """The options that may stand before a command or after it."""
+
+    def store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+        def keep(context: click.Context, _parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401 - click's
+            if value:
+                setattr(context.ensure_object(Asking), name, value)
+
+        return keep
+
+    options = (
+        click.option("--json", is_flag=True, expose_value=False, callback=store("json"), help="Print JSON."),
+        click.option("--socket", metavar="PATH", expose_value=False, callback=store("socket"), help="Admin socket."),
+        click.option("--config", metavar="FILE", expose_value=False, callback=store("config"), help="Configuration."),
+    )
+    for option in options:
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
+@common
 def cli() -> None:
     """Track space launches: one daemon, one socket."""
 
 
 @cli.command()
-@click.option("--config", "config_path", metavar="FILE", help="The configuration file.")
 @click.option("--queues", help="Run only these queues (a,b).")
 @click.option("--concurrency", type=click.IntRange(1, 1000), help="Slots of every queue.")
 @click.option("--no-scheduler", is_flag=True, help="Run jobs, fire no schedules.")
 @click.option("--scheduler-only", is_flag=True, help="Fire schedules, run no jobs.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
-def run(  # noqa: PLR0917 - click passes by name
-    config_path: str | None,
-    queues: str | None,
-    concurrency: int | None,
-    no_scheduler: bool,
-    scheduler_only: bool,
-    log_level: str | None,
-) -> None:
+@common
+@click.pass_obj
+def run(asking: Asking, queues: str | None, **options: Any) -> None:  # noqa: ANN401 - click's options
     """Run the daemon until SIGTERM."""
-    from launchd import daemon  # noqa: PLC0415 - the engine is loaded only by those who run it
+    from launchd import daemon  # noqa: PLC0415 - see the top
 
-    sys.exit(
-        daemon.main(
-            config_path,
-            queues=queues.split(",") if queues else None,
-            concurrency=concurrency,
-            scheduler=not no_scheduler,
-            workers=not scheduler_only,
-            log_level=log_level,
-        )
+    if options["no_scheduler"] and options["scheduler_only"]:
+        raise click.UsageError("--no-scheduler and --scheduler-only exclude each other")
+    daemon.main(
+        asking.config,
+        queues=queues.split(",") if queues else None,
+        concurrency=options["concurrency"],
+        scheduler=not options["no_scheduler"],
+        workers=not options["scheduler_only"],
+        log_level=options["log_level"],
     )
 
 
 @cli.command()
-@click.option("--config", "config_path", metavar="FILE", help="The configuration file.")
-def check(config_path: str | None) -> None:
+@common
+@click.pass_obj
+def check(asking: Asking) -> None:
     """Check the configuration and report every mistake."""
-    from launchd import daemon  # noqa: PLC0415 - as above
+    from launchd import daemon  # noqa: PLC0415 - see the top
 
-    click.echo(daemon.check(config_path))
+    click.echo(daemon.check(asking.config))
+
+
+@cli.command()
+def demo() -> None:
+    """Show everything offline: a replay server, the daemon, two scrapes, the launches."""
+    from launchd.demo.show import show  # noqa: PLC0415 - see the top
+
+    sys.exit(show())
+
+
+# --- looking ---
+
+
+@cli.command()
+@common
+@click.pass_obj
+def status(asking: Asking) -> None:
+    """The daemon in one look."""
+    view = asking.client().ask("GET", "/v1/status")
+    if asking.json:
+        return _print_json(view)
+    memory = view["memory_bytes"] / 2**20
+    click.echo(f"launchd {view['version']}, pid {view['pid']}, up {view['uptime']:.0f} s, {memory:.0f} MiB")
+    _table(view["queues"], _QUEUES)
+    return _table(view["next_fires"], _columns("schedule", "at"))
+
+
+@cli.command()
+@common
+@click.pass_obj
+def health(asking: Asking) -> None:
+    """Every check, run now; fails when the daemon is unhealthy."""
+    view = asking.client().ask("GET", "/v1/health", accept=(503,))
+    if asking.json:
+        _print_json(view)
+    else:
+        click.echo(view["status"])
+        rows = [{"check": name, **check} for name, check in view["checks"].items()]
+        _table(rows, _columns("check", "status", "since", "detail"))
+    if view["status"] == "unhealthy":
+        sys.exit(FAILED)
+
+
+@cli.command()
+@click.option("--state")
+@click.option("--queue")
+@click.option("--task")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@common
+@click.pass_obj
+def jobs(asking: Asking, **filters: Any) -> None:  # noqa: ANN401 - click's options
+    """Jobs, newest first."""
+    _list(asking, "/v1/jobs", _columns("id", "task", "queue", "state", "attempt", "created_at", "reason"), **filters)
+
+
+@cli.command()
+@click.argument("job_id", metavar="ID")
+@common
+@click.pass_obj
+def job(asking: Asking, job_id: str) -> None:
+    """One job."""
+    _record(asking, asking.client().ask("GET", f"/v1/jobs/{quote(job_id, safe='')}"))
+
+
+@cli.command()
+@common
+@click.pass_obj
+def queues(asking: Asking) -> None:
+    """The queues now."""
+    _list(asking, "/v1/queues", _QUEUES)
+
+
+@cli.command()
+@common
+@click.pass_obj
+def schedules(asking: Asking) -> None:
+    """The schedules and their next fires."""
+    columns = _columns("name", "task", "description", "paused", "note")
+    columns["next"] = lambda one: one["next"][0] if one["next"] else None
+    columns["last"] = lambda one: one["last"] and f"{one['last']['outcome']} {one['last']['fire_time']}"
+    _list(asking, "/v1/schedules", columns)
+
+
+@cli.command()
+@common
+@click.pass_obj
+def locks(asking: Asking) -> None:
+    """The locks that are held."""
+    _list(asking, "/v1/locks", _columns("name", "job_id", "since", "expires_at", "fence", "waiters"))
+
+
+@cli.command()
+@click.option("--upcoming", is_flag=True, help="Only what has not flown, soonest first.")
+@click.option("--provider")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@common
+@click.pass_obj
+def launches(asking: Asking, upcoming: bool, provider: str | None, limit: int) -> None:
+    """The launches."""
+    columns = _columns("net", "net_precision", "status", "name", "provider", "pad")
+    columns["name"] = lambda one: one["name"][:_SHOWN_NAME]
+    columns["net"] = net_text
+    columns["sources"] = lambda one: ", ".join(one["sources"])
+    when = "upcoming" if upcoming else None
+    _list(asking, "/v1/launches", columns, when=when, provider=provider, limit=limit)
+
+
+@cli.command()
+@click.argument("launch_id", metavar="ID")
+@common
+@click.pass_obj
+def launch(asking: Asking, launch_id: str) -> None:
+    """One launch, with its sightings and its history."""
+    view = asking.client().ask("GET", f"/v1/launches/{quote(launch_id, safe='')}")
+    history, sightings = view.get("history", []), view.get("sightings", [])
+    _record(asking, view, hide=("history", "sightings", "provenance"))
+    if not asking.json:
+        _table(sightings, _columns("source", "source_id", "name", "status", "net", "net_precision"))
+        _table(history, _columns("seen_at", "field", "old", "new", "source"))
+
+
+@cli.command()
+@common
+@click.pass_obj
+def sources(asking: Asking) -> None:
+    """The sources and how they fare."""
+    _list(asking, "/v1/sources", _columns("name", "last_success", "records", "rejected", "error", "attribution"))
+
+
+# --- acting ---
+
+
+@cli.command()
+@click.option("--sources", "names", help="Only these (a,b).")
+@click.option("--force", is_flag=True, help="Read unchanged payloads again.")
+@click.option("--wait", is_flag=True, help="Wait for the end and print what each source gave.")
+@common
+@click.pass_obj
+def refresh(asking: Asking, names: str | None, force: bool, wait: bool) -> None:
+    """Scrape now, whatever the schedule."""
+    body = {"sources": names.split(",") if names else None, "force": force}
+    made = asking.client().ask("POST", "/v1/refresh", body=body)
+    if not wait:
+        return _made(asking, made)
+    ended = made
+    while ended["state"] == "running" or (ended["state"] == "queued" and ended["attempt"] == 0):
+        ended = asking.client().ask("GET", f"/v1/jobs/{made['id']}", wait=1)
+    if asking.json:
+        _print_json(ended)
+    else:
+        click.echo(f"{ended['id']}: {ended['state']}{': ' + ended['reason'] if ended['reason'] else ''}")
+        rows = [{"source": name, **numbers} for name, numbers in ((ended["result"] or {}).get("sources") or {}).items()]
+        _table(rows, _columns("source", "fetched", "parsed", "rejected", "created", "updated", "seconds", "error"))
+    return sys.exit(0 if ended["state"] == "succeeded" else FAILED)
+
+
+@cli.command()
+@click.argument("task")
+@click.argument("pairs", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option("--queue")
+@click.option("--priority", type=int)
+@click.option("--delay", type=float, help="Seconds.")
+@common
+@click.pass_obj
+def trigger(asking: Asking, task: str, pairs: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401 - click's options
+    """Make a job of a task; values are JSON, or text where they are not."""
+    body = {name: value for name, value in options.items() if value is not None} | {"args": _arguments(pairs)}
+    _made(asking, asking.client().ask("POST", f"/v1/tasks/{quote(task, safe='')}/trigger", body=body))
+
+
+@cli.command("cancel-task")
+@click.argument("job_id", metavar="ID")
+@click.option("--terminate", is_flag=True, help="Do not ask, end it.")
+@click.option("--reason")
+@common
+@click.pass_obj
+def cancel_task(asking: Asking, job_id: str, terminate: bool, reason: str | None) -> None:
+    """Cancel a job."""
+    body = {"terminate": terminate, "reason": reason}
+    _made(asking, asking.client().ask("POST", f"/v1/jobs/{quote(job_id, safe='')}/cancel", body=body))
+
+
+@cli.command()
+@click.argument("job_id", metavar="ID")
+@common
+@click.pass_obj
+def retry(asking: Asking, job_id: str) -> None:
+    """Queue an ended job again."""
+    _made(asking, asking.client().ask("POST", f"/v1/jobs/{quote(job_id, safe='')}/retry"))
+
+
+@cli.command()
+@click.argument("name", metavar="QUEUE|SCHEDULE")
+@click.option("--note")
+@common
+@click.pass_obj
+def pause(asking: Asking, name: str, note: str | None) -> None:
+    """Pause a queue or a schedule."""
+    _steer(asking, name, "pause", {"note": note})
+
+
+@cli.command()
+@click.argument("name", metavar="QUEUE|SCHEDULE")
+@common
+@click.pass_obj
+def resume(asking: Asking, name: str) -> None:
+    """Resume a queue or a schedule."""
+    _steer(asking, name, "resume", None)
+
+
+@cli.command("release-lock")
+@click.argument("name")
+@click.option("--reason")
+@common
+@click.pass_obj
+def release_lock(asking: Asking, name: str, reason: str | None) -> None:
+    """Take a lock from its holder, who is stopped and retried."""
+    _record(asking, asking.client().ask("DELETE", f"/v1/locks/{quote(name, safe='')}", reason=reason))
+
+
+# --- printing ---
+
+
+def _columns(*names: str) -> Columns:
+    return {name: (lambda one, name=name: one.get(name)) for name in names}
+
+
+_QUEUES = _columns("name", "concurrency", "running", "waiting", "oldest_wait", "paused", "note")
+# How much of an instant a precision lets one say.
+_LENGTHS = {"second": 19, "minute": 16, "hour": 13, "day": 10, "week": 10, "month": 7}
+
+
+def net_text(one: dict[str, Any]) -> str:
+    """A NET as finely as it is known: a vague one never looks like a time."""
+    net, precision = one["net"], one["net_precision"]
+    if net is None:
+        return ""
+    year, month = net[:4], int(net[5:7]) if net[5:7].isdigit() else 1
+    if precision in {"year", "decade"}:
+        return f"{year}s" if precision == "decade" else str(year)
+    if precision in {"quarter", "half"}:
+        return f"{year} Q{(month + 2) // 3}" if precision == "quarter" else f"{year} H{(month + 5) // 6}"
+    return net[: _LENGTHS[precision]].replace("T", " ") + ("h" if precision == "hour" else "")
+
+
+def _print_json(view: object) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(view), indent=2).decode())
+
+
+def _table(rows: list[dict[str, Any]], columns: Columns) -> None:
+    from rich.console import Console  # noqa: PLC0415 - see the top
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(_shown(value(row))) for value in columns.values()))
+    console = Console()
+    console.print(table if console.is_terminal or rows else "(none)", width=None if console.is_terminal else 200)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.1f}"
+        case str():
+            return value
+    return msgspec.json.encode(value).decode()
+
+
+def _list(asking: Asking, path: str, columns: Columns, **query: object) -> None:
+    view = asking.client().ask("GET", path, **query)
+    if asking.json:
+        _print_json(view)
+    else:
+        _table(view["items"], columns)
+
+
+def _record(asking: Asking, view: dict[str, Any], hide: tuple[str, ...] = ()) -> None:
+    if asking.json:
+        _print_json(view)
+        return
+    width = max(map(len, view))
+    for name, value in view.items():
+        if name not in hide and value is not None:
+            click.echo(f"{name:<{width}}  {_shown(value)}")
+
+
+def _made(asking: Asking, view: dict[str, Any]) -> None:
+    if asking.json:
+        _print_json(view)
+    else:
+        click.echo(f"{view['id']}  {view['task']}  {view['state']}")
+
+
+def _steer(asking: Asking, name: str, verb: str, body: object) -> None:
+    """A name is looked for among the queues first, then among the schedules."""
+    client = asking.client()
+    found = [kind for kind in ("queues", "schedules") if _has(client, kind, name)]
+    if not found:
+        raise click.UsageError(f"no queue or schedule is named {name}: see `launchd queues` and `launchd schedules`")
+    view = client.ask("POST", f"/v1/{found[0]}/{quote(name, safe='')}/{verb}", body=body)
+    if asking.json:
+        _print_json(view)
+    else:
+        click.echo(f"{found[0][:-1]} {name}: {verb}d")
+
+
+def _has(client: AdminClient, kind: str, name: str) -> bool:
+    return any(one["name"] == name for one in client.ask("GET", f"/v1/{kind}")["items"])
+
+
+def _arguments(pairs: tuple[str, ...]) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise click.UsageError(f"{pair!r}: expected KEY=VALUE")
+        try:
+            arguments[key] = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            arguments[key] = value
+    return arguments
 
 
 def main() -> None:
     """The console script."""
     try:
-        cli()
+        cli(obj=Asking())
     except LaunchdError as error:
         click.echo(f"launchd: {error.detail}", err=True)
         for problem in error.errors:
             line = f"{problem.path}: {problem.message}"
             if line not in error.detail:
                 click.echo(f"  {line}", err=True)
-        sys.exit(1)
+        sys.exit(UNREACHABLE if isinstance(error, UnreachableError) else FAILED)

@@ -158,7 +158,7 @@ async def _parse(source: Source, bodies: Sequence[bytes]) -> tuple[Parsed, str |
     """What the source's parser makes of the bodies, off the loop, and what is wrong when it is nothing."""
     try:
         parsed = await asyncio.to_thread(source.parse, bodies)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a broken parser is this source's trouble alone
         _log.exception("parser_failed", source=source.name)
         return Parsed(()), f"{source.name}: its parser failed: {type(error).__name__}: {error}"
     if parsed.sightings or not parsed.rejections:
