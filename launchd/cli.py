@@ -78,7 +78,7 @@ def cli() -> None:
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @common
 @click.pass_obj
-def run(asking: Asking, queues: str | None, **options: Any) -> None:  # noqa: ANN401 - click's options
+def run(asking: Asking, /, queues: str | None, **options: Any) -> None:  # noqa: ANN401 - click's options
     """Run the daemon until SIGTERM."""
     from launchd import daemon  # noqa: PLC0415 - see the top
 
@@ -122,11 +122,12 @@ def status(asking: Asking) -> None:
     """The daemon in one look."""
     view = asking.client().ask("GET", "/v1/status")
     if asking.json:
-        return _print_json(view)
+        _print_json(view)
+        return
     memory = view["memory_bytes"] / 2**20
     click.echo(f"launchd {view['version']}, pid {view['pid']}, up {view['uptime']:.0f} s, {memory:.0f} MiB")
     _table(view["queues"], _QUEUES)
-    return _table(view["next_fires"], _columns("schedule", "at"))
+    _table(view["next_fires"], _columns("schedule", "at"))
 
 
 @cli.command()
@@ -152,7 +153,7 @@ def health(asking: Asking) -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @common
 @click.pass_obj
-def jobs(asking: Asking, **filters: Any) -> None:  # noqa: ANN401 - click's options
+def jobs(asking: Asking, /, **filters: Any) -> None:  # noqa: ANN401 - click's options
     """Jobs, newest first."""
     _list(asking, "/v1/jobs", _columns("id", "task", "queue", "state", "attempt", "created_at", "reason"), **filters)
 
@@ -245,7 +246,8 @@ def refresh(asking: Asking, names: str | None, force: bool, wait: bool) -> None:
     body = {"sources": names.split(",") if names else None, "force": force}
     made = asking.client().ask("POST", "/v1/refresh", body=body)
     if not wait:
-        return _made(asking, made)
+        _made(asking, made)
+        return
     ended = made
     while ended["state"] == "running" or (ended["state"] == "queued" and ended["attempt"] == 0):
         ended = asking.client().ask("GET", f"/v1/jobs/{made['id']}", wait=1)
@@ -255,7 +257,7 @@ def refresh(asking: Asking, names: str | None, force: bool, wait: bool) -> None:
         click.echo(f"{ended['id']}: {ended['state']}{': ' + ended['reason'] if ended['reason'] else ''}")
         rows = [{"source": name, **numbers} for name, numbers in ((ended["result"] or {}).get("sources") or {}).items()]
         _table(rows, _columns("source", "fetched", "parsed", "rejected", "created", "updated", "seconds", "error"))
-    return sys.exit(0 if ended["state"] == "succeeded" else FAILED)
+    sys.exit(0 if ended["state"] == "succeeded" else FAILED)
 
 
 @cli.command()
@@ -266,7 +268,7 @@ def refresh(asking: Asking, names: str | None, force: bool, wait: bool) -> None:
 @click.option("--delay", type=float, help="Seconds.")
 @common
 @click.pass_obj
-def trigger(asking: Asking, task: str, pairs: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401 - click's options
+def trigger(asking: Asking, /, task: str, pairs: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401 - click's options
     """Make a job of a task; values are JSON, or text where they are not."""
     body = {name: value for name, value in options.items() if value is not None} | {"args": _arguments(pairs)}
     _made(asking, asking.client().ask("POST", f"/v1/tasks/{quote(task, safe='')}/trigger", body=body))
@@ -326,7 +328,10 @@ def release_lock(asking: Asking, name: str, reason: str | None) -> None:
 
 
 def _columns(*names: str) -> Columns:
-    return {name: (lambda one, name=name: one.get(name)) for name in names}
+    def reads(name: str) -> Callable[[dict[str, Any]], object]:
+        return lambda one: one.get(name)
+
+    return {name: reads(name) for name in names}
 
 
 _QUEUES = _columns("name", "concurrency", "running", "waiting", "oldest_wait", "paused", "note")
@@ -336,7 +341,8 @@ _LENGTHS = {"second": 19, "minute": 16, "hour": 13, "day": 10, "week": 10, "mont
 
 def net_text(one: dict[str, Any]) -> str:
     """A NET as finely as it is known: a vague one never looks like a time."""
-    net, precision = one["net"], one["net_precision"]
+    net: str | None = one["net"]
+    precision: str = one["net_precision"]
     if net is None:
         return ""
     year, month = net[:4], int(net[5:7]) if net[5:7].isdigit() else 1
@@ -359,8 +365,9 @@ def _table(rows: list[dict[str, Any]], columns: Columns) -> None:
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(_shown(value(row))) for value in columns.values()))
-    console = Console()
-    console.print(table if console.is_terminal or rows else "(none)", width=None if console.is_terminal else 200)
+    # a pipe has no width: lines there are as long as they need to be
+    console = Console() if sys.stdout.isatty() else Console(width=400)
+    console.print(table if rows else "(none)")
 
 
 def _shown(value: object) -> str:
@@ -376,7 +383,7 @@ def _shown(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _list(asking: Asking, path: str, columns: Columns, **query: object) -> None:
+def _list(asking: Asking, path: str, columns: Columns, **query: Any) -> None:  # noqa: ANN401 - what the query takes
     view = asking.client().ask("GET", path, **query)
     if asking.json:
         _print_json(view)

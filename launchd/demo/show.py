@@ -1,0 +1,127 @@
+"""`launchd demo`: the product's own daemon and command line against a replay server on loopback, nothing else.
+
+The sources are pointed elsewhere by `base_url` only.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from launchd.admin.client import AdminClient
+from launchd.demo import payloads
+from launchd.errors import UnavailableError, UnreachableError
+
+_READY_SECONDS = 30.0
+_CONFIG = """
+[daemon]
+log_level = "warning"
+[schedules.scrape_launch_data]
+run_on_first_start = false
+[sources.launch_library]
+base_url = "{url}/ll2/"
+[sources.gcat]
+base_url = "{url}/gcat/"
+"""
+
+
+class _Replay(ThreadingHTTPServer):
+    """Answers as the sources would; `edition` says which news."""
+
+    edition = 1
+    daemon_threads = True
+    born = datetime.now(UTC)
+
+    def body(self, path: str) -> bytes | None:
+        """The payload at a path."""
+        match path.partition("?")[0]:
+            case "/ll2/launches/upcoming/":
+                return payloads.upcoming(self.born, self.edition)
+            case "/ll2/launches/previous/":
+                return payloads.previous()
+            case "/gcat/tsv/derived/launchlog.tsv":
+                return payloads.launchlog()
+        return None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Replay
+
+    def do_GET(self) -> None:
+        body = self.server.body(self.path)
+        self.send_response(404 if body is None else 200)
+        self.send_header("Content-Length", str(len(body or b"")))
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *_args: object) -> None:
+        """The daemon's own log says enough."""
+
+
+def show() -> int:
+    """Run the demonstration; the exit code."""
+    with TemporaryDirectory(prefix="launchd-demo-") as name, _replaying() as replay:
+        directory = Path(name)
+        config = directory / "launchd.toml"
+        config.write_text(_CONFIG.format(url=f"http://127.0.0.1:{replay.server_port}"), "utf-8")
+        socket = directory / "admin.sock"
+        environ = os.environ | {"STATE_DIRECTORY": name, "RUNTIME_DIRECTORY": name, "LAUNCHD_SOCKET": str(socket)}
+        with _daemon(config, environ, AdminClient(socket)) as client:
+
+            def say(title: str, *words: str) -> int:
+                click.echo(f"\n{title}\n$ launchd {' '.join(words)}", nl=True)
+                return subprocess.run([sys.executable, "-m", "launchd", *words], env=environ, check=False).returncode  # noqa: S603 - our own program, fixed words
+
+            codes = [
+                say("The first scrape, both sources:", "refresh", "--wait"),
+                say("What comes next:", "launches", "--upcoming"),
+                say("What flew, each launch once, lift-off to the second from GCAT:", "launches", "--limit", "12"),
+            ]
+            replay.edition = 2
+            codes.append(say("Six hours later one has slipped and one was scrubbed:", "refresh", "--wait"))
+            for part in (payloads.SLIPPED, payloads.SCRUBBED):
+                (found,) = client.ask("GET", "/v1/launches", q=part.partition(" | ")[2])["items"]
+                codes.append(say("It is the same launch, with its history:", "launch", found["id"]))
+            codes += [say("How the sources fare:", "sources"), say("And the daemon:", "health")]
+    return max(codes)
+
+
+@contextmanager
+def _replaying() -> Iterator[_Replay]:
+    with _Replay(("127.0.0.1", 0), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def _daemon(config: Path, environ: dict[str, str], client: AdminClient) -> Iterator[AdminClient]:
+    """The real daemon in a process of its own, ready; it is stopped as systemd would stop it."""
+    process = subprocess.Popen([sys.executable, "-m", "launchd", "run", "--config", str(config)], env=environ)  # noqa: S603 - our own program
+    try:
+        deadline = time.monotonic() + _READY_SECONDS
+        while True:
+            try:
+                client.ask("GET", "/readyz")
+                break
+            except UnreachableError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise UnavailableError("the daemon of the demonstration did not start") from None
+                time.sleep(0.05)
+        yield client
+    finally:
+        process.terminate()
+        process.wait()
