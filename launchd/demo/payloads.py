@@ -1,5 +1,6 @@
-"""Payloads in the real formats, made from facts: launches that flew in November 2024, and upcoming ones set in the near
-future, in two editions: in the second one launch has slipped by eleven days and one was scrubbed.
+"""Payloads in the real formats, made from facts: what flew in November 2024, and launches set in the near future.
+
+There are two editions: in the second one launch has slipped by eleven days and one was scrubbed.
 """
 
 import json
@@ -59,7 +60,7 @@ SLIPPED, SCRUBBED = "Falcon Heavy | Europa Clipper", "Falcon 9 Block 5 | Hera"
 
 def launchlog() -> bytes:
     """GCAT's launch log, `tsv/derived/launchlog.tsv`."""
-    return resources.files(__name__).joinpath("flown.tsv").read_bytes()
+    return resources.files("launchd.demo").joinpath("flown.tsv").read_bytes()
 
 
 def upcoming(now: datetime, edition: int) -> bytes:
@@ -71,7 +72,7 @@ def upcoming(now: datetime, edition: int) -> bytes:
             one = planned._replace(days=planned.days + 11)
         if edition > 1 and planned.name == SCRUBBED:
             one = planned._replace(days=planned.days + 1, status=_TBC)
-        records.append(_record(one, _instant(now, one)))
+        records.append(_record(one, _instant(now, one), one.name))
     return _page(records)
 
 
@@ -85,7 +86,9 @@ def previous() -> bytes:
         vehicle = row["LV_Type"].replace("Chang Zheng", "Long March").replace("Lijian", "Kinetica")
         provider = _PROVIDERS.get(row["Agency"], row["Agency"])
         flown = Planned(f"{vehicle} | {row['Name']}", provider, row["Launch_Pad"], row["Launch_Site"], 0, 1, _SUCCESS)
-        record = _record(flown, format_instant(parse_vague(row["Launch_Date"]).earliest)[:16] + ":00Z")
+        record = _record(
+            flown, format_instant(parse_vague(row["Launch_Date"]).earliest)[:16] + ":00Z", row["Launch_Tag"]
+        )
         is_cospar = row["Launch_Tag"][5:].isdigit()
         records.append(record | {"launch_designator": row["Launch_Tag"] if is_cospar else None})
     return _page(records)
@@ -99,11 +102,11 @@ def _instant(now: datetime, one: Planned) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _record(one: Planned, net: str) -> dict[str, Any]:
+def _record(one: Planned, net: str, key: str) -> dict[str, Any]:
     vehicle, _, mission = one.name.partition(" | ")
     known = mission != "Unknown Payload"
     return {
-        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"demo:{one.name}:{one.days if not one.days else ''}")),
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"demo:{key}")),
         "name": one.name,
         "status": {"id": one.status[0], "name": one.status[1]},
         "net": net,
