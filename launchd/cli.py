@@ -196,18 +196,21 @@ def locks(asking: Asking) -> None:
 
 @cli.command()
 @click.option("--upcoming", is_flag=True, help="Only what has not flown, soonest first.")
+@click.option("--past", is_flag=True, help="Only what has flown, newest first.")
 @click.option("--provider")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @common
 @click.pass_obj
-def launches(asking: Asking, upcoming: bool, provider: str | None, limit: int) -> None:
+def launches(asking: Asking, /, upcoming: bool, past: bool, **filters: Any) -> None:  # noqa: ANN401 - click's options
     """The launches."""
+    if upcoming and past:
+        raise click.UsageError("--upcoming and --past exclude each other")
     columns = _columns("net", "net_precision", "status", "name", "provider", "pad")
     columns["name"] = lambda one: one["name"][:_SHOWN_NAME]
     columns["net"] = net_text
     columns["sources"] = lambda one: ", ".join(one["sources"])
-    when = "upcoming" if upcoming else None
-    _list(asking, "/v1/launches", columns, when=when, provider=provider, limit=limit)
+    when = "upcoming" if upcoming else "past" if past else None
+    _list(asking, "/v1/launches", columns, when=when, **filters)
 
 
 @cli.command()

@@ -1,5 +1,6 @@
 """A real HTTP server on loopback that answers with what a test lays out, with validators and conditional answers."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +9,10 @@ from aiohttp import web
 
 
 class Replay:
-    """`bodies` maps a path to its body; a path in `statuses` answers with that status and `retry_after`."""
+    """`bodies` maps a path to its body; a path in `statuses` answers with that status and `retry_after`.
+
+    `asked` is set by the first request; none is answered while `free` is cleared.
+    """
 
     def __init__(self) -> None:
         self.url = ""
@@ -16,8 +20,13 @@ class Replay:
         self.statuses: dict[str, int] = {}
         self.retry_after = "7"
         self.requests: list[tuple[str, int]] = []
+        self.asked = asyncio.Event()
+        self.free = asyncio.Event()
+        self.free.set()
 
     async def answer(self, request: web.Request) -> web.Response:
+        self.asked.set()
+        await self.free.wait()
         status = self.statuses.get(request.path, 200)
         body = self.bodies.get(request.path)
         if body is None and status == 200:

@@ -84,7 +84,13 @@ def show() -> int:
             codes = [
                 say("The first scrape, both sources:", "refresh", "--wait"),
                 say("What comes next:", "launches", "--upcoming"),
-                say("What flew, each launch once, lift-off to the second from GCAT:", "launches", "--limit", "12"),
+                say(
+                    "What flew, each launch once, lift-off to the second from GCAT:",
+                    "launches",
+                    "--past",
+                    "--limit",
+                    "12",
+                ),
             ]
             replay.edition = 2
             codes.append(say("Six hours later one has slipped and one was scrubbed:", "refresh", "--wait"))
