@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import combinations, product
 from typing import NamedTuple
 
 from launchd.clock import SECOND
@@ -98,14 +99,15 @@ def assign(sightings: Iterable[Sighting], known: Mapping[Key, str]) -> Assignmen
 
 
 def _pairs(ordered: Mapping[Key, Sighting]) -> list[Pair]:
-    blocks: dict[object, list[Key]] = defaultdict(list)
+    """All pairs that may be one launch; only sightings of different sources are ever compared."""
+    blocks: dict[object, dict[str, list[Key]]] = defaultdict(lambda: defaultdict(list))
     for one, sighting in ordered.items():
         for block in _blocks(sighting):
-            blocks[block].append(one)
+            blocks[block][one[0]].append(one)
     found = set()
-    for members in blocks.values():
-        for index, first in enumerate(members):
-            for second in members[index + 1 :]:
+    for by_source in blocks.values():
+        for left, right in combinations(by_source.values(), 2):
+            for first, second in product(left, right):
                 strength = compare(ordered[first], ordered[second])
                 if strength:
                     found.add(Pair(strength, first, second))

@@ -1,0 +1,119 @@
+"""Figures of this machine: `make bench`. What is compared is measured in one run and given as a ratio."""
+
+import asyncio
+import statistics
+import sys
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import aiohttp
+import msgspec
+import uvloop
+
+from launchd.daemon import Daemon
+from launchd.engine.maker import TriggerRequest
+from launchd.ops import logs
+from launchd.task import Context, task
+from tests.hosting import ended, hosted, quiet_config
+from tests.replay import replaying
+from tests.test_scrape import LOG, PREVIOUS, UPCOMING, gcat, page
+
+JOBS, BATCH, LAUNCHES = 20_000, 1_000, 7_000
+
+
+@task
+async def noop(_ctx: Context) -> None:
+    """Nothing."""
+
+
+def say(what: str, figure: str) -> None:
+    sys.stdout.write(f"{what:<58} {figure}\n")
+
+
+async def drain(daemon: Daemon) -> None:
+    """Accept a backlog in durable batches, then run it."""
+    await daemon.control.pause_queue("default", None, "bench")
+    started = time.perf_counter()
+    for _ in range(JOBS // BATCH):
+        await daemon.control.enqueue([TriggerRequest("noop")] * BATCH, "bench")
+    say("jobs accepted durably, batches of 1,000", f"{JOBS / (time.perf_counter() - started):,.0f}/s")
+    started = time.perf_counter()
+    await daemon.control.resume_queue("default", "bench")
+    while any(one.waiting or one.running for one in await daemon.control.queues()):  # noqa: ASYNC110 - a row, not an event
+        await asyncio.sleep(0.02)
+    say("no-op jobs run, every state on disk, 100 slots", f"{JOBS / (time.perf_counter() - started):,.0f}/s")
+
+
+async def answers(daemon: Daemon, stop: asyncio.Event) -> list[float]:
+    """How long GET /v1/status takes, one request after another, until told to stop."""
+    taken = []
+    async with aiohttp.ClientSession("http://d", connector=aiohttp.UnixConnector(str(daemon.socket))) as session:
+        while not stop.is_set():
+            started = time.perf_counter()
+            async with session.get("/v1/status") as response:
+                await response.read()
+            taken.append(time.perf_counter() - started)
+            await asyncio.sleep(0.001)
+    return taken
+
+
+async def refresh(daemon: Daemon) -> tuple[float, dict[str, Any]]:
+    started = time.perf_counter()
+    job = await daemon.control.refresh(["gcat"], force=False, by="bench")
+    job = await ended(daemon, job.id)
+    found: dict[str, Any] = msgspec.json.decode(job.result or "{}")
+    return time.perf_counter() - started, found["sources"]["gcat"]
+
+
+async def scrape(daemon: Daemon) -> None:
+    """A cold and an unchanged refresh, with a client that asks for the status all the while (in this same process)."""
+    stop = asyncio.Event()
+    asking = asyncio.create_task(answers(daemon, stop))
+    cold, first = await refresh(daemon)
+    stop.set()
+    taken = sorted(await asking)
+    again = min([await refresh(daemon) for _ in range(3)], key=lambda one: one[0])
+    say(f"first refresh, {first['created']:,} launches of {first['fetched']:,} rows", f"{cold:.2f} s")
+    say(
+        f"unchanged refresh, {again[1]['created']} created, {again[1]['updated']} updated",
+        f"{cold / again[0]:.0f}x faster",
+    )
+    p99 = taken[int(len(taken) * 0.99)] * 1000
+    say(
+        f"GET /v1/status during it, {len(taken)} requests",
+        f"p50 {statistics.median(taken) * 1000:.1f}, p99 {p99:.1f} ms",
+    )
+
+
+def launchlog(recorded: Path | None) -> bytes:
+    """The recorded launch log if one is named, else one made up."""
+    if recorded is not None:
+        return recorded.read_bytes()
+    rows = []
+    for number in range(LAUNCHES):
+        day, year = number % 28 + 1, 1990 + number // 200
+        tag = f"{year}-{number % 200 + 1:03d}"
+        rows += [f"{tag}\t{year} Jan {day:2} 1200:30\t{tag}{piece}\tP\tN\tN\tV\tCC\tLC40\tA\tOS" for piece in "ABC"]
+    return gcat(*rows)
+
+
+async def main(recorded: Path | None) -> None:
+    logs.configure("error", "json")
+    async with AsyncExitStack() as stack:
+        replay = await stack.enter_async_context(replaying())
+        replay.bodies = {UPCOMING: page(), PREVIOUS: page(), LOG: launchlog(recorded)}
+        directory = Path(stack.enter_context(TemporaryDirectory()))
+        extra = f'[queues.default]\nconcurrency = 100\n[sources.gcat]\nrate = "1000/s"\nbase_url = "{replay.url}/gcat/"'
+        daemon = await stack.enter_async_context(hosted(quiet_config(directory, extra), tasks=[noop]))
+        await drain(daemon)
+        await scrape(daemon)
+        say(
+            "resident memory, replay server included", f"{(await daemon.control.status()).memory_bytes / 2**20:.0f} MiB"
+        )
+
+
+if __name__ == "__main__":
+    uvloop.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
