@@ -208,11 +208,27 @@ async def test_225_captures_leave_one_launch_per_id_and_a_row_for_each_visible_c
     replay: Replay, scraper: Daemon
 ) -> None:
     captures = sorted((RECORDED / "ll2" / "2.2.0_upcoming_limit5_es_portal").glob("*.json"))
-    keys = set()
+    told: dict[str, dict[str, list[Any]]] = {}
     for capture in captures:
         replay.bodies[UPCOMING] = capture.read_bytes()
-        keys |= {one["id"] for one in json.loads(replay.bodies[UPCOMING])["results"]}
+        for one in json.loads(replay.bodies[UPCOMING])["results"]:
+            values = {
+                "name": one["name"],
+                "status": one["status"]["id"],
+                "net": one["net"],
+                "net_precision": one["net_precision"]["id"],
+            }
+            fields = told.setdefault(one["id"], {field: [] for field in values})
+            for field, value in values.items():
+                if fields[field][-1:] != [value]:
+                    fields[field].append(value)
         await refresh(scraper, ["launch_library"])
     found = (await scraper.launches.list(LaunchQuery(limit=1000), FOREVER)).items
     assert len(captures) == 225
-    assert len(found) == len(keys) == 84
+    assert len(found) == len(told) == 84
+    for record in found:
+        detail = await scraper.launches.get(record.launch.id)
+        (seen,) = detail.sightings
+        rows = [row.field for row in detail.history]
+        for field, said in told[seen.sighting.source_id].items():
+            assert rows.count(field) == len(said) - 1, (record.launch.name, field, said)
