@@ -223,7 +223,11 @@ def connect(path: Path) -> Connection:
     """A writer's connection: WAL, every commit synced, explicit transactions, rows by name."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.row_factory = sqlite3.Row
-    connection.executescript(_PRAGMAS)
+    try:
+        connection.executescript(_PRAGMAS)
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
@@ -254,11 +258,16 @@ async def open_database(path: Path, kind: str, clock: Clock) -> AsyncIterator[Da
 
     Raises StoreError when the file cannot be opened, is damaged, or is from a newer launchd.
     """
+    connection: Connection | None = None
     try:
         connection = connect(path)
         migrate(connection, sql.migrations(kind))
         reader = await aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, StoreError) as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, StoreError):
+            raise
         raise _store_error(error, path) from error
     reader.row_factory = sqlite3.Row
     await reader.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * SECOND / 1000)}")

@@ -184,7 +184,7 @@ async def test_the_admin_socket_serves_what_was_scraped_and_answers_errors_as_pr
             ("POST", "/v1/refresh", b'{"sources": ["nasa_tv"]}'): (422, "invalid"),
             ("GET", "/v1/jobs?limit=0", None): (422, "invalid"),
             ("GET", "/v1/jobs/none", None): (404, "not_found"),
-            ("POST", "/v1/refresh", io.BytesIO(b" " * 1_100_000)): (413, "request_entity_too_large"),
+            ("POST", "/v1/refresh", io.BytesIO(b" " * 1_100_000)): (413, "too_large"),
         }
         for (method, path, data), (status, code) in expected.items():
             async with session.request(method, path, data=data) as response:

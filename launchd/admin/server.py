@@ -19,6 +19,8 @@ from launchd.errors import HTTP_STATUS, AlreadyRunningError, ConfigError, Launch
 from launchd.launches.store import LaunchStore
 
 MAX_BODY_BYTES = 1024 * 1024
+# The codes of what the HTTP layer itself refuses; Python renames its phrases between releases.
+_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 _log = structlog.get_logger("launchd.admin")
 
 
@@ -94,7 +96,8 @@ async def _problems(
     except web.HTTPException as error:
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         detail = "" if error.status == 404 else error.reason  # noqa: PLR2004 - Not Found
-        return _problem(error.status, error.reason.lower().replace(" ", "_"), error.reason, detail, headers=headers)
+        code = _HTTP_CODES.get(error.status, "refused")
+        return _problem(error.status, code, error.reason, detail, headers=headers)
     except LaunchdError as error:
         errors = [{"path": problem.path, "message": problem.message} for problem in error.errors]
         return _problem(HTTP_STATUS.get(error.code, 500), error.code, error.title, error.detail, errors=errors)
