@@ -1,0 +1,48 @@
+"""The configuration: every problem at once, each with its place and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from launchd import config
+from launchd.errors import ConfigError
+
+SHIPPED = Path(__file__).parents[1] / "etc" / "launchd.toml"
+
+
+def problems(text: str) -> dict[str, str]:
+    with pytest.raises(ConfigError) as caught:
+        config.parse(text, sources=["gcat"])
+    return {problem.path: problem.message for problem in caught.value.errors}
+
+
+def test_all_problems_are_reported_at_once_with_table_key_and_what_is_allowed() -> None:
+    found = problems(
+        """
+[queues.scraping]
+concurrency = 0
+[daemon]
+drain_secs = 3
+[schedules.mine]
+cron = "nonsense"
+[sources.gcta]
+enabled = true
+"""
+    )
+    assert found["queues.scraping.concurrency"] == "expected 1..1000, got 0"
+    assert "drain_seconds" in found["daemon.drain_secs"]
+    assert "required" in found["schedules.mine.task"]
+    assert "schedules.mine.cron" in found
+    assert any("gcat" in message for path, message in found.items() if path.startswith("sources"))
+
+
+def test_the_shipped_file_is_valid_and_says_only_the_defaults() -> None:
+    shipped = config.load(SHIPPED, sources=["gcat", "launch_library"])
+    assert shipped.daemon == config.DaemonConfig()
+    assert shipped.queues == config.DEFAULT_QUEUES
+    assert shipped.schedules == config.DEFAULT_SCHEDULES
+
+
+def test_a_file_that_is_named_must_exist() -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        config.find("/nowhere/launchd.toml")
