@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml etc/constraints.txt launchd/__init__.py
 
 run: $(STAMP) ## install and start the daemon in the foreground, its state in ./.state
 	@mkdir -p $(STATE)
-	STATE_DIRECTORY=$(abspath $(STATE)) $(BIN)/launchd run $(if $(CONFIG),--config $(CONFIG))
+	STATE_DIRECTORY=$(abspath $(STATE)) RUNTIME_DIRECTORY=$(abspath $(STATE)) $(BIN)/launchd run $(if $(CONFIG),--config $(CONFIG))
 
 test: $(STAMP) ## install and pass the tests
 	$(BIN)/python -m pytest -n auto $(ARGS)
@@ -46,4 +46,4 @@ uninstall: ## take it off again; state and configuration stay
 	sh etc/uninstall.sh
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

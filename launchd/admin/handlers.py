@@ -1,6 +1,5 @@
 """What each endpoint does: read the request, ask the control or the launch store, answer with a view."""
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -8,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from launchd.admin import views
-from launchd.clock import SECOND, Instant, parse_instant
+from launchd.clock import Instant, parse_instant
 from launchd.engine.control import Control
 from launchd.engine.maker import TriggerRequest
 from launchd.engine.snapshots import JobQuery
@@ -56,10 +55,10 @@ class TriggerBody(_Body):
     max_retries: int | None = None
 
 
-class JobBody(TriggerBody):
+class JobBody(TriggerBody, kw_only=True):
     """One of `POST /v1/jobs`."""
 
-    task: str = ""
+    task: str
 
 
 class JobsBody(_Body):
@@ -312,7 +311,7 @@ async def launches(api: Api, request: web.Request) -> Answer:
     given = query(request, *names, "since", "until", "limit")
     texts = {name: given.get(name) for name in names}
     wanted = LaunchQuery(**texts, since=when(given, "since"), until=when(given, "until"), limit=limit(given))
-    page = await api.launches.list(wanted, time.time_ns() // (1_000_000_000 // SECOND))
+    page = await api.launches.list(wanted, api.control.now())
     return Answer({"items": [views.launch(one) for one in page.items], "next": page.next})
 
 

@@ -126,7 +126,7 @@ def _daemon(config: Path, environ: dict[str, str], client: AdminClient) -> Itera
             except UnreachableError:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise UnavailableError("the daemon of the demonstration did not start") from None
-                time.sleep(0.05)
+                time.sleep(0.05)  # between two questions whether it is ready
         yield client
     finally:
         process.terminate()

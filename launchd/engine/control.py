@@ -100,6 +100,10 @@ class Control:
             return False, "stopping"
         return self._life.ready, "ready" if self._life.ready else "starting"
 
+    def now(self) -> Instant:
+        """Wall time as this daemon has it."""
+        return self._clock.now()
+
     async def status(self) -> Status:
         """The daemon in one look."""
         fires = [

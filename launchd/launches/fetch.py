@@ -112,7 +112,7 @@ class HttpClient:
             raise SourceError(f"{url}: {str(error) or type(error).__name__}") from error
 
     def _url(self, path: str, params: Mapping[str, str] | None) -> str:
-        return str(URL(self._options.base_url).join(URL(path)).with_query(params))
+        return str(URL(self._options.base_url.rstrip("/") + "/").join(URL(path)).with_query(params))
 
     def _headers(self, url: str) -> dict[str, str]:
         headers = {}

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from enum import IntEnum
 from itertools import combinations, product
 from typing import NamedTuple
 
@@ -17,10 +18,19 @@ _TIMED = (Precision.SECOND, Precision.MINUTE, Precision.HOUR)
 _DATED = (*_TIMED, Precision.DAY)
 
 
-class Pair(NamedTuple):
-    """Two sightings and how strongly they are one launch: 3 identifiers, 2 circumstances, 1 doubtful."""
+class Strength(IntEnum):
+    """How strongly two sightings are one launch, by what they share."""
 
-    strength: int
+    NONE = 0
+    DOUBTFUL = 1
+    CIRCUMSTANCES = 2
+    IDENTIFIERS = 3
+
+
+class Pair(NamedTuple):
+    """Two sightings and how strongly they are one launch."""
+
+    strength: Strength
     first: Key
     second: Key
 
@@ -37,24 +47,24 @@ def key(sighting: Sighting) -> Key:
     return sighting.source, sighting.source_id
 
 
-def compare(a: Sighting, b: Sighting) -> int:  # noqa: PLR0911 - a list of rules, the strongest first
-    """How strongly two sightings are one launch: 3, 2, 1, or 0 for not at all."""
+def compare(a: Sighting, b: Sighting) -> Strength:  # noqa: PLR0911 - a list of rules, the strongest first
+    """How strongly two sightings are one launch. Two of one source never are."""
     if a.source == b.source:
-        return 0
+        return Strength.NONE
     if a.cross_ids.get(b.source) == b.source_id or b.cross_ids.get(a.source) == a.source_id:
-        return 3
+        return Strength.IDENTIFIERS
     if a.designator and b.designator:
-        return 3 if a.designator == b.designator else 0
+        return Strength.IDENTIFIERS if a.designator == b.designator else Strength.NONE
     if a.net is None or b.net is None or not a.net.overlaps(b.net, slack=_SLACK):
-        return 0
+        return Strength.NONE
     if _contradict(a, b):
-        return 0
+        return Strength.NONE
     same_name = bool(names.mission_name(a.name)) and names.mission_name(a.name) == names.mission_name(b.name)
     same_vehicle = bool(a.vehicle and b.vehicle)  # a difference was a contradiction
     timed = a.net.precision in _TIMED and b.net.precision in _TIMED
     if same_vehicle and (timed or same_name):
-        return 2
-    return 1 if timed or same_name else 0
+        return Strength.CIRCUMSTANCES
+    return Strength.DOUBTFUL if timed or same_name else Strength.NONE
 
 
 def _contradict(a: Sighting, b: Sighting) -> bool:
@@ -76,7 +86,7 @@ def assign(sightings: Iterable[Sighting], known: Mapping[Key, str]) -> Assignmen
     pairs = _pairs(ordered)
     partners: dict[tuple[Key, str], int] = defaultdict(int)
     for pair in pairs:
-        if pair.strength == 2:  # noqa: PLR2004 - the strengths are explained on Pair
+        if pair.strength is Strength.CIRCUMSTANCES:
             partners[pair.first, pair.second[0]] += 1
             partners[pair.second, pair.first[0]] += 1
     doubtful = []
@@ -84,11 +94,11 @@ def assign(sightings: Iterable[Sighting], known: Mapping[Key, str]) -> Assignmen
         left, right = groups[pair.first], groups[pair.second]
         if left is right:
             continue
-        alone = partners[pair.first, pair.second[0]] < 2 and partners[pair.second, pair.first[0]] < 2  # noqa: PLR2004 - more than one
+        alone = max(partners[pair.first, pair.second[0]], partners[pair.second, pair.first[0]]) <= 1
         shared = {one[0] for one in left} & {one[0] for one in right}
         if shared:
             continue
-        if pair.strength == 1 or (pair.strength == 2 and not alone):  # noqa: PLR2004 - see Pair
+        if pair.strength is Strength.DOUBTFUL or (pair.strength is Strength.CIRCUMSTANCES and not alone):
             doubtful.append(pair)
             continue
         left.extend(right)

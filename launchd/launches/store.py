@@ -84,7 +84,10 @@ class Detail(NamedTuple):
 
 
 class LaunchStore:
-    """The launches of one daemon. Every method may be called from any loop."""
+    """The launches of one daemon.
+
+    What the scraper calls may be called from any loop; the rest reads on the loop that opened the database.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -113,7 +116,7 @@ class LaunchStore:
                 for step in ("follow_redirects", "redirect", "move_changes", "drop_launch"):
                     db.execute(_SQL[step], {"young": young, "old": old})
             db.executemany(_SQL["put_launch"], (_launch_row(launch, now) for launch in plan.launches))
-            db.executemany(_SQL["put_change"], (_change_row(one) for one in plan.changes))
+            db.executemany(_SQL["put_change"], (msgspec.structs.astuple(one) for one in plan.changes))
             _put_conflicts(db, plan, now)
 
         await self._db.write(act)
@@ -212,10 +215,6 @@ def _launch_row(launch: Launch, now: Instant) -> tuple[object, ...]:
     earliest, latest = (net.earliest, net.latest) if net else (None, None)
     status = launch.status.value if launch.status else None
     return (launch.id, earliest, latest, status, launch.provider, launch.name, now, msgspec.json.encode(launch))
-
-
-def _change_row(change: object) -> tuple[object, ...]:
-    return msgspec.structs.astuple(change)  # type: ignore[arg-type] # Change is a Struct whose fields are the columns
 
 
 def _put_conflicts(db: Connection, plan: Plan, now: Instant) -> None:

@@ -59,8 +59,8 @@ def clean(sighting: Sighting, report: Report) -> Sighting | None:
         if value is not None:
             changes[field] = plain(value)[:MAX_TEXT] or None
 
-    def drop(field: str, reason: str, empty: object = None) -> None:
-        changes[field] = empty
+    def drop(field: str, reason: str) -> None:
+        changes[field] = None
         report.reject(source_id, reason, field)
 
     _check_times(sighting, drop)

@@ -74,7 +74,7 @@ def modern_tag(tag: str) -> str | None:
 def _rows(body: bytes, report: Report) -> Iterator[Row]:
     """The rows of a file by column name; cells are padded, `#` starts a comment, the first one is the header."""
     lines = body.decode("utf-8", errors="replace").split("\n")
-    header = [name.strip() for name in lines[0].lstrip("\ufeff#").split("\t")] if lines[0][:2].strip() else []
+    header = [name.strip() for name in lines[0].lstrip("\ufeff#").split("\t")]
     if "Launch_Tag" not in header:
         report.reject("file", f"its first line names no Launch_Tag: {lines[0][:100]!r}")
         return

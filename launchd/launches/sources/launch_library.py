@@ -54,7 +54,7 @@ _PRECISIONS = {
     16: Precision.DECADE,
 }
 _WRAPPERS = ("results", "launches", "array")
-_PLACEHOLDERS = frozenset({"unknown pad", "unknown", "unknown location", "tbd"})
+_NO_PLACE = frozenset({"unknown pad", "unknown", "unknown location", "tbd"})
 # JSON nested too deeply is a RecursionError.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -227,7 +227,7 @@ def _place(record: Record) -> Place | None:
     """Latitude and longitude are text before 2.3.0."""
     name = _known(_text(record, "pad", "location", "name") or _text(record, "location"))
     latitude, longitude = _degrees(record, "latitude"), _degrees(record, "longitude")
-    if latitude == 0 and longitude == 0:  # LL2's placeholder for an unknown pad
+    if latitude == 0 and longitude == 0:  # what LL2 sends for a pad it does not know
         latitude = longitude = None
     return Place(name, latitude, longitude) if name or latitude is not None else None
 
@@ -271,7 +271,7 @@ def _not_a_time(value: object) -> Instant:
 
 
 def _known(value: str | None) -> str | None:
-    return None if value is None or value.lower() in _PLACEHOLDERS else value
+    return None if value is None or value.lower() in _NO_PLACE else value
 
 
 def _dig(record: Record, *path: str) -> object:
