@@ -13,10 +13,10 @@ import msgspec
 from launchd import __version__
 from launchd.admin.client import AdminClient
 from launchd.errors import LaunchdError, UnreachableError
+from launchd.printing import QUEUES, Columns, columns, net_text, print_json, print_table, shown
 
-# The engine is imported only by `run`, `check` and `demo`, rich only where a table is drawn: the rest starts fast.
+# The engine is imported only by `run`, `check` and `demo`: the rest starts fast.
 F = TypeVar("F", bound=Callable[..., Any])
-Columns = dict[str, Callable[[dict[str, Any]], object]]
 FAILED, UNREACHABLE = 1, 3
 _SHOWN_NAME = 48
 
@@ -122,12 +122,12 @@ def status(asking: Asking) -> None:
     """The daemon in one look."""
     view = asking.client().ask("GET", "/v1/status")
     if asking.json:
-        _print_json(view)
+        print_json(view)
         return
     memory = view["memory_bytes"] / 2**20
     click.echo(f"launchd {view['version']}, pid {view['pid']}, up {view['uptime']:.0f} s, {memory:.0f} MiB")
-    _table(view["queues"], _QUEUES)
-    _table(view["next_fires"], _columns("schedule", "at"))
+    print_table(view["queues"], QUEUES)
+    print_table(view["next_fires"], columns("schedule", "at"))
 
 
 @cli.command()
@@ -137,11 +137,11 @@ def health(asking: Asking) -> None:
     """Every check, run now; fails when the daemon is unhealthy."""
     view = asking.client().ask("GET", "/v1/health", accept=(503,))
     if asking.json:
-        _print_json(view)
+        print_json(view)
     else:
         click.echo(view["status"])
         rows = [{"check": name, **check} for name, check in view["checks"].items()]
-        _table(rows, _columns("check", "status", "since", "detail"))
+        print_table(rows, columns("check", "status", "since", "detail"))
     if view["status"] == "unhealthy":
         sys.exit(FAILED)
 
@@ -155,7 +155,7 @@ def health(asking: Asking) -> None:
 @click.pass_obj
 def jobs(asking: Asking, /, **filters: Any) -> None:  # noqa: ANN401 - click's options
     """Jobs, newest first."""
-    _list(asking, "/v1/jobs", _columns("id", "task", "queue", "state", "attempt", "created_at", "reason"), **filters)
+    _list(asking, "/v1/jobs", columns("id", "task", "queue", "state", "attempt", "created_at", "reason"), **filters)
 
 
 @cli.command()
@@ -172,7 +172,7 @@ def job(asking: Asking, job_id: str) -> None:
 @click.pass_obj
 def queues(asking: Asking) -> None:
     """The queues now."""
-    _list(asking, "/v1/queues", _QUEUES)
+    _list(asking, "/v1/queues", QUEUES)
 
 
 @cli.command()
@@ -180,10 +180,10 @@ def queues(asking: Asking) -> None:
 @click.pass_obj
 def schedules(asking: Asking) -> None:
     """The schedules and their next fires."""
-    columns = _columns("name", "task", "description", "paused", "note")
-    columns["next"] = lambda one: one["next"][0] if one["next"] else None
-    columns["last"] = lambda one: one["last"] and f"{one['last']['outcome']} {one['last']['fire_time']}"
-    _list(asking, "/v1/schedules", columns)
+    chosen = columns("name", "task", "description", "paused", "note")
+    chosen["next"] = lambda one: one["next"][0] if one["next"] else None
+    chosen["last"] = lambda one: one["last"] and f"{one['last']['outcome']} {one['last']['fire_time']}"
+    _list(asking, "/v1/schedules", chosen)
 
 
 @cli.command()
@@ -191,7 +191,7 @@ def schedules(asking: Asking) -> None:
 @click.pass_obj
 def locks(asking: Asking) -> None:
     """The locks that are held."""
-    _list(asking, "/v1/locks", _columns("name", "job_id", "since", "expires_at", "fence", "waiters"))
+    _list(asking, "/v1/locks", columns("name", "job_id", "since", "expires_at", "fence", "waiters"))
 
 
 @cli.command()
@@ -205,12 +205,12 @@ def launches(asking: Asking, /, upcoming: bool, past: bool, **filters: Any) -> N
     """The launches."""
     if upcoming and past:
         raise click.UsageError("--upcoming and --past exclude each other")
-    columns = _columns("net", "net_precision", "status", "name", "provider", "pad")
-    columns["name"] = lambda one: one["name"][:_SHOWN_NAME]
-    columns["net"] = net_text
-    columns["sources"] = lambda one: ", ".join(one["sources"])
+    chosen = columns("net", "net_precision", "status", "name", "provider", "pad")
+    chosen["name"] = lambda one: one["name"][:_SHOWN_NAME]
+    chosen["net"] = net_text
+    chosen["sources"] = lambda one: ", ".join(one["sources"])
     when = "upcoming" if upcoming else "past" if past else None
-    _list(asking, "/v1/launches", columns, when=when, **filters)
+    _list(asking, "/v1/launches", chosen, when=when, **filters)
 
 
 @cli.command()
@@ -223,8 +223,8 @@ def launch(asking: Asking, launch_id: str) -> None:
     history, sightings = view.get("history", []), view.get("sightings", [])
     _record(asking, view, hide=("history", "sightings", "provenance"))
     if not asking.json:
-        _table(sightings, _columns("source", "source_id", "name", "status", "net", "net_precision"))
-        _table(history, _columns("seen_at", "field", "old", "new", "source"))
+        print_table(sightings, columns("source", "source_id", "name", "status", "net", "net_precision"))
+        print_table(history, columns("seen_at", "field", "old", "new", "source"))
 
 
 @cli.command()
@@ -232,7 +232,7 @@ def launch(asking: Asking, launch_id: str) -> None:
 @click.pass_obj
 def sources(asking: Asking) -> None:
     """The sources and how they fare."""
-    _list(asking, "/v1/sources", _columns("name", "last_success", "records", "rejected", "error", "attribution"))
+    _list(asking, "/v1/sources", columns("name", "last_success", "records", "rejected", "error", "attribution"))
 
 
 # --- acting ---
@@ -255,11 +255,11 @@ def refresh(asking: Asking, names: str | None, force: bool, wait: bool) -> None:
     while ended["state"] == "running" or (ended["state"] == "queued" and ended["attempt"] == 0):
         ended = asking.client().ask("GET", f"/v1/jobs/{made['id']}", wait=1)
     if asking.json:
-        _print_json(ended)
+        print_json(ended)
     else:
         click.echo(f"{ended['id']}: {ended['state']}{': ' + ended['reason'] if ended['reason'] else ''}")
         rows = [{"source": name, **numbers} for name, numbers in ((ended["result"] or {}).get("sources") or {}).items()]
-        _table(rows, _columns("source", "fetched", "parsed", "rejected", "created", "updated", "seconds", "error"))
+        print_table(rows, columns("source", "fetched", "parsed", "rejected", "created", "updated", "seconds", "error"))
     sys.exit(0 if ended["state"] == "succeeded" else FAILED)
 
 
@@ -327,86 +327,30 @@ def release_lock(asking: Asking, name: str, reason: str | None) -> None:
     _record(asking, asking.client().ask("DELETE", f"/v1/locks/{quote(name, safe='')}", reason=reason))
 
 
-# --- printing ---
+# --- within ---
 
 
-def _columns(*names: str) -> Columns:
-    def reads(name: str) -> Callable[[dict[str, Any]], object]:
-        return lambda one: one.get(name)
-
-    return {name: reads(name) for name in names}
-
-
-_QUEUES = _columns("name", "concurrency", "running", "waiting", "oldest_wait", "paused", "note")
-# How much of an instant a precision lets one say.
-_LENGTHS = {"second": 19, "minute": 16, "hour": 13, "day": 10, "week": 10, "month": 7}
-
-
-def net_text(one: dict[str, Any]) -> str:
-    """A NET as finely as it is known: a vague one never looks like a time."""
-    net: str | None = one["net"]
-    precision: str = one["net_precision"]
-    if net is None:
-        return ""
-    year, month = net[:4], int(net[5:7]) if net[5:7].isdigit() else 1
-    if precision in {"year", "decade"}:
-        return f"{year}s" if precision == "decade" else str(year)
-    if precision in {"quarter", "half"}:
-        return f"{year} Q{(month + 2) // 3}" if precision == "quarter" else f"{year} H{(month + 5) // 6}"
-    return net[: _LENGTHS[precision]].replace("T", " ") + ("h" if precision == "hour" else "")
-
-
-def _print_json(view: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(view), indent=2).decode())
-
-
-def _table(rows: list[dict[str, Any]], columns: Columns) -> None:
-    from rich.console import Console  # noqa: PLC0415 - see the top
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*(Text(_shown(value(row))) for value in columns.values()))
-    # a pipe has no width: lines there are as long as they need to be
-    console = Console() if sys.stdout.isatty() else Console(width=400)
-    console.print(table if rows else "(none)")
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.1f}"
-        case str():
-            return value
-    return msgspec.json.encode(value).decode()
-
-
-def _list(asking: Asking, path: str, columns: Columns, **query: Any) -> None:  # noqa: ANN401 - what the query takes
+def _list(asking: Asking, path: str, shows: Columns, **query: Any) -> None:  # noqa: ANN401 - what the query takes
     view = asking.client().ask("GET", path, **query)
     if asking.json:
-        _print_json(view)
+        print_json(view)
     else:
-        _table(view["items"], columns)
+        print_table(view["items"], shows)
 
 
 def _record(asking: Asking, view: dict[str, Any], hide: tuple[str, ...] = ()) -> None:
     if asking.json:
-        _print_json(view)
+        print_json(view)
         return
     width = max(map(len, view))
     for name, value in view.items():
         if name not in hide and value is not None:
-            click.echo(f"{name:<{width}}  {_shown(value)}")
+            click.echo(f"{name:<{width}}  {shown(value)}")
 
 
 def _made(asking: Asking, view: dict[str, Any]) -> None:
     if asking.json:
-        _print_json(view)
+        print_json(view)
     else:
         click.echo(f"{view['id']}  {view['task']}  {view['state']}")
 
@@ -419,7 +363,7 @@ def _steer(asking: Asking, name: str, verb: str, body: object) -> None:
         raise click.UsageError(f"no queue or schedule is named {name}: see `launchd queues` and `launchd schedules`")
     view = client.ask("POST", f"/v1/{found[0]}/{quote(name, safe='')}/{verb}", body=body)
     if asking.json:
-        _print_json(view)
+        print_json(view)
     else:
         click.echo(f"{found[0][:-1]} {name}: {verb}d")
 

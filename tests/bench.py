@@ -18,8 +18,8 @@ from launchd.engine.maker import TriggerRequest
 from launchd.ops import logs
 from launchd.task import Context, task
 from tests.hosting import ended, hosted, quiet_config
+from tests.payloads import LOG, PREVIOUS, UPCOMING, gcat, page
 from tests.replay import replaying
-from tests.test_scrape import LOG, PREVIOUS, UPCOMING, gcat, page
 
 JOBS, BATCH, LAUNCHES = 20_000, 1_000, 7_000
 

@@ -1,5 +1,7 @@
 """The configuration: every problem at once, each with its place and what is allowed."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,16 @@ def test_the_shipped_file_is_valid_and_says_only_the_defaults() -> None:
     assert shipped.daemon == config.DaemonConfig()
     assert shipped.queues == config.DEFAULT_QUEUES
     assert shipped.schedules == config.DEFAULT_SCHEDULES
+
+
+def test_the_shipped_file_shows_every_key_and_what_is_commented_out_is_valid_too() -> None:
+    text = re.sub(r"^# (?=\w+ = )", "", SHIPPED.read_text(), flags=re.MULTILINE)
+    shown = config.parse(text, sources=["gcat", "launch_library"])
+    tables = {"daemon": shown.daemon, "admin": shown.admin, "locks": shown.locks, "tasks": shown.tasks}
+    document = tomllib.loads(text)
+    for name, table in tables.items():
+        assert set(document[name]) == set(table.__struct_fields__), name
+    assert set(document["sources"]["launch_library"]) == set(config.SourceConfig.__struct_fields__)
 
 
 def test_a_file_that_is_named_must_exist() -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
         yield database
 
 
-def insert(value: str) -> object:
+def insert(value: str) -> Callable[[Connection], object]:
     return lambda connection: connection.execute("INSERT INTO t VALUES (?)", (value,))
 
 
@@ -53,7 +53,7 @@ async def test_callers_that_wait_together_share_one_commit(db: Database) -> None
     first = asyncio.create_task(db.write(hold))
     await asyncio.to_thread(entered.wait, 30)
     before = db.commits
-    rest = [asyncio.create_task(db.write(insert(str(number)))) for number in range(50)]  # type: ignore[arg-type, var-annotated]
+    rest = [asyncio.create_task(db.write(insert(str(number)))) for number in range(50)]
     await asyncio.sleep(0)
     release.set()
     await asyncio.gather(first, *rest)
@@ -66,9 +66,9 @@ async def test_a_function_that_raises_is_undone_alone(db: Database) -> None:
         raise KeyError("mine")
 
     results = await asyncio.gather(
-        db.write(insert("kept")),  # type: ignore[arg-type]
+        db.write(insert("kept")),
         db.write(broken),
-        db.write(insert("also kept")),  # type: ignore[arg-type]
+        db.write(insert("also kept")),
         return_exceptions=True,
     )
     assert isinstance(results[1], KeyError)
@@ -102,10 +102,10 @@ async def test_a_database_locked_by_another_program_is_a_clear_error_and_no_cras
     other = sqlite3.connect(db.path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreBusyError, match="end that program"):
-        await db.write(insert("a"))  # type: ignore[arg-type]
+        await db.write(insert("a"))
     other.execute("ROLLBACK")
     other.close()
-    await db.write(insert("a"))  # type: ignore[arg-type]
+    await db.write(insert("a"))
     assert db.last_error is None
     monkeypatch.undo()
 
@@ -113,7 +113,7 @@ async def test_a_database_locked_by_another_program_is_a_clear_error_and_no_cras
 async def test_a_write_from_another_loop_is_answered_there(db: Database) -> None:
     def elsewhere() -> int:
         async def work() -> int:
-            await db.write(insert("from afar"))  # type: ignore[arg-type]
+            await db.write(insert("from afar"))
             return len(await db.read("SELECT a FROM t"))
 
         return asyncio.run(work())
@@ -132,7 +132,7 @@ async def test_a_cancelled_caller_does_not_disturb_the_writer(db: Database) -> N
     await asyncio.to_thread(entered.wait, 30)
     task.cancel()
     release.set()
-    await db.write(insert("next"))  # type: ignore[arg-type]
+    await db.write(insert("next"))
     assert task.cancelled()
 
 

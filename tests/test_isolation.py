@@ -14,8 +14,8 @@ from launchd.errors import UnreachableError
 from launchd.job import JobState
 from launchd.task import Context, task
 from tests.hosting import PATIENCE_SECONDS, ended, hosted, quiet_config
+from tests.payloads import FLOWN_ROW, LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.replay import Replay, replaying
-from tests.test_scrape import FLOWN_ROW, LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 
 
 async def test_a_coroutine_that_blocks_its_loop_leaves_the_socket_answering_and_its_lock_renewed(
@@ -108,7 +108,7 @@ async def scraped(client: AdminClient) -> dict[str, object]:
 async def test_a_daemon_killed_in_the_middle_of_a_scrape_ends_with_the_data_of_an_undisturbed_one(
     tmp_path: Path, kill: bool
 ) -> None:
-    config_client = AdminClient(tmp_path / "admin.sock")
+    client = AdminClient(tmp_path / "admin.sock")
     async with replaying() as replay:
         upcoming = page(ll2("Falcon 9 | Next", "2099-01-01T00:00:00Z"))
         replay.bodies = {UPCOMING: upcoming, PREVIOUS: page(), LOG: gcat(FLOWN_ROW)}
@@ -123,9 +123,9 @@ async def test_a_daemon_killed_in_the_middle_of_a_scrape_ends_with_the_data_of_a
                 await process.wait()
                 process = await start(config)
             replay.free.set()
-            job = await scraped(config_client)
-            launches = (await asyncio.to_thread(config_client.ask, "GET", "/v1/launches"))["items"]
-            detail = await asyncio.to_thread(config_client.ask, "GET", f"/v1/launches/{launches[0]['id']}")
+            job = await scraped(client)
+            launches = (await asyncio.to_thread(client.ask, "GET", "/v1/launches"))["items"]
+            detail = await asyncio.to_thread(client.ask, "GET", f"/v1/launches/{launches[0]['id']}")
         finally:
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0

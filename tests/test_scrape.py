@@ -11,41 +11,16 @@ import aiohttp
 import msgspec
 import pytest
 
+from launchd.clock import SECOND
 from launchd.daemon import Daemon
 from launchd.job import Job, JobState
 from launchd.launches.store import LaunchQuery
 from tests.hosting import ended, hosted, quiet_config
+from tests.payloads import FLOWN_ROW, LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.replay import Replay, replaying
 
-UPCOMING, PREVIOUS = "/ll/launches/upcoming/", "/ll/launches/previous/"
-LOG = "/gcat/tsv/derived/launchlog.tsv"
-HEADER = "#Launch_Tag\tLaunch_Date\tPiece\tType\tName\tPLName\tLV_Type\tLaunch_Site\tLaunch_Pad\tAgency\tLaunch_Code"
 FOREVER = 1 << 60
 RECORDED = Path(__file__).parents[2] / "shared" / "sources"
-
-
-def ll2(name: str, net: str, *, key: str = "id-1", status: int = 1, precision: int = 1, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    return {
-        "id": key,
-        "name": name,
-        "net": net,
-        "status": {"id": status, "name": f"status {status}"},
-        "net_precision": {"id": precision},
-        "launch_service_provider": {"name": "SpaceX"},
-        "rocket": {"configuration": {"full_name": name.partition(" | ")[0]}},
-        **more,
-    }
-
-
-def page(*records: Any) -> bytes:  # noqa: ANN401 - good and bad JSON
-    return json.dumps({"count": len(records), "next": None, "previous": None, "results": records}).encode()
-
-
-def gcat(*rows: str) -> bytes:
-    return "\n".join([HEADER, "# Updated 2026 Jan 01", *rows, ""]).encode()
-
-
-FLOWN_ROW = "2026-001 \t2026 Jan  4 1200:30\t2026-001A\tP\tStarlink 9001\tStarlink\tFalcon 9\tCC\tLC40\tSPX\tOS"
 
 
 @pytest.fixture
@@ -62,7 +37,7 @@ async def scraper(replay: Replay, tmp_path: Path) -> AsyncIterator[Daemon]:
 base_url = "{replay.url}/ll/"
 rate = "1000/s"
 [sources.gcat]
-base_url = "{replay.url}/gcat/"
+base_url = "{replay.url}/gcat"
 rate = "1000/s"
 """
     async with hosted(quiet_config(tmp_path, extra)) as daemon:
@@ -138,11 +113,12 @@ async def test_a_failing_source_stops_no_other_and_is_named_in_health(replay: Re
 
 async def test_when_no_source_answers_the_job_waits_as_long_as_it_was_asked_to(replay: Replay, scraper: Daemon) -> None:
     replay.statuses = {UPCOMING: 429, LOG: 429}
+    replay.retry_after = "86000"  # longer than any delay of our own
     job = await scraper.control.refresh(None, force=False, by="test")
     while (found := await scraper.control.job(job.id)).attempt == 0 or found.state is JobState.RUNNING:  # noqa: ASYNC110 - a row, not an event
         await asyncio.sleep(0.01)
     assert found.state is JobState.QUEUED
-    assert found.run_at > found.created_at
+    assert found.run_at - found.created_at >= 86_000 * SECOND
 
 
 async def test_a_bad_record_costs_only_itself(replay: Replay, scraper: Daemon) -> None:

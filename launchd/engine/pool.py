@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from launchd.clock import SECOND, Clock, Instant, format_instant
@@ -336,8 +337,16 @@ def _log_end(job: Claimed, outcome: Outcome, seconds: float) -> None:
         attempt=job.attempt,
         seconds=round(seconds, 3),
         retry_at=format_instant(outcome.run_at) if outcome.run_at else None,
-        error=outcome.error,
+        error=_said(outcome),
     )
+
+
+def _said(outcome: Outcome) -> str | None:
+    """The error in one line; its traceback is kept with the job."""
+    if outcome.error is None:
+        return None
+    error = msgspec.json.decode(outcome.error)
+    return f"{error['type']}: {error['message']}"
 
 
 async def _missing(_context: object) -> None:

@@ -12,7 +12,7 @@ from launchd.launches.launch import Precision, Sighting
 
 Key = tuple[str, str]
 _DAY = 86_400 * SECOND
-# Two timed NETs this close are one liftoff; the closest real pair of one family (LAUNCH_DATA B.10.1) is 66 minutes.
+# Two timed NETs this close are one lift-off; the closest real pair of a family flew 66 minutes apart (2024-154, -155).
 _SLACK = 10 * 60 * SECOND
 _TIMED = (Precision.SECOND, Precision.MINUTE, Precision.HOUR)
 _DATED = (*_TIMED, Precision.DAY)

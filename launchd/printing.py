@@ -1,0 +1,79 @@
+"""What the command line prints: JSON for programs, tables and plain lines for people."""
+
+import io
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+import msgspec
+
+Columns = dict[str, Callable[[dict[str, Any]], object]]
+_PIPE_WIDTH = 400
+
+
+def columns(*names: str) -> Columns:
+    """Columns that show the fields of these names."""
+
+    def reads(name: str) -> Callable[[dict[str, Any]], object]:
+        return lambda one: one.get(name)
+
+    return {name: reads(name) for name in names}
+
+
+QUEUES = columns("name", "concurrency", "running", "waiting", "oldest_wait", "paused", "note")
+# How much of an instant a precision lets one say.
+_LENGTHS = {"second": 19, "minute": 16, "hour": 13, "day": 10, "week": 10, "month": 7}
+
+
+def net_text(one: dict[str, Any]) -> str:
+    """A NET as finely as it is known: a vague one never looks like a time."""
+    net: str | None = one["net"]
+    precision: str = one["net_precision"]
+    if net is None:
+        return ""
+    year, month = net[:4], int(net[5:7]) if net[5:7].isdigit() else 1
+    if precision in {"year", "decade"}:
+        return f"{year}s" if precision == "decade" else str(year)
+    if precision in {"quarter", "half"}:
+        return f"{year} Q{(month + 2) // 3}" if precision == "quarter" else f"{year} H{(month + 5) // 6}"
+    return net[: _LENGTHS[precision]].replace("T", " ") + ("h" if precision == "hour" else "")
+
+
+def print_json(view: object) -> None:
+    """Print JSON, indented."""
+    click.echo(msgspec.json.format(msgspec.json.encode(view), indent=2).decode())
+
+
+def print_table(rows: list[dict[str, Any]], shows: Columns) -> None:
+    """Print rows under their headings; a pipe gets whole lines."""
+    from rich.console import Console  # noqa: PLC0415 - see the top
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(*shows, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(shown(value(row))) for value in shows.values()))
+    if sys.stdout.isatty():
+        Console().print(table if rows else "(none)")
+        return
+    # a pipe has no width: lines there are as long as they need to be
+    console = Console(width=_PIPE_WIDTH, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(table if rows else "(none)")
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def shown(value: object) -> str:
+    """A value as a person reads it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.1f}"
+        case str():
+            return value
+    return msgspec.json.encode(value).decode()
