@@ -16,6 +16,8 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+# The system clock's longest sleep towards a wall time, in seconds: a jump is noticed within it.
+LONGEST_SLEEP = 30.0
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -28,10 +30,16 @@ class Clock(Protocol):
         """Wall time; may jump either way."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back; only differences mean anything."""
+        """Seconds that never go back; only differences mean anything. Stands still while the machine sleeps."""
+
+    def boot(self) -> float:
+        """Seconds that never go back and count the machine's sleep: wall time that no one can correct."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait that many seconds of monotonic time."""
+
+    async def sleep_until(self, instant: Instant | None) -> None:
+        """Wait for a wall time (None: for a while). May return early, so that a clock that jumped is noticed."""
 
 
 class SystemClock:
@@ -45,9 +53,18 @@ class SystemClock:
         """CLOCK_MONOTONIC."""
         return time.monotonic()
 
+    def boot(self) -> float:
+        """CLOCK_BOOTTIME."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
     async def sleep(self, seconds: float) -> None:
         """Wait on the running loop."""
         await asyncio.sleep(seconds)
+
+    async def sleep_until(self, instant: Instant | None) -> None:
+        """Wait on the running loop, at most 30 s."""
+        seconds = LONGEST_SLEEP if instant is None else (instant - self.now()) / SECOND
+        await asyncio.sleep(min(max(seconds, 0.0), LONGEST_SLEEP))
 
 
 def from_datetime(value: datetime) -> Instant:

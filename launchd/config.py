@@ -14,8 +14,10 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, inspect
 
-from launchd.cron import Recurrence, parse_cron, parse_every
+from launchd import rate
+from launchd.cron import DstFold, DstGap
 from launchd.errors import ConfigError, InvalidError, Problem
+from launchd.recurrence import Recurrence, parse_every, parse_recurrence
 from launchd.schedule import Catchup, Overlap
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -26,6 +28,7 @@ MAX_SOCKET_PATH = 107
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="a name of a-z, 0-9 and _")]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+RateText = Annotated[str, Meta(pattern=rate.PATTERN, description='a rate such as "2/s", "30/m" or "15/h"')]
 Days = Annotated[float, Meta(gt=0, le=3_650)]
 
 
@@ -35,6 +38,7 @@ class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
     state_directory: str | None = None
     drain_seconds: Seconds = 30.0
     cancel_seconds: Seconds = 10.0
+    stall_kill_seconds: Annotated[float, Meta(ge=5, le=86_400)] = 60.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
     keep_succeeded_days: Days = 7.0
@@ -64,9 +68,10 @@ class TasksConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[queues.NAME]`: how many jobs of it run at once."""
+    """`[queues.NAME]`: how many jobs of it run at once, and how many start in any window of its rate."""
 
     concurrency: Annotated[int, Meta(ge=1, le=1_000)] = 10
+    rate: RateText | None = None
 
 
 class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,18 +80,24 @@ class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True):
     task: str | None = None
     cron: str | None = None
     every: str | None = None
+    timezone: str = "UTC"
+    dst_gap: DstGap = DstGap.SHIFT
+    dst_fold: DstFold = DstFold.FIRST
     args: dict[str, Any] = {}
     enabled: bool = True
     catchup: Catchup = Catchup.LATEST
     overlap: Overlap = Overlap.SKIP
     misfire_grace_seconds: Seconds | None = None
+    jitter_seconds: Seconds = 0.0
     run_on_first_start: bool = False
 
     def recurrence(self) -> Recurrence:
         """When it is due; raises InvalidError with the reason."""
         if (self.cron is None) == (self.every is None):
             raise InvalidError("expected exactly one of cron and every")
-        return parse_cron(self.cron) if self.cron is not None else parse_every(self.every or "")
+        if self.cron is None:
+            return parse_every(self.every or "")
+        return parse_recurrence(self.cron, self.timezone, gap=self.dst_gap, fold=self.dst_fold)
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,9 +105,7 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     enabled: bool = True
     base_url: Annotated[str, Meta(pattern=r"^https?://", description="an http(s) URL")] | None = None
-    rate: (
-        Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}/[smhd]$", description='a rate such as "15/h" or "2/s"')] | None
-    ) = None
+    rate: RateText | None = None
     token_file: str | None = None
     timeout_seconds: Annotated[float, Meta(ge=1, le=600)] = 30.0
     priority: Annotated[int, Meta(ge=0, le=100)] | None = None
@@ -283,7 +292,7 @@ def _with_defaults(
         try:
             merged[name].recurrence()
         except InvalidError as error:
-            key = "every" if entry.every is not None else "cron"
+            key = "every" if entry.every is not None else "timezone" if "no such zone" in error.detail else "cron"
             problems.append(Problem(f"schedules.{name}.{key}", error.detail))
     return merged
 

@@ -8,6 +8,7 @@ loudly.
 import asyncio
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,18 +25,20 @@ from launchd.admin.server import serve
 from launchd.clock import Clock, SystemClock
 from launchd.config import Config
 from launchd.db import Database, open_database, own_directory
+from launchd.engine.attempt import Stop
 from launchd.engine.builtin import Keeping, health_task, prune_task
 from launchd.engine.bus import Bus
 from launchd.engine.checks import dispatcher_check, loop_check, scheduler_check
 from launchd.engine.control import Control, Lifecycle
 from launchd.engine.dispatcher import Dispatcher
-from launchd.engine.executor import Executor, Stop
+from launchd.engine.executor import Executor
 from launchd.engine.loading import Options, load_tasks, plan_schedules, pool_sizes
 from launchd.engine.maker import JobMaker
-from launchd.engine.pool import Pool, Shared
+from launchd.engine.pool import Pool, Shared, Watch
 from launchd.engine.port import EnginePort
 from launchd.engine.reaper import Reaper
-from launchd.engine.scheduler import Scheduler
+from launchd.engine.scheduler import Scheduler, Told
+from launchd.engine.stall import StallMonitor, Watched
 from launchd.job import IdMaker
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import LaunchStore
@@ -77,6 +80,7 @@ class _Parts:
     locks: LockManager
     scheduler: Scheduler
     reaper: Reaper
+    monitor: StallMonitor
     control: Control
 
 
@@ -145,16 +149,18 @@ async def _build(
         backend, clock, life.instance, on_loss=dispatcher.lock_lost, on_free=dispatcher.lock_freed, lease_seconds=lease
     )
     maker = JobMaker(tasks, config.queues, new_id)
-    scheduler = Scheduler(clock, schedules, lambda one, at: maker.fired(one, at, clock.now()), dispatcher.wake)
+    told = Told(dispatcher.made, dispatcher.cancel)
+    scheduler = Scheduler(clock, schedules, lambda one, at: maker.fired(one, at, clock.now()), told)
     await scheduler.load(planned)
     executor = dispatcher.executor = Executor(clock, dispatcher.report)
-    shared = Shared(clock, jobs, locks, executor, tasks, port, bus)
+    shared = Shared(clock, jobs, locks, executor, tasks, port, bus, Watch(dispatcher.started, dispatcher.later))
     pools = dispatcher.pools
-    pools |= {name: Pool(name, concurrency, shared) for name, concurrency in sizes.items()}
+    pools |= {name: Pool(name, concurrency, shared, rate) for name, (concurrency, rate) in sizes.items()}
     for name, (paused, note) in (await jobs.queue_states()).items():
         if name in pools:
             pools[name].paused, pools[name].note = paused, note
-    reaper = Reaper(clock, jobs, executor, pools, bus)
+    reaper = dispatcher.reaper = Reaper(clock, jobs, executor, pools, bus)
+    monitor = _monitor(executor, config.daemon.stall_kill_seconds)
     control = Control(
         clock=clock,
         life=life,
@@ -163,7 +169,7 @@ async def _build(
         jobs=jobs,
         schedules=schedules,
         scheduler=scheduler,
-        pools=pools,
+        dispatcher=dispatcher,
         executor=executor,
         locks=locks,
         lock_backend=config.locks.backend,
@@ -176,10 +182,20 @@ async def _build(
     health.add("locks", locks_check(backend, config.locks.backend))
     health.add("scheduler", scheduler_check(scheduler, clock, enabled=options.scheduler))
     health.add("dispatcher", dispatcher_check(pools, jobs, clock))
-    health.add("event_loop", loop_check(reaper))
+    health.add("event_loop", loop_check(monitor))
     health.add("sources", _sources_check(tracker))
     health.add("disk", disk_check(config.state_directory, config.daemon.minimum_free_mib))
-    return _Parts(config, clock, life, dispatcher, executor, locks, scheduler, reaper, control)
+    return _Parts(config, clock, life, dispatcher, executor, locks, scheduler, reaper, monitor, control)
+
+
+def _monitor(executor: Executor, kill_seconds: float) -> StallMonitor:
+    """Watches both loops: a task may block its own, nothing should ever block ours."""
+    monitor = StallMonitor(kill_seconds)
+    control_thread = threading.get_ident()
+    monitor.watch(Watched("task loop", executor.loop, lambda: executor.thread_id, lambda: executor.steps.attempt))
+    monitor.watch(Watched("control loop", asyncio.get_running_loop(), lambda: control_thread, lambda: None))
+    monitor.start()
+    return monitor
 
 
 def _built_in(config: Config, port: EnginePort, health: Health, jobs: JobStore, clock: Clock) -> list[Task]:
@@ -228,6 +244,7 @@ async def _stop(parts: _Parts, scheduler: asyncio.Task[None] | None, hurry: asyn
         if not await _within(idle(), parts.config.daemon.cancel_seconds, hurry, parts.clock):
             abandoned = [await pool.abandon(parts.clock.now()) for pool in pools]
             _log.warning("put_back", jobs=sum(abandoned))
+    parts.monitor.stop()
     if not await parts.executor.close(1.0):
         _log.error("task_thread_blocked", detail="a task blocks its loop; it ends with this process")
 

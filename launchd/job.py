@@ -94,7 +94,11 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job to be made; `args` is canonical JSON. Instants are microseconds UTC."""
+    """A job to be made; `args` is canonical JSON. Instants are microseconds UTC.
+
+    `unique_key` is set where only one such job may be queued or running; `waits_for` is the id of a job that must end
+    before this one is ready.
+    """
 
     id: str
     task: str
@@ -108,6 +112,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     lock: str | None = None
     schedule: str | None = None
     fire_time: Instant | None = None
+    unique_key: str | None = None
+    waits_for: str | None = None
 
 
 class Job(msgspec.Struct, kw_only=True):
@@ -139,6 +145,8 @@ class Job(msgspec.Struct, kw_only=True):
     error: str | None
     progress: str | None
     instance: str | None
+    unique_key: str | None
+    waits_for: str | None
 
 
 class Outcome(NamedTuple):
@@ -156,6 +164,11 @@ class Outcome(NamedTuple):
     run_at: Instant | None = None
     reason: str | None = None
     progress: str | None = None
+
+
+def unique_key(task: str, args: str) -> str:
+    """What two jobs of a unique task must not share: a hash of the task and its canonical arguments."""
+    return hashlib.sha256(f"{task}\0{args}".encode()).hexdigest()
 
 
 def next_state(state: JobState, verb: Verb) -> JobState | None:

@@ -1,20 +1,22 @@
 """A schedule: when jobs are made. What is due, what was missed, and what becomes of each occurrence. Pure.
 
-Every occurrence in (cursor, now] gets exactly one verdict; a run of missed ones becomes one range, computed from its
-ends.
+Every occurrence in (cursor, now] gets exactly one verdict. Runs of one verdict become one range, computed from its
+ends: an outage is never walked.
 """
 
+import hashlib
 from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
 
 from launchd.clock import SECOND, Instant
-from launchd.cron import Recurrence, occurrences, period_seconds
+from launchd.recurrence import Recurrence, period_seconds
 
 # The most missed occurrences that `catchup = "all"` makes up for.
 CATCHUP_CAP = 100
 _GRACE_MIN, _GRACE_MAX = 60.0, 3600.0
+_LATE = "the daemon was not running or was late"
 
 
 class Catchup(StrEnum):
@@ -30,6 +32,10 @@ class Overlap(StrEnum):
     """What happens at a fire whose predecessor has not ended."""
 
     SKIP = "skip"
+    BUFFER_ONE = "buffer_one"
+    BUFFER_ALL = "buffer_all"
+    CANCEL_OTHER = "cancel_other"
+    TERMINATE_OTHER = "terminate_other"
     ALLOW = "allow"
 
 
@@ -55,17 +61,22 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     catchup: Catchup = Catchup.LATEST
     overlap: Overlap = Overlap.SKIP
     grace_seconds: float | None = None
+    jitter_seconds: float = 0.0
     run_on_first_start: bool = False
 
 
 class Fire(msgspec.Struct, frozen=True):
-    """One ledger row to be: `count` occurrences from `fire_time` to `until` (equal when there is one)."""
+    """One ledger row to be: `count` occurrences from `fire_time` to `until` (equal when there is one).
+
+    `catch_up` marks a fire made after its time: several of them run one after another.
+    """
 
     fire_time: Instant
     outcome: FireOutcome
     reason: str | None = None
     until: Instant | None = None
     count: int = 1
+    catch_up: bool = False
 
 
 class Plan(NamedTuple):
@@ -80,54 +91,138 @@ def grace(schedule: Schedule, after: Instant) -> float:
     """Seconds a fire may be late before it counts as missed."""
     if schedule.grace_seconds is not None:
         return schedule.grace_seconds
-    return min(max(period_seconds(schedule.recurrence, after) / 2, _GRACE_MIN), _GRACE_MAX)
+    return _grace(period_seconds(schedule.recurrence, after))
+
+
+def _grace(period: float) -> float:
+    return min(max(period / 2, _GRACE_MIN), _GRACE_MAX)
+
+
+def _late_after(schedule: Schedule, period: Instant) -> Instant:
+    return int(SECOND * (_grace(period / SECOND) if schedule.grace_seconds is None else schedule.grace_seconds))
+
+
+def jitter(schedule: Schedule, fire_time: Instant) -> Instant:
+    """How much later than its fire the job may start: a hash of (schedule, nominal), always before the next fire.
+
+    The same after a restart and on every host; in [0, `jitter_seconds`), in microseconds.
+    """
+    if schedule.jitter_seconds <= 0:
+        return 0
+    following = schedule.recurrence.next(fire_time)
+    limit = int(schedule.jitter_seconds * SECOND)
+    if following is not None:
+        limit = min(limit, following - fire_time)
+    digest = hashlib.blake2b(f"{schedule.name}:{fire_time}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) * limit >> 64
 
 
 def plan(schedule: Schedule, cursor: Instant, now: Instant, *, paused: bool = False) -> Plan:
     """The verdict on every occurrence in (cursor, now]. A clock that went back yields nothing and keeps the cursor."""
-    if now <= cursor:
-        return Plan((), cursor, next(occurrences(schedule.recurrence, cursor), None))
-    due, upcoming = _due(schedule.recurrence, cursor, now)
-    if not due:
-        return Plan((), cursor, upcoming)
+    recurrence = schedule.recurrence
+    first = recurrence.next(cursor)
+    if first is None or first > now:
+        return Plan((), cursor, first)
+    upcoming = recurrence.next(first)
+    if (
+        upcoming is not None
+        and upcoming > now
+        and not paused
+        and now - first <= _late_after(schedule, upcoming - first)
+    ):
+        return Plan((_fired(first, late=False),), first, upcoming)  # the usual case: one, on time
+    last, upcoming = _previous(recurrence, now), recurrence.next(now)
     if paused:
-        return Plan(tuple(_ranges(due, FireOutcome.PAUSED, "the schedule was paused")), due[-1], upcoming)
-    late = int(grace(schedule, cursor) * SECOND)
-    missed = [instant for instant in due if now - instant > late]
-    on_time = due[len(missed) :]
-    fires = list(_missed(schedule, missed, caught_up=bool(on_time)))
-    if on_time:
-        *early, last = on_time
-        fires += _ranges(early, FireOutcome.COALESCED, "several were due at once; the latest was fired")
-        fires.append(Fire(last, FireOutcome.FIRED))
-    return Plan(tuple(fires), due[-1], upcoming)
+        return Plan(_range(recurrence, cursor, now, FireOutcome.PAUSED, "the schedule was paused"), last, upcoming)
+    # an occurrence later than its grace is missed: all those before `edge`
+    edge = max(now - int(grace(schedule, cursor) * SECOND) - 1, cursor)
+    return Plan(_verdicts(schedule, cursor, edge, now), last, upcoming)
 
 
-def _missed(schedule: Schedule, missed: list[Instant], *, caught_up: bool) -> list[Fire]:
-    """The rows for occurrences beyond their grace. An occurrence on time makes a latest catch-up needless."""
-    if not missed:
-        return []
-    reason = "the daemon was not running or was late"
+def correct(schedule: Schedule, cursor: Instant, now: Instant) -> Plan:
+    """What a correction of the clock makes of (cursor, now]: nothing is made up for, and the schedule goes on from now.
+
+    Where the clock was put back there is nothing to record, and what is fired again by name is on the ledger already.
+    """
+    reason = "the clock was put forward"
+    return Plan(
+        _range(schedule.recurrence, cursor, now, FireOutcome.MISSED, reason), now, schedule.recurrence.next(now)
+    )
+
+
+def _verdicts(schedule: Schedule, cursor: Instant, edge: Instant, now: Instant) -> tuple[Fire, ...]:
+    """The rows for the occurrences missed in (cursor, edge] and those on time in (edge, now]."""
+    recurrence = schedule.recurrence
+    missed, on_time = recurrence.count(cursor, edge), recurrence.count(edge, now)
     if schedule.catchup is Catchup.ALL:
-        left, kept = missed[:-CATCHUP_CAP], missed[-CATCHUP_CAP:]
-        return _ranges(left, FireOutcome.MISSED, reason) + [Fire(at, FireOutcome.FIRED, "catch-up") for at in kept]
-    if schedule.catchup is Catchup.EARLIEST:
-        return [Fire(missed[0], FireOutcome.FIRED, "catch-up"), *_ranges(missed[1:], FireOutcome.MISSED, reason)]
-    if schedule.catchup is Catchup.LATEST and not caught_up:
-        return [*_ranges(missed[:-1], FireOutcome.MISSED, reason), Fire(missed[-1], FireOutcome.FIRED, "catch-up")]
-    return _ranges(missed, FireOutcome.MISSED, reason)
+        return _all(recurrence, cursor, edge, now)
+    if schedule.catchup is Catchup.LATEST and (missed or on_time == 1):
+        last = _previous(recurrence, now)
+        rest = _range(recurrence, cursor, last - 1, FireOutcome.MISSED, f"{_LATE}; the latest was fired")
+        return (*rest, _fired(last, late=not on_time))
+    if schedule.catchup is Catchup.EARLIEST and missed:
+        first = _next(recurrence, cursor)
+        rest = _range(recurrence, first, edge, FireOutcome.MISSED, f"{_LATE}; the earliest was fired")
+        return (_fired(first, late=True), *rest, *_on_time(recurrence, edge, now))
+    return (*_range(recurrence, cursor, edge, FireOutcome.MISSED, _LATE), *_on_time(recurrence, edge, now))
 
 
-def _due(recurrence: Recurrence, cursor: Instant, now: Instant) -> tuple[list[Instant], Instant | None]:
-    due: list[Instant] = []
-    for instant in occurrences(recurrence, cursor):
-        if instant > now:
-            return due, instant
-        due.append(instant)
-    return due, None
+def _on_time(recurrence: Recurrence, edge: Instant, now: Instant) -> tuple[Fire, ...]:
+    """Of several that are due at once the latest is fired."""
+    if recurrence.count(edge, now) == 0:
+        return ()
+    last = _previous(recurrence, now)
+    reason = "several were due at once; the latest was fired"
+    return (*_range(recurrence, edge, last - 1, FireOutcome.COALESCED, reason), _fired(last, late=False))
 
 
-def _ranges(instants: list[Instant], outcome: FireOutcome, reason: str) -> list[Fire]:
-    if not instants:
-        return []
-    return [Fire(instants[0], outcome, reason, until=instants[-1], count=len(instants))]
+def _all(recurrence: Recurrence, cursor: Instant, edge: Instant, now: Instant) -> tuple[Fire, ...]:
+    """Every one is fired, but no more than the latest 100."""
+    kept: list[Instant] = []
+    at = now
+    while len(kept) < CATCHUP_CAP:
+        instant = recurrence.previous(at)
+        if instant is None or instant <= cursor:
+            break
+        kept.append(instant)
+        at = instant - 1
+    left = _range(recurrence, cursor, kept[-1] - 1, FireOutcome.MISSED, f"{_LATE}; the latest {CATCHUP_CAP} were fired")
+    return (*left, *(_fired(instant, late=instant <= edge, chained=len(kept) > 1) for instant in reversed(kept)))
+
+
+def _fired(instant: Instant, *, late: bool, chained: bool = False) -> Fire:
+    return Fire(instant, FireOutcome.FIRED, "catch-up" if late else None, catch_up=late or chained)
+
+
+def _range(
+    recurrence: Recurrence, after: Instant, until: Instant, outcome: FireOutcome, reason: str
+) -> tuple[Fire, ...]:
+    """The one row for all occurrences in (after, until]; none when there are none."""
+    count = recurrence.count(after, until) if until > after else 0
+    if count == 0:
+        return ()
+    first, last = _next(recurrence, after), _previous(recurrence, until)
+    return (Fire(first, outcome, reason, until=last, count=count),)
+
+
+def without(recurrence: Recurrence, row: Fire, start: Instant, end: Instant) -> tuple[Fire, ...]:
+    """What is left of a range row when the occurrences in [start, end] get a row of their own."""
+    until, reason = row.until or row.fire_time, row.reason or ""
+    before = _range(recurrence, row.fire_time - 1, min(start - 1, until), row.outcome, reason)
+    after = _range(recurrence, max(end, row.fire_time - 1), until, row.outcome, reason)
+    return before + after
+
+
+def _next(recurrence: Recurrence, after: Instant) -> Instant:
+    """An occurrence that is known to exist: it was counted."""
+    return _known(recurrence.next(after))
+
+
+def _previous(recurrence: Recurrence, at: Instant) -> Instant:
+    return _known(recurrence.previous(at))
+
+
+def _known(found: Instant | None) -> Instant:
+    if found is None:
+        raise LookupError("an occurrence was counted that does not exist")
+    return found

@@ -4,11 +4,13 @@ A decorated function stays callable, so a user's own test can call it. Nothing i
 collects the `Task` objects of the modules that the configuration names.
 """
 
+import asyncio
 import inspect
 import typing
 from collections.abc import Callable, Iterable
+from enum import StrEnum
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 import structlog
@@ -50,6 +52,13 @@ class Cancel(Exception):  # noqa: N818 - a verdict, not an error
         super().__init__(reason or "cancelled by the task")
 
 
+class Isolation(StrEnum):
+    """Where a task runs: in the daemon (a coroutine on the task loop, a plain function in a thread), or apart."""
+
+    SHARED = "shared"
+    PROCESS = "process"
+
+
 class Port(Protocol):
     """What a Context needs of the engine. It may be called from the task's own thread or loop."""
 
@@ -60,7 +69,8 @@ class Port(Protocol):
 class Context:
     """What a running job knows of itself. `fire_time` is the nominal instant of a scheduled job, else None.
 
-    `latest_progress` is written by the task and read by the control loop: one reference, swapped whole.
+    `latest_progress` is written by the task and read by the control loop: one reference, swapped whole. `stopping`
+    becomes true once the job was asked to end: a plain function, which nobody can interrupt, should look at it.
     """
 
     __slots__ = (
@@ -73,6 +83,7 @@ class Context:
         "latest_progress",
         "queue",
         "schedule",
+        "stopping",
         "task",
     )
 
@@ -96,6 +107,7 @@ class Context:
         self.fire_time = fire_time
         self.fence = fence
         self.latest_progress: tuple[float, float | None, str | None] | None = None
+        self.stopping = False
         self._port = port
         self._log: Any = None
 
@@ -112,6 +124,10 @@ class Context:
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
         """Say how far the job is; cheap, call it as often as you like."""
         self.latest_progress = (done, total, note)
+
+    async def checkpoint(self) -> None:
+        """Let others run, and end here if that was asked for: for loops that compute without awaiting anything."""
+        await asyncio.sleep(0)
 
     async def trigger(self, task: str, *, delay: float = 0.0, priority: int | None = None, **args: Any) -> str:  # noqa: ANN401 - a task's arguments are its own
         """Make a job of another task; returns its id once it is on disk. Raises InvalidError and NotFoundError."""
@@ -134,7 +150,10 @@ class Task:
         lock_ttl_seconds: float = LOCK_TTL_SECONDS,
         max_retries: int = MAX_RETRIES,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
+        hard_timeout: float | None = None,
         priority: int = 5,
+        unique: bool = False,
+        isolation: Isolation | str = Isolation.SHARED,
     ) -> None:
         self.function = function
         self.name = name
@@ -144,7 +163,10 @@ class Task:
         self.lock_ttl_seconds = lock_ttl_seconds
         self.max_retries = max_retries
         self.timeout = timeout
+        self.hard_timeout = hard_timeout if hard_timeout is not None else timeout + HARD_TIMEOUT_MARGIN_SECONDS
         self.priority = priority
+        self.unique = unique
+        self.isolation = _isolation(function, name, isolation)
         self.is_coroutine = inspect.iscoroutinefunction(function)
         self.description = (inspect.getdoc(function) or "").partition("\n")[0]
         self.parameters = _parameters(function, name)
@@ -214,15 +236,21 @@ def task(
     lock_ttl_seconds: float = LOCK_TTL_SECONDS,
     max_retries: int = MAX_RETRIES,
     timeout: float = DEFAULT_TIMEOUT_SECONDS,
+    hard_timeout: float | None = None,
     priority: int = 5,
+    unique: bool = False,
+    isolation: Literal["shared", "process"] = "shared",
 ) -> Callable[[Callable[..., Any]], Task]: ...
 def task(
     function: Callable[..., Any] | None = None, /, *, name: str | None = None, **options: Any
 ) -> Task | Callable[[Callable[..., Any]], Task]:
     """Make a task of a function whose first parameter is the Context and whose others are annotated keywords.
 
-    `async def` runs on the task loop, a plain `def` in a thread. `lock` names the lock held for the run; the job waits
-    at most `lock_wait_seconds` for it, then is skipped. `timeout` is seconds of running (0 = none).
+    `async def` runs on the task loop, a plain `def` in a thread; with `isolation="process"` either runs in a process of
+    its own, which can be killed. `lock` names the lock held for the run; the job waits at most `lock_wait_seconds` for
+    it, then is skipped. `timeout` is seconds of running (0 = none) until a TimeoutError is raised inside, which the
+    task may catch; at `hard_timeout` (30 s later by default) it is ended. `unique` allows one job with the same
+    arguments to be queued or running: another wish for it gets that one.
     Raises InvalidError when the signature cannot be a task's.
     """
 
@@ -240,6 +268,15 @@ def collect(modules: Iterable[ModuleType]) -> dict[str, Task]:
             if isinstance(value, Task) and found.setdefault(value.name, value) is not value:
                 raise InvalidError(f"two tasks are named {value.name!r}: give one of them name=")
     return found
+
+
+def _isolation(function: Callable[..., Any], name: str, isolation: str) -> Isolation:
+    """The isolation that a task asks for; a process must be able to import the function by its name."""
+    if isolation not in set(Isolation):
+        raise InvalidError(f"task {name}: isolation: expected one of {', '.join(Isolation)}, got {isolation!r}")
+    if isolation == Isolation.PROCESS and ("<locals>" in function.__qualname__ or function.__module__ == "__main__"):
+        raise InvalidError(f"task {name}: a process must be able to import it: define it at the top of a module")
+    return Isolation(isolation)
 
 
 def _parameters(function: Callable[..., Any], name: str) -> dict[str, Parameter]:

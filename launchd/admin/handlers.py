@@ -140,7 +140,7 @@ def _wanted(task: str, given: TriggerBody) -> TriggerRequest:
 
 
 async def _job(api: Api, job: Job, status: int = 200, **headers: str) -> Answer:
-    view = views.job(job, await api.control.waiting_on(job), enforceable=api.control.enforceable(job))
+    view = views.job(job, api.control.waiting_on(job), enforceable=api.control.enforceable(job))
     return Answer(view, status, headers or None)
 
 
@@ -205,8 +205,7 @@ async def jobs(api: Api, request: web.Request) -> Answer:
     wanted = JobQuery(**texts, since=when(given, "since"), until=when(given, "until"), limit=limit(given))
     page = await api.control.jobs(wanted)
     items = [
-        views.job(job, await api.control.waiting_on(job), enforceable=api.control.enforceable(job))
-        for job in page.items
+        views.job(job, api.control.waiting_on(job), enforceable=api.control.enforceable(job)) for job in page.items
     ]
     return Answer({"items": items, "next": page.next})
 
@@ -258,18 +257,18 @@ async def resume_queue(api: Api, request: web.Request) -> Answer:
 async def schedules(api: Api, request: web.Request) -> Answer:
     """All schedules."""
     query(request)
-    return Answer({"items": [views.schedule(one) for one in await api.control.schedules()], "next": None})
+    return Answer({"items": [views.schedule(one) for one in await api.control.timetable.all()], "next": None})
 
 
 async def schedule(api: Api, request: web.Request) -> Answer:
     """One schedule."""
-    return Answer(views.schedule(await api.control.schedule(request.match_info["schedule"])))
+    return Answer(views.schedule(await api.control.timetable.get(request.match_info["schedule"])))
 
 
 async def fires(api: Api, request: web.Request) -> Answer:
     """The ledger of a schedule."""
     given = query(request, "limit", "cursor")
-    rows, cursor = await api.control.fires(request.match_info["schedule"], limit(given), given.get("cursor"))
+    rows, cursor = await api.control.timetable.fires(request.match_info["schedule"], limit(given), given.get("cursor"))
     return Answer({"items": [views.fire(row) for row in rows], "next": cursor})
 
 
@@ -283,13 +282,13 @@ async def trigger_schedule(api: Api, request: web.Request) -> Answer:
 async def pause_schedule(api: Api, request: web.Request) -> Answer:
     """Fire no more until resumed."""
     note = (await body(request, NoteBody)).note
-    return Answer(views.schedule(await api.control.pause_schedule(request.match_info["schedule"], note, _BY)))
+    return Answer(views.schedule(await api.control.timetable.pause(request.match_info["schedule"], note, _BY)))
 
 
 async def resume_schedule(api: Api, request: web.Request) -> Answer:
     """Fire again."""
     await body(request, EmptyBody)
-    return Answer(views.schedule(await api.control.resume_schedule(request.match_info["schedule"], _BY)))
+    return Answer(views.schedule(await api.control.timetable.resume(request.match_info["schedule"], _BY)))
 
 
 async def locks(api: Api, request: web.Request) -> Answer:

@@ -4,13 +4,24 @@ from typing import Any
 
 import msgspec
 
-from launchd.clock import Instant, format_instant
-from launchd.engine.snapshots import LedgerRow, LockSnapshot, QueueSnapshot, ScheduleSnapshot, Status, WaitingOn
+from launchd import zones
+from launchd.clock import Instant, format_instant, to_datetime
+from launchd.cron import Cron
+from launchd.engine.snapshots import (
+    LedgerRow,
+    LockSnapshot,
+    Preview,
+    QueueSnapshot,
+    ScheduleSnapshot,
+    Status,
+    WaitingOn,
+)
 from launchd.job import Job
 from launchd.launches.launch import Launch
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import Detail, Record, SourceState
 from launchd.ops.health import HealthReport
+from launchd.recurrence import STARTUP, Every, Recurrence
 from launchd.task import Task
 
 View = dict[str, Any]
@@ -81,14 +92,34 @@ def schedule(one: ScheduleSnapshot) -> View:
         "task": planned.task,
         "args": _json(planned.args),
         "description": one.description,
-        "timezone": "UTC",
+        **_when(planned.recurrence),
         "catchup": planned.catchup,
         "overlap": planned.overlap,
+        "jitter_seconds": planned.jitter_seconds,
+        "misfire_grace_seconds": planned.grace_seconds,
         "paused": one.paused,
         "note": one.note,
         "next": [instant(at) for at in one.next],
         "last": None if one.last is None else fire(one.last),
     }
+
+
+def preview(one: Preview) -> View:
+    """What an expression means and when it is due, in UTC and by the local clock."""
+    zone = zones.zone(one.timezone)
+    fires = [{"utc": instant(at), "local": to_datetime(at).astimezone(zone).isoformat()} for at in one.fires]
+    return {"description": one.description, "warnings": list(one.warnings), "fires": fires}
+
+
+def _when(recurrence: Recurrence) -> View:
+    """How a schedule's recurrence was written."""
+    match recurrence:
+        case Cron(expression, timezone, gap, fold):
+            return {"cron": expression, "every": None, "timezone": timezone, "dst_gap": gap, "dst_fold": fold}
+        case Every(seconds):
+            return {"cron": None, "every": f"{seconds}s", "timezone": "UTC", "dst_gap": None, "dst_fold": None}
+        case _:
+            return {"cron": STARTUP, "every": None, "timezone": "UTC", "dst_gap": None, "dst_fold": None}
 
 
 def lock(one: LockSnapshot) -> View:

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from launchd.clock import SECOND, Clock
+from launchd.clock import LONGEST_SLEEP, SECOND, Clock
 from launchd.engine.pool import Pool
-from launchd.engine.reaper import Reaper
-from launchd.engine.scheduler import SLEEP_LIMIT_SECONDS, Scheduler
+from launchd.engine.scheduler import Scheduler
+from launchd.engine.stall import StallMonitor
 from launchd.ops.health import Check, Finding, Level
 from launchd.store.jobs import JobStore
 
 # A ready job and a free slot that do not find each other within this time are a fault of the dispatcher.
 CLAIM_SECONDS = 10.0
-LAG_SECONDS = 0.5
+LATE_SECONDS = 5.0
 
 
 def scheduler_check(scheduler: Scheduler, clock: Clock, *, enabled: bool) -> Check:
@@ -21,8 +21,10 @@ def scheduler_check(scheduler: Scheduler, clock: Clock, *, enabled: bool) -> Che
         if not enabled:
             return Finding(Level.HEALTHY, "switched off by --no-scheduler")
         silent = clock.monotonic() - scheduler.last_tick
-        if silent > 2 * SLEEP_LIMIT_SECONDS:
+        if silent > 2 * LONGEST_SLEEP:
             return Finding(Level.UNHEALTHY, f"no tick for {silent:.0f} s")
+        if scheduler.lateness > LATE_SECONDS:
+            return Finding(Level.DEGRADED, f"the last fire was {scheduler.lateness:.1f} s late")
         return Finding(Level.HEALTHY, f"{len(scheduler.entries)} schedules, last tick {silent:.0f} s ago")
 
     return check
@@ -35,11 +37,15 @@ def dispatcher_check(pools: Mapping[str, Pool], store: JobStore, clock: Clock) -
         waiting = await store.waiting()
         for name, pool in pools.items():
             count, oldest = waiting.get(name, (0, 0))
-            free = pool.concurrency - len(pool.running)
+            free = pool.free()
             waited = (clock.now() - oldest) / SECOND
             idle = clock.monotonic() - pool.last_turn
             if count > len(pool.waits) and free > 0 and not pool.paused and min(waited, idle) > CLAIM_SECONDS:
                 return Finding(Level.UNHEALTHY, f"queue {name}: {count} wait, {free} slots are free, nobody claims")
+        stuck = [pool.running[seq].job for pool in pools.values() for seq in pool.stuck if seq in pool.running]
+        if stuck:
+            names = ", ".join(f"{job.task} {job.id}" for job in stuck)
+            return Finding(Level.DEGRADED, f"asked to end but still running, their slots given away: {names}")
         total = sum(count for count, _ in waiting.values())
         running = sum(len(pool.running) for pool in pools.values())
         return Finding(Level.HEALTHY, f"{running} running, {total} waiting")
@@ -47,12 +53,13 @@ def dispatcher_check(pools: Mapping[str, Pool], store: JobStore, clock: Clock) -
     return check
 
 
-def loop_check(reaper: Reaper) -> Check:
-    """The control loop runs its timers on time."""
+def loop_check(monitor: StallMonitor) -> Check:
+    """No task blocks its loop, and nothing blocks ours."""
 
     async def check() -> Finding:
-        if reaper.lag > LAG_SECONDS:
-            return Finding(Level.DEGRADED, f"the control loop was {reaper.lag:.2f} s late")
-        return Finding(Level.HEALTHY, f"{reaper.lag * 1000:.0f} ms late")
+        for stall in monitor.stalls.values():
+            who = f"by {stall.task} {stall.job_id} " if stall.job_id else ""
+            return Finding(Level.DEGRADED, f"the {stall.loop} has been blocked {who}for {stall.seconds:.1f} s")
+        return Finding(Level.HEALTHY, "every loop answers")
 
     return check

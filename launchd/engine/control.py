@@ -12,34 +12,37 @@ from typing import Any
 
 import msgspec
 
-from launchd.clock import SECOND, Clock, Instant, format_instant
-from launchd.cron import describe
+from launchd.clock import SECOND, Clock, Instant
+from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
-from launchd.engine.executor import Executor, Stop
+from launchd.engine.dispatcher import Dispatcher
+from launchd.engine.executor import Executor
 from launchd.engine.maker import JobMaker, TriggerRequest
 from launchd.engine.pool import Pool, held_by
+from launchd.engine.rate import RateLimiter
 from launchd.engine.scheduler import Scheduler
 from launchd.engine.snapshots import (
     JobPage,
     JobQuery,
-    LedgerRow,
     LockSnapshot,
     QueueSnapshot,
-    ScheduleSnapshot,
     Status,
     WaitingOn,
 )
+from launchd.engine.timetable import NEXT_FIRES, Timetable
+from launchd.engine.waiting import waiting_on
 from launchd.errors import InvalidError, NotFoundError
-from launchd.job import FINAL, Job, JobState, NewJob
+from launchd.job import FINAL, Job, JobState
 from launchd.lock import Lock
 from launchd.locks.manager import LockManager
 from launchd.ops.health import Health, HealthReport
+from launchd.rate import parse_rate
 from launchd.store.jobs import Audit, Idempotency, JobStore
 from launchd.store.schedules import ScheduleStore
 from launchd.task import Task
 
 MAX_WAIT_SECONDS = 300.0
-NEXT_FIRES = 10
+MAX_CONCURRENCY = 1000
 
 
 class Lifecycle:
@@ -69,7 +72,7 @@ class Control:
         jobs: JobStore,
         schedules: ScheduleStore,
         scheduler: Scheduler,
-        pools: Mapping[str, Pool],
+        dispatcher: Dispatcher,
         executor: Executor,
         locks: LockManager,
         lock_backend: str,
@@ -82,9 +85,9 @@ class Control:
         self._life = life
         self._maker = maker
         self._jobs = jobs
-        self._schedules = schedules
-        self._scheduler = scheduler
-        self._pools = pools
+        self.timetable = Timetable(clock, scheduler, schedules, self._audit)
+        self._dispatcher = dispatcher
+        self._pools = dispatcher.pools
         self._executor = executor
         self._locks = locks
         self._lock_backend = lock_backend
@@ -106,11 +109,6 @@ class Control:
 
     async def status(self) -> Status:
         """The daemon in one look."""
-        fires = [
-            (name, entry.next_fire)
-            for name, entry in self._scheduler.entries.items()
-            if entry.next_fire is not None and not entry.paused
-        ]
         return Status(
             version=self._life.version,
             instance=self._life.instance,
@@ -121,7 +119,7 @@ class Control:
             stopping=self._life.stopping,
             lock_backend=self._lock_backend,
             queues=tuple(await self.queues()),
-            next_fires=tuple(sorted(fires, key=lambda fire: fire[1])[:NEXT_FIRES]),
+            next_fires=tuple(self.timetable.coming()[:NEXT_FIRES]),
             memory_bytes=resident_bytes(),
         )
 
@@ -147,16 +145,16 @@ class Control:
     ) -> tuple[Job, bool]:
         """Make a job; (job, True) once it is on disk, (the earlier job, False) when the key was used before.
 
+        A unique task that has such a job already gives that one too.
         Raises NotFoundError, InvalidError, IdempotencyError, StoreError.
         """
         request = TriggerRequest(task, args, queue, priority, delay, run_at, expires_in, max_retries)
         new = self._maker.requested(request, self._clock.now())
         if idempotency_key is None:
-            await self._jobs.insert([new], Audit(new.created_at, by, "trigger", new.id, task))
-            made = new.id
+            (made,) = await self._jobs.insert([new], Audit(new.created_at, by, "trigger", new.id, task))
         else:
             made = await self._jobs.insert_once(new, Idempotency(idempotency_key, request.digest()), by)
-        self._wake([new])
+        self._dispatcher.made([new])
         return await self._jobs.get(made), made == new.id
 
     async def trigger_from_task(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
@@ -168,9 +166,9 @@ class Control:
         """Make many jobs in one transaction, all or none; their ids in order."""
         now = self._clock.now()
         new = [self._maker.requested(request, now) for request in requests]
-        await self._jobs.insert(new, Audit(now, by, "enqueue", f"{len(new)} jobs", None))
-        self._wake(new)
-        return [job.id for job in new]
+        ids = await self._jobs.insert(new, Audit(now, by, "enqueue", f"{len(new)} jobs", None))
+        self._dispatcher.made(new)
+        return ids
 
     async def refresh(self, sources: list[str] | None, *, force: bool, by: str) -> Job:
         """Scrape now, whatever the schedule; raises InvalidError naming the known sources."""
@@ -215,15 +213,14 @@ class Control:
         job = await self._jobs.cancel(job_id, how=how.value, reason=why, now=self._clock.now())
         if job.state is JobState.CANCELLED:
             self._bus.ended(job_id)
-        attempt = self._pools[job.queue].attempt_of(job_id) if job.queue in self._pools else None
-        if attempt is not None:
-            self._executor.stop(attempt, how, why)
+        self._dispatcher.stop(job_id, job.queue, how, why)
         await self._audit(by, how.value, job_id, reason)
         return await self.job(job_id)
 
     def enforceable(self, job: Job) -> bool:
-        """Whether ending this job can be forced: only what has not started, or runs in a process of its own."""
-        return job.state is JobState.QUEUED
+        """Whether ending this job can be forced: what has not started, or runs in a process of its own."""
+        attempt = self._attempt(job)
+        return job.state is JobState.QUEUED or (attempt is not None and attempt.enforceable)
 
     async def retry(self, job_id: str, by: str) -> Job:
         """Queue an ended job again; raises NotFoundError, ConflictError."""
@@ -233,24 +230,14 @@ class Control:
         await self._audit(by, "retry", job_id, None)
         return job
 
-    async def waiting_on(self, job: Job) -> WaitingOn | None:
+    def waiting_on(self, job: Job) -> WaitingOn | None:
         """Why a queued job does not run; None for others."""
-        if job.state is not JobState.QUEUED:
-            return None
-        now = self._clock.now()
-        if job.run_at > now:
-            reason = "retry" if job.attempt > 0 else "run_at"
-            return WaitingOn(reason, job.reason or f"due {format_instant(job.run_at)}", job.run_at)
-        pool = self._pools.get(job.queue)
-        if pool is None:
-            return WaitingOn("slots", f"no pool runs queue {job.queue} here", None)
-        if pool.paused:
-            return WaitingOn("queue_paused", pool.note or f"queue {job.queue} is paused", None)
-        wait = pool.waits.get(job.seq)
-        if wait is not None:
-            until = now + int((wait.until - self._clock.monotonic()) * SECOND)
-            return WaitingOn("lock", f"lock {wait.holder.name} is held {held_by(wait.holder)}", until)
-        return WaitingOn("slots", f"{len(pool.running)} of {pool.concurrency} slots of {job.queue} are busy", None)
+        return waiting_on(job, self._pools, self._clock)
+
+    async def stack(self, job_id: str) -> str | None:
+        """Where a running job stands right now; None when it does not run here. Raises NotFoundError."""
+        attempt = self._attempt(await self._jobs.get(job_id))
+        return None if attempt is None else await self._executor.stack(attempt)
 
     # --- queues ---
 
@@ -270,6 +257,7 @@ class Control:
                     waiting=count,
                     running=len(pool.running),
                     oldest_wait=max(now - oldest, 0) / SECOND,
+                    rate=str(pool.limiter.rate) if pool.limiter else None,
                 )
             )
         return snapshots
@@ -282,49 +270,22 @@ class Control:
         """Start jobs of a queue again."""
         return await self._set_paused(name, paused=False, note=None, by=by)
 
-    # --- schedules ---
+    async def resize_queue(self, name: str, concurrency: int | None, rate: str | None, by: str) -> QueueSnapshot:
+        """Change slots or rate of a queue until the next start. Raises NotFoundError, InvalidError."""
+        pool = self._pool(name)
+        if concurrency is not None and not 1 <= concurrency <= MAX_CONCURRENCY:
+            raise InvalidError(f"concurrency: expected 1..{MAX_CONCURRENCY}, got {concurrency}")
+        limiter = RateLimiter(parse_rate(rate)) if rate is not None else pool.limiter
+        pool.concurrency, pool.limiter = concurrency or pool.concurrency, limiter
+        pool.wake()
+        await self._audit(by, "resize_queue", name, f"concurrency {pool.concurrency}, rate {rate or 'as it was'}")
+        return next(one for one in await self.queues() if one.name == name)
 
-    async def schedules(self) -> list[ScheduleSnapshot]:
-        """All schedules now."""
-        return [await self.schedule(name) for name in sorted(self._scheduler.entries)]
-
-    async def schedule(self, name: str) -> ScheduleSnapshot:
-        """One schedule now; raises NotFoundError."""
-        entry = self._scheduler.entry(name)
-        last = await self._schedules.fires(name, 1)
-        return ScheduleSnapshot(
-            schedule=entry.schedule,
-            description=describe(entry.schedule.recurrence),
-            paused=entry.paused,
-            note=entry.note,
-            next=tuple(self._scheduler.next_fires(name, NEXT_FIRES)),
-            last=LedgerRow(*last[0]) if last else None,
-        )
-
-    async def fires(self, name: str, limit: int, cursor: str | None = None) -> tuple[list[LedgerRow], str | None]:
-        """The ledger of a schedule, newest first; `cursor` is the fire time (microseconds) of the last row before."""
-        self._scheduler.entry(name)
-        if cursor is not None and not cursor.lstrip("-").isdigit():
-            raise InvalidError("cursor: expected the `next` of an earlier page")
-        rows = await self._schedules.fires(name, limit + 1, int(cursor) if cursor is not None else None)
-        page = [LedgerRow(*row) for row in rows[:limit]]
-        return page, str(page[-1].fire_time) if len(rows) > limit else None
-
-    async def pause_schedule(self, name: str, note: str | None, by: str) -> ScheduleSnapshot:
-        """Fire no more until resumed; the paused occurrences are on the ledger and never caught up."""
-        await self._scheduler.pause(name, paused=True, note=note)
-        await self._audit(by, "pause_schedule", name, note)
-        return await self.schedule(name)
-
-    async def resume_schedule(self, name: str, by: str) -> ScheduleSnapshot:
-        """Fire again, from now."""
-        await self._scheduler.pause(name, paused=False, note=None)
-        await self._audit(by, "resume_schedule", name, None)
-        return await self.schedule(name)
+    # --- schedules: see timetable ---
 
     async def trigger_schedule(self, name: str, by: str) -> Job:
         """Run a schedule's task with its arguments now, beside its fires."""
-        schedule = self._scheduler.entry(name).schedule
+        schedule = (await self.timetable.get(name)).schedule
         job, _ = await self.trigger(schedule.task, msgspec.json.decode(schedule.args), by=by)
         return job
 
@@ -348,22 +309,23 @@ class Control:
     async def _audit(self, by: str, action: str, target: str, detail: str | None) -> None:
         await self._jobs.audit(Audit(self._clock.now(), by, action, target, detail))
 
-    def _wake(self, jobs: list[NewJob]) -> None:
-        for queue in {job.queue for job in jobs}:
-            if queue in self._pools:
-                self._pools[queue].wake()
+    def _pool(self, name: str) -> Pool:
+        if name not in self._pools:
+            raise NotFoundError(f"no queue {name}; known: {', '.join(sorted(self._pools))}")
+        return self._pools[name]
+
+    def _attempt(self, job: Job) -> Attempt | None:
+        pool = self._pools.get(job.queue)
+        return pool.running.get(job.seq) if pool is not None else None
 
     def _with_progress(self, job: Job) -> Job:
-        pool = self._pools.get(job.queue)
-        attempt = pool.running.get(job.seq) if pool is not None else None
+        attempt = self._attempt(job)
         if attempt is not None:
             job.progress = attempt.progress() or job.progress
         return job
 
     async def _set_paused(self, name: str, *, paused: bool, note: str | None, by: str) -> QueueSnapshot:
-        pool = self._pools.get(name)
-        if pool is None:
-            raise NotFoundError(f"no queue {name}; known: {', '.join(sorted(self._pools))}")
+        pool = self._pool(name)
         await self._jobs.pause_queue(name, paused=paused, note=note)
         pool.paused, pool.note = paused, note
         pool.wake()

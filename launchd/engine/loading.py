@@ -7,8 +7,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from launchd.config import Config, render
+from launchd.config import Config, QueueConfig, ScheduleConfig, render
 from launchd.errors import ConfigError, InvalidError, Problem
+from launchd.rate import Rate, parse_rate
 from launchd.schedule import Schedule
 from launchd.task import Task, collect
 
@@ -68,19 +69,27 @@ def plan_schedules(config: Config, tasks: Mapping[str, Task]) -> dict[str, Sched
             name=name,
             task=task.name,
             recurrence=entry.recurrence(),
-            spec=entry.cron or f"every {entry.every}",
+            spec=_spec(entry),
             args=args,
             catchup=entry.catchup,
             overlap=entry.overlap,
             grace_seconds=entry.misfire_grace_seconds,
+            jitter_seconds=entry.jitter_seconds,
             run_on_first_start=entry.run_on_first_start,
         )
     _raise(problems, config)
     return planned
 
 
-def pool_sizes(config: Config, options: Options) -> dict[str, int]:
-    """Slots by queue, for the queues that this process runs. Raises ConfigError for a queue that is not configured."""
+def _spec(entry: ScheduleConfig) -> str:
+    """When a schedule is due, as text: one whose text changes starts anew from now."""
+    if entry.cron is None:
+        return f"every {entry.every}"
+    return f"{entry.cron} {entry.timezone} gap={entry.dst_gap} fold={entry.dst_fold}"
+
+
+def pool_sizes(config: Config, options: Options) -> dict[str, tuple[int, Rate | None]]:
+    """Slots and rate by queue, for those that this process runs. Raises ConfigError for one not configured."""
     if not options.workers:
         return {}
     names = list(config.queues) if options.queues is None else list(options.queues)
@@ -88,7 +97,11 @@ def pool_sizes(config: Config, options: Options) -> dict[str, int]:
     if unknown:
         known = ", ".join(sorted(config.queues))
         raise ConfigError(f"--queues: no queue {', '.join(unknown)}; known: {known}")
-    return {name: options.concurrency or config.queues[name].concurrency for name in names}
+    return {name: _size(config.queues[name], options) for name in names}
+
+
+def _size(queue: QueueConfig, options: Options) -> tuple[int, Rate | None]:
+    return options.concurrency or queue.concurrency, parse_rate(queue.rate) if queue.rate else None
 
 
 def _import(name: str, config: Config, problems: list[Problem]) -> ModuleType | None:

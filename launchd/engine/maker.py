@@ -8,8 +8,8 @@ import msgspec
 
 from launchd.clock import SECOND, Instant
 from launchd.errors import InvalidError, NotFoundError, Problem
-from launchd.job import NewJob
-from launchd.schedule import Schedule
+from launchd.job import NewJob, unique_key
+from launchd.schedule import Schedule, jitter
 from launchd.task import Task
 
 MAX_DELAY_SECONDS = 366 * 86_400
@@ -74,6 +74,7 @@ class JobMaker:
             run_at=max(run_at, now),
             expires_at=expires,
             lock=task.lock,
+            unique_key=unique_key(task.name, args) if task.unique else None,
         )
 
     def fired(self, schedule: Schedule, fire_time: Instant, now: Instant) -> NewJob:
@@ -87,10 +88,11 @@ class JobMaker:
             priority=task.priority,
             max_retries=task.max_retries,
             created_at=now,
-            run_at=now,
+            run_at=max(now, fire_time + jitter(schedule, fire_time)),
             lock=task.lock,
             schedule=schedule.name,
             fire_time=fire_time,
+            unique_key=unique_key(task.name, schedule.args) if task.unique else None,
         )
 
     def _queue_problems(self, queue: str) -> list[Problem]:

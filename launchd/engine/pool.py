@@ -6,20 +6,24 @@ a job that waits for a slot holds no lock.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 import structlog
 
-from launchd.clock import SECOND, Clock, Instant, format_instant
+from launchd.clock import Clock, Instant, format_instant
+from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
-from launchd.engine.executor import Attempt, Executor, Stop
+from launchd.engine.executor import Executor
+from launchd.engine.rate import RateLimiter
+from launchd.engine.verdict import UnknownTaskError, failed, lock_lost
 from launchd.errors import LaunchdError, StoreError
 from launchd.event import Event
-from launchd.job import JobState, Outcome, Verb, next_state, retry_delay
+from launchd.job import JobState, Outcome, Verb, next_state
 from launchd.lock import Lock
 from launchd.locks.manager import LockManager
+from launchd.rate import Rate
 from launchd.store.jobs import Candidate, Claimed, JobStore
 from launchd.task import Port, Task
 
@@ -42,6 +46,13 @@ class LockWait(NamedTuple):
     holder: Lock
 
 
+class Watch(NamedTuple):
+    """Who is told that time matters: attempts have begun, or a job waits until an instant."""
+
+    started: Callable[[Sequence[Attempt]], None]
+    later: Callable[[Instant], None]
+
+
 class Shared(NamedTuple):
     """What all pools of a daemon use together."""
 
@@ -52,29 +63,30 @@ class Shared(NamedTuple):
     tasks: Mapping[str, Task]
     port: Port
     bus: Bus
+    watch: Watch
 
 
 class Pool:
     """One queue's slots.
 
-    `running` maps seq to attempt; `waits` holds jobs that wait for a lock; `_ended` are verdicts not yet on disk. All
-    of them belong to the control loop and change only in a turn or in `report`.
+    `running` maps seq to attempt; `stuck` are those of them whose slot was given away; `waits` holds jobs that wait for
+    a lock; `_ended` are verdicts not yet on disk. All of them belong to the control loop and change only in a turn, in
+    `report` or in `set_aside`.
     """
 
-    def __init__(
-        self,
-        queue: str,
-        concurrency: int,
-        shared: Shared,
-    ) -> None:
+    def __init__(self, queue: str, concurrency: int, shared: Shared, rate: Rate | None = None) -> None:
         self.queue = queue
         self.concurrency = concurrency
+        self.limiter = RateLimiter(rate) if rate else None
         self.paused = False
         self.note: str | None = None
         self.closing = False
         self.running: dict[int, Attempt] = {}
+        self.stuck: set[int] = set()
         self.waits: dict[int, LockWait] = {}
         self.last_turn = shared.clock.monotonic()
+        # why locks cannot be asked for at the moment, for those who wait for one
+        self.lock_trouble: str | None = None
         self._ended: list[tuple[Attempt, Outcome]] = []
         self._wake = asyncio.Event()
         self._wake.set()  # for what waited in the store before this start
@@ -88,6 +100,7 @@ class Pool:
         self._tasks = shared.tasks
         self._port = shared.port
         self._bus = shared.bus
+        self._watch = shared.watch
 
     # --- told by others ---
 
@@ -105,6 +118,20 @@ class Pool:
         """An attempt has ended; its verdict is written in the next turn."""
         self._ended.append((attempt, outcome))
         self._wake.set()
+
+    def set_aside(self, attempt: Attempt) -> None:
+        """An attempt that does not end however often it is asked: it goes on, and its slot is given to another."""
+        attempt.stuck = True
+        self.stuck.add(attempt.job.seq)
+        _log.error("job_stuck", job_id=attempt.job.id, task=attempt.job.task, stop=attempt.stop, queue=self.queue)
+        self._wake.set()
+
+    def free(self) -> int:
+        """How many jobs may start now, as far as slots and the rate say."""
+        slots = self.concurrency - len(self.running) + len(self.stuck)
+        if self.limiter is not None:
+            slots = min(slots, self.limiter.free(self._clock.monotonic()))
+        return max(slots, 0)
 
     def attempt_of(self, job_id: str) -> Attempt | None:
         """The running attempt of a job."""
@@ -135,13 +162,17 @@ class Pool:
         """Write the verdicts, fill the free slots; True when there may be more to claim at once."""
         ended, self._ended = self._ended, []
         outcomes = [self._judge(attempt, outcome) for attempt, outcome in ended]
-        free = 0 if self.paused or self.closing else self.concurrency - len(self.running) + len(ended)
+        for attempt, _ in ended:
+            self.running.pop(attempt.job.seq, None)
+            self.stuck.discard(attempt.job.seq)
+        free = 0 if self.paused or self.closing else self.free()
         free = min(free, TURN_LIMIT if len(self.waits) < WAITS_LIMIT else 0)
         now = self._clock.now()
         try:
             turn = await self._store.turn(self.queue, free, list(self.waits), outcomes, now)
         except StoreError:
             self._ended = ended + self._ended  # nothing of it was written: say it again
+            self.running |= {attempt.job.seq: attempt for attempt, _ in ended}
             raise
         self.last_turn = self._clock.monotonic()
         self._start(turn.claimed)
@@ -153,16 +184,26 @@ class Pool:
         return free > 0 and (denied > 0 or started >= free)
 
     async def _sleep(self) -> None:
-        if not self.waits:
+        seconds = self._doze()
+        if seconds is None or self._wake.is_set():
             await self._wake.wait()
             return
         woken = asyncio.ensure_future(self._wake.wait())
-        timer = asyncio.ensure_future(self._clock.sleep(LOCK_POLL_SECONDS))
+        timer = asyncio.ensure_future(self._clock.sleep(seconds))
         try:
             await asyncio.wait([woken, timer], return_when=asyncio.FIRST_COMPLETED)
         finally:
             woken.cancel()
             timer.cancel()
+
+    def _doze(self) -> float | None:
+        """Seconds after which a turn is taken even if nobody wakes the pool: a lock or the rate may have come free."""
+        looks = [LOCK_POLL_SECONDS] if self.waits else []
+        if self.limiter is not None:
+            now = self._clock.monotonic()
+            if self.limiter.free(now) <= 0:
+                looks.append(max(self.limiter.next_free() - now, 0.0))
+        return min(looks, default=None)
 
     # --- starting ---
 
@@ -179,23 +220,19 @@ class Pool:
             attempt = Attempt(job, task, lock, self._port, started)
             self.running[job.seq] = attempt
             attempts.append(attempt)
+        if self.limiter is not None:
+            self.limiter.started(len(attempts), started)
         self._idle.clear()
         self._executor.start(attempts)
+        self._watch.started(attempts)
 
     def _unknown_task(self, job: Claimed) -> None:
         """The code of this task is gone: the job fails with the reason, like any other failure."""
         missing = Task(_missing, name=job.task)
         attempt = Attempt(job, missing, None, self._port, self._clock.monotonic())
         self.running[job.seq] = attempt
-        text = f'{{"type":"UnknownTaskError","message":"no task {job.task} is loaded: see [tasks] modules"}}'
-        if job.attempt > job.max_retries:
-            outcome = Outcome(job.seq, job.attempt, Verb.FAIL, self._clock.now(), None, text)
-        else:
-            now = self._clock.now()
-            run_at = now + int(retry_delay(job.id, job.attempt) * SECOND)
-            reason = f"no task {job.task} is loaded"
-            outcome = Outcome(job.seq, job.attempt, Verb.RETRY, now, None, text, run_at, reason)
-        self.report(attempt, outcome)
+        error = UnknownTaskError(f"no task {job.task} is loaded: see [tasks] modules")
+        self.report(attempt, failed(attempt, error, self._clock.now()))
 
     # --- ending ---
 
@@ -203,12 +240,7 @@ class Pool:
         """A success under a lock that no longer stands is refused: the work is done again under a new fence."""
         if attempt.lock is None or outcome.verb is not Verb.SUCCEED or self._locks.holds(attempt.lock):
             return outcome
-        now = self._clock.now()
-        text = f'{{"type":"LockLostError","message":"the lock {attempt.lock.name} was lost; the result is refused"}}'
-        if attempt.job.attempt > attempt.job.max_retries:
-            return Outcome(outcome.seq, outcome.attempt, Verb.FAIL, now, None, text)
-        run_at = now + int(retry_delay(attempt.job.id, attempt.job.attempt) * SECOND)
-        return Outcome(outcome.seq, outcome.attempt, Verb.RETRY, now, None, text, run_at, "its lock was lost")
+        return lock_lost(attempt, self._clock.now())
 
     async def _settle(
         self, ended: list[tuple[Attempt, Outcome]], outcomes: list[Outcome], refused: list[Outcome]
@@ -217,8 +249,9 @@ class Pool:
         for outcome in refused:
             _log.error("verdict_refused", queue=self.queue, seq=outcome.seq, verb=outcome.verb.value)
         for (attempt, _), outcome in zip(ended, outcomes, strict=True):
-            self.running.pop(attempt.job.seq, None)
             self._tell(attempt, outcome)
+            if outcome.run_at is not None:
+                self._watch.later(outcome.run_at)
             if attempt.lock is not None:
                 await self._locks.release(attempt.lock)
 
@@ -267,7 +300,7 @@ class Pool:
         self._look_again = self._clock.monotonic() + LOCK_POLL_SECONDS
         started = 0
         for seq, wait in list(self.waits.items()):
-            if len(self.running) >= self.concurrency:
+            if self.free() <= 0:
                 break
             got, holder = await self._try(wait.candidate)
             if got or holder is None:
@@ -313,13 +346,19 @@ class Pool:
 
     async def abandon(self, now: Instant) -> int:
         """Put back what did not end, on disk, before the process goes; returns how many."""
-        left = [
-            Outcome(job.seq, job.attempt, Verb.INTERRUPT, now, run_at=now, reason="interrupted: the daemon stopped")
-            for job in (attempt.job for attempt in self.running.values())
-        ]
+        left = [_abandoned(attempt, now) for attempt in self.running.values()]
         if left:
             await self._store.finish(left)
         return len(left)
+
+
+def _abandoned(attempt: Attempt, now: Instant) -> Outcome:
+    """What becomes of an attempt that the daemon does not wait for: one whose end was wanted is not run again."""
+    job = attempt.job
+    if attempt.stop in {Stop.CANCEL, Stop.TERMINATE}:
+        return Outcome(job.seq, job.attempt, Verb.CANCEL, now, reason=attempt.reason)
+    reason = "interrupted: the daemon stopped"
+    return Outcome(job.seq, job.attempt, Verb.INTERRUPT, now, run_at=now, reason=reason)
 
 
 def held_by(lock: Lock) -> str:

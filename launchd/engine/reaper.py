@@ -1,59 +1,84 @@
 """The reaper: what must happen to jobs because time has passed.
 
-Each second: attempts beyond their time limit are asked to end, those asked before are asked again (a coroutine may have
-swallowed it), due jobs of the future become ready, expired ones end. Owned by the control loop.
+Attempts beyond their time limit are asked to end, those asked before are asked again (a coroutine may have swallowed
+it), those that outlive it give their slot away, due jobs of the future become ready, expired ones end. It sleeps until
+the next of these is due. Owned by the control loop.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
 
 from launchd.clock import SECOND, Clock, Instant
+from launchd.engine.attempt import Attempt, is_stuck, next_look, next_stop
 from launchd.engine.bus import Bus
-from launchd.engine.executor import Attempt, Executor, Stop
+from launchd.engine.executor import Executor
 from launchd.engine.pool import Pool
 from launchd.errors import LaunchdError
 from launchd.store.jobs import JobStore
 
 _log = structlog.get_logger("launchd.reaper")
+# How often an attempt that was asked to end is asked again, and how soon the store is tried again after an error.
 TICK_SECONDS = 1.0
 
 
 class Reaper:
-    """Time limits, repeated cancellation, promotion and expiry. `lag` is how late its last tick was, in seconds."""
+    """Time limits, repeated cancellation, promotion and expiry."""
 
     def __init__(self, clock: Clock, store: JobStore, executor: Executor, pools: Mapping[str, Pool], bus: Bus) -> None:
-        self.lag = 0.0
         self._clock = clock
         self._store = store
         self._executor = executor
         self._pools = pools
         self._bus = bus
         self._next_later: Instant | None = None
+        self._look = asyncio.Event()
+        # when the next sleep ends, in monotonic seconds; an earlier need wakes it
+        self._wakes_at = 0.0
 
     async def run(self) -> None:
-        """Tick for ever."""
+        """Tick whenever something is due."""
         while True:
-            seconds = seconds_to(self._next_later, self._clock.now(), TICK_SECONDS)
-            wanted = self._clock.monotonic() + seconds
-            await self._clock.sleep(seconds)
-            self.lag = max(self._clock.monotonic() - wanted, 0.0)
+            self._look.clear()
             try:
                 await self.run_once()
             except LaunchdError as error:
                 _log.error("reaper_tick_failed", error=error.detail)
+                await self._clock.sleep(TICK_SECONDS)
+            else:
+                await self._sleep()
+
+    def started(self, attempts: Sequence[Attempt]) -> None:
+        """Attempts have begun: their time limits count."""
+        if any(attempt.deadline is not None and attempt.deadline < self._wakes_at for attempt in attempts):
+            self._look.set()
+
+    def later(self, instant: Instant) -> None:
+        """A job waits until then, or lives until then."""
+        if self._next_later is None or instant < self._next_later:
+            self._next_later = instant
+            self._look.set()
+
+    def asked(self) -> None:
+        """An attempt was asked to end: see that it does."""
+        self._look.set()
 
     async def run_once(self) -> None:
         """One tick."""
         now = self._clock.monotonic()
         for pool in self._pools.values():
-            for attempt in pool.running.values():
-                if needs_stop(attempt, now):
-                    self._executor.stop(attempt, attempt.stop or Stop.TIMEOUT, attempt.reason)
+            for attempt in list(pool.running.values()):
+                why = next_stop(attempt, now)
+                if why is not None:
+                    self._executor.stop(attempt, why, attempt.reason)
+                if not attempt.stuck and is_stuck(attempt, now):
+                    pool.set_aside(attempt)
         await self.promote()
 
     async def promote(self) -> None:
-        """Make due jobs ready, end expired ones, wake the pools; again at once while there are more."""
+        """Make due jobs ready, end expired ones, wake the pools."""
         due, expired, promoted = await self._store.promote(self._clock.now())
         self._next_later = due
         for job_id in expired:
@@ -62,12 +87,33 @@ class Reaper:
             for pool in self._pools.values():
                 pool.wake()
 
+    async def _sleep(self) -> None:
+        now = self._clock.monotonic()
+        attempts = [attempt for pool in self._pools.values() for attempt in pool.running.values()]
+        looks = [at for attempt in attempts if (at := next_look(attempt, now, TICK_SECONDS)) is not None]
+        seconds = seconds_to(self._next_later, self._clock.now())
+        if looks:
+            at = max(min(looks) - now, 0.0)
+            seconds = at if seconds is None else min(at, seconds)
+        self._wakes_at = float("inf") if seconds is None else now + seconds
+        woken = asyncio.ensure_future(self._look.wait())
+        waiting: set[asyncio.Future[Any]] = {woken}
+        if seconds is not None:
+            waiting.add(asyncio.ensure_future(self._timer(seconds)))
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for future in waiting:
+                future.cancel()
 
-def needs_stop(attempt: Attempt, now: float) -> bool:
-    """Whether an attempt must be asked to end (again) at monotonic `now`."""
-    return attempt.stop is not None or (attempt.deadline is not None and now >= attempt.deadline)
+    async def _timer(self, seconds: float) -> None:
+        """Wall times are waited for in short steps, so that a clock put forward is noticed."""
+        if self._next_later is not None:
+            await self._clock.sleep_until(self._clock.now() + int(seconds * SECOND))
+        else:
+            await self._clock.sleep(seconds)
 
 
-def seconds_to(instant: Instant | None, now: Instant, limit: float) -> float:
-    """How long to sleep before `instant`, at most `limit`."""
-    return limit if instant is None else min(max((instant - now) / SECOND, 0.0), limit)
+def seconds_to(instant: Instant | None, now: Instant) -> float | None:
+    """How long it is to an instant, at least 0; None when there is none."""
+    return None if instant is None else max((instant - now) / SECOND, 0.0)

@@ -4,22 +4,26 @@ Owned by the control loop. What it knows of a schedule (`cursor`, `paused`, `nex
 only after the store has it.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import structlog
 
-from launchd.clock import SECOND, Clock, Instant
-from launchd.cron import occurrences
-from launchd.errors import LaunchdError, NotFoundError
+from launchd.clock import HOUR, SECOND, Clock, Instant, format_instant
+from launchd.errors import InvalidError, LaunchdError, NotFoundError
 from launchd.job import NewJob
-from launchd.schedule import FireOutcome, Plan, Schedule, plan
-from launchd.store.schedules import DueSchedule, ScheduleStore
+from launchd.recurrence import Startup, occurrences
+from launchd.schedule import Fire, FireOutcome, Plan, Schedule, correct, plan
+from launchd.store.schedules import Cancelled, CarriedOut, DueSchedule, ScheduleState, ScheduleStore
 
 _log = structlog.get_logger("launchd.scheduler")
-# The longest sleep: a wall clock that jumped is noticed within it.
-SLEEP_LIMIT_SECONDS = 30.0
 BACKOFF_SECONDS = 1.0
+# A wall clock that moves this much against the boot clock was corrected: nothing is made up for.
+CORRECTION = 3 * HOUR
+# The most jobs that one backfill makes.
+BACKFILL_LIMIT = 1000
 
 JobMaker = Callable[[Schedule, Instant], NewJob]
 
@@ -34,36 +38,53 @@ class Entry:
         self.cursor = cursor
         self.paused = paused
         self.note = note
-        self.next_fire: Instant | None = next(occurrences(schedule.recurrence, cursor), None)
+        self.next_fire: Instant | None = schedule.recurrence.next(cursor)
+
+
+class Told(NamedTuple):
+    """Who is told what a tick did: the jobs that were made, and those that are to end."""
+
+    made: Callable[[Sequence[NewJob]], None]
+    cancel: Callable[[Sequence[Cancelled]], None]
 
 
 class Scheduler:
-    """Fires schedules. `make` builds the job of a fire; `wake` is told the queues that got work."""
+    """Fires schedules. `make` builds the job of a fire. `lateness` is that of the last fires, in seconds."""
 
-    def __init__(
-        self, clock: Clock, store: ScheduleStore, make: JobMaker, wake: Callable[[Sequence[str]], None]
-    ) -> None:
+    def __init__(self, clock: Clock, store: ScheduleStore, make: JobMaker, told: Told) -> None:
         self.entries: dict[str, Entry] = {}
         self.last_tick = clock.monotonic()
+        self.lateness = 0.0
         self._clock = clock
         self._store = store
         self._make = make
-        self._wake_queues = wake
+        self._told = told
+        # how far the wall clock is ahead of the boot clock: constant but for corrections
+        self._ahead = _ahead(clock)
+        self._changed = asyncio.Event()
 
     async def load(self, schedules: Mapping[str, Schedule]) -> None:
-        """Take up the schedules of the configuration: known ones at their cursor, new ones from now."""
+        """Take up the schedules of the configuration: known ones at their cursor, new or changed ones from now."""
         states = await self._store.states()
         now = self._clock.now()
         new = [schedule for name, schedule in schedules.items() if name not in states]
-        first = [(one, now, self._make(one, now) if one.run_on_first_start else None) for one in new]
-        if first:
-            await self._store.begin(first)
-        for name, schedule in schedules.items():
-            state = states.get(name)
-            if state is None:
-                self.entries[name] = Entry(schedule, now)
-            else:
-                self.entries[name] = Entry(schedule, state.cursor, paused=state.paused, note=state.note)
+        changed = [one for name, one in schedules.items() if name in states and not _same(one, states[name])]
+        if changed:
+            await self._store.redefine([(schedule, now) for schedule in changed])
+            _log.warning("schedules_redefined", schedules=[one.name for one in changed], detail="they start from now")
+        starting = {one.name for one in (*new, *changed)}
+        self.entries = {
+            name: _entry(schedule, states.get(name), now if name in starting else None)
+            for name, schedule in schedules.items()
+        }
+        first = [
+            one for one in schedules.values() if _starts(one, is_new=one in new) and not self.entries[one.name].paused
+        ]
+        fired = Plan((Fire(now, FireOutcome.FIRED, "start"),), now, None)
+        self._tell_others(
+            await self._store.begin(new, [self._due(self.entries[one.name], fired) for one in first], now)
+        )
+        self._changed.set()
 
     def entry(self, name: str) -> Entry:
         """One schedule; raises NotFoundError."""
@@ -84,44 +105,109 @@ class Scheduler:
         await self._store.pause(name, paused=paused, note=note)
         entry.paused, entry.note = paused, note
 
+    async def backfill(self, name: str, first: Instant, last: Instant) -> list[NewJob]:
+        """Make the jobs of past occurrences that were never fired; raises NotFoundError, InvalidError."""
+        schedule = self.entry(name).schedule
+        if last < first:
+            raise InvalidError("to: expected a time after `from`")
+        if last > self._clock.now():
+            raise InvalidError("to: expected a time that has come; the future fires by itself")
+        count = schedule.recurrence.count(first - 1, last)
+        if count > BACKFILL_LIMIT:
+            raise InvalidError(f"from, to: {count} fires, at most {BACKFILL_LIMIT} at once; take a shorter range")
+        made = await self._store.backfill(schedule, first, last, lambda at: self._make(schedule, at))
+        self._told.made(made)
+        return made
+
     async def run(self) -> None:
-        """Tick when the next fire is due, and at least every 30 s."""
+        """Tick whenever a fire is due."""
         while True:
             try:
                 await self.run_once()
-                seconds = self._until_next()
             except LaunchdError as error:
                 _log.error("scheduler_tick_failed", error=error.detail)
-                seconds = BACKOFF_SECONDS
-            await self._clock.sleep(seconds)
+                await self._clock.sleep(BACKOFF_SECONDS)
+            else:
+                await self._sleep()
 
     async def run_once(self) -> int:
         """Carry out what is due now; returns how many ledger rows that made."""
         now = self._clock.now()
+        if abs(jump := self._jump()) > CORRECTION:
+            await self._correct(now, jump)
         due = [
             (entry, plan(entry.schedule, entry.cursor, now, paused=entry.paused))
             for entry in self.entries.values()
             if entry.next_fire is not None and entry.next_fire <= now
         ]
         if due:
-            queues = await self._store.carry_out([self._due(entry, made) for entry, made in due])
-            for entry, made in due:
-                entry.cursor, entry.next_fire = made.cursor, made.next_fire
-                _tell(entry, made)
-            self._wake_queues(queues)
+            await self._carry_out(due, now)
         self.last_tick = self._clock.monotonic()
         return sum(len(made.fires) for _, made in due)
+
+    # --- within ---
+
+    def _jump(self) -> Instant:
+        """How far the wall clock was moved since the last tick, in microseconds; small drifts are followed."""
+        before, self._ahead = self._ahead, _ahead(self._clock)
+        return self._ahead - before
+
+    async def _correct(self, now: Instant, jump: Instant) -> None:
+        seconds = jump / SECOND
+        _log.warning("clock_corrected", seconds=seconds, now=format_instant(now), detail="schedules go on from now")
+        entries = list(self.entries.values())
+        await self._carry_out([(entry, correct(entry.schedule, entry.cursor, now)) for entry in entries], now)
+        await self._store.redefine([(entry.schedule, now) for entry in entries])
+
+    async def _carry_out(self, due: list[tuple[Entry, Plan]], now: Instant) -> None:
+        done = await self._store.carry_out([self._due(entry, made) for entry, made in due], now)
+        for entry, made in due:
+            entry.cursor, entry.next_fire = made.cursor, made.next_fire
+            _tell(entry, made)
+        self._tell_others(done)
+        on_time = [fire.fire_time for _, made in due for fire in made.fires if fire.outcome is FireOutcome.FIRED]
+        if on_time:
+            self.lateness = max((self._clock.now() - min(on_time)) / SECOND, 0.0)
+
+    def _tell_others(self, done: CarriedOut) -> None:
+        self._told.made(done.made)
+        self._told.cancel(done.cancelled)
 
     def _due(self, entry: Entry, made: Plan) -> DueSchedule:
         schedule = entry.schedule
         return DueSchedule(schedule, made, lambda fire_time: self._make(schedule, fire_time))
 
-    def _until_next(self) -> float:
+    async def _sleep(self) -> None:
+        """Until the next fire, or until the schedules are other ones."""
+        self._changed.clear()
         coming = [entry.next_fire for entry in self.entries.values() if entry.next_fire is not None]
-        if not coming:
-            return SLEEP_LIMIT_SECONDS
-        seconds = (min(coming) - self._clock.now()) / SECOND
-        return min(max(seconds, 0.0), SLEEP_LIMIT_SECONDS)
+        timer = asyncio.ensure_future(self._clock.sleep_until(min(coming, default=None)))
+        changed = asyncio.ensure_future(self._changed.wait())
+        try:
+            await asyncio.wait([timer, changed], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            changed.cancel()
+
+
+def _ahead(clock: Clock) -> Instant:
+    return clock.now() - int(clock.boot() * SECOND)
+
+
+def _starts(schedule: Schedule, *, is_new: bool) -> bool:
+    """Whether the start of the daemon is itself an occurrence."""
+    return isinstance(schedule.recurrence, Startup) or (is_new and schedule.run_on_first_start)
+
+
+def _same(schedule: Schedule, state: ScheduleState) -> bool:
+    """Whether a schedule means what it meant; what was remembered before meanings were is trusted."""
+    return state.spec is None or state.spec == schedule.spec
+
+
+def _entry(schedule: Schedule, state: ScheduleState | None, start: Instant | None) -> Entry:
+    if state is None:
+        return Entry(schedule, start or 0)
+    return Entry(schedule, state.cursor if start is None else start, paused=state.paused, note=state.note)
 
 
 def _tell(entry: Entry, made: Plan) -> None:

@@ -23,6 +23,7 @@ class QueueSnapshot(NamedTuple):
     waiting: int
     running: int
     oldest_wait: float
+    rate: str | None = None
 
 
 class LedgerRow(msgspec.Struct, frozen=True):
@@ -48,6 +49,15 @@ class ScheduleSnapshot(NamedTuple):
     last: LedgerRow | None
 
 
+class Preview(NamedTuple):
+    """What an expression means, what may surprise, and when it is due."""
+
+    description: str
+    warnings: tuple[str, ...]
+    timezone: str
+    fires: tuple[Instant, ...]
+
+
 class LockSnapshot(NamedTuple):
     """A lock that is held and how many queued jobs wait for it here."""
 
@@ -56,7 +66,7 @@ class LockSnapshot(NamedTuple):
 
 
 class WaitingOn(NamedTuple):
-    """Why a queued job does not run: run_at, retry, lock, queue_paused or slots."""
+    """Why a queued job does not run: run_at, retry, overlap, lock, rate_limit, queue_paused or slots."""
 
     reason: str
     detail: str

@@ -4,6 +4,7 @@ Owned by the control loop, so renewal goes on whatever task code does. Trust is 
 not renewed in time counts as lost here even if the backend has not noticed yet.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -41,6 +42,7 @@ class LockManager:
         self._on_loss = on_loss
         self._on_free = on_free
         self._held: dict[str, _Hold] = {}
+        self._holding = asyncio.Event()
 
     async def acquire(self, name: str, job_id: str, ttl_seconds: float) -> tuple[bool, Lock]:
         """Try once: (True, our lock) or (False, the holder's)."""
@@ -49,6 +51,7 @@ class LockManager:
         if lock.owner != self._owner or lock.job_id != job_id:
             return False, lock
         self._held[name] = _Hold(lock, self._trust(lock, asked_at))
+        self._holding.set()
         return True, lock
 
     def holds(self, lock: Lock) -> bool:
@@ -99,10 +102,13 @@ class LockManager:
                 self._lose(hold.lock.token, hold.lock.name)
 
     async def run(self) -> None:
-        """Renew for ever, at a third of the lease."""
+        """Renew for ever, at a third of the lease, while anything is held."""
         while True:
+            await self._holding.wait()
             await self._clock.sleep(self._lease / 3)
             await self.renew_once()
+            if not self._held:
+                self._holding.clear()
 
     def _keep(self, renewed: list[Lock], asked_at: float) -> None:
         for lock in renewed:

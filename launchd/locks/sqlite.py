@@ -1,4 +1,7 @@
-"""Locks in jobs.db: the built-in backend, for one daemon. Keeps the contract of `launchd.lock.Locks`."""
+"""Locks in jobs.db: the built-in backend, for one daemon. Keeps the contract of `launchd.lock.Locks`.
+
+Leases run by the boot clock, so that a wall clock put forward takes no lock from its holder.
+"""
 
 import secrets
 from collections.abc import Sequence
@@ -24,11 +27,12 @@ class SqliteLocks:
         token = secrets.token_hex(16)
 
         def act(connection: Connection) -> Lock:
-            now = self._clock.now()
+            now, boot = self._clock.now(), self._boot()
             held = connection.execute(_SQL["current"], (name,)).fetchone()
-            if held is not None and held["expires_at"] > now:
+            if held is not None and held["lease_until"] > boot:
                 return _lock(held)
-            ends_at = now + int(ttl_seconds * SECOND)
+            ends_at = boot + int(ttl_seconds * SECOND)
+            lease_until = min(boot + self._lease, ends_at)
             values = {
                 "name": name,
                 "token": token,
@@ -36,8 +40,9 @@ class SqliteLocks:
                 "job_id": job_id,
                 "fence": connection.execute(_SQL["next_fence"]).fetchone()[0],
                 "since": now,
-                "expires_at": min(now + self._lease, ends_at),
+                "expires_at": now + lease_until - boot,
                 "ends_at": ends_at,
+                "lease_until": lease_until,
             }
             connection.execute(_SQL["take"], values)
             return _lock(connection.execute(_SQL["current"], (name,)).fetchone())
@@ -48,11 +53,11 @@ class SqliteLocks:
         """Extend the leases that still stand."""
 
         def act(connection: Connection) -> list[Lock]:
-            now = self._clock.now()
+            now, boot = self._clock.now(), self._boot()
             renewed = []
             for lock in held:
                 values = {"name": lock.name, "token": lock.token, "fence": lock.fence}
-                values |= {"now": now, "expires_at": now + self._lease}
+                values |= {"now": now, "boot": boot, "lease_until": boot + self._lease}
                 row = connection.execute(_SQL["renew"], values).fetchone()
                 if row is not None:
                     renewed.append(lock._replace(expires_at=row["expires_at"]))
@@ -67,7 +72,7 @@ class SqliteLocks:
 
     async def list(self) -> list[Lock]:
         """All locks that are held now."""
-        return [_lock(row) for row in await self._db.read(_SQL["all"], (self._clock.now(),))]
+        return [_lock(row) for row in await self._db.read(_SQL["all"], (self._boot(),))]
 
     async def force_release(self, name: str) -> Lock | None:
         """Take the lock from its holder; the fence counter is raised, so that what the holder still writes is late."""
@@ -85,6 +90,10 @@ class SqliteLocks:
         """Drop what dead instances held: the state directory has one daemon. Returns how many."""
         return await self._db.write(lambda connection: connection.execute(_SQL["void_others"], (owner,)).rowcount)
 
+    def _boot(self) -> int:
+        """The boot clock in microseconds: the state directory has one daemon, so its own clock will do."""
+        return int(self._clock.boot() * SECOND)
+
 
 def _lock(row: Row) -> Lock:
-    return Lock(*row)
+    return Lock(*(row[name] for name in Lock._fields))

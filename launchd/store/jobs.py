@@ -63,6 +63,7 @@ class Rescued(NamedTuple):
     queued: list[str]
     quarantined: list[str]
     cancelled: list[str]
+    failed: list[str]
 
 
 class Audit(NamedTuple):
@@ -89,14 +90,15 @@ class JobStore:
         self._db = db
         self._instance = instance
 
-    async def insert(self, jobs: Sequence[NewJob], audit: Audit) -> None:
-        """Make jobs, all or none."""
+    async def insert(self, jobs: Sequence[NewJob], audit: Audit) -> list[str]:
+        """Make jobs, all or none; their ids in order. A unique one that exists already gives the id of its twin."""
 
-        def act(connection: Connection) -> None:
-            insert_jobs(connection, jobs)
+        def act(connection: Connection) -> list[str]:
+            ids = insert_jobs(connection, jobs)
             connection.execute(_SQL["audit"], audit)
+            return ids
 
-        await self._db.write(act)
+        return await self._db.write(act)
 
     async def insert_once(self, job: NewJob, idempotency: Idempotency, by: str) -> str:
         """Make a job unless the key was used in the last 24 h; returns the id of the new or the earlier job.
@@ -111,11 +113,11 @@ class JobStore:
                 if earlier["digest"] != idempotency.digest:
                     raise IdempotencyError("use a new Idempotency-Key for a new request")
                 return str(earlier["job_id"])
-            insert_jobs(connection, [job])
-            connection.execute(_SQL["audit"], Audit(job.created_at, by, "trigger", job.id, job.task))
-            values = (idempotency.key, idempotency.digest, job.id, job.created_at)
+            (made,) = insert_jobs(connection, [job])
+            connection.execute(_SQL["audit"], Audit(job.created_at, by, "trigger", made, job.task))
+            values = (idempotency.key, idempotency.digest, made, job.created_at)
             connection.execute(_SQL["idempotency_put"], values)
-            return job.id
+            return made
 
         return await self._db.write(make)
 
@@ -181,11 +183,8 @@ class JobStore:
         """Cancel a queued job, or note on a running one that its end is wanted; raises NotFoundError, ConflictError."""
 
         def act(connection: Connection) -> Job:
-            values = {"id": job_id, "how": how, "reason": reason, "now": now}
-            if connection.execute(_SQL["cancel_queued"], values).rowcount == 0:
-                changed = connection.execute(_SQL["request_cancel"], values).rowcount
-                if changed == 0:
-                    raise ConflictError(f"the job has ended: it is {_job(connection, job_id).state.value}")
+            if not cancel_job(connection, job_id, how=how, reason=reason, now=now):
+                raise ConflictError(f"the job has ended: it is {_job(connection, job_id).state.value}")
             return _job(connection, job_id)
 
         return await self._db.write(act)
@@ -195,6 +194,9 @@ class JobStore:
 
         def act(connection: Connection) -> Job:
             values = {"id": job_id, "reason": reason, "now": now}
+            twin = connection.execute(_SQL["twin"], (_job(connection, job_id).unique_key,)).fetchone()
+            if twin is not None and twin["id"] != job_id:
+                raise ConflictError(f"the task is unique and job {twin['id']} with the same arguments has not ended")
             if connection.execute(_SQL["requeue"], values).rowcount == 0:
                 raise ConflictError(f"the job has not ended: it is {_job(connection, job_id).state.value}")
             return _job(connection, job_id)
@@ -208,7 +210,9 @@ class JobStore:
         def act(connection: Connection) -> Rescued:
             cancelled = [row["id"] for row in connection.execute(_SQL["rescue_cancelled"], values)]
             quarantined = [row["id"] for row in connection.execute(_SQL["quarantine"], values)]
-            return Rescued([row["id"] for row in connection.execute(_SQL["rescue"], values)], quarantined, cancelled)
+            failed = [row["id"] for row in connection.execute(_SQL["rescue_failed"], values)]
+            queued = [row["id"] for row in connection.execute(_SQL["rescue"], values)]
+            return Rescued(queued, quarantined, cancelled, failed)
 
         return await self._db.write(act)
 
@@ -264,9 +268,28 @@ class JobStore:
         return await self._db.write(act)
 
 
-def insert_jobs(connection: Connection, jobs: Sequence[NewJob]) -> None:
-    """Insert within a transaction; the scheduler shares it for fires."""
-    connection.executemany(_SQL["insert"], [_values(job) for job in jobs])
+def insert_jobs(connection: Connection, jobs: Sequence[NewJob]) -> list[str]:
+    """Insert within a transaction; the ids in order, a twin's where a unique job exists already."""
+    if not any(job.unique_key for job in jobs):
+        connection.executemany(_SQL["insert"], [_values(job) for job in jobs])
+        return [job.id for job in jobs]
+    return [_insert_unique(connection, job) for job in jobs]
+
+
+def _insert_unique(connection: Connection, job: NewJob) -> str:
+    twin = connection.execute(_SQL["twin"], (job.unique_key,)).fetchone()
+    if twin is not None:
+        return str(twin["id"])
+    connection.execute(_SQL["insert"], _values(job))
+    return job.id
+
+
+def cancel_job(connection: Connection, job_id: str, *, how: str, reason: str | None, now: Instant) -> bool:
+    """Cancel or ask for it, within a transaction; False when there is nothing to cancel."""
+    values = {"id": job_id, "how": how, "reason": reason, "now": now}
+    if connection.execute(_SQL["cancel_queued"], values).rowcount:
+        return True
+    return connection.execute(_SQL["request_cancel"], values).rowcount == 1
 
 
 def finish_jobs(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -278,8 +301,11 @@ def finish_jobs(connection: Connection, outcomes: Sequence[Outcome]) -> list[Out
         by_statement.setdefault(_STATEMENT.get(outcome.verb, "end"), []).append(outcome)
     refused: list[Outcome] = []
     for name, group in by_statement.items():
-        values = _end_values if name == "end" else _back_values
-        refused += _write_all(connection, _SQL[name], group, values)
+        if name == "end":
+            refused += _write_all(connection, _SQL[name], group, _end_values)
+        else:
+            left = _write_all(connection, _SQL[name], group, _back_values)
+            refused += _write_all(connection, _SQL["end_cancelled"], left, _back_values) if left else []
     return refused
 
 
@@ -321,6 +347,7 @@ def _end_values(outcome: Outcome) -> tuple[Any, ...]:
 def _back_values(outcome: Outcome) -> dict[str, Any]:
     run_at = outcome.run_at if outcome.run_at is not None else outcome.finished_at
     return {
+        "now": outcome.finished_at,
         "run_at": run_at,
         "ready": int(run_at <= outcome.finished_at),
         "error": outcome.error,
@@ -347,8 +374,10 @@ def _values(job: NewJob) -> tuple[Any, ...]:
         job.run_at,
         job.expires_at,
         claim_order(job.run_at, job.priority),
-        int(job.run_at <= job.created_at),
+        int(job.run_at <= job.created_at and job.waits_for is None),
         job.lock,
+        job.unique_key,
+        job.waits_for,
     )
 
 

@@ -3,22 +3,27 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from launchd import sql
 from launchd.clock import Instant
 from launchd.db import Connection, Database, Row
 from launchd.job import NewJob
-from launchd.schedule import Fire, FireOutcome, Overlap, Plan, Schedule
-from launchd.store.jobs import insert_jobs
+from launchd.recurrence import Recurrence, occurrences
+from launchd.schedule import Fire, FireOutcome, Overlap, Plan, Schedule, without
+from launchd.store.jobs import cancel_job, insert_jobs
 
 _SQL = sql.statements("jobs", "schedules")
+_HOW = {Overlap.CANCEL_OTHER: "cancel", Overlap.TERMINATE_OTHER: "terminate"}
 
 
 class ScheduleState(NamedTuple):
-    """What is remembered of a schedule between restarts."""
+    """What is remembered of a schedule between restarts; `spec` says what it meant then."""
 
     cursor: Instant
     paused: bool
     note: str | None
+    spec: str | None
 
 
 class DueSchedule(NamedTuple):
@@ -27,6 +32,22 @@ class DueSchedule(NamedTuple):
     schedule: Schedule
     plan: Plan
     make: Callable[[Instant], NewJob]
+
+
+class Cancelled(NamedTuple):
+    """A job that an overlap policy ended, or asked to end: `how` is "cancel" or "terminate"."""
+
+    job_id: str
+    queue: str
+    how: str
+    reason: str
+
+
+class CarriedOut(NamedTuple):
+    """What a tick has put on disk: the jobs made, and those whose end is wanted."""
+
+    made: list[NewJob]
+    cancelled: list[Cancelled]
 
 
 class ScheduleStore:
@@ -38,29 +59,47 @@ class ScheduleStore:
     async def states(self) -> dict[str, ScheduleState]:
         """All schedules ever seen, by name."""
         rows = await self._db.read(_SQL["states"])
-        return {row["name"]: ScheduleState(row["cursor"], bool(row["paused"]), row["note"]) for row in rows}
+        return {
+            row["name"]: ScheduleState(row["cursor"], bool(row["paused"]), row["note"], row["spec"]) for row in rows
+        }
 
-    async def begin(self, new: Sequence[tuple[Schedule, Instant, NewJob | None]]) -> None:
-        """Remember schedules seen for the first time; a job given with one is its fire on first start."""
+    async def begin(self, new: Sequence[Schedule], first: Sequence[DueSchedule], now: Instant) -> CarriedOut:
+        """Remember schedules seen for the first time, from now on, and fire those of them that are due at once."""
 
-        def act(connection: Connection) -> None:
-            for schedule, cursor, job in new:
-                begun = connection.execute(_SQL["begin"], (schedule.name, cursor)).rowcount
-                if begun and job is not None:
-                    insert_jobs(connection, [job])
-                    fire = Fire(cursor, FireOutcome.FIRED, "first start")
-                    connection.execute(_SQL["record"], _ledger_values(schedule.name, fire, job.id))
+        def act(connection: Connection) -> CarriedOut:
+            connection.executemany(_SQL["begin"], [(schedule.name, now, schedule.spec) for schedule in new])
+            return _carry_out(connection, first, now)
 
-        await self._db.write(act)
+        return await self._db.write(act)
 
-    async def carry_out(self, due: Sequence[DueSchedule]) -> list[str]:
-        """Write the ledger rows, jobs and cursors of all plans in one transaction; returns the queues given work."""
+    async def redefine(self, changed: Sequence[tuple[Schedule, Instant]]) -> None:
+        """Set cursor and meaning of known schedules: their definition has changed, or the clock was corrected."""
+        rows = [{"name": schedule.name, "cursor": cursor, "spec": schedule.spec} for schedule, cursor in changed]
+        await self._db.write(lambda connection: connection.executemany(_SQL["redefine"], rows))
 
-        def act(connection: Connection) -> list[str]:
-            queues: list[str] = []
-            for one in due:
-                queues += _carry_out(connection, one)
-            return queues
+    async def carry_out(self, due: Sequence[DueSchedule], now: Instant) -> CarriedOut:
+        """Write the ledger rows, jobs and cursors of all plans in one transaction."""
+        return await self._db.write(lambda connection: _carry_out(connection, due, now))
+
+    async def backfill(
+        self, schedule: Schedule, first: Instant, last: Instant, make: Callable[[Instant], NewJob]
+    ) -> list[NewJob]:
+        """Make the jobs of all occurrences in [first, last] that were never fired, one after another; the jobs made.
+
+        Each replaces what the ledger said of its occurrence.
+        """
+
+        def act(connection: Connection) -> list[NewJob]:
+            fired = _make_room(connection, schedule, first, last)
+            wanted = [at for at in _within(schedule.recurrence, first, last) if at not in fired]
+            made: list[NewJob] = []
+            for at in wanted:
+                job = _chain(connection, schedule, make(at)) if schedule.overlap is not Overlap.ALLOW else make(at)
+                fire = Fire(at, FireOutcome.BACKFILLED)
+                connection.execute(_SQL["record"], _ledger_values(schedule.name, fire, job.id))
+                insert_jobs(connection, [job])
+                made.append(job)
+            return made
 
         return await self._db.write(act)
 
@@ -74,32 +113,89 @@ class ScheduleStore:
         return await self._db.read(_SQL["fires"], {"schedule": name, "limit": limit, "cursor": cursor})
 
 
-def _carry_out(connection: Connection, due: DueSchedule) -> list[str]:
-    schedule, plan, make = due
-    queues = []
-    for fire in plan.fires:
-        if fire.outcome is FireOutcome.FIRED:
-            fire, job = _fire(connection, schedule, fire, make)  # noqa: PLW2901 - the verdict at the last moment
-        else:
-            job = None
-        recorded = connection.execute(_SQL["record"], _ledger_values(schedule.name, fire, job.id if job else None))
-        if job is not None and recorded.rowcount == 1:
-            insert_jobs(connection, [job])
-            queues.append(job.queue)
-    connection.execute(_SQL["advance"], {"name": schedule.name, "cursor": plan.cursor})
-    return queues
+def _carry_out(connection: Connection, due: Sequence[DueSchedule], now: Instant) -> CarriedOut:
+    done = CarriedOut([], [])
+    for one in due:
+        for fire in one.plan.fires:
+            _record(connection, one, fire, now, done)
+        connection.execute(_SQL["advance"], {"name": one.schedule.name, "cursor": one.plan.cursor})
+    return done
 
 
-def _fire(
-    connection: Connection, schedule: Schedule, fire: Fire, make: Callable[[Instant], NewJob]
+def _record(connection: Connection, due: DueSchedule, fire: Fire, now: Instant, done: CarriedOut) -> None:
+    """One ledger row, and the job that goes with it; an occurrence that is on record already is left alone."""
+    name, job = due.schedule.name, None
+    if fire.outcome is FireOutcome.FIRED:
+        before = connection.execute(_SQL["on_record"], (name, fire.fire_time)).fetchone()
+        if before is not None and before["until"] >= fire.fire_time:
+            return
+        fire, job = _overlap(connection, due, fire, now, done.cancelled)
+    if job is not None:
+        (made,) = insert_jobs(connection, [job])
+        if made != job.id:
+            reason = f"unique: job {made} with the same arguments had not ended"
+            fire, job = Fire(fire.fire_time, FireOutcome.OVERLAP_SKIPPED, reason), None
+    connection.execute(_SQL["record"], _ledger_values(name, fire, job.id if job else None))
+    if job is not None:
+        done.made.append(job)
+
+
+def _overlap(
+    connection: Connection, due: DueSchedule, fire: Fire, now: Instant, cancelled: list[Cancelled]
 ) -> tuple[Fire, NewJob | None]:
-    """The job of a fire, or the reason why overlap forbids it: only this transaction can know."""
-    if schedule.overlap is Overlap.SKIP:
-        active = connection.execute(_SQL["active_job"], (schedule.name,)).fetchone()
-        if active is not None:
-            reason = f"job {active['id']} had not ended"
-            return Fire(fire.fire_time, FireOutcome.OVERLAP_SKIPPED, reason), None
-    return fire, make(fire.fire_time)
+    """What a fire becomes while its predecessors have not ended: only this transaction can know."""
+    schedule, job = due.schedule, due.make(fire.fire_time)
+    policy = schedule.overlap
+    if policy is Overlap.SKIP and fire.catch_up:
+        policy = Overlap.BUFFER_ALL  # those that are made up for run one after another
+    if policy is Overlap.ALLOW:
+        return fire, job
+    active = connection.execute(_SQL["active_jobs"], (schedule.name,)).fetchall()
+    if not active:
+        return fire, job
+    waiting = [row["id"] for row in active if row["waits_for"] is not None]
+    if policy is Overlap.SKIP or (policy is Overlap.BUFFER_ONE and waiting):
+        reason = f"job {active[-1]['id']} had not {'started' if waiting else 'ended'}"
+        return Fire(fire.fire_time, FireOutcome.OVERLAP_SKIPPED, reason), None
+    if policy in _HOW:
+        reason = f"a newer fire of {schedule.name} is due"
+        cancelled += [_end(connection, row, _HOW[policy], reason, now) for row in active]
+    return fire, _chain(connection, schedule, job)
+
+
+def _end(connection: Connection, row: Row, how: str, reason: str, now: Instant) -> Cancelled:
+    cancel_job(connection, row["id"], how=how, reason=reason, now=now)
+    return Cancelled(row["id"], row["queue"], how, reason)
+
+
+def _chain(connection: Connection, schedule: Schedule, job: NewJob) -> NewJob:
+    """The job, made to wait for the last of its schedule that has not ended."""
+    active = connection.execute(_SQL["active_jobs"], (schedule.name,)).fetchall()
+    return msgspec.structs.replace(job, waits_for=active[-1]["id"]) if active else job
+
+
+def _make_room(connection: Connection, schedule: Schedule, first: Instant, last: Instant) -> set[Instant]:
+    """Take away what the ledger says of [first, last], but for what was fired; returns those occurrences."""
+    fired: set[Instant] = set()
+    values = {"schedule": schedule.name, "first": first, "last": last}
+    for row in connection.execute(_SQL["fires_within"], values).fetchall():
+        if row["job_id"] is not None:
+            fired.add(row["fire_time"])
+            continue
+        connection.execute(_SQL["forget_fire"], (schedule.name, row["fire_time"]))
+        fire = Fire(row["fire_time"], FireOutcome(row["outcome"]), row["reason"], row["until"], row["count"])
+        for part in without(schedule.recurrence, fire, first, last):
+            connection.execute(_SQL["record"], _ledger_values(schedule.name, part, None))
+    return fired
+
+
+def _within(recurrence: Recurrence, first: Instant, last: Instant) -> list[Instant]:
+    found = []
+    for instant in occurrences(recurrence, first - 1):
+        if instant > last:
+            break
+        found.append(instant)
+    return found
 
 
 def _ledger_values(schedule: str, fire: Fire, job_id: str | None) -> tuple[object, ...]:

@@ -3,17 +3,25 @@
 -- name: insert
 -- A new job, ready at once when its time has come.
 INSERT INTO jobs (id, task, queue, state, args, priority, max_retries, schedule, fire_time, created_at, run_at,
-  expires_at, claim_order, ready, lock)
-VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+  expires_at, claim_order, ready, lock, unique_key, waits_for)
+VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: twin
+-- The job that stands in the way of another of its unique key.
+SELECT id FROM jobs WHERE unique_key = ? AND unique_key IS NOT NULL AND state IN ('queued', 'running');
 
 -- name: promote
 -- Jobs whose time has come may be claimed. In batches, so that a million of them never hold the writer for long.
 UPDATE jobs SET ready = 1
-WHERE seq IN (SELECT seq FROM jobs WHERE state = 'queued' AND ready = 0 AND run_at <= :now ORDER BY run_at LIMIT :limit);
+WHERE seq IN (
+  SELECT seq FROM jobs WHERE state = 'queued' AND ready = 0 AND waits_for IS NULL AND run_at <= :now
+  ORDER BY run_at LIMIT :limit);
 
 -- name: next_later
 -- When the next job of the future is due: how long the promoter may sleep.
-SELECT min(run_at) FROM jobs WHERE state = 'queued' AND ready = 0;
+SELECT min(at) FROM (
+  SELECT min(run_at) AS at FROM jobs WHERE state = 'queued' AND ready = 0 AND waits_for IS NULL
+  UNION ALL SELECT min(expires_at) FROM jobs WHERE state = 'queued' AND expires_at IS NOT NULL);
 
 -- name: expire
 -- Jobs that nobody took in time.
@@ -60,14 +68,20 @@ WHERE seq = ? AND state = 'running' AND attempt = ?;
 UPDATE jobs SET state = 'queued', run_at = :run_at, claim_order = :run_at - priority * 60000000, ready = :ready,
   error = coalesce(:error, error), reason = :reason, progress = coalesce(:progress, progress), instance = NULL,
   started_at = NULL, crashes = 0, interruptions = 0, attempt = attempt - :unspent
-WHERE seq = :seq AND state = 'running' AND attempt = :attempt;
+WHERE seq = :seq AND state = 'running' AND attempt = :attempt AND cancel_requested IS NULL;
 
 -- name: interrupt
 -- The daemon stops in good order: no attempt is spent, but for a job that outlasts deploy after deploy.
 UPDATE jobs SET state = 'queued', run_at = :run_at, claim_order = :run_at - priority * 60000000, ready = 1,
   reason = :reason, progress = coalesce(:progress, progress), instance = NULL, started_at = NULL, crashes = 0,
   interruptions = interruptions + 1, attempt = attempt - (interruptions < :max_interruptions)
-WHERE seq = :seq AND state = 'running' AND attempt = :attempt;
+WHERE seq = :seq AND state = 'running' AND attempt = :attempt AND cancel_requested IS NULL;
+
+-- name: end_cancelled
+-- A job that would wait again, but whose end was wanted, has ended.
+UPDATE jobs SET state = 'cancelled', finished_at = :now, error = coalesce(:error, error), instance = NULL,
+  progress = coalesce(:progress, progress), crashes = 0, interruptions = 0
+WHERE seq = :seq AND state = 'running' AND attempt = :attempt AND cancel_requested IS NOT NULL;
 
 -- name: cancel_queued
 UPDATE jobs SET state = 'cancelled', finished_at = :now, reason = :reason, cancel_requested = :how
@@ -97,6 +111,13 @@ RETURNING id;
 UPDATE jobs SET state = 'quarantined', finished_at = :now, instance = NULL, crashes = crashes + 1,
   reason = 'the daemon died twice in a row while this job ran'
 WHERE state = 'running' AND instance <> :instance AND crashes + 1 >= :max_crashes
+RETURNING id;
+
+-- name: rescue_failed
+-- A crash counts as an attempt; where it was the last, the job has failed.
+UPDATE jobs SET state = 'failed', finished_at = :now, instance = NULL, crashes = crashes + 1,
+  error = '{"type":"CrashError","message":"the daemon died while this job ran; no attempts are left"}'
+WHERE state = 'running' AND instance <> :instance AND attempt > max_retries
 RETURNING id;
 
 -- name: rescue

@@ -4,26 +4,27 @@
 INSERT INTO counters (name, value) VALUES ('fence', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value;
 
 -- name: current
-SELECT name, token, owner, job_id, fence, since, expires_at FROM locks WHERE name = ?;
+SELECT name, token, owner, job_id, fence, since, expires_at, lease_until FROM locks WHERE name = ?;
 
 -- name: take
 -- The caller has seen that the lock is free or lapsed, in the same transaction.
-INSERT INTO locks (name, token, owner, job_id, fence, since, expires_at, ends_at)
-VALUES (:name, :token, :owner, :job_id, :fence, :since, :expires_at, :ends_at)
+INSERT INTO locks (name, token, owner, job_id, fence, since, expires_at, ends_at, lease_until)
+VALUES (:name, :token, :owner, :job_id, :fence, :since, :expires_at, :ends_at, :lease_until)
 ON CONFLICT (name) DO UPDATE SET token = excluded.token, owner = excluded.owner, job_id = excluded.job_id,
-  fence = excluded.fence, since = excluded.since, expires_at = excluded.expires_at, ends_at = excluded.ends_at;
+  fence = excluded.fence, since = excluded.since, expires_at = excluded.expires_at, ends_at = excluded.ends_at,
+  lease_until = excluded.lease_until;
 
 -- name: renew
 -- Only the holder extends its lease, never beyond the ceiling, and never one that has lapsed.
-UPDATE locks SET expires_at = min(:expires_at, ends_at)
-WHERE name = :name AND token = :token AND fence = :fence AND expires_at > :now
+UPDATE locks SET lease_until = min(:lease_until, ends_at), expires_at = :now + min(:lease_until, ends_at) - :boot
+WHERE name = :name AND token = :token AND fence = :fence AND lease_until > :boot
 RETURNING expires_at;
 
 -- name: release
 DELETE FROM locks WHERE name = ? AND token = ? AND fence = ?;
 
 -- name: all
-SELECT name, token, owner, job_id, fence, since, expires_at FROM locks WHERE expires_at > ? ORDER BY name;
+SELECT name, token, owner, job_id, fence, since, expires_at FROM locks WHERE lease_until > ? ORDER BY name;
 
 -- name: force_release
 DELETE FROM locks WHERE name = ? RETURNING name, token, owner, job_id, fence, since, expires_at;

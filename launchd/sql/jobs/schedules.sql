@@ -1,11 +1,15 @@
 -- Statements on schedules and their ledger.
 
 -- name: states
-SELECT name, cursor, paused, note FROM schedules;
+SELECT name, cursor, paused, note, spec FROM schedules;
 
 -- name: begin
 -- A schedule never seen before starts now: it owes nothing for the past.
-INSERT INTO schedules (name, cursor) VALUES (?, ?) ON CONFLICT (name) DO NOTHING;
+INSERT INTO schedules (name, cursor, spec) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING;
+
+-- name: redefine
+-- What a schedule means has changed, or the clock was corrected: it owes nothing for the past.
+UPDATE schedules SET cursor = :cursor, spec = :spec WHERE name = :name;
 
 -- name: advance
 -- The cursor only grows, so a clock that went back refires nothing.
@@ -16,9 +20,15 @@ UPDATE schedules SET cursor = :cursor WHERE name = :name AND cursor < :cursor;
 INSERT INTO fires (schedule, fire_time, outcome, reason, job_id, count, until) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (schedule, fire_time) DO NOTHING;
 
--- name: active_job
--- The job of a schedule that has not ended: what a fire with overlap = skip must wait for.
-SELECT id FROM jobs WHERE schedule = ? AND schedule IS NOT NULL AND state IN ('queued', 'running') LIMIT 1;
+-- name: on_record
+-- The last row that begins at or before an occurrence: it covers it when `until` is not before.
+SELECT coalesce(until, fire_time) AS until FROM fires WHERE schedule = ? AND fire_time <= ?
+ORDER BY fire_time DESC LIMIT 1;
+
+-- name: active_jobs
+-- The jobs of a schedule that have not ended, oldest first: what an overlap policy is about.
+SELECT id, queue, state, waits_for FROM jobs
+WHERE schedule = ? AND schedule IS NOT NULL AND state IN ('queued', 'running') ORDER BY seq;
 
 -- name: pause
 UPDATE schedules SET paused = :paused, note = :note WHERE name = :name;
@@ -27,3 +37,11 @@ UPDATE schedules SET paused = :paused, note = :note WHERE name = :name;
 SELECT schedule, fire_time, outcome, reason, job_id, count, until FROM fires
 WHERE schedule = :schedule AND (:cursor IS NULL OR fire_time < :cursor)
 ORDER BY fire_time DESC LIMIT :limit;
+
+-- name: fires_within
+-- Every row that covers a part of [first, last]; a range row may begin before it.
+SELECT schedule, fire_time, outcome, reason, job_id, count, until FROM fires
+WHERE schedule = :schedule AND fire_time <= :last AND coalesce(until, fire_time) >= :first ORDER BY fire_time;
+
+-- name: forget_fire
+DELETE FROM fires WHERE schedule = ? AND fire_time = ?;

@@ -32,7 +32,8 @@ CREATE TABLE jobs (
   result TEXT,
   error TEXT,
   progress TEXT,
-  instance TEXT,
+  -- unique_key: one job of a key may be queued or running; waits_for: the job that must end before this one is ready
+  instance TEXT, unique_key TEXT, waits_for TEXT,
   CHECK ((finished_at IS NOT NULL) = (state NOT IN ('queued', 'running'))),
   CHECK ((instance IS NOT NULL) = (state = 'running')),
   CHECK (state <> 'running' OR (attempt > 0 AND started_at IS NOT NULL)),
@@ -41,11 +42,20 @@ CREATE TABLE jobs (
 
 CREATE INDEX jobs_ready ON jobs (queue, claim_order) WHERE state = 'queued' AND ready = 1 AND lock IS NULL;
 CREATE INDEX jobs_ready_locked ON jobs (queue, claim_order) WHERE state = 'queued' AND ready = 1 AND lock IS NOT NULL;
-CREATE INDEX jobs_later ON jobs (run_at) WHERE state = 'queued' AND ready = 0;
+CREATE INDEX jobs_later ON jobs (run_at) WHERE state = 'queued' AND ready = 0 AND waits_for IS NULL;
 CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE state = 'queued' AND expires_at IS NOT NULL;
 CREATE INDEX jobs_running ON jobs (queue) WHERE state = 'running';
 CREATE INDEX jobs_of_schedule ON jobs (schedule) WHERE schedule IS NOT NULL AND state IN ('queued', 'running');
+CREATE UNIQUE INDEX jobs_unique ON jobs (unique_key) WHERE unique_key IS NOT NULL AND state IN ('queued', 'running');
+CREATE INDEX jobs_waiting ON jobs (waits_for) WHERE waits_for IS NOT NULL;
 CREATE INDEX jobs_unwell ON jobs (state, seq) WHERE state NOT IN ('queued', 'running', 'succeeded');
+
+-- Whatever ends a scheduled job lets the one go that waits for it.
+CREATE TRIGGER jobs_release AFTER UPDATE OF state ON jobs
+WHEN NEW.schedule IS NOT NULL AND NEW.finished_at IS NOT NULL
+BEGIN
+  UPDATE jobs SET waits_for = NULL, ready = run_at <= NEW.finished_at WHERE waits_for = NEW.id;
+END;
 
 CREATE TABLE idempotency (
   key TEXT PRIMARY KEY,
@@ -64,7 +74,8 @@ CREATE TABLE schedules (
   name TEXT PRIMARY KEY,
   cursor INTEGER NOT NULL,
   paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
-  note TEXT
+  -- spec: when and what, as text; one that changes owes nothing for the past
+  note TEXT, spec TEXT
 ) STRICT, WITHOUT ROWID;
 
 -- The ledger: what became of each occurrence of each schedule, once and for ever.
@@ -90,8 +101,8 @@ CREATE TABLE locks (
   fence INTEGER NOT NULL UNIQUE,
   since INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
-  -- the ceiling on the whole hold: no renewal goes past it
-  ends_at INTEGER NOT NULL
+  -- ends_at (the ceiling on the whole hold) and lease_until are by the boot clock: no correction moves it
+  ends_at INTEGER NOT NULL, lease_until INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE counters (

@@ -1,0 +1,134 @@
+"""An attempt: one run of a job, and how it is asked to end. Its decisions are pure."""
+
+import asyncio
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from launchd.job import Progress, bounded
+from launchd.lock import Lock
+from launchd.store.jobs import Claimed
+from launchd.task import Context, Isolation, Port, Task
+
+_NOTE_BYTES = 500
+# How long an attempt that was asked to end may go on before its slot is given to another.
+STUCK_SECONDS = 10.0
+
+
+class Stop(StrEnum):
+    """Why a running job was asked to end, the weaker first."""
+
+    DRAIN = "drain"
+    TIMEOUT = "timeout"
+    CANCEL = "cancel"
+    LOCK_LOST = "lock_lost"
+    HARD_TIMEOUT = "hard_timeout"
+    TERMINATE = "terminate"
+
+
+_STRENGTH = {stop: index for index, stop in enumerate(Stop)}
+# Asked for once and no more: the task may catch it and go on, until its hard timeout.
+_SOFT = frozenset({Stop.TIMEOUT, Stop.DRAIN})
+
+
+class Runner(Protocol):
+    """What runs an attempt outside the task loop: a thread or a process. Called from the control loop's thread."""
+
+    def stop(self, why: Stop) -> None:
+        """Ask it to end, or see to it; may be repeated and never waits."""
+
+    def stack(self) -> str | None:
+        """Where it stands right now; None when that cannot be known."""
+
+
+class Attempt:
+    """One run of a job.
+
+    `stop`, `reason`, `asked_at` and `stuck` are written by the control loop only, before it cancels `task`; `task`,
+    `timed_out` and `runner` by the task loop only. The rest never changes. `deadline` and `hard_deadline` are monotonic
+    seconds, None for no time limit.
+    """
+
+    __slots__ = (
+        "asked_at",
+        "context",
+        "deadline",
+        "hard_deadline",
+        "job",
+        "lock",
+        "reason",
+        "runner",
+        "started",
+        "stop",
+        "stuck",
+        "task",
+        "timed_out",
+        "what",
+    )
+
+    def __init__(self, job: Claimed, what: Task, lock: Lock | None, port: Port, started: float) -> None:
+        self.job = job
+        self.what = what
+        self.lock = lock
+        self.started = started
+        self.deadline = started + what.timeout if what.timeout else None
+        self.hard_deadline = started + what.hard_timeout if what.timeout else None
+        self.stop: Stop | None = None
+        self.reason: str | None = None
+        self.asked_at = 0.0
+        self.stuck = False
+        self.task: asyncio.Task[None] | None = None
+        self.timed_out = False
+        self.runner: Runner | None = None
+        self.context = Context(
+            job_id=job.id,
+            task=job.task,
+            queue=job.queue,
+            attempt=job.attempt,
+            schedule=job.schedule,
+            fire_time=job.fire_time,
+            fence=lock.fence if lock else None,
+            port=port,
+        )
+
+    @property
+    def enforceable(self) -> bool:
+        """Whether its end can be forced: only a process can be killed."""
+        return self.what.isolation is Isolation.PROCESS
+
+    def progress(self) -> str | None:
+        """What the task last said of its progress, as JSON."""
+        latest = self.context.latest_progress
+        if latest is None:
+            return None
+        done, total, note = latest
+        note = bounded(note, _NOTE_BYTES) if note is not None else None
+        return msgspec.json.encode(Progress(done, total, note)).decode()
+
+
+def stronger(present: Stop | None, wanted: Stop) -> bool:
+    """Whether a new wish replaces the present one: the first stands, but for a stronger one."""
+    return present is None or _STRENGTH[wanted] > _STRENGTH[present]
+
+
+def next_stop(attempt: Attempt, now: float) -> Stop | None:
+    """How an attempt is to be asked to end (again) at monotonic `now`; None to leave it alone."""
+    if attempt.hard_deadline is not None and now >= attempt.hard_deadline and stronger(attempt.stop, Stop.HARD_TIMEOUT):
+        return Stop.HARD_TIMEOUT
+    if attempt.stop is None:
+        return Stop.TIMEOUT if attempt.deadline is not None and now >= attempt.deadline else None
+    return None if attempt.stop in _SOFT else attempt.stop
+
+
+def is_stuck(attempt: Attempt, now: float) -> bool:
+    """Whether an attempt has outlived every wish for its end: a coroutine or a thread that does not listen."""
+    return attempt.stop is not None and attempt.stop not in _SOFT and now - attempt.asked_at >= STUCK_SECONDS
+
+
+def next_look(attempt: Attempt, now: float, tick: float) -> float | None:
+    """When an attempt wants to be looked at next, in monotonic seconds; None when nothing of it can come due."""
+    if attempt.stop is not None and attempt.stop not in _SOFT:
+        return None if attempt.stuck else now + tick
+    coming = (attempt.deadline if attempt.stop is None else None, attempt.hard_deadline)
+    return min((at for at in coming if at is not None), default=None)

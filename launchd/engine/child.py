@@ -1,0 +1,172 @@
+"""The main of a task's process: `python -m launchd.engine.child RESULT_FD STACK_FD`, the request on stdin.
+
+Signals: SIGTERM asks the task to end (a coroutine is cancelled, a plain function gets SystemExit), SIGUSR1 raises
+TimeoutError inside it, SIGUSR2 writes its stack to STACK_FD. It dies with the daemon.
+"""
+
+import asyncio
+import ctypes
+import faulthandler
+import importlib
+import inspect
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Coroutine, MutableMapping
+from functools import reduce
+from typing import Any
+
+import msgspec
+import structlog
+
+from launchd.engine.wire import FromChild, Request, ToChild
+from launchd.job import MAX_RESULT_BYTES, MAX_TRACEBACK_BYTES, JobError, bounded
+from launchd.task import Cancel, Context, Retry, Snooze, Task
+
+_PR_SET_PDEATHSIG = 1
+
+
+class _Stopped(SystemExit):
+    """A plain function was asked to end."""
+
+
+class _Link:
+    """The pipes to the daemon; implements `launchd.task.Port`."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._guard = threading.RLock()
+
+    def say(self, message: FromChild) -> None:
+        """Write one line, whole."""
+        line = memoryview(msgspec.json.encode(message) + b"\n")
+        with self._guard:
+            while line:
+                line = line[os.write(self._handle, line) :]
+
+    async def trigger(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
+        """Ask the daemon for a job and wait for its id."""
+        self.say(FromChild(kind="trigger", task=task, fields=args, delay=delay, priority=priority))
+        answer = msgspec.json.decode(await asyncio.to_thread(sys.stdin.buffer.readline), type=ToChild)
+        if answer.job_id is None:
+            raise RuntimeError(answer.error or "the daemon made no job")
+        return answer.job_id
+
+    def log(self, _logger: object, level: str, event: MutableMapping[str, Any]) -> Any:  # noqa: ANN401 - never returns
+        """A structlog processor: the line is the daemon's to write."""
+        fields = msgspec.json.decode(msgspec.json.encode(event, enc_hook=repr))
+        self.say(FromChild(kind="log", level=level, event=str(fields.pop("event", "")), fields=fields))
+        raise structlog.DropEvent
+
+
+class _ChildContext(Context):
+    """A Context whose progress goes through the pipe."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, link: _Link, **said: Any) -> None:  # noqa: ANN401 - the fields of Context
+        super().__init__(port=link, **said)
+        self._link = link
+
+    def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
+        """Say how far the job is."""
+        self._link.say(FromChild(kind="progress", progress=(done, total, note)))
+
+
+def main() -> None:
+    """Do the one piece of work and say how it ended."""
+    _die_with_parent()
+    link = _Link(int(sys.argv[1]))
+    faulthandler.register(signal.SIGUSR2, file=int(sys.argv[2]), all_threads=True)
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, link.log])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _stop)
+    request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
+    sys.path[:] = request.path
+    try:
+        message = _work(request, link)
+    except _Stopped:
+        sys.exit(128 + signal.SIGTERM)
+    link.say(message)
+
+
+def _work(request: Request, link: _Link) -> FromChild:
+    """The function's end as a message."""
+    try:
+        function = _function(request)
+        context = _ChildContext(link, **request.context)
+        timeout = f"ran longer than its {request.timeout:g} s"
+        if inspect.iscoroutinefunction(function):
+            value = asyncio.run(_drive(function(context, **request.arguments), timeout))
+        else:
+            signal.signal(signal.SIGUSR1, _raiser(TimeoutError(timeout)))
+            value = function(context, **request.arguments)
+        return FromChild(kind="returned", value=msgspec.Raw(_encode(value)))
+    except Cancel as error:
+        return FromChild(kind="cancel", reason=str(error))
+    except Snooze as error:
+        return FromChild(kind="snooze", reason=str(error), seconds=error.seconds)
+    except Retry as error:
+        return FromChild(kind="retry", reason=str(error), seconds=error.after)
+    except (asyncio.CancelledError, _Stopped):
+        raise _Stopped from None
+    except BaseException as error:  # noqa: BLE001 - whatever task code raises is a verdict on the job
+        trace = bounded("".join(traceback.format_exception(error)), MAX_TRACEBACK_BYTES, keep="end")
+        return FromChild(kind="raised", error=JobError(type(error).__name__, bounded(str(error), 4096), trace))
+
+
+def _function(request: Request) -> Callable[..., Any]:
+    found: Any = reduce(getattr, request.qualname.split("."), importlib.import_module(request.module))
+    return found.function if isinstance(found, Task) else found
+
+
+def _encode(value: object) -> bytes:
+    """The result as JSON, cut like any other result before it goes through the pipe."""
+    data = msgspec.json.encode(value)
+    if len(data) <= MAX_RESULT_BYTES:
+        return data
+    return msgspec.json.encode({"cut": True, "bytes": len(data), "head": data[:1000].decode(errors="ignore")})
+
+
+async def _drive(coroutine: Coroutine[Any, Any, Any], timeout: str) -> Any:  # noqa: ANN401, ASYNC109 - the text of an error
+    """Run the coroutine; SIGTERM cancels it, SIGUSR1 is its time limit."""
+    loop, timed_out = asyncio.get_running_loop(), asyncio.Event()
+    work = asyncio.ensure_future(coroutine)
+
+    def out_of_time() -> None:
+        timed_out.set()
+        work.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, work.cancel)
+    loop.add_signal_handler(signal.SIGUSR1, out_of_time)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if timed_out.is_set():
+            raise TimeoutError(timeout) from None
+        raise
+
+
+def _stop(_number: int, _frame: object) -> None:
+    raise _Stopped
+
+
+def _raiser(error: Exception) -> Callable[[int, object], None]:
+    def handle(_number: int, _frame: object) -> None:
+        raise error
+
+    return handle
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel for SIGKILL when the daemon's thread that watches over this process is gone (prctl(2))."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

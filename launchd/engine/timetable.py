@@ -1,0 +1,92 @@
+"""The timetable: everything that can be asked of the schedules. Part of Control; `by` says who asks, for the audit."""
+
+from collections.abc import Awaitable, Callable
+
+from launchd.clock import Clock, Instant, format_instant
+from launchd.cron import DstFold, DstGap
+from launchd.engine.scheduler import Scheduler
+from launchd.engine.snapshots import LedgerRow, Preview, ScheduleSnapshot
+from launchd.errors import InvalidError
+from launchd.job import NewJob
+from launchd.recurrence import occurrences, parse_recurrence
+from launchd.store.schedules import ScheduleStore
+
+NEXT_FIRES = 10
+# The most occurrences that one preview shows.
+PREVIEW_LIMIT = 1000
+AuditWriter = Callable[[str, str, str, str | None], Awaitable[None]]
+
+
+class Timetable:
+    """The schedules of one running daemon; `audit` takes by, action, target and detail."""
+
+    def __init__(self, clock: Clock, scheduler: Scheduler, store: ScheduleStore, audit: AuditWriter) -> None:
+        self._clock = clock
+        self._scheduler = scheduler
+        self._store = store
+        self._audit = audit
+
+    def coming(self) -> list[tuple[str, Instant]]:
+        """The next fire of each schedule that is not paused, soonest first."""
+        entries = self._scheduler.entries.items()
+        fires = [(name, one.next_fire) for name, one in entries if one.next_fire is not None and not one.paused]
+        return sorted(fires, key=lambda fire: fire[1])
+
+    async def all(self) -> list[ScheduleSnapshot]:
+        """All schedules now."""
+        return [await self.get(name) for name in sorted(self._scheduler.entries)]
+
+    async def get(self, name: str) -> ScheduleSnapshot:
+        """One schedule now; raises NotFoundError."""
+        entry = self._scheduler.entry(name)
+        last = await self._store.fires(name, 1)
+        return ScheduleSnapshot(
+            schedule=entry.schedule,
+            description=entry.schedule.recurrence.describe(),
+            paused=entry.paused,
+            note=entry.note,
+            next=tuple(self._scheduler.next_fires(name, NEXT_FIRES)),
+            last=LedgerRow(*last[0]) if last else None,
+        )
+
+    async def fires(self, name: str, limit: int, cursor: str | None = None) -> tuple[list[LedgerRow], str | None]:
+        """The ledger of a schedule, newest first; `cursor` is the fire time (microseconds) of the last row before."""
+        self._scheduler.entry(name)
+        if cursor is not None and not (cursor.lstrip("-").isascii() and cursor.lstrip("-").isdigit()):
+            raise InvalidError("cursor: expected the `next` of an earlier page")
+        rows = await self._store.fires(name, limit + 1, int(cursor) if cursor is not None else None)
+        page = [LedgerRow(*row) for row in rows[:limit]]
+        return page, str(page[-1].fire_time) if len(rows) > limit else None
+
+    async def pause(self, name: str, note: str | None, by: str) -> ScheduleSnapshot:
+        """Fire no more until resumed; the paused occurrences are on the ledger and never caught up."""
+        await self._scheduler.pause(name, paused=True, note=note)
+        await self._audit(by, "pause_schedule", name, note)
+        return await self.get(name)
+
+    async def resume(self, name: str, by: str) -> ScheduleSnapshot:
+        """Fire again, from now."""
+        await self._scheduler.pause(name, paused=False, note=None)
+        await self._audit(by, "resume_schedule", name, None)
+        return await self.get(name)
+
+    async def backfill(self, name: str, first: Instant, last: Instant, by: str) -> list[NewJob]:
+        """Make up for the occurrences in [first, last] that were never fired; the jobs made.
+
+        Raises NotFoundError, InvalidError.
+        """
+        made = await self._scheduler.backfill(name, first, last)
+        await self._audit(by, "backfill", name, f"{format_instant(first)}..{format_instant(last)}: {len(made)} jobs")
+        return made
+
+    def preview(
+        self, expression: str, timezone: str, after: Instant | None, count: int, *, gap: DstGap, fold: DstFold
+    ) -> Preview:
+        """What an expression means and when it is due; raises InvalidError with the reason."""
+        recurrence = parse_recurrence(expression, timezone, gap=gap, fold=fold)
+        fires: list[Instant] = []
+        for instant in occurrences(recurrence, self._clock.now() if after is None else after):
+            fires.append(instant)
+            if len(fires) >= count:
+                break
+        return Preview(recurrence.describe(), tuple(recurrence.warnings()), timezone, tuple(fires))

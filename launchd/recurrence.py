@@ -1,0 +1,110 @@
+"""When a schedule is due: a cron expression, a fixed interval, or each start of the daemon. Pure.
+
+The three answer the same questions: the next occurrence, the last one before, how many between; none of them walks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from launchd.clock import DAY, SECOND, Instant
+from launchd.cron import Cron, DstFold, DstGap, parse_cron
+from launchd.errors import InvalidError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_MAX_DAYS = 366
+STARTUP = "@startup"
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """A fixed interval, counted from the epoch so that restarts do not shift it."""
+
+    seconds: int
+
+    def next(self, after: Instant) -> Instant | None:
+        """The first occurrence after `after`."""
+        step = self.seconds * SECOND
+        return (after // step + 1) * step
+
+    def previous(self, at: Instant) -> Instant | None:
+        """The last occurrence at `at` or before."""
+        step = self.seconds * SECOND
+        return at // step * step
+
+    def count(self, after: Instant, until: Instant) -> int:
+        """How many occurrences there are in (after, until]."""
+        step = self.seconds * SECOND
+        return max(until // step - after // step, 0)
+
+    def describe(self) -> str:
+        """In plain English."""
+        return "Every second" if self.seconds == 1 else f"Every {self.seconds} seconds"
+
+    def warnings(self) -> list[str]:
+        """Nothing about an interval is ambiguous."""
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Startup:
+    """Each start of the daemon; the scheduler fires it when it loads, the calendar never does."""
+
+    def next(self, _after: Instant) -> Instant | None:
+        """Nobody knows when the daemon starts next."""
+        return None
+
+    def previous(self, _at: Instant) -> Instant | None:
+        """The ledger knows, not the calendar."""
+        return None
+
+    def count(self, _after: Instant, _until: Instant) -> int:
+        """A start is never missed."""
+        return 0
+
+    def describe(self) -> str:
+        """In plain English."""
+        return "At each start of the daemon"
+
+    def warnings(self) -> list[str]:
+        """Nothing about a start is ambiguous."""
+        return []
+
+
+Recurrence = Cron | Every | Startup
+
+
+def parse_recurrence(
+    text: str, timezone: str = "UTC", *, gap: DstGap = DstGap.SHIFT, fold: DstFold = DstFold.FIRST
+) -> Cron | Startup:
+    """Read a `cron =` value: an expression, an alias such as @daily, or @startup. Raises InvalidError."""
+    if text.strip().lower() == STARTUP:
+        return Startup()
+    return parse_cron(text, timezone, gap=gap, fold=fold)
+
+
+def parse_every(text: str) -> Every:
+    """Read an interval such as "90s", "5m", "6h" or "1d"; raises InvalidError."""
+    amount, unit = text.strip()[:-1], text.strip()[-1:]
+    if unit not in _UNITS or not amount.isascii() or not amount.isdigit() or int(amount) == 0:
+        raise InvalidError(f"every {text!r}: expected a whole number and a unit, such as 90s, 5m, 6h or 1d")
+    seconds = int(amount) * _UNITS[unit]
+    if seconds > _MAX_DAYS * _UNITS["d"]:
+        raise InvalidError(f"every {text!r}: at most a year")
+    return Every(seconds)
+
+
+def occurrences(recurrence: Recurrence, after: Instant) -> Iterator[Instant]:
+    """The occurrences after `after`, ascending; ends where the calendar does."""
+    instant = recurrence.next(after)
+    while instant is not None:
+        yield instant
+        instant = recurrence.next(instant)
+
+
+def period_seconds(recurrence: Recurrence, after: Instant) -> float:
+    """The distance of the next two occurrences; a day where there is only one left."""
+    first = recurrence.next(after)
+    second = recurrence.next(first) if first is not None else None
+    if first is None or second is None:
+        return DAY / SECOND
+    return (second - first) / SECOND

@@ -1,0 +1,102 @@
+"""Time zones as pieces of constant offset: what local clocks show, and when they are changed. Pure.
+
+Instants are microseconds UTC; wall seconds count from 1970-01-01T00:00:00 of the local clock, as if it were UTC;
+offsets are whole seconds east of UTC.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from launchd.clock import DAY, SECOND, Instant, from_datetime, to_datetime
+from launchd.errors import InvalidError
+
+LAST_YEAR = 9998
+_FIRST_YEAR = 2
+
+
+class Piece(NamedTuple):
+    """Real time [start, end) in which the local clock runs `offset` ahead of UTC; before `start` it was `before`.
+
+    `before` equals `offset` where a piece begins without a change of the clock (a new year), `after` likewise at its
+    end.
+    """
+
+    start: Instant
+    end: Instant
+    before: int
+    offset: int
+    after: int
+
+
+@lru_cache(maxsize=256)
+def zone(name: str) -> ZoneInfo:
+    """The zone of an IANA name; raises InvalidError for one that does not exist."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidError(f"timezone {name!r}: no such zone; expected an IANA name such as Europe/Berlin") from error
+
+
+def offset_at(name: str, instant: Instant) -> int:
+    """Seconds that the local clock is ahead of UTC at an instant."""
+    if name == "UTC":
+        return 0
+    offset = to_datetime(instant).astimezone(zone(name)).utcoffset() or timedelta()
+    return offset // timedelta(seconds=1)
+
+
+def pieces(name: str, instant: Instant) -> Iterator[Piece]:
+    """The pieces from the one that holds `instant` on, to the end of the calendar."""
+    for year in range(_year(instant), LAST_YEAR + 1):
+        for piece in _pieces_of(name, year):
+            if piece.end > instant:
+                yield piece
+
+
+def pieces_back(name: str, instant: Instant) -> Iterator[Piece]:
+    """The pieces from the one that holds `instant` back, to the beginning of the calendar."""
+    for year in range(_year(instant), _FIRST_YEAR - 1, -1):
+        for piece in reversed(_pieces_of(name, year)):
+            if piece.start <= instant:
+                yield piece
+
+
+@lru_cache(maxsize=4096)
+def _pieces_of(name: str, year: int) -> tuple[Piece, ...]:
+    """The pieces of a year of UTC. Two changes within one day would be taken for their sum; no zone has them."""
+    day, end = _new_year(year), _new_year(year + 1)
+    before = offset_at(name, day - 1)
+    starts = [(day, offset_at(name, day))]
+    while day < end:
+        following = min(day + DAY, end)
+        offset = offset_at(name, following - 1)
+        if offset != starts[-1][1]:
+            starts.append((_change(name, day - SECOND, following - 1), offset))
+        day = following
+    bounds = [start for start, _ in starts] + [end]
+    offsets = [before] + [offset for _, offset in starts] + [offset_at(name, end)]
+    return tuple(Piece(bounds[index], bounds[index + 1], *offsets[index : index + 3]) for index in range(len(starts)))
+
+
+def _change(name: str, low: Instant, high: Instant) -> Instant:
+    """The first instant of the offset at `high`, known to differ from that at `low`; changes fall on whole seconds."""
+    wanted = offset_at(name, high)
+    low, high = low // SECOND, high // SECOND
+    while high - low > 1:
+        middle = (low + high) // 2
+        if offset_at(name, middle * SECOND) == wanted:
+            high = middle
+        else:
+            low = middle
+    return high * SECOND
+
+
+def _year(instant: Instant) -> int:
+    return min(max(to_datetime(instant).year, _FIRST_YEAR), LAST_YEAR)
+
+
+def _new_year(year: int) -> Instant:
+    return from_datetime(datetime(year, 1, 1, tzinfo=UTC))
