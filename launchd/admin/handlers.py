@@ -1,6 +1,7 @@
 """What each endpoint does: read the request, ask the control or the launch store, answer with a view."""
 
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -8,16 +9,18 @@ from aiohttp import web
 
 from launchd.admin import views
 from launchd.clock import Instant, parse_instant
+from launchd.cron import DstFold, DstGap
 from launchd.engine.control import Control
 from launchd.engine.maker import TriggerRequest
 from launchd.engine.snapshots import JobQuery
-from launchd.errors import InvalidError, MalformedError
+from launchd.errors import ConflictError, InvalidError, MalformedError
 from launchd.job import Job
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import LaunchQuery, LaunchStore
 from launchd.ops.health import Level
 
 T = TypeVar("T", bound=msgspec.Struct)
+E = TypeVar("E", bound=StrEnum)
 MAX_LIMIT, DEFAULT_LIMIT = 1000, 50
 MAX_BATCH = 1000
 _ENCODER = msgspec.json.Encoder()
@@ -87,6 +90,20 @@ class NoteBody(_Body):
     note: str | None = None
 
 
+class ResizeBody(_Body):
+    """`PATCH /v1/queues/{queue}`."""
+
+    concurrency: int | None = None
+    rate: str | None = None
+
+
+class BackfillBody(_Body):
+    """`POST /v1/schedules/{schedule}/backfill`: both ends are included."""
+
+    to: str
+    from_: str = msgspec.field(name="from")
+
+
 class EmptyBody(_Body):
     """A request that says everything by its address."""
 
@@ -119,17 +136,25 @@ def query(request: web.Request, *allowed: str) -> dict[str, str]:
     return {name: value for name, value in request.query.items() if value}
 
 
-def limit(given: dict[str, str]) -> int:
+def limit(given: dict[str, str], name: str = "limit") -> int:
     """How many items a page has."""
     text = given.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_LIMIT):  # noqa: PLR2004 - no huge numbers
-        raise InvalidError(f"limit: expected 1..{MAX_LIMIT}, got {text!r}")
+        raise InvalidError(f"{name}: expected 1..{MAX_LIMIT}, got {text!r}")
     return int(text)
 
 
 def when(given: dict[str, str], name: str) -> Instant | None:
     """A time among the parameters."""
     return parse_instant(given[name].replace(" ", "+")) if name in given else None
+
+
+def choice(given: dict[str, str], name: str, default: E) -> E:
+    """One of the values of an enumeration among the parameters."""
+    try:
+        return type(default)(given.get(name, default))
+    except ValueError:
+        raise InvalidError(f"{name}: expected one of {', '.join(type(default))}, got {given[name]!r}") from None
 
 
 def _wanted(task: str, given: TriggerBody) -> TriggerRequest:
@@ -236,6 +261,15 @@ async def retry(api: Api, request: web.Request) -> Answer:
     return await _job(api, await api.control.retry(request.match_info["id"], _BY), 202)
 
 
+async def stack(api: Api, request: web.Request) -> Answer:
+    """Where a running job stands right now."""
+    query(request)
+    found = await api.control.stack(request.match_info["id"])
+    if found is None:
+        raise ConflictError("the job does not run here at this moment")
+    return Answer({"job_id": request.match_info["id"], "stack": found})
+
+
 async def queues(api: Api, request: web.Request) -> Answer:
     """All queues."""
     query(request)
@@ -252,6 +286,13 @@ async def resume_queue(api: Api, request: web.Request) -> Answer:
     """Start jobs of a queue again."""
     await body(request, EmptyBody)
     return Answer(views.queue(await api.control.resume_queue(request.match_info["queue"], _BY)))
+
+
+async def resize_queue(api: Api, request: web.Request) -> Answer:
+    """Change slots or rate of a queue."""
+    wanted = await body(request, ResizeBody)
+    queue = request.match_info["queue"]
+    return Answer(views.queue(await api.control.resize_queue(queue, wanted.concurrency, wanted.rate, _BY)))
 
 
 async def schedules(api: Api, request: web.Request) -> Answer:
@@ -289,6 +330,30 @@ async def resume_schedule(api: Api, request: web.Request) -> Answer:
     """Fire again."""
     await body(request, EmptyBody)
     return Answer(views.schedule(await api.control.timetable.resume(request.match_info["schedule"], _BY)))
+
+
+async def backfill(api: Api, request: web.Request) -> Answer:
+    """Make up for past fires."""
+    wanted = await body(request, BackfillBody)
+    first, last = parse_instant(wanted.from_), parse_instant(wanted.to)
+    made = await api.control.timetable.backfill(request.match_info["schedule"], first, last, _BY)
+    return Answer({"ids": [job.id for job in made]}, 202)
+
+
+async def preview(api: Api, request: web.Request) -> Answer:
+    """What a cron expression means."""
+    given = query(request, "expression", "timezone", "after", "count", "dst_gap", "dst_fold")
+    if "expression" not in given:
+        raise InvalidError("expression: required")
+    found = api.control.timetable.preview(
+        given["expression"],
+        given.get("timezone", "UTC"),
+        when(given, "after"),
+        limit({"limit": given.get("count", "10")}, "count"),
+        gap=choice(given, "dst_gap", DstGap.SHIFT),
+        fold=choice(given, "dst_fold", DstFold.FIRST),
+    )
+    return Answer(views.preview(found))
 
 
 async def locks(api: Api, request: web.Request) -> Answer:
@@ -340,7 +405,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/jobs/{id}", job),
     ("POST", "/v1/jobs/{id}/cancel", cancel),
     ("POST", "/v1/jobs/{id}/retry", retry),
+    ("GET", "/v1/jobs/{id}/stack", stack),
     ("GET", "/v1/queues", queues),
+    ("PATCH", "/v1/queues/{queue}", resize_queue),
     ("POST", "/v1/queues/{queue}/pause", pause_queue),
     ("POST", "/v1/queues/{queue}/resume", resume_queue),
     ("GET", "/v1/schedules", schedules),
@@ -349,6 +416,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/v1/schedules/{schedule}/trigger", trigger_schedule),
     ("POST", "/v1/schedules/{schedule}/pause", pause_schedule),
     ("POST", "/v1/schedules/{schedule}/resume", resume_schedule),
+    ("POST", "/v1/schedules/{schedule}/backfill", backfill),
+    ("GET", "/v1/cron/preview", preview),
     ("GET", "/v1/locks", locks),
     ("DELETE", "/v1/locks/{name}", release_lock),
     ("GET", "/v1/launches", launches),

@@ -69,7 +69,7 @@ def health(one: HealthReport) -> View:
 
 def task(one: Task) -> View:
     """A task and what it takes."""
-    names = ("name", "description", "queue", "lock", "max_retries", "timeout", "priority")
+    names = ("name", "description", "queue", "lock", "max_retries", "timeout", "priority", "unique", "isolation")
     return {name: getattr(one, name) for name in names} | {"args": one.schema()}
 
 
