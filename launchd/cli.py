@@ -19,6 +19,7 @@ from launchd.printing import QUEUES, Columns, columns, net_text, print_json, pri
 F = TypeVar("F", bound=Callable[..., Any])
 FAILED, UNREACHABLE = 1, 3
 _SHOWN_NAME = 48
+_OVERRIDES = ("field", "value", "by", "reason", "at")
 
 
 class Asking:
@@ -198,6 +199,9 @@ def locks(asking: Asking) -> None:
 @click.option("--upcoming", is_flag=True, help="Only what has not flown, soonest first.")
 @click.option("--past", is_flag=True, help="Only what has flown, newest first.")
 @click.option("--provider")
+@click.option("--status")
+@click.option("--source")
+@click.option("--search", "q", help="Words to find in name, mission, vehicle, provider, pad and place.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @common
 @click.pass_obj
@@ -221,8 +225,12 @@ def launch(asking: Asking, launch_id: str) -> None:
     """One launch, with its sightings and its history."""
     view = asking.client().ask("GET", f"/v1/launches/{quote(launch_id, safe='')}")
     history, sightings = view.get("history", []), view.get("sightings", [])
-    _record(asking, view, hide=("history", "sightings", "provenance"))
+    _record(asking, view, hide=("history", "sightings", "provenance", "slips", "overrides", "conflicts"))
     if not asking.json:
+        click.echo(view["slips"]["summary"])
+        for title, shows in (("conflicts", ("kind", "values", "other_id")), ("overrides", _OVERRIDES)):
+            if view[title]:
+                print_table(view[title], columns(*shows))
         print_table(sightings, columns("source", "source_id", "name", "status", "net", "net_precision"))
         print_table(history, columns("seen_at", "field", "old", "new", "source"))
 
@@ -232,7 +240,25 @@ def launch(asking: Asking, launch_id: str) -> None:
 @click.pass_obj
 def sources(asking: Asking) -> None:
     """The sources and how they fare."""
-    _list(asking, "/v1/sources", columns("name", "last_success", "records", "rejected", "error", "attribution"))
+    chosen = columns("name", "last_success", "records", "rejected")
+    chosen["circuit"] = lambda one: one["circuit"]["state"]
+    chosen["retry_at"] = lambda one: one["circuit"]["retry_at"]
+    chosen["requests"] = lambda one: one["traffic"]["total"]["requests"]
+    chosen["bytes"] = lambda one: one["traffic"]["total"]["bytes"]
+    _list(asking, "/v1/sources", chosen | columns("error", "attribution"))
+
+
+@cli.command()
+@click.option("--kind", help="Only these, such as net or possible_duplicate.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@common
+@click.pass_obj
+def conflicts(asking: Asking, /, **filters: Any) -> None:  # noqa: ANN401 - click's options
+    """Where the sources disagree, and launches that may be one."""
+    chosen: Columns = {"launch": lambda one: one["launch"]["name"][:_SHOWN_NAME]}
+    chosen |= columns("kind", "since", "values")
+    chosen["other"] = lambda one: one["other"] and one["other"]["name"]
+    _list(asking, "/v1/conflicts", chosen, **filters)
 
 
 # --- acting ---
@@ -247,20 +273,44 @@ def sources(asking: Asking) -> None:
 def refresh(asking: Asking, names: str | None, force: bool, wait: bool) -> None:
     """Scrape now, whatever the schedule."""
     body = {"sources": names.split(",") if names else None, "force": force}
-    made = asking.client().ask("POST", "/v1/refresh", body=body)
-    if not wait:
-        _made(asking, made)
-        return
-    ended = made
-    while ended["state"] == "running" or (ended["state"] == "queued" and ended["attempt"] == 0):
-        ended = asking.client().ask("GET", f"/v1/jobs/{made['id']}", wait=1)
-    if asking.json:
-        print_json(ended)
-    else:
-        click.echo(f"{ended['id']}: {ended['state']}{': ' + ended['reason'] if ended['reason'] else ''}")
-        rows = [{"source": name, **numbers} for name, numbers in ((ended["result"] or {}).get("sources") or {}).items()]
-        print_table(rows, columns("source", "fetched", "parsed", "rejected", "created", "updated", "seconds", "error"))
-    sys.exit(0 if ended["state"] == "succeeded" else FAILED)
+    _scraped(asking, asking.client().ask("POST", "/v1/refresh", body=body), wait=wait)
+
+
+@cli.command()
+@click.argument("source")
+@click.option("--wait", is_flag=True, help="Wait for the end and print what it gave.")
+@common
+@click.pass_obj
+def replay(asking: Asking, source: str, wait: bool) -> None:
+    """Read the last payloads of a source again, without the network."""
+    made = asking.client().ask("POST", f"/v1/sources/{quote(source, safe='')}/replay")
+    _scraped(asking, made, wait=wait)
+
+
+@cli.command("override")
+@click.argument("launch_id", metavar="ID")
+@click.argument("pairs", metavar="FIELD=VALUE...", nargs=-1, required=True)
+@click.option("--reason")
+@common
+@click.pass_obj
+def override_(asking: Asking, launch_id: str, pairs: tuple[str, ...], reason: str | None) -> None:
+    """Set fields of a launch by hand; scrapes leave them alone. `null` means not known."""
+    fields = {name: None if value == "null" else value for name, value in map(_pair, pairs)}
+    path = f"/v1/launches/{quote(launch_id, safe='')}/override"
+    view = asking.client().ask("POST", path, body={"fields": fields, "reason": reason})
+    _overridden(asking, view)
+
+
+@cli.command("take-back")
+@click.argument("launch_id", metavar="ID")
+@click.argument("field", required=False)
+@click.option("--reason")
+@common
+@click.pass_obj
+def take_back(asking: Asking, launch_id: str, field: str | None, reason: str | None) -> None:
+    """Let the sources speak again for a field that was overridden, or for all."""
+    path = f"/v1/launches/{quote(launch_id, safe='')}/override"
+    _overridden(asking, asking.client().ask("DELETE", path, field=field, reason=reason))
 
 
 @cli.command()
@@ -355,6 +405,39 @@ def _made(asking: Asking, view: dict[str, Any]) -> None:
         click.echo(f"{view['id']}  {view['task']}  {view['state']}")
 
 
+def _scraped(asking: Asking, made: dict[str, Any], *, wait: bool) -> None:
+    """The job that was made, or what each source gave once it has ended."""
+    if not wait:
+        _made(asking, made)
+        return
+    ended = made
+    while ended["state"] == "running" or (ended["state"] == "queued" and ended["attempt"] == 0):
+        ended = asking.client().ask("GET", f"/v1/jobs/{made['id']}", wait=1)
+    if asking.json:
+        print_json(ended)
+    else:
+        why = ended["reason"] or (ended["error"] or {}).get("message")
+        click.echo(f"{ended['id']}: {ended['state']}{f': {why}' if why else ''}")
+        rows = [{"source": name, **numbers} for name, numbers in ((ended["result"] or {}).get("sources") or {}).items()]
+        print_table(rows, columns("source", "fetched", "parsed", "rejected", "created", "updated", "seconds", "error"))
+    sys.exit(0 if ended["state"] == "succeeded" else FAILED)
+
+
+def _overridden(asking: Asking, view: dict[str, Any]) -> None:
+    if asking.json:
+        print_json(view)
+    else:
+        click.echo(f"{view['id']}  {view['name']}")
+        print_table(view["overrides"], columns(*_OVERRIDES))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.UsageError(f"{text!r}: expected KEY=VALUE")
+    return key, value
+
+
 def _steer(asking: Asking, name: str, verb: str, body: object) -> None:
     """A name is looked for among the queues first, then among the schedules."""
     client = asking.client()
@@ -375,9 +458,7 @@ def _has(client: AdminClient, kind: str, name: str) -> bool:
 def _arguments(pairs: tuple[str, ...]) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise click.UsageError(f"{pair!r}: expected KEY=VALUE")
+        key, value = _pair(pair)
         try:
             arguments[key] = msgspec.json.decode(value)
         except msgspec.DecodeError:

@@ -100,6 +100,17 @@ class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True):
         return parse_recurrence(self.cron, self.timezone, gap=self.dst_gap, fold=self.dst_fold)
 
 
+class FetchConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[fetch]`: how the operators of the sources can reach who runs this."""
+
+    contact: (
+        Annotated[str, Meta(pattern=r"^[!-'*-\[\]-~]{3,200}$", description="a URL or an e-mail address")] | None
+    ) = None
+    from_email: (
+        Annotated[str, Meta(pattern=r"^[!-'*-;=?-~]+@[A-Za-z0-9.-]+$", description="an e-mail address")] | None
+    ) = None
+
+
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[sources.NAME]`: one upstream of launch data; None means the source's own default."""
 
@@ -109,6 +120,7 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     token_file: str | None = None
     timeout_seconds: Annotated[float, Meta(ge=1, le=600)] = 30.0
     priority: Annotated[int, Meta(ge=0, le=100)] | None = None
+    allow_private: bool = False
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +132,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tasks: TasksConfig = TasksConfig()
     queues: dict[str, QueueConfig] = {}
     schedules: dict[str, ScheduleConfig] = {}
+    fetch: FetchConfig = FetchConfig()
     sources: dict[str, SourceConfig] = {}
     path: str | None = None
 
@@ -150,7 +163,7 @@ DEFAULT_SCHEDULES = {
 
 # The most characters of a wrong value that a message repeats.
 _SHOWN = 80
-_TABLES = ("daemon", "admin", "locks", "tasks", "queues", "schedules", "sources")
+_TABLES = ("daemon", "admin", "locks", "tasks", "queues", "schedules", "fetch", "sources")
 
 
 def find(explicit: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -192,6 +205,7 @@ def parse(text: str, *, sources: Iterable[str] = (), path: str | None = None) ->
     tasks = _struct(document.get("tasks", {}), TasksConfig, "tasks", problems)
     queues = _named(document.get("queues", {}), QueueConfig, "queues", problems)
     schedules = _named(document.get("schedules", {}), ScheduleConfig, "schedules", problems)
+    fetch = _struct(document.get("fetch", {}), FetchConfig, "fetch", problems)
     upstreams = _named(document.get("sources", {}), SourceConfig, "sources", problems)
     source_names = list(sources)
     problems += [
@@ -209,6 +223,7 @@ def parse(text: str, *, sources: Iterable[str] = (), path: str | None = None) ->
         tasks=tasks,
         queues=DEFAULT_QUEUES | queues,
         schedules=merged,
+        fetch=fetch,
         sources=upstreams,
         path=path,
     )

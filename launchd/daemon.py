@@ -40,6 +40,8 @@ from launchd.engine.reaper import Reaper
 from launchd.engine.scheduler import Scheduler, Told
 from launchd.engine.stall import StallMonitor, Watched
 from launchd.job import IdMaker
+from launchd.launches.fetch import Identity
+from launchd.launches.source_store import SourceStore
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import LaunchStore
 from launchd.launches.tasks import Tracker, launch_tasks
@@ -64,6 +66,7 @@ class Daemon(NamedTuple):
 
     control: Control
     launches: LaunchStore
+    sources: SourceStore
     socket: Path
     hurry: asyncio.Event
 
@@ -101,8 +104,8 @@ async def running(
         open_database(directory / "jobs.db", "jobs", clock) as jobs_db,
         open_database(directory / "launches.db", "launches", clock) as launches_db,
     ):
-        launches = LaunchStore(launches_db)
-        tracker = Tracker(launches, config.sources, clock)
+        launches, sources = LaunchStore(launches_db), SourceStore(launches_db)
+        tracker = _tracker(config, launches_db, clock)
         databases = (jobs_db, launches_db)
         parts = await _build(config, options, clock, databases=databases, tracker=tracker, given=tasks)
         hurry = asyncio.Event()
@@ -111,12 +114,13 @@ async def running(
             loops = [group.create_task(parts.reaper.run()), group.create_task(parts.locks.run())]
             loops += [group.create_task(pool.run()) for pool in parts.dispatcher.pools.values()]
             try:
-                async with serve(parts.control, launches, config.socket, int(config.admin.socket_mode, 8)):
+                mode = int(config.admin.socket_mode, 8)
+                async with serve(parts.control, launches, sources, config.socket, mode):
                     parts.life.ready = True
                     notify("READY=1", "STATUS=running")
                     _log.info("ready", socket=str(config.socket), state=str(directory), version=launchd.__version__)
                     try:
-                        yield Daemon(parts.control, launches, config.socket, hurry)
+                        yield Daemon(parts.control, launches, sources, config.socket, hurry)
                     finally:
                         await _stop(parts, scheduler, hurry)
             finally:
@@ -203,6 +207,11 @@ def _built_in(config: Config, port: EnginePort, health: Health, jobs: JobStore, 
     daemon = config.daemon
     keeping = Keeping(daemon.keep_succeeded_days, daemon.keep_failed_days, daemon.keep_ledger_days)
     return [health_task(port, health.report), prune_task(jobs, clock, keeping)]
+
+
+def _tracker(config: Config, database: Database, clock: Clock) -> Tracker:
+    identity = Identity(config.fetch.contact, config.fetch.from_email)
+    return Tracker(LaunchStore(database), SourceStore(database), config.sources, clock, identity)
 
 
 def _sources_check(tracker: Tracker) -> Check:
@@ -301,7 +310,7 @@ async def _try_out(config: Config, scratch: Path) -> tuple[int, int]:
         open_database(scratch / "jobs.db", "jobs", clock) as jobs_db,
         open_database(scratch / "launches.db", "launches", clock) as launches_db,
     ):
-        tracker = Tracker(LaunchStore(launches_db), config.sources, clock)
+        tracker = _tracker(config, launches_db, clock)
         port, jobs = EnginePort(asyncio.get_running_loop()), JobStore(jobs_db, "check")
         tasks = load_tasks(config, [*_built_in(config, port, Health(clock), jobs, clock), *launch_tasks(tracker)])
         return len(tasks), len(plan_schedules(config, tasks))

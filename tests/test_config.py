@@ -48,7 +48,13 @@ def test_the_shipped_file_is_valid_and_says_only_the_defaults() -> None:
 def test_the_shipped_file_shows_every_key_and_what_is_commented_out_is_valid_too() -> None:
     text = re.sub(r"^# (?=\w+ = )", "", SHIPPED.read_text(), flags=re.MULTILINE)
     shown = config.parse(text, sources=["gcat", "launch_library"])
-    tables = {"daemon": shown.daemon, "admin": shown.admin, "locks": shown.locks, "tasks": shown.tasks}
+    tables = {
+        "daemon": shown.daemon,
+        "admin": shown.admin,
+        "locks": shown.locks,
+        "tasks": shown.tasks,
+        "fetch": shown.fetch,
+    }
     document = tomllib.loads(text)
     for name, table in tables.items():
         assert set(document[name]) == set(table.__struct_fields__), name

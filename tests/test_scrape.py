@@ -14,7 +14,7 @@ import pytest
 from launchd.clock import SECOND
 from launchd.daemon import Daemon
 from launchd.job import Job, JobState
-from launchd.launches.store import LaunchQuery
+from launchd.launches.query import LaunchQuery
 from tests.hosting import ended, hosted, quiet_config
 from tests.payloads import FLOWN_ROW, LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.replay import Replay, replaying

@@ -13,10 +13,11 @@ from launchd.cron import DstFold, DstGap
 from launchd.engine.control import Control
 from launchd.engine.maker import TriggerRequest
 from launchd.engine.snapshots import JobQuery
-from launchd.errors import ConflictError, InvalidError, MalformedError
+from launchd.errors import ConflictError, InvalidError, MalformedError, NotFoundError
 from launchd.job import Job
+from launchd.launches.source_store import SourceStore
 from launchd.launches.sources import SOURCES
-from launchd.launches.store import LaunchQuery, LaunchStore
+from launchd.launches.store import LaunchStore
 from launchd.ops.health import Level
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -28,11 +29,18 @@ _BY = "admin socket"
 
 
 class Answer(NamedTuple):
-    """What goes back: a view, the status and headers of its own."""
+    """What goes back: a view (or a Document), the status and headers of its own."""
 
     view: Any
     status: int = 200
     headers: dict[str, str] | None = None
+
+
+class Document(NamedTuple):
+    """An answer that is no JSON."""
+
+    body: bytes
+    content_type: str
 
 
 class Api(NamedTuple):
@@ -40,6 +48,7 @@ class Api(NamedTuple):
 
     control: Control
     launches: LaunchStore
+    sources: SourceStore
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -369,26 +378,17 @@ async def release_lock(api: Api, request: web.Request) -> Answer:
     return Answer({"name": held.name, "job_id": held.job_id, "fence": held.fence, "released": True})
 
 
-async def launches(api: Api, request: web.Request) -> Answer:
-    """Reconciled launches."""
-    names = ("when", "provider", "status", "source", "q", "cursor")
-    given = query(request, *names, "since", "until", "limit")
-    texts = {name: given.get(name) for name in names}
-    wanted = LaunchQuery(**texts, since=when(given, "since"), until=when(given, "until"), limit=limit(given))
-    page = await api.launches.list(wanted, api.control.now())
-    return Answer({"items": [views.launch(one) for one in page.items], "next": page.next})
-
-
-async def launch(api: Api, request: web.Request) -> Answer:
-    """One launch with all that is known of it."""
-    return Answer(views.launch_detail(await api.launches.get(request.match_info["id"])))
-
-
-async def sources(api: Api, request: web.Request) -> Answer:
-    """The sources and how they fare."""
-    query(request)
-    states = await api.launches.sources()
-    return Answer({"items": [views.source(name, states.get(name)) for name in SOURCES], "next": None})
+async def replay(api: Api, request: web.Request) -> Answer:
+    """Read the last payloads of a source again."""
+    await body(request, EmptyBody)
+    name = request.match_info["source"]
+    if name not in SOURCES:
+        raise NotFoundError(f"no source {name}; known: {', '.join(SOURCES)}")
+    state = (await api.sources.states()).get(name)
+    if state is None or state.kept is None:
+        raise ConflictError(f"nothing is kept of {name} yet: refresh it first")
+    made, _ = await api.control.trigger("replay_source", {"source": name}, by=_BY)
+    return await _job(api, made, 202, Location=f"/v1/jobs/{made.id}")
 
 
 Handler = Callable[[Api, web.Request], Awaitable[Answer]]
@@ -420,7 +420,5 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/cron/preview", preview),
     ("GET", "/v1/locks", locks),
     ("DELETE", "/v1/locks/{name}", release_lock),
-    ("GET", "/v1/launches", launches),
-    ("GET", "/v1/launches/{id}", launch),
-    ("GET", "/v1/sources", sources),
+    ("POST", "/v1/sources/{source}/replay", replay),
 )

@@ -1,6 +1,7 @@
 """The admin socket: HTTP over a Unix socket, JSON in and out, errors as problem+json."""
 
 import asyncio
+import hashlib
 import os
 import socket
 import stat
@@ -12,10 +13,12 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from launchd.admin.handlers import ROUTES, Answer, Api, encode
+from launchd.admin.handlers import ROUTES, Answer, Api, Document, encode
+from launchd.admin.launches import LAUNCH_ROUTES
 from launchd.config import MAX_SOCKET_PATH
 from launchd.engine.control import Control
 from launchd.errors import HTTP_STATUS, AlreadyRunningError, ConfigError, LaunchdError
+from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -25,13 +28,19 @@ _log = structlog.get_logger("launchd.admin")
 
 
 @asynccontextmanager
-async def serve(control: Control, launches: LaunchStore, path: Path, mode: int) -> AsyncIterator[None]:
+async def serve(
+    control: Control, launches: LaunchStore, sources: SourceStore, path: Path, mode: int
+) -> AsyncIterator[None]:
     """Listen on a Unix socket until the body is left; raises ConfigError or AlreadyRunningError when that cannot be."""
     listener = _listen(path, mode)
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems])
-    api = Api(control, launches)
+    api = Api(control, launches, sources)
     for method, route, handler in ROUTES:
         app.router.add_route(method, route, _answering(api, handler))
+    for method, route, handler in LAUNCH_ROUTES:
+        app.router.add_route(method, route, _revalidating(_answering(api, handler)))
+        if method == "GET":
+            app.router.add_route("HEAD", route, _revalidating(_answering(api, handler)))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handle_signals=False)
     try:
         await runner.setup()
@@ -79,11 +88,41 @@ def _answering(
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def respond(request: web.Request) -> web.Response:
         answer = await handler(api, request)
+        document = answer.view
+        if not isinstance(document, Document):
+            document = Document(encode(document), "application/json")
+        charset = "utf-8" if document.content_type.startswith("text/") else None
         return web.Response(
-            status=answer.status, body=encode(answer.view), content_type="application/json", headers=answer.headers
+            status=answer.status,
+            body=document.body,
+            content_type=document.content_type,
+            charset=charset,
+            headers=answer.headers,
         )
 
     return respond
+
+
+Responder = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def _revalidating(respond: Responder) -> Responder:
+    """Give what is read an ETag of its content, and 304 to who has it already (RFC 9110 §13.1.2)."""
+
+    async def revalidate(request: web.Request) -> web.Response:
+        response = await respond(request)
+        if request.method not in {"GET", "HEAD"} or response.status != 200:  # noqa: PLR2004 - OK
+            return response
+        if not isinstance(response.body, bytes):
+            return response
+        digest = hashlib.sha256(response.body).hexdigest()[:32]
+        validators = {"ETag": f'"{digest}"', "Cache-Control": "no-cache"}
+        if any(one.value in {digest, "*"} for one in request.if_none_match or ()):
+            return web.Response(status=304, headers=validators)
+        response.headers.update(validators)
+        return response
+
+    return revalidate
 
 
 @web.middleware

@@ -17,9 +17,6 @@ from launchd.engine.snapshots import (
     WaitingOn,
 )
 from launchd.job import Job
-from launchd.launches.launch import Launch
-from launchd.launches.sources import SOURCES
-from launchd.launches.store import Detail, Record, SourceState
 from launchd.ops.health import HealthReport
 from launchd.recurrence import STARTUP, Every, Recurrence
 from launchd.task import Task
@@ -134,62 +131,6 @@ def lock(one: LockSnapshot) -> View:
         "fence": held.fence,
         "waiters": one.waiters,
     }
-
-
-def launch(one: Record) -> View:
-    """A reconciled launch."""
-    record = one.launch
-    plain = ("id", "name", "provider", "vehicle", "pad", "mission", "orbit", "status", "designator", "urls", "sources")
-    view: View = {name: getattr(record, name) for name in plain}
-    place = record.location
-    view["location"] = None if place is None else msgspec.structs.asdict(place)
-    view |= _net(record)
-    view |= {"window_start": instant(record.window_start), "window_end": instant(record.window_end)}
-    return view | {"updated_at": instant(one.updated_at)}
-
-
-def launch_detail(one: Detail) -> View:
-    """A launch with where each field comes from, its history and its open disagreements."""
-    record = one.record.launch
-    return launch(one.record) | {
-        "provenance": {
-            field: {"source": origin.source, "seen_at": instant(origin.seen_at)}
-            for field, origin in record.provenance.items()
-        },
-        "sightings": [
-            {
-                "source": seen.sighting.source,
-                "source_id": seen.sighting.source_id,
-                "name": seen.sighting.name,
-                "status": seen.sighting.status,
-                "status_word": seen.sighting.status_word,
-                "net": instant(seen.sighting.net.earliest) if seen.sighting.net else None,
-                "net_precision": seen.sighting.net.precision if seen.sighting.net else None,
-                "first_seen": instant(seen.first_seen),
-                "seen_at": instant(seen.seen_at),
-            }
-            for seen in one.sightings
-        ],
-        "history": [row._asdict() | {"seen_at": instant(row.seen_at)} for row in one.history],
-        "conflicts": [{"kind": each.kind, "values": each.values, "other_id": each.other_id} for each in one.conflicts],
-    }
-
-
-def source(name: str, state: SourceState | None) -> View:
-    """A source and how it fares."""
-    known = SOURCES[name]
-    view: View = {"name": name, "title": known.title, "attribution": known.attribution}
-    if state is None:
-        return view | {"last_attempt": None, "last_success": None, "error": None, "records": 0, "rejected": 0}
-    times = {"last_attempt": instant(state.last_attempt), "last_success": instant(state.last_success)}
-    return view | times | {"error": state.last_error, "records": state.records, "rejected": state.rejected}
-
-
-def _net(record: Launch) -> View:
-    net = record.net
-    if net is None:
-        return {"net": None, "net_latest": None, "net_precision": None}
-    return {"net": instant(net.earliest), "net_latest": instant(net.latest), "net_precision": net.precision}
 
 
 def _json(text: str | None) -> Any:  # noqa: ANN401 - JSON has no narrower type

@@ -304,6 +304,10 @@ class Control:
         await self._audit(by, "release_lock", name, f"held {held_by(lock)}: {reason or ''}")
         return lock
 
+    async def audit(self, by: str, action: str, target: str, detail: str | None) -> None:
+        """Keep who did what, for what was done elsewhere than here."""
+        await self._audit(by, action, target, detail)
+
     # --- within ---
 
     async def _audit(self, by: str, action: str, target: str, detail: str | None) -> None:

@@ -1,88 +1,127 @@
 """Fetching payloads politely: conditional requests, a rate per source, limits on size and time while streaming.
 
-The only place of launch data that speaks HTTP.
+The only place of launch data that speaks HTTP. Rules: a redirect may stay on the source's own site or go to a host that
+the source lists, never from https to http; an address that is not public is refused after the name was resolved and
+before anything connects, so that no second answer of the name server can slip in between. The exceptions are the host
+of a `base_url` that an operator has set, and `allow_private`.
 """
 
 import asyncio
+import errno
 import hashlib
-import re
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 import launchd
 from launchd.clock import Clock
 from launchd.errors import SourceError
+from launchd.launches import hosts
+from launchd.launches.inflate import BoundedBody
+from launchd.launches.rate import RateLimiter, retry_after
+from launchd.launches.source_store import Page, Traffic
 from launchd.launches.sources.source import Payload, Source
-from launchd.launches.store import Page
 
 # The largest payload kept, after decompression: GCAT's launch.tsv is about 20 MB.
 MAX_BYTES = 100 * 1024 * 1024
 MAX_REDIRECTS = 5
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_CHUNK = 256 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class RateLimitedError(SourceError):
-    """A source allows no more requests at the moment."""
+    """A source allows no more requests at the moment. `by_source`: it said so itself."""
 
-    def __init__(self, detail: str, retry_after_seconds: float) -> None:
+    def __init__(self, detail: str, retry_after_seconds: float, *, by_source: bool) -> None:
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
-
-
-class RateLimiter:
-    """At most `count` requests in any period ("15/h"); all of them at once are allowed."""
-
-    def __init__(self, rate: str, clock: Clock) -> None:
-        count, _, unit = rate.partition("/")
-        self.rate = rate
-        self._count = int(count)
-        self._period = _UNITS[unit]
-        self._clock = clock
-        self._sent: list[float] = []
-
-    def take(self) -> float:
-        """Take a request if one is free: 0, else the seconds until one is."""
-        now = self._clock.monotonic()
-        self._sent = [at for at in self._sent if at > now - self._period]
-        if len(self._sent) >= self._count:
-            return self._sent[0] + self._period - now
-        self._sent.append(now)
-        return 0.0
+        self.by_source = by_source
 
 
 class FetchOptions(NamedTuple):
-    """How a source is asked: where, how long, and with which secret (in the source's token header)."""
+    """How a source is asked: where, how long, and with which secret (in the source's token header).
+
+    `trusted_host` may have any address; other hosts only public ones unless `allow_private`.
+    """
 
     base_url: str
     timeout_seconds: float
     token: str | None = None
+    trusted_host: str | None = None
+    allow_private: bool = False
+    max_bytes: int = MAX_BYTES
+
+    def may_reach(self, host: str, address: str) -> bool:
+        """Whether a connection to this address of a host is allowed."""
+        if self.allow_private or (self.trusted_host is not None and host.lower() == self.trusted_host.lower()):
+            return True
+        found = hosts.literal(address)
+        return found is not None and hosts.is_public(found)
+
+
+class Identity(NamedTuple):
+    """Who asks, for the operators of the sources: `contact` is a URL or an address, `from_email` the From header's."""
+
+    contact: str | None = None
+    from_email: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """User-Agent (RFC 9110 §10.1.5) with the contact in its comment, and From (§10.1.2) where it is set."""
+        contact = self.contact or self.from_email
+        comment = "launch tracker; one request at a time" + (f"; +{contact}" if contact else "")
+        headers = {"User-Agent": f"launchd/{launchd.__version__} ({comment})", "Accept-Encoding": "gzip"}
+        return headers | ({"From": self.from_email} if self.from_email else {})
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves names to the addresses that may be reached; aiohttp connects to these and to no others."""
+
+    def __init__(self, options: FetchOptions, inner: AbstractResolver) -> None:
+        self._options = options
+        self._inner = inner
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The allowed addresses; OSError when there is none."""
+        answers = await self._inner.resolve(host, port, family)
+        allowed = [one for one in answers if self._options.may_reach(host, one["host"])]
+        if answers and not allowed:
+            raise OSError(errno.EACCES, _private(host, answers[0]["host"]))
+        return allowed
+
+    async def close(self) -> None:
+        """Close the resolver within."""
+        await self._inner.close()
 
 
 class HttpClient:
-    """Reads one source once; `pages` says what was answered, `conditional` whether to ask only for what changed."""
+    """Reads one source once; `pages` says what was answered, `known` what a request is conditional on."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
         source: Source,
         options: FetchOptions,
+        *,
         limiter: RateLimiter,
         known: Mapping[str, Page],
+        clock: Clock,
     ) -> None:
         self.pages: list[Page] = []
-        self.requests = 0
-        self.bytes = 0
+        self.traffic = Traffic()
         self._session = session
         self._source = source
         self._options = options
         self._limiter = limiter
         self._known = known
+        self._clock = clock
 
     def unchanged(self) -> bool:
         """Whether every page is what it was last time, and none is missing."""
@@ -102,7 +141,8 @@ class HttpClient:
         wait = self._limiter.take()
         if wait > 0:
             detail = f"{self._source.name}: its rate of {self._limiter.rate} is used up; free again in {wait:.0f} s"
-            raise RateLimitedError(detail, wait)
+            raise RateLimitedError(detail, wait, by_source=False)
+        started = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._options.timeout_seconds):
                 return await self._get(url, optional=optional)
@@ -110,13 +150,40 @@ class HttpClient:
             raise SourceError(f"{url}: no complete answer in {self._options.timeout_seconds:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise SourceError(f"{url}: {str(error) or type(error).__name__}") from error
+        finally:
+            self.traffic += Traffic(seconds=self._clock.monotonic() - started)
 
     def _url(self, path: str, params: Mapping[str, str] | None) -> str:
         return str(URL(self._options.base_url.rstrip("/") + "/").join(URL(path)).with_query(params))
 
-    def _headers(self, url: str) -> dict[str, str]:
+    async def _get(self, url: str, *, optional: bool) -> Payload | None:
+        base, target = URL(self._options.base_url), URL(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            self._check(base, target, url)
+            self.traffic += Traffic(requests=1)
+            headers = self._headers(url, own=target.origin() == base.origin())
+            async with self._session.get(target, headers=headers, allow_redirects=False) as response:
+                if response.status not in _REDIRECTS:
+                    return await self._answer(url, response, optional=optional)
+                target = target.join(URL(response.headers.get("Location", "")))
+        raise SourceError(f"{url}: more than {MAX_REDIRECTS} redirects")
+
+    def _check(self, base: URL, target: URL, url: str) -> None:
+        """Refuse a target that is another site's, is less secret than the base, or is an address nobody may reach."""
+        if target.scheme not in {"http", "https"} or (base.scheme, target.scheme) == ("https", "http"):
+            raise SourceError(f"{url} redirects from {base.scheme} to {target.scheme}: refused")
+        host = target.host or ""
+        if not hosts.may_redirect(base.host or "", host, self._source.hosts):
+            raise SourceError(f"{url} redirects to another host ({host}): set base_url if that is meant")
+        # the resolver is asked for names only; to aiohttp whatever is all digits ("127.1") is an address
+        numeric = ":" in host or host.replace(".", "").isdigit()
+        if numeric and not self._options.may_reach(host, host):
+            raise SourceError(f"{url}: {_private(host, host)}")
+
+    def _headers(self, url: str, *, own: bool) -> dict[str, str]:
+        """The validators of the page, and the token, which goes to the base URL's own origin alone."""
         headers = {}
-        if self._options.token is not None and self._source.token_header is not None:
+        if own and self._options.token is not None and self._source.token_header is not None:
             headers[self._source.token_header] = f"Token {self._options.token}"
         known = self._known.get(url)
         if known is not None and known.etag is not None:
@@ -125,46 +192,40 @@ class HttpClient:
             headers["If-Modified-Since"] = known.last_modified
         return headers
 
-    async def _get(self, url: str, *, optional: bool) -> Payload | None:
-        target, host = URL(url), URL(self._options.base_url).host
-        headers = self._headers(url)
-        for _ in range(MAX_REDIRECTS):
-            self.requests += 1
-            async with self._session.get(target, headers=headers, allow_redirects=False) as response:
-                if response.status not in _REDIRECTS:
-                    return await self._answer(url, response, optional=optional)
-                target = target.join(URL(response.headers.get("Location", "")))
-            if target.host != host or target.scheme not in {"http", "https"}:
-                raise SourceError(f"{url} redirects to another host ({target.host}): set base_url if that is meant")
-        raise SourceError(f"{url}: more than {MAX_REDIRECTS} redirects")
-
     async def _answer(self, url: str, response: aiohttp.ClientResponse, *, optional: bool) -> Payload | None:
         known = self._known.get(url)
         if response.status == 304 and known is not None:  # noqa: PLR2004 - Not Modified
             self.pages.append(known)
             return Payload(url, None)
         if response.status in {429, 503}:
-            seconds = _retry_after(response.headers.get("Retry-After"))
-            raise RateLimitedError(f"{url}: HTTP {response.status}; asked to wait {seconds:.0f} s", seconds)
+            seconds = retry_after(response.headers.get("Retry-After"), self._clock.now())
+            detail = f"{url}: HTTP {response.status}; asked to wait {seconds:.0f} s"
+            raise RateLimitedError(detail, seconds, by_source=True)
         if response.status == 404 and optional:  # noqa: PLR2004 - Not Found
             return None
         if response.status != 200:  # noqa: PLR2004 - OK
             raise SourceError(f"{url}: HTTP {response.status} {response.reason}")
-        body = bytearray()
-        async for chunk in response.content.iter_chunked(256 * 1024):
-            body += chunk
-            if len(body) > MAX_BYTES:
-                raise SourceError(f"{url}: larger than {MAX_BYTES} bytes")
-        self.bytes += len(body)
-        digest = hashlib.sha256(body).hexdigest()
+        body = await self._body(url, response)
         headers = response.headers
+        digest = hashlib.sha256(body).hexdigest()
         self.pages.append(Page(url, headers.get("ETag"), headers.get("Last-Modified"), digest))
-        return Payload(url, bytes(body))
+        return Payload(url, body)
+
+    async def _body(self, url: str, response: aiohttp.ClientResponse) -> bytes:
+        """The unpacked body; the traffic counts its bytes as they came."""
+        try:
+            body = BoundedBody(response.headers.get("Content-Encoding"), self._options.max_bytes)
+            async for chunk in response.content.iter_chunked(_CHUNK):
+                self.traffic += Traffic(bytes=len(chunk))
+                body.add(chunk)
+            return body.end()
+        except SourceError as error:
+            raise SourceError(f"{url}: {error.detail}") from error
 
 
-def _retry_after(value: str | None) -> float:
-    """Seconds of a Retry-After header; a minute when it is missing or a date."""
-    return float(value) if value and re.fullmatch(r"\d{1,6}", value) else 60.0
+def _private(host: str, address: str) -> str:
+    where = f"{host} is {address}, which" if host != address else host
+    return f"{where} is not a public address: set base_url or allow_private if that is meant"
 
 
 def read_token(path: str | None) -> str | None:
@@ -178,8 +239,21 @@ def read_token(path: str | None) -> str | None:
 
 
 @asynccontextmanager
-async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A session that says who asks, and takes nothing from the environment."""
-    agent = f"launchd/{launchd.__version__} (launch tracker; one request at a time)"
-    async with aiohttp.ClientSession(headers={"User-Agent": agent}, trust_env=False) as session:
-        yield session
+async def open_session(
+    options: FetchOptions, identity: Identity, *, resolver: AbstractResolver | None = None
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session for one source that says who asks, takes nothing from the environment and keeps to `options`.
+
+    Bodies come as they were sent: `BoundedBody` unpacks them. `resolver` is guarded in the place of the system's.
+    """
+    guard = GuardedResolver(options, resolver or aiohttp.ThreadedResolver())
+    connector = aiohttp.TCPConnector(resolver=guard, limit_per_host=1)
+    timeout = aiohttp.ClientTimeout(total=None)  # each request has its own, `timeout_seconds`
+    session = aiohttp.ClientSession(
+        connector=connector, headers=identity.headers(), timeout=timeout, trust_env=False, auto_decompress=False
+    )
+    try:
+        async with session:
+            yield session
+    finally:
+        await guard.close()

@@ -1,5 +1,8 @@
-"""Launches in launches.db: what was sighted, the reconciled records, their history, and how the sources fare."""
+"""Launches in launches.db: what was sighted, the reconciled records, their history, conflicts and overrides."""
 
+import re
+import uuid
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -8,53 +11,26 @@ from launchd import sql
 from launchd.clock import Instant
 from launchd.db import Connection, Database, Row
 from launchd.errors import InvalidError, NotFoundError, StaleFenceError
+from launchd.launches import override
 from launchd.launches.ingest import Plan, Stored
-from launchd.launches.launch import Conflict, Launch, Parsed, Sighting, Status
+from launchd.launches.launch import Conflict, Launch, Sighting
+from launchd.launches.override import Override
+from launchd.launches.query import LaunchQuery, cursor, selection
 from launchd.launches.reconcile import Seen
+from launchd.launches.slips import Slips, slips
 
 _SQL = sql.statements("launches", "launches")
-_FLOWN = "('success', 'partial_failure', 'failure', 'cancelled')"
-
-
-class Page(NamedTuple):
-    """What a source answered last time: the validators of a conditional request and the digest of the body."""
-
-    url: str
-    etag: str | None
-    last_modified: str | None
-    sha256: str
-
-
-class SourceState(NamedTuple):
-    """How a source fared. `last_error` is None after a success."""
-
-    name: str
-    last_attempt: Instant | None
-    last_success: Instant | None
-    last_error: str | None
-    records: int
-    rejected: int
-
-
-class LaunchQuery(NamedTuple):
-    """Which launches to list: `upcoming` soonest first, else newest first. Text filters match parts, in any case."""
-
-    when: str | None = None
-    provider: str | None = None
-    status: str | None = None
-    source: str | None = None
-    q: str | None = None
-    since: Instant | None = None
-    until: Instant | None = None
-    limit: int = 50
-    cursor: str | None = None
+_RECORD = "id, net_earliest, body, updated_at, revision"
+# What becomes of the younger of two launches that are one, in this order.
+_MERGE = ("follow_redirects", "redirect", "move_changes", "move_overrides", "drop_overrides", "drop_launch")
 
 
 class Record(NamedTuple):
-    """A launch and when its record changed last."""
+    """A launch, when its record changed last, and how often it has changed."""
 
     launch: Launch
     updated_at: Instant
+    revision: int
 
 
 class LaunchPage(NamedTuple):
@@ -81,6 +57,25 @@ class Detail(NamedTuple):
     sightings: tuple[Seen, ...]
     history: tuple[HistoryRow, ...]
     conflicts: tuple[Conflict, ...]
+    overrides: tuple[Override, ...]
+    slips: Slips
+
+
+class OpenConflict(NamedTuple):
+    """A disagreement that is open, with the names of the launches it is about."""
+
+    conflict: Conflict
+    since: Instant
+    name: str
+    other_name: str | None
+
+
+class ChangedLaunch(NamedTuple):
+    """What changed of one launch at one moment."""
+
+    record: Record
+    at: Instant
+    rows: tuple[HistoryRow, ...]
 
 
 class LaunchStore:
@@ -113,56 +108,112 @@ class LaunchStore:
                 row = (sighting.source, sighting.source_id, one.launch_id, one.first_seen, one.seen_at, body)
                 db.execute(_SQL["put_sighting"], row)
             for young, old in plan.merged:
-                for step in ("follow_redirects", "redirect", "move_changes", "drop_launch"):
+                for step in _MERGE:
                     db.execute(_SQL[step], {"young": young, "old": old})
-            db.executemany(_SQL["put_launch"], (_launch_row(launch, now) for launch in plan.launches))
-            db.executemany(_SQL["put_change"], (msgspec.structs.astuple(one) for one in plan.changes))
+            overrides = _overrides(db)
+            rows = override.visible(plan.changes, overrides)
+            for launch in plan.launches:
+                given = overrides.get(launch.id, ())
+                before = db.execute(_SQL["bodies"], (launch.id,)).fetchone() if given else None
+                served = _put_launch(db, launch, given, now)
+                if before is not None:  # a merge may have brought it an override
+                    was = msgspec.json.decode(before["body"], type=Launch)
+                    rows += override.changes(was, served, [one.field for one in given], now)
+            db.executemany(_SQL["put_change"], (msgspec.structs.astuple(one) for one in rows))
             _put_conflicts(db, plan, now)
 
         await self._db.write(act)
 
-    async def pages(self, source: str, revision: int) -> dict[str, Page]:
-        """What the last successful pull of a source was answered, by URL; empty after a change of its parser."""
-        rows = await self._db.write(lambda db: db.execute(_SQL["pages"], (source, revision)).fetchall())
-        return {row["url"]: Page(row["url"], row["etag"], row["last_modified"], row["sha256"]) for row in rows}
+    # --- for operators ---
 
-    async def succeeded(self, source: str, revision: int, pages: list[Page], parsed: Parsed, now: Instant) -> None:
-        """Remember a pull that is stored: only now may the next one be conditional on it."""
+    async def override(self, launch_id: str, given: Sequence[Override], now: Instant) -> Detail:
+        """Set fields of a launch, in the place of what its sources say, until that is taken back.
 
-        def act(db: Connection) -> None:
-            db.execute(_SQL["drop_pages"], (source,))
-            db.executemany(
-                _SQL["put_page"],
-                [(source, page.url, revision, page.etag, page.last_modified, page.sha256) for page in pages],
-            )
-            counts = {"records": len(parsed.sightings), "rejected": len(parsed.rejections)}
-            db.execute(_SQL["attempt_succeeded"], {"name": source, "at": now, **counts})
+        Raises NotFoundError, and InvalidError when the window would end before it starts.
+        """
 
-        await self._db.write(act)
+        def act(db: Connection) -> str:
+            found = _resolved(db, launch_id)
+            for one in given:
+                row = (found, one.field, one.encoded(), one.actor, one.reason, one.at)
+                db.execute(_SQL["put_override"], row)
+            override.check_window(_reapply(db, found, [one.field for one in given], now))
+            return found
 
-    async def unchanged(self, source: str, now: Instant) -> None:
-        """Remember that a source answered, with nothing new."""
-        await self._db.write(lambda db: db.execute(_SQL["attempt_unchanged"], {"name": source, "at": now}))
+        return await self.get(await self._db.write(act))
 
-    async def failed(self, source: str, error: str, now: Instant) -> None:
-        """Remember that a source could not be read."""
-        values = {"name": source, "at": now, "error": error}
-        await self._db.write(lambda db: db.execute(_SQL["attempt_failed"], values))
+    async def take_back(self, launch_id: str, fields: Sequence[str], now: Instant) -> tuple[Detail, tuple[str, ...]]:
+        """Let the sources speak again for these fields (none: for all that are set); the launch and the fields.
+
+        Raises NotFoundError when one of them is not set.
+        """
+
+        def act(db: Connection) -> tuple[str, tuple[str, ...]]:
+            found = _resolved(db, launch_id)
+            known = [row["field"] for row in db.execute(_SQL["overrides_of"], (found,))]
+            missing = [field for field in fields if field not in known]
+            if missing or not known:
+                raise NotFoundError(f"launch {found} has no override of {', '.join(missing) or 'any field'}")
+            gone = tuple(fields or known)
+            db.executemany(_SQL["drop_override"], [(found, field) for field in gone])
+            _reapply(db, found, gone, now)
+            return found, gone
+
+        found, gone = await self._db.write(act)
+        return await self.get(found), gone
 
     # --- for those who ask ---
 
-    async def sources(self) -> dict[str, SourceState]:
-        """How each source that was ever tried fared."""
-        return {row["name"]: SourceState(*row) for row in await self._db.read(_SQL["sources"])}
-
     async def list(self, query: LaunchQuery, now: Instant) -> LaunchPage:
         """Launches by NET; raises InvalidError for a filter that cannot be meant."""
-        where, values, order = _filters(query, now)
-        statement = f"SELECT body, updated_at, net_earliest, id FROM launches WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - the parts are constants of this module
-        rows = await self._db.read(statement, [*values, query.limit + 1])
+        wanted = selection(query, now)
+        most = -1 if query.limit is None else query.limit + 1  # SQLite takes -1 for no limit
+        statement = f"SELECT {_RECORD} FROM launches WHERE {wanted.where} ORDER BY {wanted.order} LIMIT ?"  # noqa: S608 - the parts are constants of query.py
+        rows = await self._db.read(statement, [*wanted.values, most])
         items = tuple(_record(row) for row in rows[: query.limit])
-        more = len(rows) > query.limit
-        return LaunchPage(items, f"{rows[query.limit - 1]['net_earliest']}~{items[-1].launch.id}" if more else None)
+        more = query.limit is not None and len(rows) > query.limit
+        return LaunchPage(items, cursor(rows[len(items) - 1]["net_earliest"], items[-1].launch.id) if more else None)
+
+    async def changed(self, query: LaunchQuery, now: Instant) -> tuple[ChangedLaunch, ...]:
+        """What changed last, the newest first, of the launches that a query selects; its limit counts moments."""
+        wanted = selection(query, now)
+        moments = (
+            f"SELECT {_RECORD}, seen_at FROM launches JOIN (SELECT DISTINCT launch_id, seen_at FROM changes)"  # noqa: S608 - the same
+            f" ON launch_id = launches.id WHERE {wanted.where} ORDER BY seen_at DESC, launches.id DESC LIMIT ?"
+        )
+        found = []
+        for row in await self._db.read(moments, [*wanted.values, -1 if query.limit is None else query.limit]):
+            rows = await self._db.read(_SQL["changes_at"], (row["id"], row["seen_at"]))
+            found.append(ChangedLaunch(_record(row), row["seen_at"], tuple(HistoryRow(*one) for one in rows)))
+        return tuple(found)
+
+    async def feed_id(self) -> str:
+        """The UUID of this database's feed of changes."""
+        row = await self._db.read_one(_SQL["feed"])
+        return str(uuid.UUID(hex=row["id"] if row else "", version=4))
+
+    async def conflicts(
+        self, *, kind: str | None, source: str | None, limit: int, after: str | None
+    ) -> tuple[tuple[OpenConflict, ...], str | None]:
+        """The open disagreements, the newest first, and the cursor of the next page; raises InvalidError."""
+        since, launch_id, after_kind, other_id = _conflict_cursor(after)
+        values = {
+            "kind": kind,
+            "source": None if source is None else f'$."{source}"',
+            "since": since,
+            "launch_id": launch_id,
+            "after_kind": after_kind,
+            "other_id": other_id,
+            "limit": limit + 1,
+        }
+        rows = await self._db.read(_SQL["open_conflicts"], values)
+        items = tuple(
+            OpenConflict(_conflict(row, row["launch_id"]), row["since"], row["name"], row["other_name"])
+            for row in rows[:limit]
+        )
+        last = rows[limit - 1] if len(rows) > limit else None
+        parts = ("since", "launch_id", "kind", "other_id")
+        return items, None if last is None else "~".join(str(last[part]) for part in parts)
 
     async def get(self, launch_id: str) -> Detail:
         """One launch by its id, or by one that was merged into it; raises NotFoundError."""
@@ -175,19 +226,16 @@ class LaunchStore:
         sightings = await self._db.read(_SQL["sightings_of"], (launch_id,))
         changes = await self._db.read(_SQL["changes_of"], (launch_id,))
         conflicts = await self._db.read(_SQL["conflicts_of"], {"id": launch_id})
+        overrides = await self._db.read(_SQL["overrides_of"], (launch_id,))
+        record = _record(row)
+        history = tuple(HistoryRow(*one) for one in changes)
         return Detail(
-            _record(row),
+            record,
             tuple(_seen(one, launch_id) for one in sightings),
-            tuple(HistoryRow(*one) for one in changes),
-            tuple(
-                Conflict(
-                    launch_id=launch_id,
-                    kind=one["kind"],
-                    values=msgspec.json.decode(one["evidence"]),
-                    other_id=one["other_id"] or None,
-                )
-                for one in conflicts
-            ),
+            history,
+            tuple(_conflict(one, launch_id) for one in conflicts),
+            tuple(_override(one) for one in overrides),
+            slips(history, record.launch.net),
         )
 
 
@@ -207,14 +255,67 @@ def _seen(row: Row, launch_id: str | None = None) -> Seen:
 
 
 def _record(row: Row) -> Record:
-    return Record(msgspec.json.decode(row["body"], type=Launch), row["updated_at"])
+    return Record(msgspec.json.decode(row["body"], type=Launch), row["updated_at"], row["revision"])
 
 
-def _launch_row(launch: Launch, now: Instant) -> tuple[object, ...]:
-    net = launch.net
+def _override(row: Row) -> Override:
+    value = override.decoded(row["field"], row["value"])
+    return Override(row["field"], value, row["actor"], row["reason"], row["at"])
+
+
+def _conflict(row: Row, launch_id: str) -> Conflict:
+    values = msgspec.json.decode(row["evidence"])
+    return Conflict(launch_id=launch_id, kind=row["kind"], values=values, other_id=row["other_id"] or None)
+
+
+def _resolved(db: Connection, launch_id: str) -> str:
+    """The id of a launch, or of the one it was merged into; raises NotFoundError."""
+    if db.execute(_SQL["bodies"], (launch_id,)).fetchone() is not None:
+        return launch_id
+    target = db.execute(_SQL["redirected"], (launch_id,)).fetchone()
+    if target is None:
+        raise NotFoundError(f"no launch {launch_id}")
+    return str(target["to_id"])
+
+
+def _overrides(db: Connection) -> dict[str, list[Override]]:
+    """All overrides, by launch: there are as many as operators have set by hand."""
+    found: dict[str, list[Override]] = {}
+    for row in db.execute(_SQL["all_overrides"]).fetchall():
+        found.setdefault(row["launch_id"], []).append(_override(row))
+    return found
+
+
+def _put_launch(db: Connection, launch: Launch, overrides: Sequence[Override], now: Instant) -> Launch:
+    """Write a record as the sources have it, and as operators want it served; the latter."""
+    served = override.apply(launch, overrides)
+    net = served.net
     earliest, latest = (net.earliest, net.latest) if net else (None, None)
-    status = launch.status.value if launch.status else None
-    return (launch.id, earliest, latest, status, launch.provider, launch.name, now, msgspec.json.encode(launch))
+    status = served.status.value if served.status else None
+    reconciled = msgspec.json.encode(launch) if overrides else None
+    columns = (served.id, earliest, latest, status, served.provider, served.name, now)
+    db.execute(_SQL["put_launch"], (*columns, msgspec.json.encode(served), reconciled))
+    return served
+
+
+def _reapply(db: Connection, launch_id: str, fields: Sequence[str], now: Instant) -> Launch:
+    """Serve a launch with its present overrides, and tell what became of these fields in its history."""
+    row = db.execute(_SQL["bodies"], (launch_id,)).fetchone()
+    before, reconciled = (msgspec.json.decode(row[name], type=Launch) for name in ("body", "reconciled"))
+    overrides = [_override(one) for one in db.execute(_SQL["overrides_of"], (launch_id,)).fetchall()]
+    served = _put_launch(db, reconciled, overrides, now)
+    rows = override.changes(before, served, fields, now)
+    db.executemany(_SQL["put_change"], (msgspec.structs.astuple(one) for one in rows))
+    return served
+
+
+def _conflict_cursor(text: str | None) -> tuple[int | None, str, str, str]:
+    if text is None:
+        return None, "", "", ""
+    parts = text.split("~")
+    if len(parts) != 4 or not re.fullmatch(r"[0-9]{1,18}", parts[0]):  # noqa: PLR2004 - as many as the key has columns
+        raise InvalidError("cursor: expected the `next` of an earlier page")
+    return int(parts[0]), parts[1], parts[2], parts[3]
 
 
 def _put_conflicts(db: Connection, plan: Plan, now: Instant) -> None:
@@ -228,46 +329,3 @@ def _put_conflicts(db: Connection, plan: Plan, now: Instant) -> None:
     for one in plan.conflicts:
         evidence = msgspec.json.encode(one.values, order="sorted")
         db.execute(_SQL["put_conflict"], (one.launch_id, one.kind, one.other_id or "", evidence, now))
-
-
-def _filters(query: LaunchQuery, now: Instant) -> tuple[str, list[object], str]:  # noqa: C901 - one line a filter
-    parts, values = ["1"], list[object]()
-
-    def need(condition: str, *given: object) -> None:
-        parts.append(condition)
-        values.extend(given)
-
-    if query.when not in (None, "upcoming", "past"):
-        raise InvalidError(f"when: expected upcoming or past, got {query.when!r}")
-    upcoming = f"(coalesce(status, '') NOT IN {_FLOWN} AND net_latest >= ?)"
-    if query.when is not None:
-        need(upcoming if query.when == "upcoming" else f"NOT {upcoming}", now)
-    if query.status is not None:
-        if query.status not in set(Status):
-            raise InvalidError(f"status: expected one of {', '.join(Status)}, got {query.status!r}")
-        need("status = ?", query.status)
-    for column, text in (("provider", query.provider), ("name", query.q)):
-        if text is not None:
-            need(f"{column} LIKE ? ESCAPE '\\'", f"%{_escaped(text)}%")
-    if query.source is not None:
-        need("id IN (SELECT launch_id FROM sightings WHERE source = ?)", query.source)
-    if query.since is not None:
-        need("net_latest >= ?", query.since)
-    if query.until is not None:
-        need("net_earliest <= ?", query.until)
-    ascending = query.when == "upcoming"
-    if query.cursor is not None:
-        need(f"(net_earliest, id) {'>' if ascending else '<'} (?, ?)", *_cursor(query.cursor))
-    way = "ASC" if ascending else "DESC"
-    return " AND ".join(parts), values, f"net_earliest {way}, id {way}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _cursor(text: str) -> tuple[int, str]:
-    instant, _, launch_id = text.partition("~")
-    if not instant.lstrip("-").isdigit() or not launch_id:
-        raise InvalidError("cursor: expected the `next` of an earlier page")
-    return int(instant), launch_id

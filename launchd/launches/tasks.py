@@ -1,21 +1,26 @@
-"""The tasks of launch data: `scrape_launch_data` on its schedule, `manual_refresh` on demand."""
+"""The tasks of launch data: `scrape_launch_data` on its schedule, `manual_refresh` and `replay_source` on demand."""
 
 import asyncio
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import structlog
 
-from launchd.clock import Clock, format_instant
+from launchd.clock import SECOND, Clock, format_instant
 from launchd.config import SourceConfig
-from launchd.errors import InvalidError, SourceError
+from launchd.errors import InvalidError, NotFoundError, SourceError
 from launchd.job import IdMaker
-from launchd.launches.fetch import FetchOptions, HttpClient, RateLimiter, open_session, read_token
+from launchd.launches.circuit import Circuit, CircuitState
+from launchd.launches.fetch import FetchOptions, HttpClient, Identity, RateLimitedError, open_session, read_token
 from launchd.launches.ingest import plan
 from launchd.launches.launch import Parsed
+from launchd.launches.rate import RateLimiter
+from launchd.launches.source_store import Attempt, KeptPayload, Page, SourceStore, Traffic
 from launchd.launches.sources import SOURCES
-from launchd.launches.sources.source import Source
-from launchd.launches.store import LaunchStore, Page
+from launchd.launches.sources.source import Payload, Source
+from launchd.launches.store import LaunchStore
 from launchd.task import Context, Retry, Task, task
 
 _log = structlog.get_logger("launchd.scrape")
@@ -27,17 +32,35 @@ class _Pulled(NamedTuple):
     """A source's answer. `parsed` is None when it has not changed."""
 
     source: Source
+    attempt: Attempt
     pages: list[Page]
     parsed: Parsed | None
     statistics: dict[str, Any]
 
 
+class _Failure(NamedTuple):
+    """A source that could not be read, and for how many seconds it is left alone."""
+
+    source: str
+    error: str
+    retry_after: float | None
+
+
 class Tracker:
     """Scrapes the configured sources into the store. Its lock is the caller's: one scrape at a time."""
 
-    def __init__(self, store: LaunchStore, config: Mapping[str, SourceConfig], clock: Clock) -> None:
+    def __init__(
+        self,
+        store: LaunchStore,
+        sources: SourceStore,
+        config: Mapping[str, SourceConfig],
+        clock: Clock,
+        identity: Identity,
+    ) -> None:
         self._store = store
+        self._sources = sources
         self._clock = clock
+        self._identity = identity
         self._config = {name: config.get(name, SourceConfig()) for name in SOURCES}
         self._limiters = {
             name: RateLimiter(self._config[name].rate or source.rate, clock) for name, source in SOURCES.items()
@@ -60,7 +83,7 @@ class Tracker:
 
     async def health(self) -> tuple[bool, str]:
         """Whether every enabled source answered last time, and when each did."""
-        states = await self._store.sources()
+        states = await self._sources.states()
         well, words = True, []
         for name in self.enabled():
             state = states.get(name)
@@ -81,9 +104,7 @@ class Tracker:
         """
         self.check_sources(names or [])
         chosen = [SOURCES[name] for name in (self.enabled() if names is None else dict.fromkeys(names))]
-        async with open_session() as session:
-            pulls = [self._pull(session, source, force=force) for source in chosen]
-            results = await asyncio.gather(*pulls)
+        results = await asyncio.gather(*(self._pull(source, force=force) for source in chosen))
         pulled = [one for one in results if isinstance(one, _Pulled)]
         ctx.progress(1, 2, "fetched")
         await self._ingest(ctx, pulled)
@@ -94,84 +115,173 @@ class Tracker:
         for name, numbers in statistics.items():
             ctx.log.info("source_done" if "error" not in numbers else "source_failed", source=name, **numbers)
         if failures and not pulled:
+            # those that are to be left alone for longer are not asked by the retry
             waits = [one.retry_after for one in failures.values() if one.retry_after is not None]
             reason = "; ".join(one.error for one in failures.values())
-            raise Retry(f"no source could be read: {reason}", after=max(waits) if waits else None)
+            raise Retry(f"no source could be read: {reason}", after=min(waits) if waits else None)
         return {"sources": statistics}
 
-    async def _pull(self, session: Any, source: Source, *, force: bool) -> "_Pulled | _Failure":  # noqa: ANN401 - only fetch.py knows HTTP's types
-        started = self._clock.monotonic()
-        config = self._config[source.name]
+    async def replay(self, ctx: Context, name: str) -> dict[str, Any]:
+        """Read the payloads that are kept of a source again, as if they had just come; the statistics.
+
+        Raises InvalidError for an unknown source, NotFoundError when nothing is kept, SourceError when the payloads
+        cannot be parsed.
+        """
+        self.check_sources([name])
+        source = SOURCES[name]
+        kept = await self._sources.payloads(name)
+        if not kept:
+            raise NotFoundError(f"nothing is kept of {name}: refresh it first")
+        payloads = await asyncio.to_thread(lambda: [Payload(url, zlib.decompress(body)) for url, body in kept])
+        reading = await _parse(source, payloads)
+        if reading.parsed is None:
+            raise SourceError(reading.trouble or "")
+        statistics: dict[str, Any] = {"replayed": True}
+        await self._apply(ctx, [(name, reading.parsed, statistics)])
+        await self._sources.replayed(name, _records(reading.parsed))
+        ctx.log.info("source_replayed", source=name, **statistics)
+        return {"sources": {name: statistics}}
+
+    async def _pull(self, source: Source, *, force: bool) -> _Pulled | _Failure:
+        """Fetch and parse one source, unless its circuit is open; what was asked of it is counted in any case."""
+        circuit, error = await self._sources.circuit(source.name)
+        now = self._clock.now()
+        if not force and circuit.retry_at is not None and circuit.state(now) is CircuitState.OPEN:
+            until = format_instant(circuit.retry_at)
+            detail = f"{source.name}: left alone until {until} after {circuit.failures} failures in a row: {error}"
+            return _Failure(source.name, detail, (circuit.retry_at - now) / SECOND)
+        clients: list[HttpClient] = []
         try:
-            options = FetchOptions(
-                config.base_url or source.base_url, config.timeout_seconds, read_token(config.token_file)
-            )
-            known = {} if force else await self._store.pages(source.name, source.revision)
-            client = HttpClient(session, source, options, self._limiters[source.name], known)
-            payloads = await source.pull(client)
-            bodies = [payload.body for payload in payloads]
-            if not client.unchanged() and None in bodies:  # some pages changed: the others are needed as well
-                client = HttpClient(session, source, options, self._limiters[source.name], {})
-                bodies = [payload.body for payload in await source.pull(client)]
-        except SourceError as error:
-            await self._store.failed(source.name, error.detail, self._clock.now())
-            return _Failure(source.name, error.detail, getattr(error, "retry_after_seconds", None))
-        statistics: dict[str, Any] = {"requests": client.requests, "bytes": client.bytes}
-        if client.unchanged():
-            parsed = None
-        else:
-            parsed, trouble = await _parse(source, [body for body in bodies if body is not None])
-            if trouble is not None:
-                await self._store.failed(source.name, trouble, self._clock.now())
-                return _Failure(source.name, trouble, None)
-        statistics["seconds"] = round(self._clock.monotonic() - started, 3)
-        return _Pulled(source, client.pages, parsed, statistics)
+            payloads = await self._fetch(source, clients, force=force)
+        except RateLimitedError as limited:
+            if not limited.by_source:  # our own measure: the source is not to blame
+                await self._sources.failed(self._attempt(source, clients), limited.detail, circuit)
+                return _Failure(source.name, limited.detail, limited.retry_after_seconds)
+            return await self._failed(source, clients, circuit, limited.detail, limited.retry_after_seconds)
+        except SourceError as failure:
+            return await self._failed(source, clients, circuit, failure.detail)
+        reading = _Reading(None) if clients[-1].unchanged() else await _parse(source, payloads)
+        if reading.worth_keeping:
+            await self._keep(source, payloads)
+        if reading.trouble is not None:
+            return await self._failed(source, clients, circuit, reading.trouble, broken=reading.worth_keeping)
+        attempt = self._attempt(source, clients)
+        requests, size, seconds = attempt.traffic
+        statistics = {"requests": requests, "bytes": size, "seconds": round(seconds, 3)}
+        return _Pulled(source, attempt, clients[-1].pages, reading.parsed, statistics)
+
+    async def _failed(
+        self,
+        source: Source,
+        clients: Sequence[HttpClient],
+        circuit: Circuit,
+        error: str,
+        asked_to_wait: float | None = None,
+        *,
+        broken: bool = False,
+    ) -> _Failure:
+        """Remember a failure; a parser of ours that is `broken` is not the source's and leaves its circuit alone."""
+        attempt = self._attempt(source, clients)
+        after = circuit if broken else circuit.failed(attempt.at, asked_to_wait)
+        await self._sources.failed(attempt, error, after)
+        return _Failure(source.name, error, asked_to_wait)
+
+    def _attempt(self, source: Source, clients: Sequence[HttpClient]) -> Attempt:
+        traffic = sum((client.traffic for client in clients), Traffic())
+        return Attempt(source.name, self._clock.now(), traffic)
+
+    async def _fetch(self, source: Source, clients: list[HttpClient], *, force: bool) -> list[Payload]:
+        """The payloads of a source; the last of `clients` is the one that read them. Raises SourceError."""
+        config = self._config[source.name]
+        base_url = config.base_url or source.base_url
+        options = FetchOptions(
+            base_url,
+            config.timeout_seconds,
+            token=read_token(config.token_file),
+            trusted_host=urlsplit(base_url).hostname if config.base_url else None,
+            allow_private=config.allow_private,
+        )
+        known = {} if force else await self._sources.pages(source.name, source.revision)
+        async with open_session(options, self._identity) as session:
+
+            def client(conditions: Mapping[str, Page]) -> HttpClient:
+                limiter = self._limiters[source.name]
+                clients.append(
+                    HttpClient(session, source, options, limiter=limiter, known=conditions, clock=self._clock)
+                )
+                return clients[-1]
+
+            payloads = await source.pull(client(known))
+            if not clients[-1].unchanged() and any(one.body is None for one in payloads):
+                payloads = await source.pull(client({}))  # some pages changed: the others are needed as well
+        return payloads
+
+    async def _keep(self, source: Source, payloads: Sequence[Payload]) -> None:
+        """Keep what was fetched for a replay, compressed off the loop."""
+        read = [(one.url, one.body) for one in payloads if one.body is not None]
+        kept = await asyncio.to_thread(
+            lambda: [KeptPayload(url, len(body), zlib.compress(body)) for url, body in read],
+        )
+        await self._sources.keep(source.name, kept, self._clock.now())
 
     async def _ingest(self, ctx: Context, pulled: Sequence[_Pulled]) -> None:
         """Store what changed, in one transaction; remember the pages only after it."""
-        now = self._clock.now()
         fresh = [(one, one.parsed) for one in pulled if one.parsed is not None]
         if fresh:
-            sightings = [sighting for _, parsed in fresh for sighting in parsed.sightings]
-            stored = await self._store.stored()
-            made = await asyncio.to_thread(plan, stored, sightings, self._priorities, now, lambda: self._new_id(now))
-            await self._store.apply(made, ctx.fence, now)
-            for one, parsed in fresh:
-                name = one.source.name
-                one.statistics.update(_counts(parsed))
-                one.statistics.update(
-                    created=made.created[name],
-                    updated=made.updated[name],
-                    unchanged=made.unchanged[name],
-                    conflicts=sum(name in conflict.values for conflict in made.conflicts),
-                )
-                await self._store.succeeded(name, one.source.revision, one.pages, parsed, now)
+            await self._apply(ctx, [(one.source.name, parsed, one.statistics) for one, parsed in fresh])
+        for one, parsed in fresh:
+            await self._sources.succeeded(one.attempt, one.source.revision, one.pages, _records(parsed))
         for one in pulled:
             if one.parsed is None:
                 one.statistics.update(not_modified=True, fetched=0, parsed=0, rejected=0)
                 one.statistics.update(created=0, updated=0, conflicts=0)
-                await self._store.unchanged(one.source.name, now)
+                await self._sources.unchanged(one.attempt)
+
+    async def _apply(self, ctx: Context, read: Sequence[tuple[str, Parsed, dict[str, Any]]]) -> None:
+        """Store what sources say (name, content, its statistics, which are filled), in one transaction."""
+        now = self._clock.now()
+        sightings = [sighting for _, parsed, _ in read for sighting in parsed.sightings]
+        stored = await self._store.stored()
+        made = await asyncio.to_thread(plan, stored, sightings, self._priorities, now, lambda: self._new_id(now))
+        await self._store.apply(made, ctx.fence, now)
+        for name, parsed, statistics in read:
+            statistics.update(_counts(parsed))
+            statistics.update(
+                created=made.created[name],
+                updated=made.updated[name],
+                unchanged=made.unchanged[name],
+                conflicts=sum(name in conflict.values for conflict in made.conflicts),
+            )
 
 
-async def _parse(source: Source, bodies: Sequence[bytes]) -> tuple[Parsed, str | None]:
-    """What the source's parser makes of the bodies, off the loop, and what is wrong when it is nothing."""
+class _Reading(NamedTuple):
+    """What a parser made of payloads: None where they say nothing new, and what is wrong when they say nothing at all.
+
+    What was read is worth keeping, and so is what only our parser's own failure left unread.
+    """
+
+    parsed: Parsed | None
+    trouble: str | None = None
+    worth_keeping: bool = False
+
+
+async def _parse(source: Source, payloads: Sequence[Payload]) -> _Reading:
+    """Run the source's parser off the loop."""
+    bodies = [payload.body for payload in payloads if payload.body is not None]
     try:
         parsed = await asyncio.to_thread(source.parse, bodies)
     except Exception as error:  # noqa: BLE001 - a broken parser is this source's trouble alone
         _log.exception("parser_failed", source=source.name)
-        return Parsed(()), f"{source.name}: its parser failed: {type(error).__name__}: {error}"
+        trouble = f"{source.name}: its parser failed: {type(error).__name__}: {error}"
+        return _Reading(None, trouble, worth_keeping=True)
     if parsed.sightings or not parsed.rejections:
-        return parsed, None
+        return _Reading(parsed, worth_keeping=True)
     first = parsed.rejections[0]
-    return parsed, f"{source.name}: nothing could be read; {first.record}: {first.reason}"
+    return _Reading(None, f"{source.name}: nothing could be read; {first.record}: {first.reason}")
 
 
-class _Failure(NamedTuple):
-    """A source that could not be read, and how long it asked to be left alone."""
-
-    source: str
-    error: str
-    retry_after: float | None
+def _records(parsed: Parsed) -> tuple[int, int]:
+    return len(parsed.sightings), len(parsed.rejections)
 
 
 def _counts(parsed: Parsed) -> dict[str, Any]:
@@ -203,4 +313,9 @@ def launch_tasks(tracker: Tracker) -> tuple[Task, ...]:
         """Scrape now, whatever the schedule; `force` reads unchanged payloads again."""
         return await tracker.scrape(ctx, sources, force=force)
 
-    return scrape_launch_data, manual_refresh
+    @task(queue="scraping", lock=LOCK, max_retries=0, timeout=900)
+    async def replay_source(ctx: Context, *, source: str) -> dict[str, Any]:
+        """Read the last payloads of a source again without asking it, as after a fix of its parser."""
+        return await tracker.replay(ctx, source)
+
+    return scrape_launch_data, manual_refresh, replay_source

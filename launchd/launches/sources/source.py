@@ -34,7 +34,8 @@ class Source:
     """One upstream of launch data.
 
     `rate` ("15/h") and `priority` (higher wins) are defaults that the configuration may change. `revision` grows when
-    the parser changes, so that unchanged payloads are read again. `attribution` is served with the data.
+    the parser changes, so that unchanged payloads are read again. `attribution` is served with the data. `hosts` are
+    those that the base URL may redirect to beside its own site.
     """
 
     name: str
@@ -47,3 +48,4 @@ class Source:
     parse: Callable[[Sequence[bytes]], Parsed]
     revision: int = 1
     token_header: str | None = None
+    hosts: tuple[str, ...] = ()

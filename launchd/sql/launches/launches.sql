@@ -1,17 +1,23 @@
 -- name: all_sightings
 SELECT source, source_id, launch_id, first_seen, seen_at, body FROM sightings
 -- name: all_launches
-SELECT body FROM launches
+-- as the sources have them: what they say next is compared with that, not with an operator's word
+SELECT coalesce(reconciled, body) AS body FROM launches
 -- name: put_sighting
 INSERT INTO sightings (source, source_id, launch_id, first_seen, seen_at, body) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (source, source_id) DO UPDATE
 SET launch_id = excluded.launch_id, seen_at = excluded.seen_at, body = excluded.body
 -- name: put_launch
-INSERT INTO launches (id, net_earliest, net_latest, status, provider, name, updated_at, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+-- the revision counts visible changes only: when a value was last seen is none
+INSERT INTO launches (id, net_earliest, net_latest, status, provider, name, updated_at, body, reconciled)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET net_earliest = excluded.net_earliest, net_latest = excluded.net_latest,
-  status = excluded.status, provider = excluded.provider, name = excluded.name, updated_at = excluded.updated_at,
-  body = excluded.body
+  status = excluded.status, provider = excluded.provider, name = excluded.name,
+  updated_at = iif(json_remove(CAST(launches.body AS TEXT), '$.provenance')
+    = json_remove(CAST(excluded.body AS TEXT), '$.provenance'), launches.updated_at, excluded.updated_at),
+  revision = launches.revision + (json_remove(CAST(launches.body AS TEXT), '$.provenance')
+    <> json_remove(CAST(excluded.body AS TEXT), '$.provenance')),
+  body = excluded.body, reconciled = excluded.reconciled
 -- name: put_change
 INSERT INTO changes (launch_id, field, old, new, source, seen_at) VALUES (?, ?, ?, ?, ?, ?)
 -- name: put_conflict
@@ -27,6 +33,12 @@ INSERT INTO redirects (id, to_id) VALUES (:young, :old) ON CONFLICT (id) DO UPDA
 UPDATE redirects SET to_id = :old WHERE to_id = :young
 -- name: move_changes
 UPDATE changes SET launch_id = :old WHERE launch_id = :young
+-- name: move_overrides
+-- where both have one, the older launch's stays
+INSERT OR IGNORE INTO overrides (launch_id, field, value, actor, reason, at)
+SELECT :old, field, value, actor, reason, at FROM overrides WHERE launch_id = :young
+-- name: drop_overrides
+DELETE FROM overrides WHERE launch_id = :young
 -- name: drop_launch
 DELETE FROM launches WHERE id = :young
 -- name: redirected
@@ -35,28 +47,35 @@ SELECT to_id FROM redirects WHERE id = ?
 SELECT fence FROM fences
 -- name: raise_fence
 INSERT INTO fences (one, fence) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET fence = max(fence, excluded.fence)
--- name: pages
-SELECT url, etag, last_modified, sha256 FROM pages WHERE source = ? AND revision = ?
--- name: drop_pages
-DELETE FROM pages WHERE source = ?
--- name: put_page
-INSERT INTO pages (source, url, revision, etag, last_modified, sha256) VALUES (?, ?, ?, ?, ?, ?)
--- name: attempt_failed
-INSERT INTO sources (name, last_attempt, last_error) VALUES (:name, :at, :error)
-ON CONFLICT (name) DO UPDATE SET last_attempt = :at, last_error = :error
--- name: attempt_unchanged
-UPDATE sources SET last_attempt = :at, last_success = :at, last_error = NULL WHERE name = :name
--- name: attempt_succeeded
-INSERT INTO sources (name, last_attempt, last_success, records, rejected) VALUES (:name, :at, :at, :records, :rejected)
-ON CONFLICT (name) DO UPDATE SET last_attempt = :at, last_success = :at, last_error = NULL, records = :records,
-  rejected = :rejected
--- name: sources
-SELECT name, last_attempt, last_success, last_error, records, rejected FROM sources
 -- name: get
-SELECT body, updated_at FROM launches WHERE id = ?
+SELECT body, updated_at, revision FROM launches WHERE id = ?
 -- name: sightings_of
 SELECT source, source_id, first_seen, seen_at, body FROM sightings WHERE launch_id = ? ORDER BY source, source_id
 -- name: changes_of
 SELECT field, old, new, source, seen_at FROM changes WHERE launch_id = ? ORDER BY id
 -- name: conflicts_of
 SELECT kind, other_id, evidence, since FROM conflicts WHERE launch_id = :id OR other_id = :id
+-- name: bodies
+SELECT body, coalesce(reconciled, body) AS reconciled FROM launches WHERE id = ?
+-- name: overrides_of
+SELECT field, value, actor, reason, at FROM overrides WHERE launch_id = ? ORDER BY field
+-- name: all_overrides
+SELECT launch_id, field, value, actor, reason, at FROM overrides ORDER BY launch_id, field
+-- name: put_override
+INSERT INTO overrides (launch_id, field, value, actor, reason, at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (launch_id, field) DO UPDATE SET value = excluded.value, actor = excluded.actor,
+  reason = excluded.reason, at = excluded.at
+-- name: drop_override
+DELETE FROM overrides WHERE launch_id = ? AND field = ?
+-- name: open_conflicts
+-- keyset on (since, launch_id, kind, other_id), the newest first
+SELECT c.launch_id, c.kind, c.other_id, c.evidence, c.since, a.name, b.name AS other_name
+FROM conflicts AS c JOIN launches AS a ON a.id = c.launch_id LEFT JOIN launches AS b ON b.id = c.other_id
+WHERE (:kind IS NULL OR c.kind = :kind)
+  AND (:source IS NULL OR json_extract(CAST(c.evidence AS TEXT), :source) IS NOT NULL)
+  AND (:since IS NULL OR (c.since, c.launch_id, c.kind, c.other_id) < (:since, :launch_id, :after_kind, :other_id))
+ORDER BY c.since DESC, c.launch_id DESC, c.kind DESC, c.other_id DESC LIMIT :limit
+-- name: changes_at
+SELECT field, old, new, source, seen_at FROM changes WHERE launch_id = ? AND seen_at = ? ORDER BY id
+-- name: feed
+SELECT id FROM feeds

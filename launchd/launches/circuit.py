@@ -1,0 +1,46 @@
+"""When a source that fails is asked again. Pure: a circuit is a value, each outcome gives the next one.
+
+Closed: it is asked. Open: it is left alone until `retry_at`. Half open: `retry_at` has passed, the next pull decides.
+A source that says Retry-After is left alone for as long as it asked, from its first failure on. Only a forced refresh
+asks while the circuit is open.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from launchd.clock import DAY, MINUTE, SECOND, Instant
+
+# So many failures in a row open the circuit, for the first pause; each further one doubles it, up to the longest.
+THRESHOLD = 5
+FIRST_PAUSE, LONGEST_PAUSE = 15 * MINUTE, DAY
+
+
+class CircuitState(StrEnum):
+    """Whether a source is asked."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Circuit(NamedTuple):
+    """`failures` in a row, and when the source is asked again (None: at once)."""
+
+    failures: int = 0
+    retry_at: Instant | None = None
+
+    def state(self, now: Instant) -> CircuitState:
+        """The state at an instant; a `retry_at` further off than any pause is a clock that went back: half open."""
+        if self.retry_at is None:
+            return CircuitState.CLOSED
+        return CircuitState.OPEN if now < self.retry_at <= now + LONGEST_PAUSE else CircuitState.HALF_OPEN
+
+    def failed(self, now: Instant, asked_to_wait: float | None = None) -> "Circuit":
+        """After one more failure; `asked_to_wait` is the seconds of the source's Retry-After."""
+        failures = self.failures + 1
+        pause = 0
+        if failures >= THRESHOLD:
+            pause = min(FIRST_PAUSE << min(failures - THRESHOLD, 16), LONGEST_PAUSE)
+        if asked_to_wait is not None:
+            pause = max(pause, min(int(asked_to_wait * SECOND), LONGEST_PAUSE))
+        return Circuit(failures, now + pause if pause else None)

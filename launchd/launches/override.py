@@ -1,0 +1,140 @@
+"""What an operator says of a launch, whatever its sources say: the last step after reconciling. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from launchd.clock import Instant, parse_instant
+from launchd.errors import InvalidError, Problem
+from launchd.launches.dates import net_at
+from launchd.launches.launch import Change, FieldSource, Launch, Net, Precision, Status
+from launchd.launches.reconcile import shown
+from launchd.launches.validate import MAX_TEXT, plain
+
+# The source that provenance and history name for a value that an operator has set.
+SOURCE = "override"
+_TEXTS = ("name", "provider", "vehicle", "pad", "mission", "orbit", "designator")
+_TIMES = ("window_start", "window_end")
+FIELDS = (*_TEXTS, *_TIMES, "status", "net")
+# A NET is one field with two rows of history.
+_SHOWN_AS = {"net": ("net", "net_precision")}
+_TYPES: dict[str, Any] = (
+    dict.fromkeys(_TEXTS, str | None) | dict.fromkeys(_TIMES, int | None) | {"status": Status | None, "net": Net | None}
+)
+
+
+class Override(NamedTuple):
+    """One field's value by an operator (None: not known), who set it, why and when."""
+
+    field: str
+    value: Any
+    actor: str
+    reason: str | None
+    at: Instant
+
+    def encoded(self) -> bytes:
+        """The value as the store keeps it."""
+        return msgspec.json.encode(self.value)
+
+
+def decoded(field: str, value: bytes) -> Any:  # noqa: ANN401 - a field's own type
+    """The value of a field as the store keeps it."""
+    return msgspec.json.decode(value, type=_TYPES[field])
+
+
+def values(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request as a launch has them; a NET comes with its precision, as the API serves it.
+
+    Raises InvalidError with every path that is wrong.
+    """
+    problems: list[Problem] = []
+    found: dict[str, Any] = {}
+    for name, value in wanted.items():
+        if name in {"net", "net_precision"}:
+            continue
+        try:
+            found[name] = _value(name, value)
+        except InvalidError as error:
+            problems.append(Problem(f"fields.{name}", error.detail))
+    if "net" in wanted or "net_precision" in wanted:
+        try:
+            found["net"] = _net(wanted.get("net"), wanted.get("net_precision"))
+        except InvalidError as error:
+            problems.append(Problem("fields.net", error.detail))
+    if not wanted:
+        problems.append(Problem("fields", f"expected one or more of {', '.join(FIELDS)}, net_precision"))
+    if problems:
+        raise InvalidError("; ".join(f"{one.path}: {one.message}" for one in problems), errors=problems)
+    return found
+
+
+def apply(launch: Launch, overrides: Iterable[Override]) -> Launch:
+    """The launch with what operators say of it; raises InvalidError when the window would end before it starts."""
+    changes: dict[str, Any] = {}
+    provenance = dict(launch.provenance)
+    for one in overrides:
+        changes[one.field] = one.value
+        provenance[one.field] = FieldSource(SOURCE, one.at)
+    return msgspec.structs.replace(launch, **changes, provenance=provenance) if changes else launch
+
+
+def check_window(launch: Launch) -> None:
+    """Raises InvalidError for a window that ends before it starts."""
+    if launch.window_start is not None and launch.window_end is not None and launch.window_start > launch.window_end:
+        raise InvalidError("fields.window_start: the window would end before it starts")
+
+
+def changes(before: Launch, after: Launch, fields: Iterable[str], now: Instant) -> list[Change]:
+    """The rows of history for fields whose value an operator has set or taken back."""
+    found = []
+    for field in fields:
+        origin = after.provenance.get(field)
+        source = origin.source if origin else SOURCE
+        for name in _SHOWN_AS.get(field, (field,)):
+            old, new = shown(before, name), shown(after, name)
+            if old != new:
+                found.append(Change(launch_id=after.id, field=name, old=old, new=new, source=source, seen_at=now))
+    return found
+
+
+def visible(rows: Sequence[Change], overrides: Mapping[str, Sequence[Override]]) -> list[Change]:
+    """The changes by sources that show: those of a field that an operator has set do not."""
+    hidden = {
+        (launch_id, name)
+        for launch_id, given in overrides.items()
+        for one in given
+        for name in _SHOWN_AS.get(one.field, (one.field,))
+    }
+    return [row for row in rows if (row.launch_id, row.field) not in hidden]
+
+
+def _value(name: str, value: object) -> object:
+    if name not in FIELDS:
+        raise InvalidError(f"no such field; known: {', '.join(FIELDS)}, net_precision")
+    if value is None and name != "name":
+        return None
+    if not isinstance(value, str):
+        raise InvalidError("expected text" + ("" if name == "name" else " or null"))
+    if name in _TIMES:
+        return net_at(parse_instant(value), Precision.SECOND).earliest
+    if name == "status":
+        return _member(Status, value)
+    text = plain(value)
+    if not 1 <= len(text) <= MAX_TEXT:
+        raise InvalidError(f"expected 1..{MAX_TEXT} characters")
+    return text
+
+
+def _net(instant: object, precision: object) -> Net | None:
+    if instant is None and precision is None:
+        return None
+    if not isinstance(instant, str) or not isinstance(precision, str):
+        raise InvalidError("expected net (a time) and net_precision together, or null for both")
+    return net_at(parse_instant(instant), _member(Precision, precision))
+
+
+def _member(kind: Any, value: str) -> Any:  # noqa: ANN401 - one of two enumerations
+    if value not in set(kind):
+        raise InvalidError(f"expected one of {', '.join(kind)}, got {value!r}")
+    return kind(value)

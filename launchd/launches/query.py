@@ -1,0 +1,118 @@
+"""Which launches are asked for: filters and full-text search as conditions of SQL, and the cursor of a page. Pure.
+
+What a client writes is only ever a parameter; the search text becomes quoted phrases, so nothing in it is syntax.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from launchd.clock import Instant
+from launchd.errors import InvalidError
+from launchd.launches.launch import Status
+
+_FLOWN = "('success', 'partial_failure', 'failure', 'cancelled')"
+# Launches without a date come after all others in time; the same expression as in the index launches_by_net.
+_LAST = 9223372036854775807
+_TIME = f"coalesce(net_earliest, {_LAST})"
+_UPCOMING = f"(coalesce(status, '') NOT IN {_FLOWN} AND coalesce(net_latest, {_LAST}) >= ?)"
+MAX_TEXT, MAX_WORDS = 200, 20
+
+
+class LaunchQuery(NamedTuple):
+    """Which launches to list: `upcoming` soonest first, else newest first; a limit of None lists all.
+
+    `provider` matches a part of the name in any case; `q` matches launches that have all of its words, or words that
+    begin with them.
+    """
+
+    when: str | None = None
+    provider: str | None = None
+    status: str | None = None
+    source: str | None = None
+    q: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    limit: int | None = 50
+    cursor: str | None = None
+
+
+class Selection(NamedTuple):
+    """The WHERE and ORDER BY of a query and its parameters. `order` reads the columns of launches."""
+
+    where: str
+    values: list[object]
+    order: str
+
+
+def selection(query: LaunchQuery, now: Instant) -> Selection:
+    """What a query selects; raises InvalidError for a filter that cannot be meant."""
+    conditions = list(_conditions(query, now))
+    ascending = query.when == "upcoming"
+    if query.cursor is not None:
+        conditions.append((f"({_TIME}, id) {'>' if ascending else '<'} (?, ?)", _parse_cursor(query.cursor)))
+    where = " AND ".join(condition for condition, _ in conditions) or "1"
+    way = "ASC" if ascending else "DESC"
+    return Selection(where, [value for _, values in conditions for value in values], f"{_TIME} {way}, id {way}")
+
+
+def cursor(net_earliest: Instant | None, launch_id: str) -> str:
+    """The cursor of the page after this launch."""
+    return f"{_LAST if net_earliest is None else net_earliest}~{launch_id}"
+
+
+def _conditions(query: LaunchQuery, now: Instant) -> Iterator[tuple[str, tuple[object, ...]]]:
+    if query.when not in {None, "upcoming", "past"}:
+        raise InvalidError(f"when: expected upcoming or past, got {query.when!r}")
+    if query.when is not None:
+        yield (_UPCOMING if query.when == "upcoming" else f"NOT {_UPCOMING}"), (now,)
+    if query.status is not None:
+        if query.status not in set(Status):
+            raise InvalidError(f"status: expected one of {', '.join(Status)}, got {query.status!r}")
+        yield "status = ?", (query.status,)
+    if query.provider is not None:
+        yield "provider LIKE ? ESCAPE '\\'", (f"%{_escaped(query.provider)}%",)
+    if query.source is not None:
+        yield "id IN (SELECT launch_id FROM sightings WHERE source = ?)", (query.source,)
+    if query.q is not None:
+        yield from _search(query.q)
+    if query.since is not None:
+        yield f"coalesce(net_latest, {_LAST}) >= ?", (query.since,)
+    if query.until is not None:
+        yield "net_earliest <= ?", (query.until,)
+
+
+def _search(text: str) -> Iterator[tuple[str, tuple[object, ...]]]:
+    match = search_expression(text)
+    if match is None:  # no word can be found in it, so no launch can have it
+        yield "0", ()
+        return
+    yield (
+        "id IN (SELECT launch_id FROM searchable JOIN search ON search.rowid = searchable.id WHERE search MATCH ?)",
+        (match,),
+    )
+
+
+def search_expression(text: str) -> str | None:
+    """The FTS5 expression that finds all words of a text, each by its beginning; None when it holds no word.
+
+    What stands together ("10-10") is a phrase. Raises InvalidError when the text is longer than a search may be.
+    FTS5 (https://www.sqlite.org/fts5.html §3.1): between double quotes nothing but a double quote is special, and
+    only letters, digits and white space are left here.
+    """
+    phrases = [" ".join(re.findall(r"[^\W_]+", part)) for part in text.split()]
+    phrases = [phrase for phrase in phrases if phrase]
+    if len(text) > MAX_TEXT or len(phrases) > MAX_WORDS:
+        raise InvalidError(f"q: expected at most {MAX_WORDS} words and {MAX_TEXT} characters")
+    return " AND ".join(f'"{phrase}" *' for phrase in phrases) or None
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _parse_cursor(text: str) -> tuple[int, str]:
+    instant, _, launch_id = text.partition("~")
+    if not re.fullmatch(r"-?[0-9]{1,19}", instant) or abs(int(instant)) > _LAST or not launch_id:
+        raise InvalidError("cursor: expected the `next` of an earlier page")
+    return int(instant), launch_id

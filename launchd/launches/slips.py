@@ -1,0 +1,94 @@
+"""How often and how far a launch has slipped, told from the history of its NET. Pure.
+
+A NET is an interval, so a slip is a NET that begins after everything the one before allowed: "April" that becomes
+20 April is no slip, "20 April" that becomes "May" is one. Its length is what both ends agree on at least: the smaller
+of how far the beginning and the end moved. Less than a minute is the measuring of a lift-off.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple, Protocol
+
+from launchd.clock import DAY, HOUR, MINUTE, Instant, parse_instant
+from launchd.errors import InvalidError
+from launchd.launches.dates import net_at
+from launchd.launches.launch import Net, Precision
+
+
+class HistoryRow(Protocol):
+    """One row of a launch's history, as the store gives it."""
+
+    @property
+    def field(self) -> str:
+        """The field that changed; `net` and `net_precision` are read here."""
+
+    @property
+    def old(self) -> str | None:
+        """Its value before."""
+
+    @property
+    def seen_at(self) -> Instant:
+        """When the new value was seen; rows of one moment are one change."""
+
+
+class Slips(NamedTuple):
+    """`later`: how often the NET slipped, by `total` microseconds in all; `earlier`: how often it was moved forward."""
+
+    later: int
+    total: int
+    earlier: int
+
+    def sentence(self) -> str:
+        """As a person says it: "slipped 3 times, 11 days in all"."""
+        if self.later == 0:
+            return "has not slipped"
+        times = {1: "once", 2: "twice"}.get(self.later, f"{self.later} times")
+        return f"slipped {times}, {_duration(self.total)}{' in all' if self.later > 1 else ''}"
+
+
+def slips(history: Sequence[HistoryRow], present: Net | None) -> Slips:
+    """The slips in a history (oldest row first) that led to the present NET."""
+    nets = [net for net in _nets(history, present) if net is not None]
+    count = total = earlier = 0
+    for before, after in pairwise(nets):
+        moved = min(after.earliest - before.earliest, after.latest - before.latest)
+        if after.earliest > before.latest and moved >= MINUTE:
+            count, total = count + 1, total + moved
+        elif after.latest < before.earliest and before.latest - after.latest >= MINUTE:
+            earlier += 1
+    return Slips(count, total, earlier)
+
+
+def _nets(history: Sequence[HistoryRow], present: Net | None) -> list[Net | None]:
+    """Every NET the launch had, oldest first: the history is undone from the present one backwards."""
+    nets = [present]
+    precision: str | None = present.precision.value if present else None
+    instant = present.earliest if present else None
+    rows = [row for row in history if row.field in {"net", "net_precision"}]
+    for index in range(len(rows) - 1, -1, -1):
+        row = rows[index]
+        if row.field == "net":
+            instant = None if row.old is None else parse_instant(row.old)
+        else:
+            precision = row.old
+        # the rows of one moment belong together: a NET is known once all of them are undone
+        if index == 0 or rows[index - 1].seen_at != row.seen_at or rows[index - 1].field == row.field:
+            nets.append(_net(instant, precision))
+    return nets[::-1]
+
+
+def _net(instant: Instant | None, precision: str | None) -> Net | None:
+    if instant is None or precision is None:
+        return None
+    try:
+        return net_at(instant, Precision(precision))
+    except (InvalidError, ValueError):
+        return None
+
+
+def _duration(microseconds: int) -> str:
+    for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
+        if microseconds >= unit:
+            count = round(microseconds / unit)
+            return f"{count} {name}{'s' if count > 1 else ''}"
+    return "less than a minute"
