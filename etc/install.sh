@@ -1,23 +1,37 @@
 #!/bin/sh
 # Installs launchd under systemd: program in /opt/launchd, user and group launchd, configuration in /etc/launchd.
-# Run again to upgrade. Leaves an existing configuration alone.
+# Run again to upgrade. Leaves an existing configuration alone; a daemon that runs is restarted by you, when it suits.
 set -eu
 python=${1:-python3}
 cd "$(dirname "$0")/.."
-[ "$(id -u)" -eq 0 ] || { echo "install: run as root (sudo make install)" >&2; exit 1; }
-getent group launchd >/dev/null || groupadd --system launchd
-getent passwd launchd >/dev/null || useradd --system --gid launchd --home-dir /var/lib/launchd --shell /usr/sbin/nologin launchd
+fail() { echo "install: $1" >&2; exit 1; }
+[ "$(id -u)" -eq 0 ] || fail "run as root (sudo make install)"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "Python 3.11 or newer is needed: make PYTHON=python3.12 install"
+"$python" -c 'import ensurepip' 2>/dev/null || fail "$python has no venv module (on Debian: apt-get install python3-venv)"
+command -v systemd-sysusers >/dev/null || fail "systemd is needed: without it, use make run"
+
 [ -x /opt/launchd/bin/python ] || "$python" -m venv /opt/launchd
 /opt/launchd/bin/python -m pip install --quiet --disable-pip-version-check --constraint etc/constraints.txt --upgrade .
-install -d -m 0755 /etc/launchd
+# the daemon may not read home directories, nor may its user: an interpreter from there would not start
+interpreter=$(readlink -f /opt/launchd/bin/python)
+case $interpreter in
+/root/* | /home/*) echo "install: $interpreter lies in a home directory, which the service may not read: use a system Python" >&2 ;;
+esac
+
+install -D -m 0644 etc/systemd/launchd.sysusers /etc/sysusers.d/launchd.conf
+install -D -m 0644 etc/systemd/launchd.tmpfiles /etc/tmpfiles.d/launchd.conf
+systemd-sysusers launchd.conf
+systemd-tmpfiles --create launchd.conf
 [ -e /etc/launchd/launchd.toml ] || install -m 0644 etc/launchd.toml /etc/launchd/launchd.toml
-install -m 0644 launchd.service /etc/systemd/system/launchd.service
+install -D -m 0644 launchd.service /etc/systemd/system/launchd.service
+install -D -m 0644 etc/systemd/launchd.socket /etc/systemd/system/launchd.socket
 ln -sf /opt/launchd/bin/launchd /usr/local/bin/launchd
 /opt/launchd/bin/launchd check
+systemctl enable --quiet launchd.service launchd.socket
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
-	systemctl enable launchd.service
-	echo "installed; start it with: systemctl start launchd"
+	systemctl is-active --quiet launchd.service || systemctl start launchd.socket
+	echo "installed; start it with: systemctl start launchd (restart, when it runs already)"
 else
-	echo "installed; systemd is not running here, so the service was not enabled"
+	echo "installed and enabled; systemd is not running here"
 fi

@@ -25,6 +25,8 @@ SYSTEM_CONFIG = Path("/etc/launchd/launchd.toml")
 SYSTEM_SOCKET = Path("/run/launchd/admin.sock")
 # sun_path of unix(7) holds 108 bytes with the final NUL.
 MAX_SOCKET_PATH = 107
+# A secret that systemd hands over (LoadCredential=) is named so; it lies in $CREDENTIALS_DIRECTORY.
+CREDENTIAL = "credential:"
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="a name of a-z, 0-9 and _")]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
@@ -117,7 +119,9 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     base_url: Annotated[str, Meta(pattern=r"^https?://", description="an http(s) URL")] | None = None
     rate: RateText | None = None
-    token_file: str | None = None
+    token_file: (
+        Annotated[str, Meta(pattern=r"^(?!credential:.*/)", description='a path, or "credential:NAME"')] | None
+    ) = None
     timeout_seconds: Annotated[float, Meta(ge=1, le=600)] = 30.0
     priority: Annotated[int, Meta(ge=0, le=100)] | None = None
     allow_private: bool = False
@@ -244,6 +248,21 @@ def default_state_directory(environ: Mapping[str, str] = os.environ) -> Path:
     if given:
         return Path(given)
     return Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "launchd"
+
+
+def secret_path(named: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """The file that holds a secret: a path, or "credential:NAME" for one that systemd handed over.
+
+    Raises ConfigError for a credential where systemd handed over none.
+    """
+    if not named.startswith(CREDENTIAL):
+        return Path(named).expanduser()
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        raise ConfigError(
+            f"{named}: there is no $CREDENTIALS_DIRECTORY; put the secret into /etc/credstore and restart"
+        )
+    return Path(directory) / named.removeprefix(CREDENTIAL)
 
 
 def runtime_directory(environ: Mapping[str, str] = os.environ) -> Path | None:

@@ -6,10 +6,13 @@ loudly.
 """
 
 import asyncio
+import faulthandler
+import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,7 @@ import uvloop
 
 import launchd
 from launchd import config as configuration
+from launchd.admin.handlers import Api
 from launchd.admin.server import serve
 from launchd.clock import Clock, SystemClock
 from launchd.config import Config
@@ -39,6 +43,7 @@ from launchd.engine.port import EnginePort
 from launchd.engine.reaper import Reaper
 from launchd.engine.scheduler import Scheduler, Told
 from launchd.engine.stall import StallMonitor, Watched
+from launchd.engine.vitals import Vitals
 from launchd.job import IdMaker
 from launchd.launches.fetch import Identity
 from launchd.launches.source_store import SourceStore
@@ -50,7 +55,9 @@ from launchd.locks.sqlite import SqliteLocks
 from launchd.ops import logs
 from launchd.ops.checks import database_check, disk_check, locks_check
 from launchd.ops.health import Check, Finding, Health, Level
-from launchd.ops.systemd import notify
+from launchd.ops.reload import Reloader
+from launchd.ops.systemd import extending, notify, status, take_listeners, watchdog_seconds
+from launchd.ops.watchdog import Watchdog
 from launchd.store.jobs import JobStore
 from launchd.store.schedules import ScheduleStore
 from launchd.task import Task
@@ -71,6 +78,14 @@ class Daemon(NamedTuple):
     hurry: asyncio.Event
 
 
+class Host(NamedTuple):
+    """What this process was given by who started it: sockets by name, whether and how often it must report."""
+
+    listeners: Mapping[str, socket.socket] = {}
+    supervised: bool = False
+    watchdog_seconds: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
     """What `running` drives; made by `_build`, in order of need."""
@@ -85,20 +100,29 @@ class _Parts:
     reaper: Reaper
     monitor: StallMonitor
     control: Control
+    vitals: Vitals
 
 
 @asynccontextmanager
 async def running(
-    config: Config, *, clock: Clock | None = None, options: Options | None = None, tasks: Iterable[Task] = ()
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    options: Options | None = None,
+    tasks: Iterable[Task] = (),
+    host: Host | None = None,
+    hurry: asyncio.Event | None = None,
 ) -> AsyncIterator[Daemon]:
     """A daemon that is ready when the body starts, and has stopped in good order when the body is left.
 
-    `tasks` are added to the built-in ones and to those of `[tasks] modules`. Raises ConfigError, AlreadyRunningError
-    and StoreError before anything was started.
+    `tasks` are added to the built-in ones and to those of `[tasks] modules`; `hurry` makes its stop wait for nothing.
+    Raises ConfigError, AlreadyRunningError and StoreError before anything was started.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    clock, options = clock or SystemClock(), options or Options()
-    directory = config.state_directory
+    clock, options, host = clock or SystemClock(), options or Options(), host or Host()
+    directory, hurry = config.state_directory, hurry or asyncio.Event()
+    given = host.listeners.get("admin")
+    path = config.socket if given is None else Path(given.getsockname())
     async with (
         own_directory(directory),
         open_database(directory / "jobs.db", "jobs", clock) as jobs_db,
@@ -108,19 +132,20 @@ async def running(
         tracker = _tracker(config, launches_db, clock)
         databases = (jobs_db, launches_db)
         parts = await _build(config, options, clock, databases=databases, tracker=tracker, given=tasks)
-        hurry = asyncio.Event()
+        watchdog = Watchdog(clock, parts.vitals.signs, parts.vitals.line, period=host.watchdog_seconds)
         async with asyncio.TaskGroup() as group:
             scheduler = group.create_task(parts.scheduler.run()) if options.scheduler else None
             loops = [group.create_task(parts.reaper.run()), group.create_task(parts.locks.run())]
             loops += [group.create_task(pool.run()) for pool in parts.dispatcher.pools.values()]
             try:
-                mode = int(config.admin.socket_mode, 8)
-                async with serve(parts.control, launches, sources, config.socket, mode):
+                api = Api(parts.control, launches, sources)
+                async with serve(api, path, int(config.admin.socket_mode, 8), given):
                     parts.life.ready = True
-                    notify("READY=1", "STATUS=running")
-                    _log.info("ready", socket=str(config.socket), state=str(directory), version=launchd.__version__)
+                    notify("READY=1", status(await parts.vitals.line()))
+                    loops += [group.create_task(watchdog.run())] if host.supervised else []
+                    _log.info("ready", socket=str(path), state=str(directory), version=launchd.__version__)
                     try:
-                        yield Daemon(parts.control, launches, sources, config.socket, hurry)
+                        yield Daemon(parts.control, launches, sources, path, hurry)
                     finally:
                         await _stop(parts, scheduler, hurry)
             finally:
@@ -189,7 +214,9 @@ async def _build(
     health.add("event_loop", loop_check(monitor))
     health.add("sources", _sources_check(tracker))
     health.add("disk", disk_check(config.state_directory, config.daemon.minimum_free_mib))
-    return _Parts(config, clock, life, dispatcher, executor, locks, scheduler, reaper, monitor, control)
+    ticking = scheduler if options.scheduler else None
+    vitals = Vitals(clock, control, life, pools, databases, scheduler=ticking, objection=monitor.objection)
+    return _Parts(config, clock, life, dispatcher, executor, locks, scheduler, reaper, monitor, control, vitals)
 
 
 def _monitor(executor: Executor, kill_seconds: float) -> StallMonitor:
@@ -235,7 +262,7 @@ async def _recover(jobs: JobStore, locks: SqliteLocks, instance: str, clock: Clo
 async def _stop(parts: _Parts, scheduler: asyncio.Task[None] | None, hurry: asyncio.Event) -> None:
     """No new fires, no new claims, drain, cancel, put back on disk: in this order, within bounds."""
     parts.life.stopping = True
-    notify("STOPPING=1", "STATUS=draining")
+    notify("STOPPING=1")
     if scheduler is not None:
         scheduler.cancel()
     pools = list(parts.dispatcher.pools.values())
@@ -243,6 +270,15 @@ async def _stop(parts: _Parts, scheduler: asyncio.Task[None] | None, hurry: asyn
         pool.closing = True
     running = sum(len(pool.running) for pool in pools)
     _log.info("stopping", running=running, drain_seconds=parts.config.daemon.drain_seconds)
+    async with extending(parts.clock, lambda: f"draining: {sum(len(pool.running) for pool in pools)} running"):
+        await _drain(parts, pools, hurry)
+    parts.monitor.stop()
+    if not await parts.executor.close(1.0):
+        _log.error("task_thread_blocked", detail="a task blocks its loop; it ends with this process")
+
+
+async def _drain(parts: _Parts, pools: list[Pool], hurry: asyncio.Event) -> None:
+    """Wait for what runs, then cancel it, then put back what is left."""
 
     async def idle() -> None:
         await asyncio.gather(*(pool.idle() for pool in pools))
@@ -253,9 +289,6 @@ async def _stop(parts: _Parts, scheduler: asyncio.Task[None] | None, hurry: asyn
         if not await _within(idle(), parts.config.daemon.cancel_seconds, hurry, parts.clock):
             abandoned = [await pool.abandon(parts.clock.now()) for pool in pools]
             _log.warning("put_back", jobs=sum(abandoned))
-    parts.monitor.stop()
-    if not await parts.executor.close(1.0):
-        _log.error("task_thread_blocked", detail="a task blocks its loop; it ends with this process")
 
 
 async def _within(work: Awaitable[None], seconds: float, hurry: asyncio.Event, clock: Clock) -> bool:
@@ -283,12 +316,28 @@ def main(
     log_level: str | None = None,
 ) -> int:
     """Run the daemon until SIGTERM or SIGINT; the exit code. Raises LaunchdError when it cannot start."""
+    faulthandler.enable()  # a watchdog's SIGABRT leaves the stack of every thread in the log
+    host = _host()
     config = load_config(config_path)
     logs.configure(log_level or config.daemon.log_level, config.daemon.log_format)
     options = Options(queues, concurrency, scheduler, workers)
+
+    def load() -> Config:
+        check(config_path)
+        return load_config(config_path)
+
+    reloader = Reloader(config, load, lambda new: logs.set_level(log_level or new.daemon.log_level))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_signal(config, options))
+        runner.run(_until_signal(config, options, host, reloader))
     return 0
+
+
+def _host() -> Host:
+    """What systemd gave to this process. A socket that launchd has no use for is closed: nobody would answer there."""
+    listeners = take_listeners()
+    for name in [name for name in listeners if name != "admin"]:
+        listeners.pop(name).close()
+    return Host(listeners, "NOTIFY_SOCKET" in os.environ, watchdog_seconds())
 
 
 def check(config_path: str | None) -> str:
@@ -321,14 +370,18 @@ def load_config(config_path: str | None) -> Config:
     return configuration.load(configuration.find(config_path), sources=SOURCES)
 
 
-async def _until_signal(config: Config, options: Options) -> None:
+async def _until_signal(config: Config, options: Options, host: Host, reloader: Reloader) -> None:
+    """Run until SIGTERM or SIGINT; a second one hurries, SIGHUP reloads. All are heard from the first moment."""
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    async with running(config, options=options) as daemon:
+    stop, hurry, hangup = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-        def ask() -> None:
-            (daemon.hurry if stop.is_set() else stop).set()
+    def ask() -> None:
+        (hurry if stop.is_set() else stop).set()
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, ask)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ask)
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
+    async with running(config, options=options, host=host, hurry=hurry):
+        reloads = asyncio.create_task(reloader.run(hangup))
         await stop.wait()
+        reloads.cancel()

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from launchd import config
 from launchd.clock import Clock
-from launchd.daemon import Daemon, running
+from launchd.daemon import Daemon, Host, running
 from launchd.engine.loading import Options
 from launchd.job import Job, JobState
 from launchd.task import Task
@@ -48,14 +48,15 @@ async def hosted(
     tasks: Iterable[Task] = (),
     clock: Clock | None = None,
     options: Options | None = None,
+    host: Host | None = None,
 ) -> AsyncIterator[Daemon]:
     """A running daemon; an error inside it reaches the test."""
     ready: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
     leave = asyncio.Event()
 
-    async def host() -> None:
+    async def live() -> None:
         try:
-            async with running(configuration, tasks=tasks, clock=clock, options=options) as daemon:
+            async with running(configuration, tasks=tasks, clock=clock, options=options, host=host) as daemon:
                 ready.set_result(daemon)
                 await leave.wait()
         except BaseException as error:
@@ -64,7 +65,7 @@ async def hosted(
                 return
             raise
 
-    task = asyncio.create_task(host())
+    task = asyncio.create_task(live())
     await asyncio.wait(cast("list[asyncio.Future[Any]]", [ready, task]), return_when=asyncio.FIRST_COMPLETED)
     try:
         yield await ready

@@ -16,25 +16,25 @@ from aiohttp import web
 from launchd.admin.handlers import ROUTES, Answer, Api, Document, encode
 from launchd.admin.launches import LAUNCH_ROUTES
 from launchd.config import MAX_SOCKET_PATH
-from launchd.engine.control import Control
 from launchd.errors import HTTP_STATUS, AlreadyRunningError, ConfigError, LaunchdError
-from launchd.launches.source_store import SourceStore
-from launchd.launches.store import LaunchStore
 
 MAX_BODY_BYTES = 1024 * 1024
 # The codes of what the HTTP layer itself refuses; Python renames its phrases between releases.
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 _log = structlog.get_logger("launchd.admin")
+# Who has just connected when listening ends gets this long to say what is wanted; closed at once, it would get a reset.
+_LAST_WORD_SECONDS = 0.05
 
 
 @asynccontextmanager
-async def serve(
-    control: Control, launches: LaunchStore, sources: SourceStore, path: Path, mode: int
-) -> AsyncIterator[None]:
-    """Listen on a Unix socket until the body is left; raises ConfigError or AlreadyRunningError when that cannot be."""
-    listener = _listen(path, mode)
+async def serve(api: Api, path: Path, mode: int, given: socket.socket | None = None) -> AsyncIterator[None]:
+    """Listen on a Unix socket until the body is left; raises ConfigError or AlreadyRunningError when that cannot be.
+
+    A socket that was `given` is listened on as it is, and left in its place for the next process: who connects
+    meanwhile waits for that one.
+    """
+    listener = _listen(path, mode) if given is None else given
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems])
-    api = Api(control, launches, sources)
     for method, route, handler in ROUTES:
         app.router.add_route(method, route, _answering(api, handler))
     for method, route, handler in LAUNCH_ROUTES:
@@ -44,11 +44,15 @@ async def serve(
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handle_signals=False)
     try:
         await runner.setup()
-        await web.SockSite(runner, listener).start()
+        site = web.SockSite(runner, listener)
+        await site.start()
         yield
+        await site.stop()
+        await asyncio.sleep(_LAST_WORD_SECONDS)
     finally:
         await runner.cleanup()
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        if given is None:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
 def _listen(path: Path, mode: int) -> socket.socket:

@@ -80,9 +80,12 @@ class StallMonitor:
         """End, without waiting."""
         self._end.set()
 
-    def wedged(self) -> bool:
-        """Whether a loop has been blocked for so long that only a restart helps: the watchdog must not be fed."""
-        return any(stall.seconds >= self._kill_seconds for stall in self.stalls.values())
+    def objection(self) -> str | None:
+        """Why the watchdog must not be fed: a loop has been blocked for so long that only a restart helps."""
+        for stall in self.stalls.values():
+            if stall.seconds >= self._kill_seconds:
+                return f"the {stall.loop} has been blocked by {stall.task} {stall.job_id} for {stall.seconds:.0f} s"
+        return None
 
     def _watch(self) -> None:
         while not self._end.wait(BEAT_SECONDS):

@@ -12,7 +12,6 @@ import hashlib
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
@@ -21,7 +20,8 @@ from yarl import URL
 
 import launchd
 from launchd.clock import Clock
-from launchd.errors import SourceError
+from launchd.config import secret_path
+from launchd.errors import ConfigError, SourceError
 from launchd.launches import hosts
 from launchd.launches.inflate import BoundedBody
 from launchd.launches.rate import RateLimiter, retry_after
@@ -229,12 +229,12 @@ def _private(host: str, address: str) -> str:
 
 
 def read_token(path: str | None) -> str | None:
-    """The secret in a file, None without one; raises SourceError."""
+    """The secret in a file or a systemd credential, None without one; raises SourceError."""
     if path is None:
         return None
     try:
-        return Path(path).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return secret_path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError, ConfigError) as error:
         raise SourceError(f"token_file {path} cannot be read: {error}") from error
 
 

@@ -26,3 +26,8 @@ def configure(level: str, style: Literal["auto", "json", "console"]) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def set_level(level: str) -> None:
+    """Log from this level on; loggers that are bound already, such as a running job's, keep theirs."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]))

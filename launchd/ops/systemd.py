@@ -1,8 +1,23 @@
-"""Telling systemd how the daemon is: sd_notify(3) is one datagram to `$NOTIFY_SOCKET`, nothing where it is not set."""
+"""What systemd and the daemon say to each other: sd_notify(3), socket activation (sd_listen_fds(3)), the watchdog.
 
+Everything is a datagram or an environment variable; where systemd did not start the daemon, nothing is said and nothing
+is taken. What systemd gave to this process is taken out of the environment, so that no child believes it is its own.
+"""
+
+import asyncio
 import os
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from contextlib import asynccontextmanager, suppress
+
+from launchd.clock import Clock
+
+# The first descriptor that systemd hands over (SD_LISTEN_FDS_START).
+FIRST_DESCRIPTOR = 3
+# While it drains, the daemon asks for so much more time, three times as often as it would need to.
+EXTEND_SECONDS = 15.0
+MAX_STATUS = 300
 
 
 def notify(*states: str, environ: Mapping[str, str] = os.environ) -> bool:
@@ -14,7 +29,77 @@ def notify(*states: str, environ: Mapping[str, str] = os.environ) -> bool:
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-            channel.sendto("\n".join(states).encode(), address)
+            channel.setblocking(False)  # noqa: FBT003 - the library's signature
+            channel.sendto("\n".join(states).encode("utf-8", "replace"), address)
     except OSError:
         return False
     return True
+
+
+def status(text: str) -> str:
+    """The message that sets the status line: one line, bounded."""
+    line = " ".join(text.split())
+    return "STATUS=" + (line if len(line) <= MAX_STATUS else line[: MAX_STATUS - 3] + "...")
+
+
+def reloading() -> tuple[str, str]:
+    """The messages that open a reload; READY=1 closes it. systemd ignores an older reload's by the time (v253)."""
+    return "RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
+
+
+def extend(seconds: float) -> str:
+    """The message that asks for at least so many more seconds to start or stop."""
+    return f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}"
+
+
+def watchdog_seconds(environ: Mapping[str, str] = os.environ, pid: int | None = None) -> float | None:
+    """Within how many seconds systemd wants to hear WATCHDOG=1; None when it does not watch this process."""
+    microseconds = environ.get("WATCHDOG_USEC", "")
+    meant = environ.get("WATCHDOG_PID")
+    if not microseconds.isdigit() or int(microseconds) == 0:
+        return None
+    if meant is not None and meant != str(pid or os.getpid()):
+        return None
+    return int(microseconds) / 1_000_000
+
+
+def take_listeners(
+    environ: MutableMapping[str, str] = os.environ, *, pid: int | None = None, first: int = FIRST_DESCRIPTOR
+) -> dict[str, socket.socket]:
+    """The listening sockets that systemd opened for this process, by FileDescriptorName=; empty without any.
+
+    Of two sockets of one name the first is kept, the other closed. `first` is the number of the first descriptor.
+    """
+    count = environ.pop("LISTEN_FDS", "")
+    meant = environ.pop("LISTEN_PID", "")
+    names = environ.pop("LISTEN_FDNAMES", "").split(":")
+    if meant != str(pid or os.getpid()) or not count.isdigit():
+        return {}
+    found: dict[str, socket.socket] = {}
+    for index in range(int(count)):
+        descriptor = first + index
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - the library's signature
+        listener = socket.socket(fileno=descriptor)
+        listener.setblocking(False)  # noqa: FBT003 - the library's signature
+        name = names[index] if index < len(names) and names[index] else "unknown"
+        if found.setdefault(name, listener) is not listener:
+            listener.close()
+    return found
+
+
+@asynccontextmanager
+async def extending(clock: Clock, describe: Callable[[], str]) -> AsyncIterator[None]:
+    """While the body runs, keep asking systemd for time and say in the status line what it is needed for."""
+
+    async def ask() -> None:
+        while True:
+            notify(extend(EXTEND_SECONDS), status(describe()))
+            await clock.sleep(EXTEND_SECONDS / 3)
+
+    asking = asyncio.create_task(ask())
+    try:
+        yield
+    finally:
+        asking.cancel()
+        with suppress(asyncio.CancelledError):
+            await asking

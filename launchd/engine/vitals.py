@@ -1,0 +1,103 @@
+"""Vitals: how the engine gets on, for the watchdog and for the status line. Owned by the control loop."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from launchd.clock import Clock, format_instant
+from launchd.db import Connection, Database
+from launchd.engine.control import Control, Lifecycle
+from launchd.engine.pool import Pool
+from launchd.engine.scheduler import Scheduler
+from launchd.errors import LaunchdError
+from launchd.ops.watchdog import Signs
+
+Objection = Callable[[], str | None]
+
+
+class _Probe:
+    """A write that changes nothing, sent to one writer: it is answered once what stood before it is."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self._clock = clock
+        self._asked_at = 0.0
+        self._asking: asyncio.Task[None] | None = None
+
+    def silence(self) -> float:
+        """For how many seconds the writer owes an answer; asks again when it has given the last one."""
+        if self._asking is None or self._asking.done():
+            self._asked_at = self._clock.monotonic()
+            self._asking = asyncio.create_task(self._ask())
+            return 0.0
+        return self._clock.monotonic() - self._asked_at
+
+    async def _ask(self) -> None:
+        try:
+            await self.database.write(_nothing)
+        except LaunchdError:
+            return  # "I cannot" is an answer; health reports it
+
+
+class Vitals:
+    """Gathers signs of life. `objection` is asked each time, and may say why the daemon must count as stuck."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        control: Control,
+        life: Lifecycle,
+        pools: Mapping[str, Pool],
+        databases: Sequence[Database],
+        *,
+        scheduler: Scheduler | None,
+        objection: Objection = lambda: None,
+    ) -> None:
+        self._clock = clock
+        self._control = control
+        self._life = life
+        self._pools = pools
+        self._scheduler = scheduler
+        self._objection = objection
+        self._probes = [_Probe(database, clock) for database in databases]
+        self._woken: dict[str, float] = {}  # by queue: when it was woken, monotonic, until it takes a turn
+
+    def signs(self) -> Signs:
+        """What there is to see now; wakes every pool and asks every writer, so that a silence has a beginning."""
+        now = self._clock.monotonic()
+        ticking = self._scheduler is not None and not self._life.stopping
+        refusing = any(probe.database.last_error is not None for probe in self._probes)
+        return Signs(
+            tick=now - self._scheduler.last_tick if ticking and self._scheduler is not None and not refusing else None,
+            turns={} if refusing else {name: self._turn(name, pool, now) for name, pool in self._pools.items()},
+            writers={probe.database.path.name: probe.silence() for probe in self._probes},
+            objection=self._objection(),
+        )
+
+    async def line(self) -> str:
+        """The status line: what runs, what waits, what comes next."""
+        running = sum(len(pool.running) for pool in self._pools.values())
+        if self._life.stopping:
+            return f"draining: {running} running"
+        try:
+            status = await self._control.status()
+        except LaunchdError as error:
+            return f"{running} running; {error.detail}"
+        waiting = sum(queue.waiting for queue in status.queues)
+        paused = [queue.name for queue in status.queues if queue.paused]
+        words = [f"{running} running, {waiting} waiting"]
+        words += [f"paused: {', '.join(paused)}"] if paused else []
+        words += [f"next {name} at {format_instant(at)}" for name, at in status.next_fires[:1]]
+        return "; ".join(words)
+
+    def _turn(self, name: str, pool: Pool, now: float) -> float:
+        """For how long a pool has been woken without taking a turn."""
+        woken = self._woken.get(name)
+        if woken is None or pool.last_turn >= woken:
+            self._woken[name] = now
+            pool.wake()
+            return 0.0
+        return now - woken
+
+
+def _nothing(_connection: Connection) -> None:
+    """Changes nothing: an answer is all that is wanted."""

@@ -1,0 +1,92 @@
+"""Reloading the configuration: validate all of it first, then apply what can change in a running daemon.
+
+A configuration that is not valid changes nothing and is told loudly: in the log, in the status line, by SIGHUP's own
+answer to systemd. What cannot be applied is named, so that the operator knows that a restart is due.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+
+from launchd.config import Config
+from launchd.errors import LaunchdError
+from launchd.ops.systemd import notify, reloading, status
+
+_log = structlog.get_logger("launchd.reload")
+# The keys that `apply` can change in a running daemon.
+LIVE = frozenset({"daemon.log_level"})
+
+
+class Changes(NamedTuple):
+    """The dotted keys that differ: those that can be applied now, and those that a restart applies."""
+
+    live: tuple[str, ...]
+    restart: tuple[str, ...]
+
+
+def compare(running: Config, new: Config) -> Changes:
+    """What differs between the configuration in force and a new one. Pure."""
+    before, after = _flat(running), _flat(new)
+    absent = object()
+    changed = sorted(key for key in before.keys() | after.keys() if before.get(key, absent) != after.get(key, absent))
+    live = tuple(key for key in changed if key in LIVE)
+    return Changes(live, tuple(key for key in changed if key not in LIVE))
+
+
+class Reloader:
+    """Reloads when asked.
+
+    `load` reads and checks everything, in a thread, and raises LaunchdError with what is wrong; `apply` puts the `LIVE`
+    keys into force. `running` is the configuration in force.
+    """
+
+    def __init__(self, running: Config, load: Callable[[], Config], apply: Callable[[Config], None]) -> None:
+        self.running = running
+        self._load = load
+        self._apply = apply
+
+    async def run(self, asked: asyncio.Event) -> None:
+        """Reload each time it is asked for; questions that come meanwhile are answered by one more."""
+        while True:
+            await asked.wait()
+            asked.clear()
+            await self.run_once()
+
+    async def run_once(self) -> Changes | None:
+        """Reload now; what changed, or None when the new configuration was refused."""
+        notify(*reloading(), status("reloading: checking the configuration"))
+        try:
+            new = await asyncio.to_thread(self._load)
+        except LaunchdError as error:
+            problems = [f"{problem.path}: {problem.message}" for problem in error.errors]
+            _log.error("reload_refused", detail="the configuration in force stays", problems=problems or [error.detail])
+            notify("READY=1", status(f"reload refused: {error.detail}"))
+            return None
+        changes = compare(self.running, new)
+        self._apply(new)
+        kept = msgspec.structs.replace(self.running.daemon, log_level=new.daemon.log_level)
+        self.running = msgspec.structs.replace(self.running, daemon=kept)
+        write = _log.warning if changes.restart else _log.info
+        write("reloaded", applied=list(changes.live), needs_restart=list(changes.restart))
+        due = f"; a restart is due for {', '.join(changes.restart)}" if changes.restart else ""
+        notify("READY=1", status(f"reloaded, {len(changes.live)} applied{due}"))
+        return changes
+
+
+def _flat(config: Config) -> dict[str, Any]:
+    """Every value by its dotted key; where the file lies is no value."""
+    values: dict[str, Any] = {}
+
+    def walk(prefix: str, value: object) -> None:
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else str(key), inner)
+        else:
+            values[prefix] = value
+
+    walk("", msgspec.to_builtins(config))
+    values.pop("path", None)
+    return values
