@@ -17,6 +17,7 @@ def ll2(name: str, net: str, *, key: str = "id-1", status: int = 1, precision: i
         "net_precision": {"id": precision},
         "launch_service_provider": {"name": "SpaceX"},
         "rocket": {"configuration": {"full_name": name.partition(" | ")[0]}},
+        "pad": None,
         **more,
     }
 
