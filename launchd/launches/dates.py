@@ -59,6 +59,16 @@ def net_from(instant: Instant, precision: Precision) -> Net:
     return Net(instant, instant + length, precision) if precision in TIMED else period
 
 
+def utc_date(year: int, month: int = 1, day: int = 1) -> datetime:
+    """The start of a day, UTC; raises InvalidError for what is no day of the years 1900 to 2199."""
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise InvalidError(f"a launch date must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+    try:
+        return datetime(year, month, day, tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidError(f"{year}-{month}-{day} is not a date: {error}") from error
+
+
 def parse_vague(text: str) -> Net:
     """A GCAT Vague Date as an interval; raises InvalidError for what is not one.
 
