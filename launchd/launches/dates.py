@@ -66,7 +66,7 @@ def utc_date(year: int, month: int = 1, day: int = 1) -> datetime:
     try:
         return datetime(year, month, day, tzinfo=UTC)
     except (ValueError, OverflowError) as error:
-        raise InvalidError(f"{year}-{month}-{day} is not a date: {error}") from error
+        raise InvalidError(f"there is no such date: {error}") from error
 
 
 def parse_vague(text: str) -> Net:

@@ -131,7 +131,7 @@ def _times(tile: _Tile, report: Report) -> tuple[Net | None, Instant | None]:
         return None, None
     try:
         day, clock = _day(day_text), _clock(clock_text)
-        zone = _stated_zone(override.text, clock)
+        zone = (clock.tzinfo if clock else None) or _stated_zone(override.text, clock)
         if zone is None or clock is None:
             return _net_of_any(day, clock, _zones(tile.launch_site)), None
         end = None
@@ -163,7 +163,7 @@ def _zones(site: str | None) -> list[tzinfo]:
 def _stated_zone(text: str | None, clock: time | None) -> tzinfo | None:
     """The zone in a text that says the same clock time with one."""
     for said, word in _CLOCK.findall(text or ""):
-        if clock is not None and _clock(f"{said:0>5}") == clock.replace(second=0):
+        if clock is not None and f"{said:0>5}" == f"{clock:%H:%M}":
             return _ZONE_WORDS.get(word)
     return None
 
@@ -182,11 +182,11 @@ def _day(text: str) -> date:
 
 
 def _clock(text: str | None) -> time | None:
-    """A time of day, None without one; raises InvalidError."""
+    """A time of day, with its zone should there be one; None without a text; raises InvalidError."""
     if not text:
         return None
     try:
-        return time.fromisoformat(text).replace(tzinfo=None)
+        return time.fromisoformat(text)
     except ValueError as error:
         raise InvalidError(f"{text!r} is not a time of day such as 18:30:00") from error
 

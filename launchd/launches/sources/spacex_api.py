@@ -164,12 +164,9 @@ def _facts(raw: msgspec.Raw, entries: Mapping[str, _Entry], report: Report) -> _
     rocket = _resolve(launch.rocket, entries, launch.id, "vehicle", report)
     pad = _resolve(launch.launchpad, entries, launch.id, "pad", report)
     precision = Precision.DAY if launch.tbd and launch.date_precision is Precision.HOUR else launch.date_precision
-    is_placeholder = (
-        launch.upcoming and precision is not Precision.HOUR and pad and (pad.name or "").endswith(_DEFAULT_PAD)
-    )
-    if is_placeholder:
+    if launch.upcoming and precision is not Precision.HOUR and pad and (pad.name or "").endswith(_DEFAULT_PAD):
         pad = None
-    carried = (entries.get(one) for one in launch.payloads)
+    carried = [_resolve(one, entries, launch.id, "orbit", report) for one in launch.payloads]
     return _Facts(
         key=launch.id,
         name=launch.name,
