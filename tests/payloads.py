@@ -14,9 +14,12 @@ def ll2(name: str, net: str, *, key: str = "id-1", status: int = 1, precision: i
         "name": name,
         "net": net,
         "status": {"id": status, "name": f"status {status}"},
+        "window_start": None,
+        "window_end": None,
         "net_precision": {"id": precision},
         "launch_service_provider": {"name": "SpaceX"},
         "rocket": {"configuration": {"full_name": name.partition(" | ")[0]}},
+        "mission": None,
         "pad": None,
         **more,
     }
@@ -120,7 +123,7 @@ def next_launch(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 FALCON_9, SLC_40, LC_39A = "5e9d0d95eda69973a809d1ec", "5e9e4501f509094ba4566f84", "5e9e4502f509094188566f88"
-DRAGON = "5eb0e4d2b6c3bb0006eeb25f"
+DRAGON = "5eb0e4d0b6c3bb0006eeb253"
 ROCKETS = [{"id": FALCON_9, "name": "Falcon 9", "stages": 2, "engines": {"number": 9}}]
 LAUNCHPADS = [
     {"id": one, "name": name, "locality": "Cape Canaveral", "region": "Florida", "latitude": north, "longitude": east}
@@ -129,7 +132,7 @@ LAUNCHPADS = [
         (LC_39A, "KSC LC 39A", 28.6080585, -80.6039558),
     )
 ]
-CARGO = [{"id": DRAGON, "name": "CRS-20", "customers": ["NASA (CRS)"], "orbit": "ISS", "norad_ids": []}]
+CARGO = [{"id": DRAGON, "name": "CRS-20", "customers": ["NASA (CRS)"], "orbit": "ISS", "norad_ids": [45341]}]
 
 
 def archived(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
@@ -171,7 +174,7 @@ def archived_v3(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         },
         "launch_site": {"site_name": "Kwajalein Atoll", "site_name_long": "Kwajalein Atoll Omelek Island"},
         "launch_success": False,
-        "links": {"video_link": "https://www.youtube.com/watch?v=0a_00nJ_Y88", "article_link": None},
+        "links": {"video_link": "https://www.youtube.com/watch?v=0a_00nJ_Y88", "article_link": None, "wikipedia": None},
     } | changed
 
 

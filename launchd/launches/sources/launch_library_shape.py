@@ -41,23 +41,23 @@ class Pad(msgspec.Struct):
     """Latitude and longitude are text before 2.3.0."""
 
     name: str | None
-    latitude: float | str | None = None
-    longitude: float | str | None = None
-    location: Named | None = None
+    latitude: float | str | None
+    longitude: float | str | None
+    location: Named | None
 
 
 class Mission(msgspec.Struct):
     """What is launched, and whereto."""
 
     name: str | None
-    orbit: Named | None = None
+    orbit: Named | None
 
 
 class Link(msgspec.Struct):
     """A web cast or a page; a lower `priority` number comes first."""
 
     url: str | None
-    priority: float | None = None
+    priority: float | None
 
 
 class Common(msgspec.Struct):
@@ -67,11 +67,11 @@ class Common(msgspec.Struct):
     name: str
     net: str | None
     status: StatusWord
+    window_start: str | None
+    window_end: str | None
     net_precision: PrecisionWord | None = None
     tbddate: bool | None = None
     tbdtime: bool | None = None
-    window_start: str | None = None
-    window_end: str | None = None
     last_updated: str | None = None
     launch_designator: str | None = None
 
@@ -82,7 +82,7 @@ class Launch(Common, kw_only=True):
     launch_service_provider: Named | None
     rocket: Rocket | None
     pad: Pad | None
-    mission: Mission | None = None
+    mission: Mission | None
     vid_urls: list[Link] | None = None
     info_urls: list[Link] | None = None
     old_vid_urls: list[Link] | None = msgspec.field(name="vidURLs", default=None)

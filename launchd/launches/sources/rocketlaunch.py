@@ -62,10 +62,10 @@ class _Launch(msgspec.Struct):
     win_close: str | None
     est_date: _Estimate | None
     result: int | None
-    cospar_id: str | None = None
-    slug: str | None = None
-    suborbital: bool | None = None
-    modified: str | None = None
+    cospar_id: str | None
+    slug: str | None
+    suborbital: bool | None
+    modified: str | None
 
 
 async def pull(client: Client) -> list[Payload]:

@@ -39,11 +39,11 @@ _UPCOMING = "upcoming"
 class _Override(msgspec.Struct, rename="camel"):
     """Since 2026; wins over the launch's own date and time. `text` reads like "October 8, 2026 00:54 PT"."""
 
-    window_open_date: str | None = None
-    window_open_time: str | None = None
-    window_close_date: str | None = None
-    window_close_time: str | None = None
-    text: str | None = None
+    window_open_date: str | None
+    window_open_time: str | None
+    window_close_date: str | None
+    window_close_time: str | None
+    text: str | None
 
 
 class _Tile(msgspec.Struct, rename="camel"):
@@ -124,23 +124,29 @@ def _mission(tile: _Tile) -> str:
 
 def _times(tile: _Tile, report: Report) -> tuple[Net | None, Instant | None]:
     """The NET, and the end of the window where the zone is known."""
-    override = tile.override or _Override()
-    day_text = override.window_open_date or tile.launch_date
-    clock_text = override.window_open_time if override.window_open_date else tile.launch_time
+    override = tile.override
+    day_text, clock_text = tile.launch_date, tile.launch_time
+    if override and override.window_open_date:
+        day_text, clock_text = override.window_open_date, override.window_open_time
     if not day_text:
         return None, None
     try:
         day, clock = _day(day_text), _clock(clock_text)
-        zone = (clock.tzinfo if clock else None) or _stated_zone(override.text, clock)
+        zone = _stated_zone(override.text if override else None, clock)
         if zone is None or clock is None:
             return _net_of_any(day, clock, _zones(tile.launch_site)), None
-        end = None
-        if override.window_close_date and (close := _clock(override.window_close_time)):
-            end = _instant(_day(override.window_close_date), close, zone)
-        return net_from(_instant(day, clock, zone) // MINUTE * MINUTE, Precision.MINUTE), end
+        net = net_from(_instant(day, clock, zone) // MINUTE * MINUTE, Precision.MINUTE)
+        return net, _window_end(override, zone) if override else None
     except InvalidError as error:
         report.reject(tile.link, error.detail, "net")
         return None, None
+
+
+def _window_end(override: _Override, zone: tzinfo) -> Instant | None:
+    clock = _clock(override.window_close_time)
+    if override.window_close_date is None or clock is None:
+        return None
+    return _instant(_day(override.window_close_date), clock, zone)
 
 
 def _net_of_any(day: date, clock: time | None, zones: Iterable[tzinfo]) -> Net:
@@ -161,7 +167,9 @@ def _zones(site: str | None) -> list[tzinfo]:
 
 
 def _stated_zone(text: str | None, clock: time | None) -> tzinfo | None:
-    """The zone in a text that says the same clock time with one."""
+    """The zone of the clock itself, or the one in a text that says the same time of day with it."""
+    if clock is not None and clock.tzinfo is not None:
+        return clock.tzinfo
     for said, word in _CLOCK.findall(text or ""):
         if clock is not None and f"{said:0>5}" == f"{clock:%H:%M}":
             return _ZONE_WORDS.get(word)

@@ -33,11 +33,9 @@ _SUBORBITAL = "SO"
 
 
 class _Links(msgspec.Struct):
-    webcast: str | None = None
-    article: str | None = None
-    wikipedia: str | None = None
-    video_link: str | None = None  # v3
-    article_link: str | None = None  # v3
+    webcast: str | None
+    article: str | None
+    wikipedia: str | None
 
 
 class _Launch(msgspec.Struct):
@@ -53,7 +51,13 @@ class _Launch(msgspec.Struct):
     launchpad: str | None
     payloads: list[str]
     links: _Links
-    tbd: bool = False
+    tbd: bool
+
+
+class _OldLinks(msgspec.Struct):
+    video_link: str | None
+    article_link: str | None
+    wikipedia: str | None
 
 
 class _OldPayload(msgspec.Struct):
@@ -70,8 +74,8 @@ class _OldRocket(msgspec.Struct):
 
 
 class _OldSite(msgspec.Struct):
-    site_name: str | None = None
-    site_name_long: str | None = None
+    site_name: str | None
+    site_name_long: str | None
 
 
 class _OldLaunch(msgspec.Struct):
@@ -85,9 +89,9 @@ class _OldLaunch(msgspec.Struct):
     launch_success: bool | None
     rocket: _OldRocket
     launch_site: _OldSite | None
-    links: _Links
-    upcoming: bool = False
-    tbd: bool = False
+    links: _OldLinks
+    upcoming: bool
+    tbd: bool
 
 
 class _Marks(msgspec.Struct):
@@ -124,7 +128,7 @@ class _Facts(NamedTuple):
     pad: str | None
     place: Place | None
     orbits: set[str]
-    links: _Links
+    links: tuple[str | None, ...]
 
 
 async def pull(client: Client) -> list[Payload]:
@@ -167,6 +171,7 @@ def _facts(raw: msgspec.Raw, entries: Mapping[str, _Entry], report: Report) -> _
     if launch.upcoming and precision is not Precision.HOUR and pad and (pad.name or "").endswith(_DEFAULT_PAD):
         pad = None
     carried = [_resolve(one, entries, launch.id, "orbit", report) for one in launch.payloads]
+    links = launch.links
     return _Facts(
         key=launch.id,
         name=launch.name,
@@ -178,7 +183,7 @@ def _facts(raw: msgspec.Raw, entries: Mapping[str, _Entry], report: Report) -> _
         pad=pad.name if pad else None,
         place=_place(pad) if pad else None,
         orbits={one.orbit for one in carried if one and one.orbit},
-        links=launch.links,
+        links=(links.webcast, links.article, links.wikipedia),
     )
 
 
@@ -188,7 +193,7 @@ def _old_facts(raw: msgspec.Raw, report: Report) -> _Facts | None:
         return None
     precision = launch.tentative_max_precision
     is_tentative = launch.tbd or launch.is_tentative
-    site = launch.launch_site
+    site, links = launch.launch_site, launch.links
     return _Facts(
         key=f"v3-{launch.flight_number}",
         name=launch.mission_name,
@@ -200,7 +205,7 @@ def _old_facts(raw: msgspec.Raw, report: Report) -> _Facts | None:
         pad=site.site_name if site else None,
         place=Place(site.site_name_long) if site and site.site_name_long else None,
         orbits={one.orbit for one in launch.rocket.second_stage.payloads if one.orbit},
-        links=launch.links,
+        links=(links.video_link, links.article_link, links.wikipedia),
     )
 
 
@@ -217,8 +222,6 @@ def _resolve(
 
 
 def _sighting(facts: _Facts, report: Report) -> Sighting | None:
-    links = facts.links
-    urls = (links.webcast, links.video_link, links.article, links.article_link, links.wikipedia)
     sighting = Sighting(
         source=NAME,
         source_id=facts.key,
@@ -231,7 +234,7 @@ def _sighting(facts: _Facts, report: Report) -> Sighting | None:
         location=facts.place,
         mission=facts.name,
         orbit=text_or_none(", ".join(sorted(facts.orbits))),
-        urls=tuple(url for url in urls if url),
+        urls=tuple(url for url in facts.links if url),
         suborbital=facts.orbits == {_SUBORBITAL},
         live=False,
     )
