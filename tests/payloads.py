@@ -122,6 +122,33 @@ def next_launch(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     } | changed
 
 
+def capstone() -> dict[str, Any]:
+    """A launch of RocketLaunch.Live with a date and no time: CAPSTONE, as planned on 2022-05-02."""
+    return next_launch(
+        id=613,
+        name="CAPSTONE",
+        provider={"id": 26, "name": "Rocket Lab", "slug": "rocket-lab"},
+        vehicle={"id": 18, "name": "Electron", "company_id": 26, "slug": "electron"},
+        pad={
+            "id": 88,
+            "name": "Pad TBD",
+            "location": {
+                "id": 20,
+                "name": "Rocket Lab Launch Complex, Mahia Peninsula",
+                "state": None,
+                "statename": None,
+                "country": "New Zealand",
+            },
+        },
+        missions=[{"id": 639, "name": "CAPSTONE", "description": None}],
+        win_open=None,
+        est_date={"month": 5, "day": 27, "year": 2022, "quarter": None},
+        date_str="May 27",
+        slug="capstone",
+        modified="2022-05-02T18:58:47+00:00",
+    )
+
+
 FALCON_9, SLC_40, LC_39A = "5e9d0d95eda69973a809d1ec", "5e9e4501f509094ba4566f84", "5e9e4502f509094188566f88"
 DRAGON = "5eb0e4d0b6c3bb0006eeb253"
 ROCKETS = [{"id": FALCON_9, "name": "Falcon 9", "stages": 2, "engines": {"number": 9}}]
@@ -187,6 +214,6 @@ EXAMPLES: dict[str, tuple[bytes, ...]] = {
     "launch_library": (page(crew_7(), ll2("Falcon 9 | Starlink", "2026-01-04T12:00:00Z")), page()),
     "spacex": (encoded([tile(), tile(link="sl-17-9", title="Starlink Mission", launchSite="SLC-4E, California")]),),
     "gcat": (gcat(FLOWN_ROW, FLOWN_ROW.replace("2026-001", "2026-F01").replace("\tOS", "\tOF40")),),
-    "rocketlaunch": (encoded({"valid_auth": False, "count": 1, "result": [next_launch()]}),),
+    "rocketlaunch": (encoded({"valid_auth": False, "count": 1, "result": [next_launch(), capstone()]}),),
     "spacex_api": tuple(encoded(one) for one in ([archived(), archived_v3()], ROCKETS, LAUNCHPADS, CARGO)),
 }

@@ -157,8 +157,9 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
             elif entry := records.read(raw, _Entry, report):
                 entries[entry.id] = entry
     found = (_old_facts(raw, report) if is_old else _facts(raw, entries, report) for raw, is_old in launches)
-    sightings = (_sighting(facts, report) for facts in found if facts is not None)
-    return Parsed(tuple(one for one in sightings if one is not None), tuple(report.rejections), len(launches))
+    read = (_sighting(facts, report) for facts in found if facts is not None)
+    sightings = {one.source_id: one for one in read if one is not None}
+    return Parsed(tuple(sightings.values()), tuple(report.rejections), len(launches))
 
 
 def _facts(raw: msgspec.Raw, entries: Mapping[str, _Entry], report: Report) -> _Facts | None:
