@@ -11,6 +11,7 @@ from launchd.clock import Clock
 from launchd.daemon import Daemon, Host, running
 from launchd.engine.loading import Options
 from launchd.job import Job, JobState
+from launchd.launches.sources import SOURCES
 from launchd.task import Task
 
 # No test waits longer than this for a fact: it then fails instead of hanging.
@@ -26,8 +27,14 @@ enabled = false
 """
 
 
+def only_these_sources(text: str) -> str:
+    """The configuration with every source off that it does not name: no test asks a server out there."""
+    others = [name for name in SOURCES if f"[sources.{name}]" not in text]
+    return text + "".join(f"\n[sources.{name}]\nenabled = false\n" for name in others)
+
+
 def quiet_config(directory: Path, extra: str = "") -> config.Config:
-    """A configuration whose state is in `directory` and that fires nothing by itself."""
+    """A configuration whose state is in `directory`, that fires nothing by itself and asks only sources in `extra`."""
     text = f"""
 [daemon]
 state_directory = "{directory}"
@@ -38,7 +45,7 @@ socket = "{directory}/admin.sock"
 {QUIET_SCHEDULES}
 {extra}
 """
-    return config.parse(text)
+    return config.parse(only_these_sources(text))
 
 
 @asynccontextmanager

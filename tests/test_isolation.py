@@ -13,7 +13,7 @@ from launchd.admin.client import AdminClient
 from launchd.errors import UnreachableError
 from launchd.job import JobState
 from launchd.task import Context, task
-from tests.hosting import PATIENCE_SECONDS, ended, hosted, quiet_config
+from tests.hosting import PATIENCE_SECONDS, ended, hosted, only_these_sources, quiet_config
 from tests.payloads import FLOWN_ROW, LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.replay import Replay, replaying
 
@@ -69,7 +69,7 @@ async def test_a_job_whose_lock_stays_held_is_skipped_and_names_the_holder(tmp_p
 def write_config(directory: Path, replay: Replay) -> Path:
     path = directory / "launchd.toml"
     path.write_text(
-        f"""
+        only_these_sources(f"""
 [daemon]
 state_directory = "{directory}"
 [admin]
@@ -78,7 +78,7 @@ socket = "{directory}/admin.sock"
 base_url = "{replay.url}/ll/"
 [sources.gcat]
 base_url = "{replay.url}/gcat/"
-"""
+""")
     )
     return path
 

@@ -1,6 +1,6 @@
 """`launchd demo`: the product's own daemon and command line against a replay server on loopback, nothing else.
 
-The sources are pointed elsewhere by `base_url` only.
+The sources are pointed elsewhere by `base_url` only; those that the replay server does not play are off.
 """
 
 import os
@@ -20,6 +20,7 @@ import click
 from launchd.admin.client import AdminClient
 from launchd.demo import payloads
 from launchd.errors import UnavailableError, UnreachableError
+from launchd.launches.sources import SOURCES
 
 _READY_SECONDS = 30.0
 _CONFIG = """
@@ -72,7 +73,8 @@ def show() -> int:
     with TemporaryDirectory(prefix="launchd-demo-") as name, _replaying() as replay:
         directory = Path(name)
         config = directory / "launchd.toml"
-        config.write_text(_CONFIG.format(url=f"http://127.0.0.1:{replay.server_port}"), "utf-8")
+        others = (f"[sources.{one}]\nenabled = false\n" for one in SOURCES if f"[sources.{one}]" not in _CONFIG)
+        config.write_text(_CONFIG.format(url=f"http://127.0.0.1:{replay.server_port}") + "".join(others), "utf-8")
         socket = directory / "admin.sock"
         environ = os.environ | {"STATE_DIRECTORY": name, "RUNTIME_DIRECTORY": name, "LAUNCHD_SOCKET": str(socket)}
         with _daemon(config, environ, AdminClient(socket)) as client:

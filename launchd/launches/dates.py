@@ -13,6 +13,9 @@ from launchd.launches.launch import Net, Precision
 # No record of a launch lies outside these years; what does is a mistake of its source.
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
+# These say a time of day; a vaguer NET comes with a clock that means nothing.
+TIMED = frozenset({Precision.SECOND, Precision.MINUTE, Precision.HOUR})
+
 _CLOCK_UNITS = {Precision.SECOND: SECOND, Precision.MINUTE: MINUTE, Precision.HOUR: HOUR, Precision.DAY: DAY}
 _MONTHS_IN = {Precision.MONTH: 1, Precision.QUARTER: 3, Precision.HALF: 6, Precision.YEAR: 12, Precision.DECADE: 120}
 _MONTHS = {
@@ -43,6 +46,27 @@ def net_at(instant: Instant, precision: Precision) -> Net:
         monday = instant // DAY * DAY - moment.weekday() * DAY
         return Net(monday, monday + 7 * DAY - 1, precision)
     return _months(moment.year, moment.month, precision)
+
+
+def net_from(instant: Instant, precision: Precision) -> Net:
+    """The NET a source states as an instant with a precision.
+
+    A timed one starts as stated ("21:30, to the hour" is 21:30:00 to 22:29:59.999999); of a vaguer one the period is
+    meant that holds the instant, whichever end of it the source names. Raises InvalidError as `net_at` does.
+    """
+    period = net_at(instant, precision)
+    length = period.latest - period.earliest
+    return Net(instant, instant + length, precision) if precision in TIMED else period
+
+
+def utc_date(year: int, month: int = 1, day: int = 1) -> datetime:
+    """The start of a day, UTC; raises InvalidError for what is no day of the years 1900 to 2199."""
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise InvalidError(f"a launch date must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+    try:
+        return datetime(year, month, day, tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidError(f"there is no such date: {error}") from error
 
 
 def parse_vague(text: str) -> Net:

@@ -15,6 +15,7 @@ from launchd.launches.launch import Place, Precision, Rejection, Sighting
 
 MAX_TEXT = 300
 MAX_URLS = 20
+MAX_REASON = 500
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _TEXT_FIELDS = ("provider", "vehicle", "pad", "mission", "orbit", "designator", "status_word")
 
@@ -29,7 +30,8 @@ class Report:
     def reject(self, record: str, reason: str, field: str | None = None) -> None:
         """Say that a record, or one field of it, was not kept."""
         shown = plain(record)[:MAX_TEXT] or "?"
-        self.rejections.append(Rejection(source=self.source, record=shown, field=field, reason=reason))
+        why = plain(reason)[:MAX_REASON]  # it may quote the payload
+        self.rejections.append(Rejection(source=self.source, record=shown, field=field, reason=why))
 
 
 def plain(text: str) -> str:
@@ -75,7 +77,7 @@ Drop = Callable[[str, str], None]
 
 def _check_times(sighting: Sighting, drop: Drop) -> None:
     start, end = sighting.window_start, sighting.window_end
-    for field, value in (("window_start", start), ("window_end", end)):
+    for field, value in (("window_start", start), ("window_end", end), ("modified", sighting.modified)):
         if value is not None and not _plausible(value):
             drop(field, "the year is not plausible")
     if start is not None and end is not None and start > end:
@@ -98,7 +100,7 @@ def _place(place: Place | None, drop: Drop) -> Place | None:
     latitude, longitude = place.latitude, place.longitude
     if latitude is None or longitude is None:
         return Place(name) if name else None
-    if abs(latitude) > 90 or abs(longitude) > 180:  # noqa: PLR2004 - degrees
+    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):  # noqa: PLR2004 - degrees; NaN is none
         drop("location", f"{latitude:g}, {longitude:g} are not coordinates")
         return Place(name) if name else None
     return Place(name, round(latitude, 6), round(longitude, 6))

@@ -1,24 +1,27 @@
 """Launch Library 2 of The Space Devs, versions 2.0.0 to 2.3.0, modes list, normal and detailed.
 
-Reference: https://ll.thespacedevs.com/docs. A launch's `id` survives renames, slips, another vehicle or provider.
+Reference: https://ll.thespacedevs.com/docs. A launch's `id` survives renames, slips, another vehicle or provider. Its
+`r_spacex_api_id` (2.2.0, detailed) is not used as identity: a job of the other side made it by nearest time.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
-from launchd.clock import SECOND, Instant, parse_instant
-from launchd.errors import InvalidError
-from launchd.launches.dates import net_at
+from launchd.clock import DAY, MINUTE, Instant
+from launchd.errors import InvalidError, SourceError
+from launchd.launches.dates import TIMED, net_from
 from launchd.launches.launch import FLOWN, Net, Parsed, Place, Precision, Sighting, Status
+from launchd.launches.sources import launch_library_shape as shape
+from launchd.launches.sources import records
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean, text_or_none
 
 NAME = "launch_library"
 PAGE = 100
 MAX_PAGES = 10
-_UNITS = {Precision.SECOND: SECOND, Precision.MINUTE: 60 * SECOND, Precision.HOUR: 3600 * SECOND}
+# 2.3.0 renamed the path; older versions stay up under the old one.
+FOLDERS = ("launches/", "launch/")
 
 # https://ll.thespacedevs.com/2.3.0/config/launch_statuses/; 9 is "payload deployed": past lift-off, not yet judged.
 _STATUSES = {
@@ -55,10 +58,6 @@ _PRECISIONS = {
 }
 _WRAPPERS = ("results", "launches", "array")
 _NO_PLACE = frozenset({"unknown pad", "unknown", "unknown location", "tbd"})
-# JSON nested too deeply is a RecursionError.
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-Record = Mapping[str, Any]
 
 
 async def pull(client: Client) -> list[Payload]:
@@ -66,21 +65,45 @@ async def pull(client: Client) -> list[Payload]:
 
     Pages are asked for by offset; rows move between pages meanwhile, so the parser drops repeated ids.
     """
-    payloads = []
-    for number in range(MAX_PAGES):
-        params = _page(number)
-        payload = await client.get("launches/upcoming/", params)
+    folder, first = await _first_page(client)
+    payloads = [first]
+    while len(payloads) < MAX_PAGES and _has_next(client, folder, payloads):
+        payload = await client.get(f"{folder}upcoming/", _page(len(payloads)))
         if payload is None:
             break
         payloads.append(payload)
-        if payload.body is None:
-            more = client.known("launches/upcoming/", _page(number + 1))
-        else:
-            more = _has_next(payload.body)
-        if not more:
-            break
-    previous = await client.get("launches/previous/", {"mode": "normal", "limit": str(PAGE), "ordering": "-net"})
+    previous = await client.get(f"{folder}previous/", {"mode": "normal", "limit": str(PAGE), "ordering": "-net"})
     return payloads if previous is None else [*payloads, previous]
+
+
+async def _first_page(client: Client) -> tuple[str, Payload]:
+    """The folder that the version of this server has, and its first page; what answered last time is asked first."""
+    folders = sorted(FOLDERS, key=lambda one: not client.known(f"{one}upcoming/", _page(0)))
+    for folder in folders:
+        payload = await client.get(f"{folder}upcoming/", _page(0), optional=folder is not folders[-1])
+        if payload is not None:
+            return folder, payload
+    raise SourceError(f"{NAME}: neither {' nor '.join(FOLDERS)} is there")
+
+
+def _has_next(client: Client, folder: str, payloads: Sequence[Payload]) -> bool:
+    """Whether the last page says that another follows; of an unchanged one, what it said last time."""
+    body = payloads[-1].body
+    if body is None:
+        return client.known(f"{folder}upcoming/", _page(len(payloads)))
+    try:
+        return bool(msgspec.json.decode(body, type=_Wrapper).next)
+    except records.UNREADABLE:
+        return False
+
+
+class _Wrapper(msgspec.Struct):
+    next: str | None = None
+
+
+def _page(number: int) -> dict[str, str]:
+    page = {"mode": "normal", "limit": str(PAGE), "ordering": "net"}
+    return page | {"offset": str(number * PAGE)} if number else page
 
 
 def parse(payloads: Sequence[bytes]) -> Parsed:
@@ -89,7 +112,7 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
     newest: dict[str, Sighting] = {}
     rows = 0
     for body in payloads:
-        for raw in _records(body, report):
+        for raw in records.split(body, report, wrappers=_WRAPPERS):
             rows += 1
             sighting = _sighting(raw, report)
             if sighting is None:
@@ -100,195 +123,137 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
     return Parsed(tuple(newest.values()), tuple(report.rejections), rows)
 
 
-def _page(number: int) -> dict[str, str]:
-    page = {"mode": "normal", "limit": str(PAGE), "ordering": "net"}
-    return page | {"offset": str(number * PAGE)} if number else page
-
-
-def _has_next(body: bytes) -> bool:
-    try:
-        return bool(msgspec.json.decode(body, type=_Wrapper).next)
-    except _UNREADABLE:
-        return False
-
-
-class _Wrapper(msgspec.Struct):
-    next: str | None = None
-
-
-def _records(body: bytes, report: Report) -> Iterator[msgspec.Raw]:
-    """The records of a page, a bare list, or a single launch, undecoded: one bad record costs only itself."""
-    try:
-        start = body.lstrip()[:1]
-        if start == b"[":
-            yield from msgspec.json.decode(body, type=list[msgspec.Raw])
-            return
-        document = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        wrapper = next((name for name in _WRAPPERS if name in document), None)
-        if wrapper is not None:
-            yield from msgspec.json.decode(document[wrapper], type=list[msgspec.Raw])
-        elif "id" in document:
-            yield msgspec.Raw(body)
-        else:
-            report.reject("page", f"it holds no launches; its keys are {', '.join(document)[:200]}")
-    except _UNREADABLE as error:
-        report.reject("page", f"it is not the JSON of a page of launches: {error}")
-
-
 def _sighting(raw: msgspec.Raw, report: Report) -> Sighting | None:
-    try:
-        record = msgspec.json.decode(raw)
-    except _UNREADABLE as error:
-        report.reject("?", f"not readable: {error}")
+    mode = records.read(raw, shape.Mode, report)
+    if mode is None:
         return None
-    if not isinstance(record, dict):
-        report.reject("?", "not an object")
-        return None
-    source_id = text_or_none(record.get("id"))
-    if source_id is None:
-        report.reject(text_or_none(record.get("name")) or "?", "it has no id")
-        return None
-    name = text_or_none(record.get("name")) or ""
-    status = _STATUSES.get(_number(record, "status", "id"))
+    if mode.is_list():
+        short = records.read(raw, shape.ListLaunch, report)
+        return clean(_from_list(_common(short, report), short), report) if short else None
+    full = records.read(raw, shape.Launch, report)
+    return clean(_from_full(_common(full, report), full), report) if full else None
+
+
+def _common(record: shape.Common, report: Report) -> Sighting:
+    """What every mode tells."""
+    key = record.id
+    status = _STATUSES.get(record.status.id)
     if status is None:
-        report.reject(source_id, f"unknown status {_text(record, 'status', 'name')!r}", "status")
-    orbit = _text(record, "mission", "orbit", "name")
-    cross = _text(record, "r_spacex_api_id")
-    sighting = Sighting(
+        report.reject(key, f"unknown status {record.status.id} {record.status.name!r}", "status")
+    net = _net(record, status, report)
+    timed = net is not None and net.precision in TIMED
+    return Sighting(
         source=NAME,
-        source_id=source_id,
-        name=name,
-        net=_net(record, status, source_id, report),
+        source_id=key,
+        name=record.name,
+        net=net,
         status=status,
-        status_word=_text(record, "status", "name"),
-        provider=_text(record, "launch_service_provider", "name") or _text(record, "lsp_name"),
-        vehicle=_vehicle(record, name),
-        pad=_known(_text(record, "pad", "name") or _text(record, "pad")),
-        location=_place(record),
-        mission=_mission(record, name),
+        status_word=text_or_none(record.status.name),
+        # of a vague date the window says 00:00 as well
+        window_start=records.instant(record.window_start, key, "window_start", report) if timed else None,
+        window_end=records.instant(record.window_end, key, "window_end", report) if timed else None,
+        designator=text_or_none(record.launch_designator),
+        modified=records.instant(record.last_updated, key, "last_updated", report),
+    )
+
+
+def _from_list(sighting: Sighting, record: shape.ListLaunch) -> Sighting:
+    place = _known(record.location)
+    return msgspec.structs.replace(
+        sighting,
+        provider=text_or_none(record.lsp_name),
+        vehicle=_vehicle_in(record.name),
+        pad=_known(record.pad),
+        location=Place(place) if place else None,
+        mission=text_or_none(record.mission) or _mission_in(record.name),
+    )
+
+
+def _from_full(sighting: Sighting, record: shape.Launch) -> Sighting:
+    configuration = record.rocket.configuration if record.rocket else None
+    orbit = _name(record.mission.orbit) if record.mission else None
+    return msgspec.structs.replace(
+        sighting,
+        provider=_name(record.launch_service_provider),
+        vehicle=text_or_none(configuration.full_name if configuration else None) or _vehicle_in(record.name),
+        pad=_known(_name(record.pad)),
+        location=_place(record.pad) if record.pad else None,
+        mission=_name(record.mission) or _mission_in(record.name),
         orbit=orbit,
-        window_start=_instant(record, "window_start", source_id, report),
-        window_end=_instant(record, "window_end", source_id, report),
-        designator=_text(record, "launch_designator"),
-        cross_ids={"spacex_api": cross} if cross else {},
         urls=_urls(record),
-        modified=_instant(record, "last_updated", source_id, report),
         suborbital=orbit == "Suborbital",
     )
-    return clean(sighting, report)
 
 
-def _net(record: Record, status: Status | None, source_id: str, report: Report) -> Net | None:
-    """The NET as an interval.
-
-    Timed precisions start at the time as given. LL2 puts vague ones at the last day of the period, 00:00Z: the period
-    around that day is meant.
-    """
-    instant = _instant(record, "net", source_id, report)
+def _net(record: shape.Common, status: Status | None, report: Report) -> Net | None:
+    """The NET as an interval; LL2 puts vague ones at the last day of the period, 00:00Z."""
+    instant = records.instant(record.net, record.id, "net", report)
     if instant is None:
         return None
-    precision = _precision(record, status)
     try:
-        period = net_at(instant, precision)
+        return net_from(instant, _precision(record, status, instant, report))
     except InvalidError as error:
-        report.reject(source_id, error.detail, "net")
+        report.reject(record.id, error.detail, "net")
         return None
-    if precision in _UNITS:
-        return Net(instant, instant + _UNITS[precision] - 1, precision)
-    return period
 
 
-def _precision(record: Record, status: Status | None) -> Precision:
-    """The stated precision; before LL2 had one, what the flags and the status allow."""
-    stated = _PRECISIONS.get(_number(record, "net_precision", "id"))
-    if stated is not None:
-        return stated
+def _precision(record: shape.Common, status: Status | None, instant: Instant, report: Report) -> Precision:
+    """The stated precision; where LL2 states none, what the flags, the status and a placeholder's midnight allow."""
+    if record.net_precision is not None:
+        stated = _PRECISIONS.get(record.net_precision.id)
+        if stated is not None:
+            return stated
+        report.reject(record.id, f"unknown precision {record.net_precision.id}", "net_precision")
     if status in FLOWN or status is Status.IN_FLIGHT:
-        return Precision.SECOND
-    if record.get("tbddate") is True or (status is Status.TBD and "tbddate" not in record):
-        return Precision.MONTH
-    if record.get("tbdtime") is True or (status is Status.TBC and "tbdtime" not in record):
-        return Precision.DAY
-    return Precision.MINUTE
+        return Precision.SECOND if instant % MINUTE else Precision.MINUTE
+    if status is Status.TBD and instant % DAY == 0:
+        return Precision.DAY if record.tbdtime and not record.tbddate else Precision.MONTH
+    unsure = status in {Status.TBD, Status.TBC} if record.tbddate is None else record.tbddate or record.tbdtime
+    return Precision.DAY if unsure else Precision.MINUTE
 
 
-def _vehicle(record: Record, name: str) -> str | None:
-    named = _text(record, "rocket", "configuration", "full_name") or _text(record, "rocket", "configuration", "name")
-    return named or text_or_none(name.partition("|")[0] if "|" in name else None)
+def _vehicle_in(name: str) -> str | None:
+    """The vehicle of "<vehicle> | <mission>"."""
+    vehicle, bar, _ = name.partition("|")
+    return text_or_none(vehicle) if bar else None
 
 
-def _mission(record: Record, name: str) -> str | None:
-    stated = _text(record, "mission", "name") or _text(record, "mission")
+def _mission_in(name: str) -> str | None:
+    """The mission of "<vehicle> | <mission>", unless it is "Unknown Payload"."""
     said = text_or_none(name.partition("|")[2])
-    return stated or (None if said is None or said.lower().startswith("unknown") else said)
+    return None if said is None or said.lower().startswith("unknown") else said
 
 
-def _place(record: Record) -> Place | None:
-    """Latitude and longitude are text before 2.3.0."""
-    name = _known(_text(record, "pad", "location", "name") or _text(record, "location"))
-    latitude, longitude = _degrees(record, "latitude"), _degrees(record, "longitude")
+def _place(pad: shape.Pad) -> Place | None:
+    name = _known(_name(pad.location))
+    latitude, longitude = _degrees(pad.latitude), _degrees(pad.longitude)
     if latitude == 0 and longitude == 0:  # what LL2 sends for a pad it does not know
         latitude = longitude = None
     return Place(name, latitude, longitude) if name or latitude is not None else None
 
 
-def _degrees(record: Record, key: str) -> float | None:
-    value = _dig(record, "pad", key)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
+def _degrees(value: float | str | None) -> float | None:
     try:
-        return float(value)
-    except (ValueError, OverflowError):
+        return None if value is None else float(value)
+    except ValueError:
         return None
 
 
-def _urls(record: Record) -> tuple[str, ...]:
-    """Web casts and pages, those of the lowest `priority` number first; only detailed mode sends them."""
-    found: list[tuple[float, str]] = []
-    for key in ("vid_urls", "vidURLs", "info_urls", "infoURLs"):
-        entries = record.get(key)
-        for entry in entries if isinstance(entries, list) else []:
-            url = entry.get("url") if isinstance(entry, dict) else None
-            rank = entry.get("priority") if isinstance(entry, dict) else None
-            if isinstance(url, str):
-                found.append((rank if isinstance(rank, int | float) else 100, url))
-    return tuple(dict.fromkeys(url for _, url in sorted(found, key=lambda one: one[0])))
+def _urls(record: shape.Launch) -> tuple[str, ...]:
+    """Web casts and pages, those of the lowest `priority` number first."""
+    links = [*(record.vid_urls or []), *(record.old_vid_urls or [])]
+    links += [*(record.info_urls or []), *(record.old_info_urls or [])]
+    ranked = sorted(links, key=lambda link: 100 if link.priority is None else link.priority)
+    return tuple(dict.fromkeys(link.url for link in ranked if link.url))
 
 
-def _instant(record: Record, key: str, source_id: str, report: Report) -> Instant | None:
-    value = record.get(key)
-    if value in (None, ""):
-        return None
-    try:
-        return parse_instant(value) if isinstance(value, str) else _not_a_time(value)
-    except InvalidError as error:
-        report.reject(source_id, error.detail, key)
-        return None
-
-
-def _not_a_time(value: object) -> Instant:
-    raise InvalidError(f"{value!r} is not a time")
+def _name(named: shape.Named | shape.Pad | shape.Mission | None) -> str | None:
+    return None if named is None else text_or_none(named.name)
 
 
 def _known(value: str | None) -> str | None:
-    return None if value is None or value.lower() in _NO_PLACE else value
-
-
-def _dig(record: Record, *path: str) -> object:
-    value: object = record
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _text(record: Record, *path: str) -> str | None:
-    return text_or_none(_dig(record, *path))
-
-
-def _number(record: Record, *path: str) -> int:
-    """An identifying number, -1 when there is none."""
-    value = _dig(record, *path)
-    return value if isinstance(value, int) and not isinstance(value, bool) else -1
+    text = text_or_none(value)
+    return None if text is None or text.lower() in _NO_PLACE else text
 
 
 SOURCE = Source(
@@ -300,5 +265,6 @@ SOURCE = Source(
     priority=70,
     pull=pull,
     parse=parse,
+    revision=2,
     token_header="Authorization",  # noqa: S106 - the header's name, not a secret
 )

@@ -1,0 +1,109 @@
+"""The shapes of Launch Library 2's launches in its versions 2.0.0 to 2.3.0: what its parser needs, nothing else.
+
+A field without a default is sent by every version, though its value may be null.
+"""
+
+import msgspec
+
+
+class StatusWord(msgspec.Struct):
+    """`id` is the stable part; the words changed over time."""
+
+    id: int
+    name: str | None
+
+
+class PrecisionWord(msgspec.Struct):
+    """How finely `net` is known."""
+
+    id: int
+
+
+class Named(msgspec.Struct):
+    """A provider, a location, an orbit."""
+
+    name: str | None
+
+
+class Configuration(msgspec.Struct):
+    """The vehicle with its variant."""
+
+    full_name: str | None
+
+
+class Rocket(msgspec.Struct):
+    """The vehicle of one launch."""
+
+    configuration: Configuration | None
+
+
+class Pad(msgspec.Struct):
+    """Latitude and longitude are text before 2.3.0."""
+
+    name: str | None
+    latitude: float | str | None
+    longitude: float | str | None
+    location: Named | None
+
+
+class Mission(msgspec.Struct):
+    """What is launched, and whereto."""
+
+    name: str | None
+    orbit: Named | None
+
+
+class Link(msgspec.Struct):
+    """A web cast or a page; a lower `priority` number comes first."""
+
+    url: str | None
+    priority: float | None
+
+
+class Common(msgspec.Struct):
+    """What every mode sends; `tbddate` and `tbdtime` only 2.0.0 and 2.1.0 have, `net_precision` only later ones."""
+
+    id: str
+    name: str
+    net: str | None
+    status: StatusWord
+    window_start: str | None
+    window_end: str | None
+    net_precision: PrecisionWord | None = None
+    tbddate: bool | None = None
+    tbdtime: bool | None = None
+    last_updated: str | None = None
+    launch_designator: str | None = None
+
+
+class Launch(Common, kw_only=True):
+    """Modes normal and detailed; the links are detailed mode's, under one name before 2.3.0, under another since."""
+
+    launch_service_provider: Named | None
+    rocket: Rocket | None
+    pad: Pad | None
+    mission: Mission | None
+    vid_urls: list[Link] | None = None
+    info_urls: list[Link] | None = None
+    old_vid_urls: list[Link] | None = msgspec.field(name="vidURLs", default=None)
+    old_info_urls: list[Link] | None = msgspec.field(name="infoURLs", default=None)
+
+
+class ListLaunch(Common, kw_only=True):
+    """Mode list: plain text where the other modes have objects, and less of it since 2.3.0."""
+
+    lsp_name: str | None = None
+    mission: str | None = None
+    pad: str | None = None
+    location: str | None = None
+
+
+class Mode(msgspec.Struct):
+    """`response_mode` is told since 2.3.0; before, only list mode has an `lsp_name`."""
+
+    response_mode: str | None = None
+    lsp_name: str | msgspec.UnsetType | None = msgspec.UNSET
+
+    def is_list(self) -> bool:
+        """Whether the record is of mode list."""
+        return self.response_mode == "list" or self.lsp_name is not msgspec.UNSET

@@ -1,0 +1,93 @@
+"""The records of a JSON payload, one by one: what is broken or of another shape costs only itself and is reported.
+
+Each source declares the shape of its records as a msgspec struct: the fields it needs, with their types. A record that
+does not fit was changed by its source in a way nobody has looked at, and is refused whole.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from launchd.clock import Instant, parse_instant
+from launchd.errors import InvalidError
+from launchd.launches.validate import Report
+
+# The largest page recorded has 3.4 MB and 1,000 records. More than this is not one, and would only cost memory.
+MAX_BYTES = 16 * 1024 * 1024
+MAX_RECORDS = 20_000
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# JSON nested too deeply is a RecursionError; text that is not UTF-8 may go unnoticed until it is decoded.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+Shape = TypeVar("Shape")
+
+
+class _Label(msgspec.Struct):
+    id: str | int | None = None
+    link: str | None = None
+    name: str | None = None
+    mission_name: str | None = None
+
+
+def split(body: bytes, report: Report, *, wrappers: tuple[str, ...] = ()) -> list[msgspec.Raw]:
+    """The records of a bare list, of a list under one of the keys in `wrappers`, or of a single object, undecoded.
+
+    An object that has none of these keys is a record itself if it has an `id` or a `name`. What is no such page is
+    reported, and has no records.
+    """
+    try:
+        found = _split(body.removeprefix(_BYTE_ORDER_MARK).strip(), report, wrappers)
+    except UNREADABLE as error:
+        report.reject("page", f"it is not the JSON of a page of launches: {error}")
+        return []
+    if len(found) > MAX_RECORDS:
+        report.reject("page", f"it holds {len(found)} records; {MAX_RECORDS} are read at most")
+        return []
+    return found
+
+
+def _split(body: bytes, report: Report, wrappers: tuple[str, ...]) -> list[msgspec.Raw]:
+    if len(body) > MAX_BYTES:
+        report.reject("page", f"it has {len(body)} bytes; {MAX_BYTES} are read at most")
+        return []
+    if body.startswith(b"["):
+        return msgspec.json.decode(body, type=list[msgspec.Raw])
+    document = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    wrapper = next((name for name in wrappers if name in document), None)
+    if wrapper is not None:
+        return msgspec.json.decode(document[wrapper], type=list[msgspec.Raw])
+    if "id" in document or "name" in document:
+        return [msgspec.Raw(body)]
+    report.reject("page", f"it holds no launches; its keys are {', '.join(document)[:200]!r}")
+    return []
+
+
+def read(raw: msgspec.Raw, shape: type[Shape], report: Report) -> Shape | None:
+    """The record in its shape; None, reported with the place of the first difference, when it does not fit."""
+    try:
+        return msgspec.json.decode(raw, type=shape)
+    except msgspec.ValidationError as error:
+        report.reject(_label(raw), f"its shape is not the known one: {error}")
+    except UNREADABLE as error:
+        report.reject(_label(raw), f"it cannot be read: {error}")
+    return None
+
+
+def _label(raw: msgspec.Raw) -> str:
+    """What names a record in the report, as far as it can be read."""
+    try:
+        label = msgspec.json.decode(raw, type=_Label)
+    except UNREADABLE:
+        return "?"
+    return next((str(one) for one in (label.id, label.link, label.name, label.mission_name) if one is not None), "?")
+
+
+def instant(text: str | None, record: str, field: str, report: Report) -> Instant | None:
+    """The instant of a field that may be missing or empty; None, reported, for what is no time."""
+    if not text:
+        return None
+    try:
+        return parse_instant(text)
+    except InvalidError as error:
+        report.reject(record, error.detail, field)
+        return None

@@ -1,0 +1,172 @@
+"""RocketLaunch.Live: the next five launches of anyone, a second opinion on T-0.
+
+`json/launches/next/5` needs no key. `sort_date` is no time (vague launches of one month are kept apart by seconds), and
+the vehicle is a family only. Reference: https://www.rocketlaunch.live/api.
+"""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from launchd.clock import from_datetime
+from launchd.errors import InvalidError
+from launchd.launches.dates import net_from, utc_date
+from launchd.launches.launch import Net, Parsed, Place, Precision, Sighting, Status
+from launchd.launches.sources import records
+from launchd.launches.sources.source import Client, Payload, Source
+from launchd.launches.validate import Report, clean, text_or_none
+
+NAME = "rocketlaunch"
+_UNSET = -1
+# 3 is an abort in flight.
+_RESULTS = {0: Status.FAILURE, 1: Status.SUCCESS, 2: Status.PARTIAL_FAILURE, 3: Status.FAILURE}
+_COSPAR = re.compile(r"(\d{4}-\d{3})[A-Z]{0,3}")
+_SLUG = re.compile(r"[\w-]+", re.ASCII)
+_NO_PAD = "pad tbd"
+
+
+class _Named(msgspec.Struct):
+    name: str | None
+
+
+class _Location(msgspec.Struct):
+    name: str | None
+    statename: str | None
+    country: str | None
+
+
+class _Pad(msgspec.Struct):
+    name: str | None
+    location: _Location | None
+
+
+class _Estimate(msgspec.Struct):
+    """The parts of a vague date that are known; all null when there is a time."""
+
+    year: int | None
+    month: int | None
+    day: int | None
+    quarter: int | None
+
+
+class _Launch(msgspec.Struct):
+    id: int
+    name: str
+    provider: _Named | None
+    vehicle: _Named | None
+    pad: _Pad | None
+    missions: list[_Named]
+    win_open: str | None
+    t0: str | None
+    win_close: str | None
+    est_date: _Estimate | None
+    result: int | None
+    cospar_id: str | None
+    slug: str | None
+    suborbital: bool | None
+    modified: str | None
+
+
+async def pull(client: Client) -> list[Payload]:
+    """The next five; more of them needs a paid key."""
+    payload = await client.get("json/launches/next/5")
+    return [] if payload is None else [payload]
+
+
+def parse(payloads: Sequence[bytes]) -> Parsed:
+    """One sighting for each launch; the wrapper's counts are not needed."""
+    report = Report(NAME)
+    raws = [raw for body in payloads for raw in records.split(body, report, wrappers=("result",))]
+    read = (records.read(raw, _Launch, report) for raw in raws)
+    found = (_sighting(launch, report) for launch in read if launch is not None)
+    sightings = {one.source_id: one for one in found if one is not None}
+    return Parsed(tuple(sightings.values()), tuple(report.rejections), len(raws))
+
+
+def _sighting(launch: _Launch, report: Report) -> Sighting | None:
+    key = str(launch.id)
+    pad = text_or_none(launch.pad.name) if launch.pad else None
+    slug = launch.slug if launch.slug and _SLUG.fullmatch(launch.slug) else None
+    sighting = Sighting(
+        source=NAME,
+        source_id=key,
+        name=launch.name,
+        net=_net(launch, key, report),
+        status=_status(launch, key, report),
+        provider=text_or_none(launch.provider.name) if launch.provider else None,
+        vehicle=text_or_none(launch.vehicle.name) if launch.vehicle else None,
+        pad=None if pad is None or pad.lower() == _NO_PAD else pad,
+        location=_place(launch.pad.location) if launch.pad and launch.pad.location else None,
+        mission=text_or_none(launch.missions[0].name) if launch.missions else None,
+        window_start=records.instant(launch.win_open, key, "win_open", report),
+        window_end=records.instant(launch.win_close, key, "win_close", report),
+        designator=_designator(launch, key, report),
+        urls=(f"https://rocketlaunch.live/launch/{slug}",) if slug else (),
+        modified=records.instant(launch.modified, key, "modified", report),
+        suborbital=launch.suborbital is True,
+    )
+    return clean(sighting, report)
+
+
+def _net(launch: _Launch, key: str, report: Report) -> Net | None:
+    """T-0 or the opening of the window, to the minute; else the finest part of the estimate, a date in UTC."""
+    try:
+        for field, text in (("t0", launch.t0), ("win_open", launch.win_open)):
+            instant = records.instant(text, key, field, report)
+            if instant is not None:
+                return net_from(instant, Precision.MINUTE)
+        return _estimated(launch.est_date) if launch.est_date else None
+    except InvalidError as error:
+        report.reject(key, error.detail, "net")
+        return None
+
+
+def _estimated(date: _Estimate) -> Net | None:
+    """The period that an estimate names; None when it has no year, since then it names none."""
+    if date.year is None:
+        return None
+    if date.month is not None:
+        precision = Precision.MONTH if date.day is None else Precision.DAY
+        return net_from(from_datetime(utc_date(date.year, date.month, date.day or 1)), precision)
+    if date.quarter is not None:
+        return net_from(from_datetime(utc_date(date.year, 3 * date.quarter - 2)), Precision.QUARTER)
+    return net_from(from_datetime(utc_date(date.year)), Precision.YEAR)
+
+
+def _status(launch: _Launch, key: str, report: Report) -> Status | None:
+    """The outcome; of a launch to come this source says only when."""
+    if launch.result in (None, _UNSET):
+        return None
+    status = _RESULTS.get(launch.result)
+    if status is None:
+        report.reject(key, f"unknown result {launch.result}", "status")
+    return status
+
+
+def _designator(launch: _Launch, key: str, report: Report) -> str | None:
+    """The COSPAR id of the launch, without the letter of a piece; empty until it has flown."""
+    text = text_or_none(launch.cospar_id)
+    if text is None:
+        return None
+    match = _COSPAR.fullmatch(text)
+    if match is None:
+        report.reject(key, f"{text!r} is not a COSPAR id such as 2022-052", "designator")
+    return match[1] if match else None
+
+
+def _place(location: _Location) -> Place | None:
+    parts = (location.name, location.statename, location.country)
+    return Place(", ".join(part for part in parts if part) or None)
+
+
+SOURCE = Source(
+    name=NAME,
+    title="RocketLaunch.Live",
+    attribution="Data by RocketLaunch.Live",
+    base_url="https://fdo.rocketlaunch.live/",
+    rate="30/h",
+    priority=50,
+    pull=pull,
+    parse=parse,
+)
