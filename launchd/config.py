@@ -114,7 +114,7 @@ class FetchConfig(msgspec.Struct, frozen=True, kw_only=True):
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[sources.NAME]`: one upstream of launch data; None means the source's own default."""
 
-    enabled: bool = True
+    enabled: bool | None = None
     base_url: Annotated[str, Meta(pattern=r"^https?://", description="an http(s) URL")] | None = None
     rate: RateText | None = None
     token_file: str | None = None

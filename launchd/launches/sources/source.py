@@ -35,7 +35,8 @@ class Source:
 
     `rate` ("15/h") and `priority` (higher wins) are defaults that the configuration may change. `revision` grows when
     the parser changes, so that unchanged payloads are read again. `attribution` is served with the data. `hosts` are
-    those that the base URL may redirect to beside its own site.
+    those that the base URL may redirect to beside its own site. A source that is not `enabled` is only scraped where
+    the configuration enables it.
     """
 
     name: str
@@ -49,3 +50,4 @@ class Source:
     revision: int = 1
     token_header: str | None = None
     hosts: tuple[str, ...] = ()
+    enabled: bool = True
