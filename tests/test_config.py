@@ -8,6 +8,7 @@ import pytest
 
 from launchd import config
 from launchd.errors import ConfigError
+from launchd.launches.sources import SOURCES
 
 SHIPPED = Path(__file__).parents[1] / "etc" / "launchd.toml"
 
@@ -39,15 +40,17 @@ enabled = true
 
 
 def test_the_shipped_file_is_valid_and_says_only_the_defaults() -> None:
-    shipped = config.load(SHIPPED, sources=["gcat", "launch_library"])
+    shipped = config.load(SHIPPED, sources=SOURCES)
     assert shipped.daemon == config.DaemonConfig()
     assert shipped.queues == config.DEFAULT_QUEUES
     assert shipped.schedules == config.DEFAULT_SCHEDULES
+    for name, source in shipped.sources.items():
+        assert source.enabled == SOURCES[name].enabled, name
 
 
 def test_the_shipped_file_shows_every_key_and_what_is_commented_out_is_valid_too() -> None:
     text = re.sub(r"^# (?=\w+ = )", "", SHIPPED.read_text(), flags=re.MULTILINE)
-    shown = config.parse(text, sources=["gcat", "launch_library"])
+    shown = config.parse(text, sources=SOURCES)
     tables = {
         "daemon": shown.daemon,
         "admin": shown.admin,
