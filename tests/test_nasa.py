@@ -115,8 +115,26 @@ def test_the_feed_is_experimental_and_off_by_default() -> None:
 
 
 JUNK = st.sampled_from(
-    [b"", b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"<", b"]]>", b"<item>", b"</item>", b"&#xD800;", b"&lt;", b"&x;"]
-    + [b"9999", b"<![CDATA[", b"<!DOCTYPE x>", b"UTF-16", b"Feb 31, 2024", b"24:61", b"/news/"]
+    [
+        b"",
+        b"\0",
+        b"\xff\xfe",
+        b"\xed\xa0\x80",
+        b"<",
+        b"]]>",
+        b"<item>",
+        b"</item>",
+        b"&#xD800;",
+        b"&lt;",
+        b"&x;",
+        b"9999",
+        b"<![CDATA[",
+        b"<!DOCTYPE x>",
+        b"UTF-16",
+        b"Feb 31, 2024",
+        b"24:61",
+        b"/news/",
+    ]
 )
 PLAIN = feed(PSYCHE, IXPE, ARTEMIS)
 
