@@ -155,6 +155,12 @@ def test_a_pad_that_is_not_in_the_tables_has_the_place_of_its_site() -> None:
     assert (launch.pad, launch.location) == ("CC LC99?", Place("Canaveral", 28.46, -80.54))
 
 
+def test_a_site_whose_short_name_is_its_code_is_shown_by_its_name() -> None:
+    own = "V\t-\tPA\tLS\t1958\t2021\tV     -\tVandenberg AFB, California\t-\t-120.6\t34.7\t-\t-"
+    launch = only(parse(file(LOG, CRS_1.replace("\tCC\t", "\tV\t")), file(PLACES, own)))
+    assert launch.location == Place("Vandenberg AFB, California", 34.7, -120.6)
+
+
 def test_two_organisations_and_a_doubtful_one_are_named() -> None:
     launch = only(parse(file(LOG, CRS_1.replace("\tSPX\t", "\tESA/AE?\t")), *TABLES))
     assert launch.provider == "ESA/Arianespace"

@@ -97,11 +97,14 @@ def place(site: str | None, pad: str | None, tables: Tables) -> Place | None:
     if site is None:
         return None
     of_site = tables.sites.get(_certain(site), {})
+    short = _first(of_site, "ShortEName", "ShortName")
+    if short is None or short.endswith(" -"):  # "V     -" repeats the code
+        short = _first(of_site, "EName", "Name") or site
     for row in (_pad(site, pad, tables) or {}, of_site):
         latitude, longitude = _degrees(row, "Latitude"), _degrees(row, "Longitude")
         if latitude is not None and longitude is not None:
-            return Place(_first(of_site, "ShortEName", "ShortName") or site, latitude, longitude)
-    return Place(_first(of_site, "ShortEName", "ShortName") or site)
+            return Place(short, latitude, longitude)
+    return Place(short)
 
 
 def organisation_name(code: str | None, tables: Tables) -> str | None:
