@@ -150,6 +150,16 @@ def test_a_pad_is_found_under_the_later_name_of_its_site() -> None:
     assert launch.location == Place("Baykonur", 45.9203, 63.3423)
 
 
+def test_a_pad_is_found_under_an_earlier_name_of_its_site() -> None:
+    sites = [
+        "VS\t-\tPA\tLS\t1964\t2021\tVandenberg\tSouth Vandenberg AFB\t-\t-120.61\t34.63\t-\t-",
+        "VSFBS\t-\tPA\tLS\t2021\t*\tVandenberg\tVandenberg Space Force Base\t-\t-120.61\t34.63\t-\t-",
+    ]
+    pad = "VS\tSLC4E\tLC2-4\tLP\t1966\t*\tV     SLC4E\tSpace Launch Complex 4-East\t-\t-120.6106\t34.6320\t-\t-"
+    log = file(LOG, CRS_1.replace("\tCC\tLC40\t", "\tVSFBS\tSLC4E\t"))
+    assert only(parse(log, file(PLACES, pad), file(PLACES, *sites))).location == Place("Vandenberg", 34.632, -120.6106)
+
+
 def test_a_pad_that_is_not_in_the_tables_has_the_place_of_its_site() -> None:
     launch = only(parse(file(LOG, CRS_1.replace("LC40", "LC99?")), *TABLES))
     assert (launch.pad, launch.location) == ("CC LC99?", Place("Canaveral", 28.46, -80.54))

@@ -87,7 +87,7 @@ def test_what_is_no_event_or_no_feed_is_refused_with_a_reason(body: bytes, reaso
 def test_a_billion_laughs_are_not_expanded() -> None:
     entities = '<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
     bomb = feed(item("&a11;", "May 2024")).replace(b"<rss", f"<!DOCTYPE rss [{entities}]><rss".encode())
-    assert "not the XML of a feed" in parse(bomb).rejections[0].reason
+    assert "DTDForbidden" in parse(bomb).rejections[0].reason
 
 
 def test_external_entities_are_not_read() -> None:
@@ -95,7 +95,7 @@ def test_external_entities_are_not_read() -> None:
     body = feed(item("&secret;", "May 2024")).replace(b"<rss", outside.encode())
     found = parse(body)
     assert found.sightings == ()
-    assert "not the XML of a feed" in found.rejections[0].reason
+    assert "DTDForbidden" in found.rejections[0].reason
 
 
 def test_a_million_nested_elements_are_one_rejection() -> None:
