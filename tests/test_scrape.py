@@ -39,6 +39,8 @@ rate = "1000/s"
 [sources.gcat]
 base_url = "{replay.url}/gcat"
 rate = "1000/s"
+[sources.wikipedia]
+enabled = false
 """
     async with hosted(quiet_config(tmp_path, extra)) as daemon:
         yield daemon

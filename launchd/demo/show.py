@@ -32,6 +32,8 @@ run_on_first_start = false
 base_url = "{url}/ll2/"
 [sources.gcat]
 base_url = "{url}/gcat/"
+[sources.wikipedia]
+enabled = false
 """
 
 

@@ -114,7 +114,7 @@ def _start(match: re.Match[str], text: str) -> Instant:
         moment += timedelta(
             hours=int(match["hour"] or 0), minutes=int(match["minute"] or 0), seconds=int(match["second"] or 0)
         )
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # a 31 June; the hour 99 of the last day there is
         raise InvalidError(f"{text!r}: {error}") from error
     return from_datetime(moment)
 

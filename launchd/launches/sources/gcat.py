@@ -1,37 +1,47 @@
 """GCAT, Jonathan McDowell's General Catalog of Artificial Space Objects: what flew, and when to the second.
 
 Two tab-separated files: `launchlog.tsv`, one row for each piece of an orbital launch, and `launch.tsv`, one row for
-each launch of any kind. Reference: https://planet4589.org/space/gcat/web/launch/. Columns are addressed by name,
-since their set changes between releases.
+each launch of any kind; and the tables that their codes refer to. Reference:
+https://planet4589.org/space/gcat/web/launch/. Columns are addressed by name, since their set changes between releases.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 from launchd.errors import InvalidError
 from launchd.launches.dates import parse_vague
-from launchd.launches.launch import Net, Parsed, Place, Sighting, Status
+from launchd.launches.launch import Net, Parsed, Sighting, Status
+from launchd.launches.sources import gcat_tables
+from launchd.launches.sources.gcat_tables import EMPTY, Row, Tables
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean
 
 NAME = "gcat"
+_LOG = "tsv/derived/launchlog.tsv"
+# Mirrors may lack these; without the tables codes are shown as they are.
+_OPTIONAL = (
+    "tsv/launch/launch.tsv",
+    "tsv/tables/sites.tsv",
+    "tsv/tables/lp.tsv",
+    "tsv/tables/orgs.tsv",
+    "tsv/tables/lv.tsv",
+)
 _GREEK = (
     "ALP BET GAM DEL EPS ZET ETA THE IOT KAP LAM MU NU XI OMI PI RHO SIG TAU UPS PHI CHI PSI OME".split()  # noqa: SIM905 - an alphabet reads best as one line
 )
-_GREEK_TAG = re.compile(r"(\d{4}) (?:([A-Z]) )?([A-Z]{2,3})")
-_TAG = re.compile(r"\d{4}-[A-Z]?\d{2,4}")
-_EMPTY = frozenset({"", "-", "*", "?"})
+_GREEK_TAG = re.compile(r"(\d{4}) (?:([A-Z]) )?([A-Z]{2,3})", re.ASCII)
+_TAG = re.compile(r"\d{4}-[A-Z]?\d{2,4}", re.ASCII)
+_OUTCOME = re.compile(r"[A-Z]([SFEU])(\d{0,3})", re.ASCII)
 # First letters of a launch code that belong to this catalogue's orbital side; the others are suborbital kinds.
 _ORBITAL = frozenset("ODX")
-
-Row = Mapping[str, str]
+# Rejections of one parse; a file that gives more has another shape.
+_MAX_REJECTED = 10_000
 
 
 async def pull(client: Client) -> list[Payload]:
-    """The launch log, and the list of all launches where the server has it (mirrors may lack it)."""
-    log = await client.get("tsv/derived/launchlog.tsv")
-    launches = await client.get("tsv/launch/launch.tsv", optional=True)
-    return [payload for payload in (log, launches) if payload is not None]
+    """The launch log, the list of all launches and the tables, where the server has them."""
+    payloads = [await client.get(_LOG), *[await client.get(path, optional=True) for path in _OPTIONAL]]
+    return [payload for payload in payloads if payload is not None]
 
 
 def parse(payloads: Sequence[bytes]) -> Parsed:
@@ -40,20 +50,40 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
     The row of `launch.tsv` says more of the launch itself and is preferred; pieces give the name where it is missing.
     """
     report = Report(NAME)
-    launches: dict[str, list[Row]] = {}
+    tables = gcat_tables.no_tables()
+    launches: dict[str, Row] = {}
+    pieces: dict[str, list[Row]] = {}
     rows = 0
     for body in payloads:
-        for row in _rows(body, report):
+        for row in gcat_tables.read_rows(body, report):
+            if "Launch_Tag" not in row:
+                if gcat_tables.add_row(row, tables):
+                    continue
+                report.reject("file", f"it is none of the known files; its columns are {', '.join(row)[:200]}")
+                break
             rows += 1
-            tag = row.get("Launch_Tag", "")
-            if tag in _EMPTY:
-                report.reject("?", "it has no Launch_Tag")
-            elif "Piece" in row:
-                launches.setdefault(tag, []).append(row)
-            elif _code(row)[:1] in _ORBITAL:
-                launches.setdefault(tag, []).insert(0, row)
-    sightings = (_sighting(tag, group, report) for tag, group in launches.items())
+            _sort(row, launches, pieces, report)
+    tables = gcat_tables.index_pads(tables)
+    sightings = []
+    for tag in dict.fromkeys((*pieces, *launches)):
+        if len(report.rejections) >= _MAX_REJECTED:
+            report.reject("file", f"more than {_MAX_REJECTED} rows could not be read; the rest was left out")
+            break
+        group = [*([launches[tag]] if tag in launches else []), *pieces.get(tag, [])]
+        sightings.append(_sighting(tag, group, tables, report))
     return Parsed(tuple(one for one in sightings if one is not None), tuple(report.rejections), rows)
+
+
+def _sort(row: Row, launches: dict[str, Row], pieces: dict[str, list[Row]], report: Report) -> None:
+    """Put a row to its launch."""
+    tag = row["Launch_Tag"]
+    if tag in EMPTY:
+        if len(report.rejections) < _MAX_REJECTED:
+            report.reject("?", "it has no Launch_Tag")
+    elif "Piece" in row:
+        pieces.setdefault(tag, []).append(row)
+    elif _code(row)[:1] in _ORBITAL:
+        launches.setdefault(tag, row)
 
 
 def modern_tag(tag: str) -> str | None:
@@ -71,24 +101,7 @@ def modern_tag(tag: str) -> str | None:
     return f"{year}-{rounds * len(_GREEK) + _GREEK.index(letter) + 1:03d}"
 
 
-def _rows(body: bytes, report: Report) -> Iterator[Row]:
-    """The rows of a file by column name; cells are padded, `#` starts a comment, the first one is the header."""
-    lines = body.decode("utf-8", errors="replace").split("\n")
-    header = [name.strip() for name in lines[0].lstrip("\ufeff#").split("\t")]
-    if "Launch_Tag" not in header:
-        report.reject("file", f"its first line names no Launch_Tag: {lines[0][:100]!r}")
-        return
-    for line in lines[1:]:
-        if not line.strip() or line.startswith("#"):
-            continue
-        cells = line.rstrip("\r").split("\t")
-        if len(cells) != len(header):
-            report.reject(cells[0].strip(), f"{len(cells)} cells where the header has {len(header)}")
-            continue
-        yield {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
-
-
-def _sighting(tag: str, rows: list[Row], report: Report) -> Sighting | None:
+def _sighting(tag: str, rows: list[Row], tables: Tables, report: Report) -> Sighting | None:
     designator = modern_tag(tag)
     if designator is None:
         report.reject(tag, "it is not a launch tag such as 2024-237, 2024-F05 or 1957 ALP")
@@ -98,7 +111,7 @@ def _sighting(tag: str, rows: list[Row], report: Report) -> Sighting | None:
     site, pad = _cell(row, "Launch_Site"), _cell(row, "Launch_Pad")
     status = _status(code)
     if status is None:
-        report.reject(tag, f"launch code {code!r} says no outcome", "status")
+        report.reject(tag, f"launch code {code[:20]!r} says no outcome", "status")
     sighting = Sighting(
         source=NAME,
         source_id=tag,
@@ -106,10 +119,10 @@ def _sighting(tag: str, rows: list[Row], report: Report) -> Sighting | None:
         net=_net(row, tag, report),
         status=status,
         status_word=code or None,
-        provider=_cell(row, "Agency"),
-        vehicle=_vehicle(row),
-        pad=" ".join(part for part in (site, pad) if part) or None,
-        location=Place(site) if site else None,
+        provider=gcat_tables.organisation_name(_cell(row, "Agency"), tables),
+        vehicle=gcat_tables.vehicle_name(_cell(row, "LV_Type"), _cell(row, "Variant"), tables),
+        pad=gcat_tables.pad_name(site, pad, tables),
+        location=gcat_tables.place(site, pad, tables),
         mission=_cell(row, "Mission"),
         designator=designator,
     )
@@ -118,7 +131,7 @@ def _sighting(tag: str, rows: list[Row], report: Report) -> Sighting | None:
 
 def _net(row: Row, tag: str, report: Report) -> Net | None:
     try:
-        return parse_vague(row.get("Launch_Date", ""))
+        return parse_vague(row.get("Launch_Date", "")[:100])
     except InvalidError as error:
         report.reject(tag, error.detail, "net")
         return None
@@ -130,10 +143,12 @@ def _code(row: Row) -> str:
 
 def _status(code: str) -> Status | None:
     """The outcome in a launch code: S success, F failure, E explosion on the pad, digits the fraction of success."""
-    outcome = code[1:2]
-    if outcome == "S":
-        return Status.PARTIAL_FAILURE if code[2:].isdigit() and int(code[2:]) < 100 else Status.SUCCESS  # noqa: PLR2004 - per cent
-    return Status.FAILURE if outcome in {"F", "E"} else None
+    outcome = _OUTCOME.fullmatch(code)
+    if outcome is None or outcome[1] == "U":
+        return None
+    if outcome[1] == "S":
+        return Status.PARTIAL_FAILURE if outcome[2] and int(outcome[2]) < 100 else Status.SUCCESS  # noqa: PLR2004 - per cent
+    return Status.FAILURE
 
 
 def _name(rows: list[Row]) -> str | None:
@@ -144,14 +159,9 @@ def _name(rows: list[Row]) -> str | None:
     return _cell(row, "Mission") or _cell(row, "Flight") or payload
 
 
-def _vehicle(row: Row) -> str | None:
-    named, variant = _cell(row, "LV_Type"), _cell(row, "Variant")
-    return f"{named} {variant}" if named and variant else named
-
-
 def _cell(row: Row, name: str) -> str | None:
     value = row.get(name, "")
-    return None if value in _EMPTY else value
+    return None if value in EMPTY else value
 
 
 SOURCE = Source(
@@ -159,8 +169,9 @@ SOURCE = Source(
     title="GCAT launch log",
     attribution="GCAT (CC-BY 4.0), J. McDowell, planet4589.org/space/gcat",
     base_url="https://planet4589.org/space/gcat/",
-    rate="10/d",
+    rate="48/d",  # four scrapes of six files, each asked for twice when only some have changed
     priority=60,
     pull=pull,
     parse=parse,
+    revision=2,
 )
