@@ -37,13 +37,13 @@ class Strength(IntEnum):
 
 
 class When(IntEnum):
-    """How the times of two sightings relate."""
+    """How the times of two sightings relate; `SAME_PERIOD` is an hour or a day, which two launches may share."""
 
     APART = 0
     SLIPPED = 1
     VAGUE = 2
     NEAR = 3
-    SAME_DAY = 4
+    SAME_PERIOD = 4
     SAME_TIME = 5
 
 
@@ -100,10 +100,10 @@ def when(a: Traits, b: Traits) -> When:
     if a.net is None or b.net is None:
         return When.APART
     gap = max(a.net.earliest - b.net.latest, b.net.earliest - a.net.latest, 0)
-    if a.timed and b.timed and gap <= SLACK:
+    if a.timed and b.timed and abs(a.net.earliest - b.net.earliest) <= SLACK:
         return When.SAME_TIME
     if a.dated and b.dated and gap <= NEAR:
-        return When.SAME_DAY if gap == 0 else When.NEAR
+        return When.SAME_PERIOD if gap == 0 else When.NEAR
     if gap == 0:
         return When.VAGUE
     return When.SLIPPED if _slipped(a, b) or _slipped(b, a) else When.APART
@@ -113,7 +113,7 @@ def _slipped(stale: Traits, other: Traits) -> bool:
     """Whether `stale` may be an older word on the launch that `other` knows better."""
     if stale.lifted or stale.net is None or other.net is None:
         return False
-    return -EARLIER <= other.net.earliest - stale.net.latest and other.net.earliest - stale.net.earliest <= SLIP
+    return other.net.earliest - stale.net.latest >= -EARLIER and other.net.earliest - stale.net.earliest <= SLIP
 
 
 def compare(a: Traits, b: Traits) -> Strength:
@@ -123,58 +123,83 @@ def compare(a: Traits, b: Traits) -> Strength:
     if a.sighting.designator and a.sighting.designator == b.sighting.designator:
         return Strength.IDENTIFIERS
     time = when(a, b)
-    elsewhere = a.pad is not None and b.pad is not None and a.pad.site != b.pad.site
-    named = names.same_mission(a.missions, b.missions) or (a.series is not None and a.series == b.series)
-    if elsewhere and (a.lifted or b.lifted or not named):
-        return Strength.IDENTIFIERS if _linked(a, b) and named else Strength.NONE
-    if _linked(a, b) and time is not When.APART and (a.family is None or b.family is None or a.family == b.family):
+    if time is When.APART:
+        return Strength.NONE
+    shared = _shared(a, b)
+    if shared.elsewhere and not (shared.name and not (a.lifted and b.lifted)):
+        return Strength.NONE
+    if _linked(a, b) and not shared.other_vehicle:
         return Strength.IDENTIFIERS
-    return _circumstances(a, b, time, named=named)
+    return _at_one_time(shared) if time is When.SAME_TIME else _near(shared, time)
+
+
+class _Shared(NamedTuple):
+    """What two sightings agree on, and where both speak and disagree. `word` is a word of their names."""
+
+    vehicle: bool
+    pad: bool
+    provider: bool
+    name: bool
+    word: bool
+    other_vehicle: bool
+    other_pad: bool
+    other_name: bool
+    elsewhere: bool
+    lifted: bool
+
+
+def _shared(a: Traits, b: Traits) -> _Shared:
+    pads = a.pad and b.pad and a.pad.pad and b.pad.pad
+    word = any(one.words & other.words for one in a.missions for other in b.missions)
+    series = a.series is not None and a.series == b.series
+    return _Shared(
+        vehicle=a.family is not None and a.family == b.family,
+        pad=bool(pads) and a.pad == b.pad,
+        provider=a.provider is not None and a.provider == b.provider,
+        name=series or names.same_mission(a.missions, b.missions),
+        word=word,
+        other_vehicle=bool(a.family and b.family) and a.family != b.family,
+        other_pad=bool(pads) and a.pad != b.pad,
+        other_name=bool(a.missions and b.missions) and not word,
+        elsewhere=a.pad is not None and b.pad is not None and a.pad.site != b.pad.site,
+        lifted=a.lifted and b.lifted,
+    )
 
 
 def _linked(a: Traits, b: Traits) -> bool:
-    """Whether one names the other by its key; some sources find such links by the nearest time, so alone it is no proof."""
+    """Whether one names the other by its key. Some sources find such links by the nearest time: no proof by itself."""
     linked = a.sighting.cross_ids.get(b.key[0]) == b.key[1]
     return linked or b.sighting.cross_ids.get(a.key[0]) == a.key[1]
 
 
-def _circumstances(a: Traits, b: Traits, time: When, *, named: bool) -> Strength:
-    same_vehicle = a.family is not None and a.family == b.family
-    other_vehicle = a.family is not None and b.family is not None and a.family != b.family
-    same_pad = a.pad is not None and a.pad.pad is not None and a.pad == b.pad
-    other_pad = bool(a.pad and b.pad and a.pad.pad and b.pad.pad and a.pad != b.pad)
-    same_provider = a.provider is not None and a.provider == b.provider
-    supported = same_vehicle or same_pad or same_provider
-    if time is When.SAME_TIME:
-        return _same_time(a, b, supported=supported, named=named, other_vehicle=other_vehicle, same_pad=same_pad)
-    if time is When.APART:
-        return Strength.NONE
-    if named and supported and not other_vehicle:
-        return Strength.TIME if time in {When.SAME_DAY, When.NEAR} else Strength.NAME
-    if named:
-        return Strength.DOUBTFUL
-    if time is When.SAME_DAY and same_vehicle and not other_pad:
-        return Strength.CIRCUMSTANCES
-    if time is When.NEAR and same_vehicle and same_pad:
-        return Strength.CIRCUMSTANCES
-    return Strength.DOUBTFUL if time is When.NEAR and same_vehicle and not other_pad else Strength.NONE
+def _at_one_time(shared: _Shared) -> Strength:
+    """Two timed NETs agree: a lift-off of one vehicle, or from one pad, happens once.
 
-
-def _same_time(
-    a: Traits, b: Traits, *, supported: bool, named: bool, other_vehicle: bool, same_pad: bool
-) -> Strength:
-    """The strength of two timed NETs that agree: a lift-off of one vehicle from one pad happens once."""
-    if other_vehicle:
-        if named or same_pad:
+    What has not flown may still move to another pad, but two launches may also wait for the same minute.
+    """
+    supported = shared.vehicle or shared.pad or shared.provider
+    if shared.other_vehicle:
+        if shared.name or shared.pad:
             return Strength.CIRCUMSTANCES
         return Strength.DOUBTFUL if supported else Strength.NONE
-    if named:
+    if shared.name:
         return Strength.TIME_AND_NAME
-    if supported or _share_word(a, b):
-        return Strength.TIME
+    if shared.other_pad and not shared.lifted:
+        return Strength.NONE if shared.other_name else Strength.DOUBTFUL
+    return Strength.TIME if supported or shared.word else Strength.DOUBTFUL
+
+
+def _near(shared: _Shared, time: When) -> Strength:
+    """The same hour, day or vaguer period, or not even that: the name or the pad must agree."""
+    near = time in {When.SAME_PERIOD, When.NEAR}
+    if shared.name:
+        if shared.other_vehicle or not (shared.vehicle or shared.pad or shared.provider):
+            return Strength.DOUBTFUL
+        return Strength.TIME if near else Strength.NAME
+    if not near or not shared.vehicle or shared.other_pad:
+        return Strength.NONE
+    if shared.other_name and not shared.lifted:
+        return Strength.NONE
+    if shared.pad or time is When.SAME_PERIOD:
+        return Strength.CIRCUMSTANCES
     return Strength.DOUBTFUL
-
-
-def _share_word(a: Traits, b: Traits) -> bool:
-    first = {word for one in a.missions for word in one.words}
-    return any(word in first for one in b.missions for word in one.words)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import msgspec
 
 from launchd.clock import Instant
-from launchd.launches.launch import Change, Conflict, Launch, Sighting
 from launchd.launches.evidence import Key
+from launchd.launches.launch import Change, Conflict, Launch, Sighting
 from launchd.launches.match import Assignment, assign, key
 from launchd.launches.reconcile import Seen, reconcile
 

@@ -7,7 +7,7 @@ source knows of; it weighs like circumstances, never against a contradiction.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from typing import NamedTuple
 
 from launchd.clock import DAY
@@ -152,16 +152,21 @@ def _chains(links: Iterable[tuple[Key, Key]]) -> list[set[Key]]:
 
 def _pairs(ordered: Mapping[Key, Traits]) -> dict[tuple[Key, Key], Strength]:
     """All pairs that may be one launch; only sightings of different sources in one block are ever compared."""
-    blocks: dict[object, list[Traits]] = defaultdict(list)
-    for one in ordered.values():
+    listed = list(ordered.values())
+    blocks: dict[object, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for number, one in enumerate(listed):
         for block in _blocks(one):
-            blocks[block].append(one)
-    found: dict[tuple[Key, Key], Strength] = {}
-    for members in blocks.values():
-        for a, b in combinations(members, 2):
-            if a.key[0] != b.key[0] and (a.key, b.key) not in found:
-                found[a.key, b.key] = compare(a, b)
-    return {pair: strength for pair, strength in sorted(found.items()) if strength}
+            blocks[block][one.key[0]].append(number)
+    near: set[tuple[int, int]] = set()
+    for by_source in blocks.values():
+        for left, right in combinations(by_source.values(), 2):
+            near.update((min(pair), max(pair)) for pair in product(left, right))
+    found = {}
+    for first, second in sorted(near):
+        a, b = listed[first], listed[second]
+        if strength := compare(a, b):
+            found[a.key, b.key] = strength
+    return found
 
 
 def _blocks(one: Traits) -> Iterator[object]:
