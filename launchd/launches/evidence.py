@@ -48,7 +48,7 @@ class When(IntEnum):
 
 
 class Traits(NamedTuple):
-    """A sighting as it is compared. `words` are what its name tells; `lifted` is False for what is still to fly."""
+    """A sighting as it is compared. `missions` is what its name tells; `lifted` is False for what is still to fly."""
 
     key: Key
     sighting: Sighting
@@ -62,6 +62,7 @@ class Traits(NamedTuple):
     pad: names.Pad | None
     series: tuple[str, str, str] | None
     missions: tuple[names.Mission, ...]
+    words: frozenset[str]
 
 
 def traits(sighting: Sighting) -> Traits:
@@ -80,6 +81,7 @@ def traits(sighting: Sighting) -> Traits:
         pad=names.pad_of(sighting.pad, sighting.location.name if sighting.location else None),
         series=names.series_number(sighting.name),
         missions=names.missions(sighting.name, vehicle),
+        words=names.words(sighting.name, vehicle),
     )
 
 
@@ -150,7 +152,7 @@ class _Shared(NamedTuple):
 
 def _shared(a: Traits, b: Traits) -> _Shared:
     pads = a.pad and b.pad and a.pad.pad and b.pad.pad
-    word = any(one.words & other.words for one in a.missions for other in b.missions)
+    word = not a.words.isdisjoint(b.words)
     series = a.series is not None and a.series == b.series
     return _Shared(
         vehicle=a.family is not None and a.family == b.family,
@@ -160,10 +162,14 @@ def _shared(a: Traits, b: Traits) -> _Shared:
         word=word,
         other_vehicle=bool(a.family and b.family) and a.family != b.family,
         other_pad=bool(pads) and a.pad != b.pad,
-        other_name=bool(a.missions and b.missions) and not word,
+        other_name=_tells(a) and _tells(b) and not word,
         elsewhere=a.pad is not None and b.pad is not None and a.pad.site != b.pad.site,
         lifted=a.lifted and b.lifted,
     )
+
+
+def _tells(one: Traits) -> bool:
+    return bool(one.missions) or one.series is not None
 
 
 def _linked(a: Traits, b: Traits) -> bool:
@@ -184,8 +190,8 @@ def _at_one_time(shared: _Shared) -> Strength:
         return Strength.DOUBTFUL if supported else Strength.NONE
     if shared.name:
         return Strength.TIME_AND_NAME
-    if shared.other_pad and not shared.lifted:
-        return Strength.NONE if shared.other_name else Strength.DOUBTFUL
+    if shared.other_pad and shared.other_name and not shared.lifted:
+        return Strength.NONE
     return Strength.TIME if supported or shared.word else Strength.DOUBTFUL
 
 

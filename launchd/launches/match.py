@@ -190,8 +190,7 @@ def _blocks(one: Traits) -> Iterator[object]:
 
 def _shared(one: Traits) -> set[object]:
     """What two sightings of one launch have in common at the least, besides the day."""
-    words = {word for mission in one.missions for word in mission.words}
-    return {value for value in (one.family, one.provider, one.pad, *words) if value}
+    return {value for value in (one.family, one.provider, one.pad, *one.words) if value}
 
 
 def _days(one: Traits, net: Net) -> range:

@@ -127,6 +127,12 @@ def missions(name: str, vehicle: str | None) -> tuple[Mission, ...]:
     return tuple(one for one in dict.fromkeys(found) if one.telling)
 
 
+@lru_cache(maxsize=65536)
+def words(name: str, vehicle: str | None) -> frozenset[str]:
+    """All words of a mission's name but the vehicle's and those that stand in any name."""
+    return _mission(name.rpartition("|")[2], vehicle).words
+
+
 def _mission(text: str, vehicle: str | None) -> Mission:
     """The telling words of a name.
 
