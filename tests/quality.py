@@ -94,9 +94,11 @@ def _unflattened(path: Path) -> bytes:
             "id": f"{one['name']}@{one['net']}",
             "name": one["name"],
             "net": one["net"],
-            "status": {"id": 3 if one["net"] < taken else 2},
+            "status": {"id": 3, "name": "Success"} if one["net"] < taken else {"id": 2, "name": "TBD"},
             "launch_service_provider": {"name": one["launch_service_provider__name"]},
             "rocket": {"configuration": {"full_name": one["rocket__configuration__full_name"]}},
+            "pad": None,
+            "mission": None,
         }
         for one in json.loads(path.read_bytes())
     ]

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 _WORD = re.compile(r"[a-z]+|\d+")
 _GROUP = re.compile(r"\bgroup (\d{1,2}) (\d{1,3})\b")
-# "Starlink-45 (4-13)", "Starlink 4-36 (v1.5)": the group of a series whose launches are counted by group
-_DASHED = re.compile(r"(?<![\d.-])(\d{1,2})-(\d{1,3})(?![\d-])")
+# "Starlink-45 (4-13)", "Starlink 4-36 (v1.5)": the group straight after the word and its serial, if there is one
+_DASHED = re.compile(r"\s*[A-Za-z]+[ -]*(?:\d+ *\()?(\d{1,2})-(\d{1,3})(?![\d-])")
 _COMPLEX = re.compile(r"\b(?:space launch complex|launch complex|complex|slc)\b")
 _BRACKETS = re.compile(r"\([^()]*\)")
 # The shortest word that tells anything by itself; shorter ones are articles, suffixes and versions.
@@ -111,7 +111,7 @@ def series_number(name: str) -> tuple[str, str, str] | None:
     constellation = words.partition(" ")[0]
     found = _GROUP.search(words)
     if found is None and constellation in aliases("words")["grouped"]:
-        found = _DASHED.search(part)
+        found = _DASHED.match(part)
     return (constellation, str(int(found[1])), str(int(found[2]))) if found else None
 
 
