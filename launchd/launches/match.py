@@ -7,7 +7,7 @@ source knows of; it weighs like circumstances, never against a contradiction.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations, product
+from itertools import combinations
 from typing import NamedTuple
 
 from launchd.clock import DAY
@@ -48,7 +48,7 @@ def assign(sightings: Iterable[Sighting], known: Mapping[Key, str]) -> Assignmen
         pairs[bond] = max(pairs.get(bond, Strength.NONE), Strength.TIME)
     groups = _Groups(ordered)
     doubtful: list[tuple[Key, Key]] = []
-    for strength in sorted(Strength, reverse=True)[: -2]:
+    for strength in sorted(Strength, reverse=True)[:-2]:
         doubtful += groups.merge([pair for pair, found in pairs.items() if found is strength])
     for first, second in bonds:
         groups.join(first, second)
@@ -153,14 +153,20 @@ def _chains(links: Iterable[tuple[Key, Key]]) -> list[set[Key]]:
 def _pairs(ordered: Mapping[Key, Traits]) -> dict[tuple[Key, Key], Strength]:
     """All pairs that may be one launch; only sightings of different sources in one block are ever compared."""
     listed = list(ordered.values())
-    blocks: dict[object, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    lonely: dict[object, int] = {}
+    blocks: dict[object, list[int]] = {}
     for number, one in enumerate(listed):
         for block in _blocks(one):
-            blocks[block][one.key[0]].append(number)
+            before = lonely.setdefault(block, number)
+            if before != number:
+                blocks.setdefault(block, [before]).append(number)
     near: set[tuple[int, int]] = set()
-    for by_source in blocks.values():
-        for left, right in combinations(by_source.values(), 2):
-            near.update((min(pair), max(pair)) for pair in product(left, right))
+    for members in blocks.values():
+        near.update(
+            (first, second)
+            for first, second in combinations(members, 2)
+            if listed[first].key[0] != listed[second].key[0]
+        )
     found = {}
     for first, second in sorted(near):
         a, b = listed[first], listed[second]

@@ -51,6 +51,11 @@ def _prefixes() -> dict[int, dict[str, str]]:
     return found
 
 
+@cache
+def _generic() -> frozenset[str]:
+    return frozenset(aliases("words")["generic"])
+
+
 @lru_cache(maxsize=65536)
 def plain(text: str) -> str:
     """Lower case words and numbers, one space apart."""
@@ -133,6 +138,7 @@ def words(name: str, vehicle: str | None) -> frozenset[str]:
     return _mission(name.rpartition("|")[2], vehicle).words
 
 
+@lru_cache(maxsize=65536)
 def _mission(text: str, vehicle: str | None) -> Mission:
     """The telling words of a name.
 
@@ -142,8 +148,9 @@ def _mission(text: str, vehicle: str | None) -> Mission:
     known = aliases("words")
     own = frozenset(plain(vehicle).split()) if vehicle else frozenset[str]()
     found = [known["same"].get(word, word) for word in mission_name(text).split()]
+    generic = _generic()
     numbers = frozenset(str(int(word)) for word in found if word.isdigit())
-    words = frozenset(word for word in found if not word.isdigit() and word not in known["generic"]) - own
+    words = frozenset(word for word in found if not word.isdigit() and word not in generic) - own
     distinct = any(len(word) >= _TELLING and word not in known["constellations"] for word in words)
     counted = bool(numbers) and bool(words) and words.isdisjoint(known["grouped"])
     return Mission(words, numbers, distinct or counted)
