@@ -17,8 +17,8 @@ def test_aliases_are_plain_words_that_lead_to_no_further_alias(kind: str) -> Non
 
 def test_the_words_and_phrases_of_pads_and_names_are_plain_and_no_site_or_pad_shares_one() -> None:
     sites = names.aliases("pads")
-    codes = [code for entry in sites.values() for code in (*entry["codes"], *entry["names"])]
-    assert len(codes) == len(set(codes))
+    told = [one for entry in sites.values() for one in {*entry["codes"], *entry["names"]}]
+    assert len(told) == len(set(told))
     for entry in sites.values():
         phrases = [phrase for listed in entry["pads"].values() for phrase in listed]
         assert len(phrases) == len(set(phrases))
