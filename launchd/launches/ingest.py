@@ -7,8 +7,10 @@ from typing import NamedTuple
 import msgspec
 
 from launchd.clock import Instant
+from launchd.launches.evidence import Key
+from launchd.launches.identity import Identities, identify
 from launchd.launches.launch import Change, Conflict, Launch, Sighting
-from launchd.launches.match import Assignment, Key, assign, key
+from launchd.launches.match import Assignment, assign, key
 from launchd.launches.reconcile import Seen, reconcile
 
 
@@ -20,7 +22,7 @@ class Stored(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What to write. `merged` pairs a younger launch id with the older one it now redirects to.
+    """What to write. `merged` pairs a launch id with the one it redirects to; `revived` redirected until now.
 
     `conflicts` are all that are open for the launches in `launches`. Counts are of records, by source.
     """
@@ -30,6 +32,7 @@ class Plan(NamedTuple):
     changes: tuple[Change, ...]
     conflicts: tuple[Conflict, ...]
     merged: tuple[tuple[str, str], ...]
+    revived: tuple[str, ...]
     created: Counter[str]
     updated: Counter[str]
     unchanged: Counter[str]
@@ -58,9 +61,10 @@ def plan(
         everything[one] = sighting
         changed.add(one)
     if not changed:
-        return Plan((), (), (), (), (), created, updated, unchanged)
+        return Plan((), (), (), (), (), (), created, updated, unchanged)
     assignment = assign(everything.values(), {one: seen.launch_id for one, seen in stored.seen.items()})
-    seen, merged, touched = _attach(stored, everything, changed, assignment, now, new_id)
+    identities = identify(assignment.groups, stored.seen, priorities, new_id)
+    touched = _touched(stored, everything, changed, identities, now)
     records: list[Launch] = []
     changes: list[Change] = []
     conflicts: list[Conflict] = []
@@ -69,9 +73,19 @@ def plan(
         records.append(result.launch)
         changes += result.changes
         conflicts += result.conflicts
-    conflicts += _duplicates(assignment, seen, touched, everything)
+    conflicts += _duplicates(assignment, identities.launch, touched, everything)
     written = tuple(one for members in touched.values() for one in members)
-    return Plan(written, tuple(records), tuple(changes), tuple(conflicts), tuple(merged), created, updated, unchanged)
+    return Plan(
+        written,
+        tuple(records),
+        tuple(changes),
+        tuple(conflicts),
+        identities.merged,
+        identities.revived,
+        created,
+        updated,
+        unchanged,
+    )
 
 
 def _same(known: Sighting, sighting: Sighting) -> bool:
@@ -79,36 +93,37 @@ def _same(known: Sighting, sighting: Sighting) -> bool:
     return msgspec.structs.replace(known, modified=None) == msgspec.structs.replace(sighting, modified=None)
 
 
-def _attach(  # noqa: PLR0917 - one caller, beside it
-    stored: Stored,
-    everything: Mapping[Key, Sighting],
-    changed: set[Key],
-    assignment: Assignment,
-    now: Instant,
-    new_id: Callable[[], str],
-) -> tuple[dict[Key, str], list[tuple[str, str]], dict[str, list[Seen]]]:
-    """The launch id of every sighting, the merges, and the sightings of each launch that must be reconciled anew.
-
-    Of several ids that turn out to be one launch the oldest stays (UUIDv7 sorts by age).
-    """
-    owner: dict[Key, str] = {}
-    merged: list[tuple[str, str]] = []
-    touched: dict[str, list[Seen]] = {}
-    for members in assignment.groups:
-        ids = sorted({stored.seen[one].launch_id for one in members if one in stored.seen})
-        launch_id = ids[0] if ids else new_id()
-        merged += [(young, launch_id) for young in ids[1:]]
-        owner.update(dict.fromkeys(members, launch_id))
-        if len(ids) > 1 or not changed.isdisjoint(members):
-            touched[launch_id] = [
-                _seen(stored.seen.get(one), everything[one], launch_id, one in changed, now) for one in members
-            ]
-    return owner, merged, touched
+def _touched(
+    stored: Stored, everything: Mapping[Key, Sighting], changed: set[Key], identities: Identities, now: Instant
+) -> dict[str, list[Seen]]:
+    """The sightings of each launch that must be reconciled anew: one changed, one came, or one went."""
+    before: dict[str, set[Key]] = defaultdict(set)
+    for one, seen in stored.seen.items():
+        before[seen.launch_id].add(one)
+    after: dict[str, set[Key]] = defaultdict(set)
+    for one, launch_id in identities.launch.items():
+        after[launch_id].add(one)
+    touched = {}
+    for launch_id, members in after.items():
+        if members == before.get(launch_id) and changed.isdisjoint(members):
+            continue
+        touched[launch_id] = [
+            _seen(stored.seen.get(one), everything[one], one, identities, now if one in changed else None)
+            for one in sorted(members)
+        ]
+    return touched
 
 
-def _seen(before: Seen | None, sighting: Sighting, launch_id: str, is_changed: bool, now: Instant) -> Seen:  # noqa: FBT001 - one caller, beside it
-    first_seen = now if before is None else before.first_seen
-    return Seen(launch_id, sighting, first_seen, now if before is None or is_changed else before.seen_at)
+def _seen(
+    before: Seen | None, sighting: Sighting, one: Key, identities: Identities, changed_at: Instant | None
+) -> Seen:
+    """A sighting as it is remembered; one that was never seen before has changed."""
+    if before is not None and changed_at is None:
+        first_seen, seen_at = before.first_seen, before.seen_at
+    else:
+        seen_at = changed_at or 0
+        first_seen = before.first_seen if before is not None else seen_at
+    return Seen(identities.launch[one], sighting, first_seen, seen_at, identities.origin[one])
 
 
 def _duplicates(

@@ -1,19 +1,59 @@
-"""Words of different sources made comparable: vehicle families, providers, mission names and series numbers."""
+"""Words of different sources made comparable: vehicles, providers, pads, mission names and series numbers.
+
+What is known of particular names is data (`aliases/*.json`), checked by tests; here are only the rules. Pure.
+"""
 
 import json
 import re
 from functools import cache, lru_cache
 from importlib import resources
+from typing import Any, NamedTuple
 
 _WORD = re.compile(r"[a-z]+|\d+")
-_SERIES = re.compile(r"\b(?:group\s+)?(\d{1,2})-(\d{1,3})\b", re.IGNORECASE)
+_GROUP = re.compile(r"\bgroup (\d{1,2}) (\d{1,3})\b")
+# "Starlink-45 (4-13)", "Starlink 4-36 (v1.5)": the group straight after the word and its serial, if there is one
+_DASHED = re.compile(r"\s*[A-Za-z]+[ -]*(?:\d+ *\()?(\d{1,2})-(\d{1,3})(?![\d-])")
+_COMPLEX = re.compile(r"\b(?:space launch complex|launch complex|complex|slc)\b")
+_BRACKETS = re.compile(r"\([^()]*\)")
+# The shortest word that tells anything by itself; shorter ones are articles, suffixes and versions.
+_TELLING = 3
+
+
+class Pad(NamedTuple):
+    """Where a launch leaves from: a known site, and a known pad of it or None."""
+
+    site: str
+    pad: str | None
+
+
+class Mission(NamedTuple):
+    """A mission's name: its telling words and its numbers, without the words that say nothing."""
+
+    words: frozenset[str]
+    numbers: frozenset[str]
+    telling: bool
 
 
 @cache
-def _aliases(kind: str) -> dict[str, str]:
+def aliases(kind: str) -> dict[str, Any]:
+    """The alias file of that kind."""
     text = resources.files("launchd.launches").joinpath("aliases", f"{kind}.json").read_text("utf-8")
-    loaded: dict[str, str] = json.loads(text)
+    loaded: dict[str, Any] = json.loads(text)
     return loaded
+
+
+@cache
+def _prefixes() -> dict[int, dict[str, str]]:
+    """The vehicles' aliases by their number of words, the longest first."""
+    found: dict[int, dict[str, str]] = {}
+    for alias, family in sorted(aliases("vehicles").items(), key=lambda item: -len(item[0].split())):
+        found.setdefault(len(alias.split()), {})[alias] = family
+    return found
+
+
+@cache
+def _generic() -> frozenset[str]:
+    return frozenset(aliases("words")["generic"])
 
 
 @lru_cache(maxsize=65536)
@@ -24,21 +64,41 @@ def plain(text: str) -> str:
 
 @lru_cache(maxsize=16384)
 def vehicle_family(text: str) -> str:
-    """The family of a vehicle: its leading letters after aliases ("Chang Zheng 2D" -> "long march")."""
-    words = plain(text)
-    for alias, name in _aliases("vehicles").items():
-        if words == alias or words.startswith(alias + " "):
-            words = name + words[len(alias) :]
-            break
-    family = re.split(r"\s?\d", words, maxsplit=1)[0]
-    return family or words
+    """The family of a vehicle ("Chang Zheng 2D" -> "long march"): its longest alias, else its leading letters."""
+    words = plain(text).split()
+    for length, known in _prefixes().items():
+        family = known.get(" ".join(words[:length]))
+        if family is not None:
+            return family
+    leading = re.split(r"\s?\d", " ".join(words), maxsplit=1)[0]
+    return leading or " ".join(words)
 
 
 @lru_cache(maxsize=16384)
 def provider_name(text: str) -> str:
     """The provider after aliases ("SPX" -> "spacex")."""
     words = plain(text)
-    return _aliases("providers").get(words, words)
+    known: str = aliases("providers").get(words, words)
+    return known
+
+
+@lru_cache(maxsize=16384)
+def pad_of(pad: str | None, location: str | None) -> Pad | None:
+    """The site and the pad that the words mean ("CC LC40" and "Space Launch Complex 40" at the Cape); None if unknown.
+
+    Only pads of the alias file are told apart: numbers are counted differently by source elsewhere.
+    """
+    code, words = plain(pad or ""), f" {plain(pad or '')} {plain(location or '')} "
+    for site, entry in aliases("pads").items():
+        coded = any(code == one or code.startswith(f"{one} ") for one in entry["codes"])
+        if coded or any(f" {name} " in words for name in entry["names"]):
+            return Pad(site, _pad(f" {_COMPLEX.sub('lc', code)} ", entry["pads"]))
+    return None
+
+
+def _pad(words: str, pads: dict[str, list[str]]) -> str | None:
+    found = [(len(phrase), pad) for pad, phrases in pads.items() for phrase in phrases if f" {phrase} " in words]
+    return max(found)[1] if found else None
 
 
 @lru_cache(maxsize=65536)
@@ -51,7 +111,55 @@ def mission_name(name: str) -> str:
 @lru_cache(maxsize=65536)
 def series_number(name: str) -> tuple[str, str, str] | None:
     """The (constellation, group, number) of "Starlink Group 12-7"; numbers of other series are not comparable."""
-    if "group" not in name.lower():
-        return None
-    found = _SERIES.search(name)
-    return (mission_name(name).partition(" ")[0], found[1], found[2]) if found else None
+    part = name.rpartition("|")[2]
+    words = plain(part)
+    constellation = words.partition(" ")[0]
+    found = _GROUP.search(words)
+    if found is None and constellation in aliases("words")["grouped"]:
+        found = _DASHED.match(part)
+    return (constellation, str(int(found[1])), str(int(found[2]))) if found else None
+
+
+@lru_cache(maxsize=65536)
+def missions(name: str, vehicle: str | None) -> tuple[Mission, ...]:
+    """What a name tells: as a whole, without what stands in brackets, and what stands in brackets.
+
+    "NISAR (NASA-ISRO Synthetic Aperture Radar)" is NISAR, and "Lotos-S1 (Kosmos-2524)" is Kosmos-2524.
+    """
+    part = name.rpartition("|")[2]
+    texts = dict.fromkeys([part, _BRACKETS.sub(" ", part), *_BRACKETS.findall(part)])
+    found = (_mission(text, vehicle) for text in texts)
+    return tuple(one for one in dict.fromkeys(found) if one.telling)
+
+
+@lru_cache(maxsize=65536)
+def words(name: str, vehicle: str | None) -> frozenset[str]:
+    """All words of a mission's name but the vehicle's and those that stand in any name."""
+    return _mission(name.rpartition("|")[2], vehicle).words
+
+
+@lru_cache(maxsize=65536)
+def _mission(text: str, vehicle: str | None) -> Mission:
+    """The telling words of a name.
+
+    It is `telling` when it can name one launch: it has a word of its own, or a number within a constellation that all
+    sources count alike. The vehicle's words say nothing of the mission.
+    """
+    known = aliases("words")
+    own = frozenset(plain(vehicle).split()) if vehicle else frozenset[str]()
+    found = [known["same"].get(word, word) for word in mission_name(text).split()]
+    generic = _generic()
+    numbers = frozenset(str(int(word)) for word in found if word.isdigit())
+    words = frozenset(word for word in found if not word.isdigit() and word not in generic) - own
+    distinct = any(len(word) >= _TELLING and word not in known["constellations"] for word in words)
+    counted = bool(numbers) and bool(words) and words.isdisjoint(known["grouped"])
+    return Mission(words, numbers, distinct or counted)
+
+
+def same_mission(first: tuple[Mission, ...], second: tuple[Mission, ...]) -> bool:
+    """Whether two names are of one mission: the same numbers, and the words of one are among those of the other."""
+    return any(
+        a.numbers == b.numbers and bool(a.words & b.words) and (a.words <= b.words or b.words <= a.words)
+        for a in first
+        for b in second
+    )

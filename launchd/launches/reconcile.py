@@ -10,7 +10,18 @@ from typing import Any, NamedTuple
 
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.launches import names
-from launchd.launches.launch import FLOWN, Change, Conflict, FieldSource, Launch, Net, Precision, Sighting, Status
+from launchd.launches.launch import (
+    FLOWN,
+    Change,
+    Conflict,
+    FieldSource,
+    Launch,
+    Net,
+    Place,
+    Precision,
+    Sighting,
+    Status,
+)
 
 # Lift-off to the second is believed in this order (GCAT is compiled from telemetry and orbital elements).
 LIFTOFF_AUTHORITY = ("gcat", "launch_library")
@@ -29,16 +40,22 @@ _PLAIN = (
     "window_end",
     "designator",
 )
+# What holds for one date only: a sighting that has not heard of a slip says nothing of them.
+_OF_THE_DAY = frozenset({"window_start", "window_end"})
 _FINENESS = {precision: rank for rank, precision in enumerate(Precision)}
 
 
 class Seen(NamedTuple):
-    """A sighting, the launch it is of, when its key was first seen and when its present content was."""
+    """A sighting, the launch it is of, when its key was first seen and when its present content was.
+
+    `origin` is the launch id that it founded, or that it came with (launches/identity.py).
+    """
 
     launch_id: str
     sighting: Sighting
     first_seen: Instant
     seen_at: Instant
+    origin: str
 
 
 class Reconciled(NamedTuple):
@@ -60,10 +77,16 @@ def reconcile(launch_id: str, seen: Sequence[Seen], priorities: Mapping[str, int
             values[field] = getattr(best.sighting, field)
             provenance[field] = FieldSource(best.sighting.source, best.seen_at)
 
+    net = _best_net(ranked)
+    current = sorted(ranked, key=lambda one: _stale(one, net))
     for field in _PLAIN:
-        choose(field, next((one for one in ranked if getattr(one.sighting, field) is not None), None))
-    choose("status", _best_status(ranked))
-    choose("net", _best_net(ranked))
+        among = current if field in _OF_THE_DAY else ranked
+        choose(field, next((one for one in among if getattr(one.sighting, field) is not None), None))
+    choose("status", _best_status(current))
+    choose("net", net)
+    linked = next((one for one in ranked if one.sighting.urls), None)
+    if linked is not None:
+        provenance["urls"] = FieldSource(linked.sighting.source, linked.seen_at)
     launch = Launch(
         id=launch_id,
         **values,
@@ -79,9 +102,21 @@ def _rank(one: Seen, priorities: Mapping[str, int]) -> tuple[object, ...]:
     return not sighting.live, -priorities.get(sighting.source, 0), sighting.source, sighting.source_id
 
 
-def _best_status(ranked: Sequence[Seen]) -> Seen | None:
-    said = [one for one in ranked if one.sighting.status is not None]
-    return next((one for one in said if one.sighting.status in FLOWN), said[0] if said else None)
+def _stale(one: Seen, net: Seen | None) -> bool:
+    """Whether a sighting speaks of another date than the one that is believed, as after a slip."""
+    if net is None or net.sighting.net is None or one.sighting.net is None:
+        return False
+    return not one.sighting.net.overlaps(net.sighting.net)
+
+
+def _best_status(current: Sequence[Seen]) -> Seen | None:
+    """A final status, else one of a lift-off, else what is said first."""
+    said = [one for one in current if one.sighting.status is not None]
+    for wanted in (FLOWN, frozenset({Status.IN_FLIGHT})):
+        found = next((one for one in said if one.sighting.status in wanted), None)
+        if found is not None:
+            return found
+    return said[0] if said else None
 
 
 def _best_net(ranked: Sequence[Seen]) -> Seen | None:
@@ -106,7 +141,7 @@ def _changes(before: Launch | None, after: Launch) -> list[Change]:
     if before is None:
         return []
     changes = []
-    for field in (*_PLAIN, "status", "net", "net_precision"):
+    for field in (*_PLAIN, "status", "net", "net_precision", "urls"):
         old, new = shown(before, field), shown(after, field)
         if old != new:
             origin = after.provenance.get("net" if field == "net_precision" else field)
@@ -125,7 +160,9 @@ def shown(launch: Launch, field: str) -> str | None:
         return None
     if field in {"window_start", "window_end"}:
         return format_instant(value)
-    return value.name if field == "location" else str(value)
+    if isinstance(value, Place):
+        return value.name if value.latitude is None else f"{value.name} ({value.latitude:g}, {value.longitude:g})"
+    return "\n".join(value) or None if isinstance(value, tuple) else str(value)
 
 
 def _conflicts(launch_id: str, ranked: Sequence[Seen]) -> list[Conflict]:
@@ -142,7 +179,26 @@ def _conflicts(launch_id: str, ranked: Sequence[Seen]) -> list[Conflict]:
     vehicles = {one.sighting.source: one.sighting.vehicle for one in ranked if one.sighting.vehicle is not None}
     if len({names.vehicle_family(vehicle) for vehicle in vehicles.values()}) > 1:
         found.append(Conflict(launch_id=launch_id, kind="vehicle", values=vehicles))
+    pads = {one.sighting.source: _pad(one.sighting) for one in ranked}
+    if _differ([pad for pad in pads.values() if pad is not None]):
+        words = {one.sighting.source: _said(one.sighting) for one in ranked if pads[one.sighting.source] is not None}
+        found.append(Conflict(launch_id=launch_id, kind="pad", values=words))
     return found
+
+
+def _pad(sighting: Sighting) -> names.Pad | None:
+    return names.pad_of(sighting.pad, sighting.location.name if sighting.location else None)
+
+
+def _said(sighting: Sighting) -> str:
+    place = sighting.location.name if sighting.location else None
+    return ", ".join(dict.fromkeys(word for word in (sighting.pad, place) if word))
+
+
+def _differ(pads: Sequence[names.Pad]) -> bool:
+    """Whether two pads are of different sites, or are different pads of one; a site alone agrees with its pads."""
+    known = {one.pad for one in pads if one.pad is not None}
+    return len({one.site for one in pads}) > 1 or len(known) > 1
 
 
 def _disagree(nets: Sequence[Net], *, flown: bool) -> bool:

@@ -105,11 +105,22 @@ class LaunchStore:
             for one in plan.seen:
                 sighting = one.sighting
                 body = msgspec.json.encode(sighting)
-                row = (sighting.source, sighting.source_id, one.launch_id, one.first_seen, one.seen_at, body)
+                row = (
+                    sighting.source,
+                    sighting.source_id,
+                    one.launch_id,
+                    one.first_seen,
+                    one.seen_at,
+                    body,
+                    one.origin,
+                )
                 db.execute(_SQL["put_sighting"], row)
             for young, old in plan.merged:
                 for step in _MERGE:
                     db.execute(_SQL[step], {"young": young, "old": old})
+            for launch_id in plan.revived:
+                for step in ("drop_redirect", "return_changes"):
+                    db.execute(_SQL[step], {"id": launch_id})
             overrides = _overrides(db)
             rows = override.visible(plan.changes, overrides)
             for launch in plan.launches:
@@ -251,7 +262,8 @@ def check_fence(db: Connection, fence: int | None) -> None:
 
 def _seen(row: Row, launch_id: str | None = None) -> Seen:
     sighting = msgspec.json.decode(row["body"], type=Sighting)
-    return Seen(launch_id or row["launch_id"], sighting, row["first_seen"], row["seen_at"])
+    launch_id = launch_id or row["launch_id"]
+    return Seen(launch_id, sighting, row["first_seen"], row["seen_at"], row["origin_id"] or launch_id)
 
 
 def _record(row: Row) -> Record:

@@ -1,12 +1,12 @@
 -- name: all_sightings
-SELECT source, source_id, launch_id, first_seen, seen_at, body FROM sightings
+SELECT source, source_id, launch_id, first_seen, seen_at, body, origin_id FROM sightings
 -- name: all_launches
 -- as the sources have them: what they say next is compared with that, not with an operator's word
 SELECT coalesce(reconciled, body) AS body FROM launches
 -- name: put_sighting
-INSERT INTO sightings (source, source_id, launch_id, first_seen, seen_at, body) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO sightings (source, source_id, launch_id, first_seen, seen_at, body, origin_id) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (source, source_id) DO UPDATE
-SET launch_id = excluded.launch_id, seen_at = excluded.seen_at, body = excluded.body
+SET launch_id = excluded.launch_id, seen_at = excluded.seen_at, body = excluded.body, origin_id = excluded.origin_id
 -- name: put_launch
 -- the revision counts visible changes only: when a value was last seen is none
 INSERT INTO launches (id, net_earliest, net_latest, status, provider, name, updated_at, body, reconciled)
@@ -19,7 +19,7 @@ ON CONFLICT (id) DO UPDATE SET net_earliest = excluded.net_earliest, net_latest 
     <> json_remove(CAST(excluded.body AS TEXT), '$.provenance')),
   body = excluded.body, reconciled = excluded.reconciled
 -- name: put_change
-INSERT INTO changes (launch_id, field, old, new, source, seen_at) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO changes (launch_id, field, old, new, source, seen_at, origin_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?1)
 -- name: put_conflict
 INSERT INTO conflicts (launch_id, kind, other_id, evidence, since) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (launch_id, kind, other_id) DO UPDATE SET evidence = excluded.evidence
@@ -32,13 +32,18 @@ INSERT INTO redirects (id, to_id) VALUES (:young, :old) ON CONFLICT (id) DO UPDA
 -- name: follow_redirects
 UPDATE redirects SET to_id = :old WHERE to_id = :young
 -- name: move_changes
-UPDATE changes SET launch_id = :old WHERE launch_id = :young
+-- Each row keeps the launch that it was written for, so that a split takes its history with it.
+UPDATE changes SET launch_id = :old WHERE launch_id = :young OR origin_id = :young
 -- name: move_overrides
 -- where both have one, the older launch's stays
 INSERT OR IGNORE INTO overrides (launch_id, field, value, actor, reason, at)
 SELECT :old, field, value, actor, reason, at FROM overrides WHERE launch_id = :young
 -- name: drop_overrides
 DELETE FROM overrides WHERE launch_id = :young
+-- name: drop_redirect
+DELETE FROM redirects WHERE id = :id
+-- name: return_changes
+UPDATE changes SET launch_id = :id WHERE origin_id = :id
 -- name: drop_launch
 DELETE FROM launches WHERE id = :young
 -- name: redirected
@@ -50,7 +55,7 @@ INSERT INTO fences (one, fence) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET fe
 -- name: get
 SELECT body, updated_at, revision FROM launches WHERE id = ?
 -- name: sightings_of
-SELECT source, source_id, first_seen, seen_at, body FROM sightings WHERE launch_id = ? ORDER BY source, source_id
+SELECT source, source_id, first_seen, seen_at, body, origin_id FROM sightings WHERE launch_id = ? ORDER BY source, source_id
 -- name: changes_of
 SELECT field, old, new, source, seen_at FROM changes WHERE launch_id = ? ORDER BY id
 -- name: conflicts_of

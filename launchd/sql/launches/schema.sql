@@ -19,7 +19,7 @@ CREATE TABLE sightings (
   launch_id  TEXT NOT NULL,
   first_seen INTEGER NOT NULL,
   seen_at    INTEGER NOT NULL,
-  body       BLOB NOT NULL,
+  body       BLOB NOT NULL, origin_id TEXT,
   PRIMARY KEY (source, source_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sightings_by_launch ON sightings (launch_id);
@@ -31,8 +31,9 @@ CREATE TABLE changes (
   new       TEXT,
   source    TEXT NOT NULL,
   seen_at   INTEGER NOT NULL
-) STRICT;
+, origin_id TEXT) STRICT;
 CREATE INDEX changes_by_launch ON changes (launch_id, id);
+CREATE INDEX changes_by_origin ON changes (origin_id);
 CREATE TABLE conflicts (
   launch_id TEXT NOT NULL,
   kind      TEXT NOT NULL,
