@@ -42,7 +42,8 @@ class Recording(NamedTuple):
 
 class Found(NamedTuple):
     """What was made of the pairs of records of two labels. `wrong` holds pairs of different launches that were merged,
-    `missed` pairs of one launch that were left apart."""
+    `missed` pairs of one launch that were left apart.
+    """
 
     right: int
     wrong: list[tuple[Key, Key]]

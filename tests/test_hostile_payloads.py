@@ -19,7 +19,9 @@ from launchd.errors import SourceError
 from launchd.launches.launch import Parsed, Sighting
 from launchd.launches.sources import SOURCES, records
 from launchd.launches.validate import MAX_REASON, MAX_TEXT
-from tests.payloads import EXAMPLES
+from tests.payloads import EXAMPLES as PAYLOADS
+from tests.test_nasa import PLAIN
+from tests.test_wikipedia import PAGE
 
 every_source = pytest.mark.parametrize("name", SOURCES)
 thorough = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -103,6 +105,9 @@ def check(sighting: Sighting, name: str) -> None:
         assert sighting.net.earliest <= sighting.net.latest
         assert "1900" <= format_instant(sighting.net.earliest)[:4] <= format_instant(sighting.net.latest)[:4] <= "2200"
     assert all(re.match(r"https?://", url) and not _CONTROL.search(url) for url in sighting.urls)
+
+
+EXAMPLES = PAYLOADS | {"wikipedia": (PAGE,), "nasa": (PLAIN,)}
 
 
 def documents(name: str) -> list[Any] | None:

@@ -137,7 +137,7 @@ def test_the_archive_never_overrules_a_living_source_whatever_the_priorities() -
     live = Sighting(
         source="launch_library", source_id="x", name="Falcon 9 | CRS-20", net=one().net, status=Status.SUCCESS
     )
-    seen = [Seen("id", old, 2, 2), Seen("id", live, 1, 1)]
+    seen = [Seen("id", old, 2, 2, "id"), Seen("id", live, 1, 1, "id")]
     launch = reconcile("id", seen, {"spacex_api": 100, "launch_library": 1}, None).launch
     assert (launch.name, launch.status) == ("Falcon 9 | CRS-20", Status.SUCCESS)
 
