@@ -197,10 +197,19 @@ def load(path: Path | None, *, sources: Iterable[str] = ()) -> Config:
 
 def parse(text: str, *, sources: Iterable[str] = (), path: str | None = None) -> Config:
     """The configuration in a TOML text, over the defaults."""
+    return decode(document(text, path), sources=sources, path=path)
+
+
+def document(text: str, path: str | None = None) -> dict[str, Any]:
+    """The tables of a TOML text, not yet checked; raises ConfigError."""
     try:
-        document = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path or 'configuration'} is not TOML: {error}") from error
+
+
+def decode(document: dict[str, Any], *, sources: Iterable[str] = (), path: str | None = None) -> Config:
+    """The configuration in the tables of a document, over the defaults; raises ConfigError with all problems."""
     problems: list[Problem] = []
     problems += [Problem(key, _unknown(key, _TABLES, "table")) for key in document if key not in _TABLES]
     daemon = _struct(document.get("daemon", {}), DaemonConfig, "daemon", problems)

@@ -12,9 +12,10 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -43,7 +44,7 @@ from launchd.engine.port import EnginePort
 from launchd.engine.reaper import Reaper
 from launchd.engine.scheduler import Scheduler, Told
 from launchd.engine.stall import StallMonitor, Watched
-from launchd.engine.vitals import Vitals
+from launchd.engine.vitals import Vitals, busy
 from launchd.job import IdMaker
 from launchd.launches.fetch import Identity
 from launchd.launches.source_store import SourceStore
@@ -69,13 +70,17 @@ _SWITCH_SECONDS = 0.0005
 
 
 class Daemon(NamedTuple):
-    """A running daemon, as those who started it see it. Set `hurry` to make its stop wait for nothing."""
+    """A running daemon, as those who started it see it. Set `hurry` to make its stop wait for nothing.
+
+    `busy` says what goes on that needs no time to pass, None when it is at rest (launchd/testing.py).
+    """
 
     control: Control
     launches: LaunchStore
     sources: SourceStore
     socket: Path
     hurry: asyncio.Event
+    busy: Callable[[Callable[[asyncio.AbstractEventLoop], int]], str | None]
 
 
 class Host(NamedTuple):
@@ -145,7 +150,8 @@ async def running(
                     loops += [group.create_task(watchdog.run())] if host.supervised else []
                     _log.info("ready", socket=str(path), state=str(directory), version=launchd.__version__)
                     try:
-                        yield Daemon(parts.control, launches, sources, path, hurry)
+                        at_rest = partial(busy, databases, list(parts.dispatcher.pools.values()), parts.executor)
+                        yield Daemon(parts.control, launches, sources, path, hurry, at_rest)
                     finally:
                         await _stop(parts, scheduler, hurry)
             finally:

@@ -82,6 +82,9 @@ class Database:
         self._reader = reader
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._closed = False
+        # what makes `busy`: calls asked for (any thread, under the guard), answered (writer thread), reads under way
+        self._guard = threading.Lock()
+        self._asked = self._answered = self._reads = 0
         self._thread = threading.Thread(target=self._work, name=f"writer:{path.stem}", daemon=True)
 
     async def write(self, function: Callable[[Connection], T]) -> T:
@@ -93,20 +96,30 @@ class Database:
         if self._closed:
             raise StoreError(f"{self.path.name} is closed")
         call = _Call(function, asyncio.get_running_loop())
+        with self._guard:
+            self._asked += 1
         self._calls.put(call)
         return cast("T", await call.future)
 
     async def read(self, statement: str, params: Params = ()) -> list[Row]:
         """All rows of a SELECT, as `sqlite3.Row`; to be called on the loop that opened the database."""
+        self._reads += 1
         try:
             return list(await self._reader.execute_fetchall(statement, params))
         except sqlite3.OperationalError as error:
             raise _store_error(error, self.path) from error
+        finally:
+            self._reads -= 1
 
     async def read_one(self, statement: str, params: Params = ()) -> Row | None:
         """The first row of a SELECT, or None."""
         rows = await self.read(statement, params)
         return rows[0] if rows else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a write or a read is under way."""
+        return self._answered != self._asked or self._reads > 0
 
     def start(self) -> None:
         """Start the writer thread; `open_database` does it."""
@@ -128,6 +141,7 @@ class Database:
             if batch:
                 self._commit(batch)
                 _answer(batch)
+                self._answered += len(batch)
         self._connection.close()
 
     def _take(self) -> tuple[list[_Call], bool]:

@@ -202,7 +202,8 @@ def test_a_payload_cut_anywhere_or_in_another_encoding_is_answered(name: str) ->
             parsed(name, [body.decode().encode(encoding)])
 
 
-@every_source
+# Wikipedia's planned rows have no ids: two that are alike may well be two launches
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "wikipedia"])
 def test_what_is_twice_in_a_scrape_is_one_launch(name: str) -> None:
     once, twice = parsed(name, EXAMPLES[name]), parsed(name, EXAMPLES[name] * 2)
     assert once is not None

@@ -8,6 +8,7 @@ Rules:
 """
 
 import asyncio
+import contextlib
 import functools
 import io
 import sys
@@ -66,7 +67,8 @@ class Executor:
         attempt.context.stopping = True
         if attempt.runner is not None:
             attempt.runner.stop(attempt.stop or why)
-        self.loop.call_soon_threadsafe(self._cancel_here, attempt)
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the attempt
+            self.loop.call_soon_threadsafe(self._cancel_here, attempt)
 
     async def stack(self, attempt: Attempt) -> str | None:
         """Where an attempt stands right now; None when it has just ended."""

@@ -133,6 +133,11 @@ class Pool:
             slots = min(slots, self.limiter.free(self._clock.monotonic()))
         return max(slots, 0)
 
+    @property
+    def awake(self) -> bool:
+        """Whether a turn is about to be taken."""
+        return self._wake.is_set() or bool(self._ended)
+
     def attempt_of(self, job_id: str) -> Attempt | None:
         """The running attempt of a job."""
         return next((attempt for attempt in self.running.values() if attempt.job.id == job_id), None)

@@ -1,11 +1,13 @@
 """Vitals: how the engine gets on, for the watchdog and for the status line. Owned by the control loop."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from launchd.clock import Clock, format_instant
 from launchd.db import Connection, Database
 from launchd.engine.control import Control, Lifecycle
+from launchd.engine.executor import Executor
 from launchd.engine.pool import Pool
 from launchd.engine.scheduler import Scheduler
 from launchd.errors import LaunchdError
@@ -97,6 +99,27 @@ class Vitals:
             pool.wake()
             return 0.0
         return now - woken
+
+
+def busy(
+    databases: Sequence[Database],
+    pools: Iterable[Pool],
+    executor: Executor,
+    sleepers: Callable[[AbstractEventLoop], int],
+) -> str | None:
+    """What goes on that needs no time to pass; None when the daemon is at rest.
+
+    `sleepers` says how many wait for the clock on a loop: a job that does is at rest.
+    """
+    for database in databases:
+        if database.busy:
+            return f"{database.path.name} has work"
+    running = []
+    for pool in pools:
+        if pool.awake:
+            return f"queue {pool.queue} takes a turn"
+        running += [f"{attempt.job.task} {attempt.job.id}" for attempt in pool.running.values()]
+    return f"running: {', '.join(running)}" if len(running) > sleepers(executor.loop) else None
 
 
 def _nothing(_connection: Connection) -> None:
