@@ -142,9 +142,11 @@ def test_names_that_come_again_are_numbered_by_date_whatever_their_order_on_the_
     ]
 
 
-def test_a_row_that_stands_on_two_pages_is_one_launch() -> None:
-    archive = answer(past(CRS_1), f"{wikipedia.TITLE} (2010\N{EN DASH}2019)")
-    assert len(parse(answer(past(CRS_1)), archive).sightings) == 1
+def test_a_row_that_stands_on_two_pages_is_one_launch_and_two_alike_on_one_page_are_two() -> None:
+    page = past(CRS_1) + future(planned("July 2021", "Starlink"), planned("July 2021", "Starlink"))
+    archive = answer(page, f"{wikipedia.TITLE} (2010\N{EN DASH}2019)")
+    keys = [one.source_id for one in parse(answer(page), archive).sightings]
+    assert keys == ["spacex-crs-1", "starlink", "starlink#2"]
 
 
 def test_the_answer_of_the_api_says_the_same_as_the_page() -> None:

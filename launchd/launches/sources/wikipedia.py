@@ -9,6 +9,7 @@ name that comes again is numbered in the order of the dates.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from launchd.errors import InvalidError
-from launchd.launches.launch import Parsed, Place, Sighting, Status
+from launchd.launches.launch import Net, Parsed, Place, Sighting, Status
 from launchd.launches.prose_dates import Written, parse_prose
 from launchd.launches.sources.markup import Cell, Row, tables
 from launchd.launches.sources.source import Client, Payload, Source
@@ -92,21 +93,22 @@ async def pull(client: Client) -> list[Payload]:
 def parse(payloads: Sequence[bytes]) -> Parsed:
     """The launches of some pages. A row that is not as expected is refused whole, with the reason."""
     report = Report(NAME)
-    found: list[_Found] = []
+    pages: list[list[_Found]] = []
     rows = 0
     for body in payloads:
+        pages.append([])
         try:
             title, page = _page(body)
             before = rows
             for table in tables(page):
                 read, seen = _table(table, title, report)
-                found += read
+                pages[-1] += read
                 rows += seen
             if rows == before:
                 report.reject(title, f"no table on the page has launches with the columns {', '.join(_NEEDED)}")
         except InvalidError as error:
             report.reject("page", error.detail)
-    sightings = [clean(one, report) for one in _keyed(found)]
+    sightings = [clean(one, report) for one in _keyed(pages)]
     return Parsed(tuple(one for one in sightings if one is not None), tuple(report.rejections), rows)
 
 
@@ -222,7 +224,7 @@ def _launch(cells: dict[str, Cell | None], title: str, report: Report) -> _Found
         suborbital=orbit is not None and orbit.lower().startswith("sub-orbital"),
     )
     key = re.sub(r"\W+", "-", name.casefold()).strip("-")
-    return _Found(key or name, _dated(sighting, when))
+    return _Found((key or name)[:200], _dated(sighting, when))
 
 
 def _dated(sighting: Sighting, when: Written | None) -> Sighting:
@@ -279,19 +281,20 @@ def _status(name: str, outcome: Cell | None, report: Report) -> Status | None:
     return status
 
 
-def _keyed(found: list[_Found]) -> Iterator[Sighting]:
-    """The sightings in the order of their dates with unique keys; the same row of another page is left out."""
-    counts: dict[str, int] = {}
-    dates: set[tuple[str, int]] = set()
-    for key, sighting in sorted(found, key=_order):
-        at = sighting.net.earliest if sighting.net and sighting.status else None
-        if at is not None and (key, at) in dates:
-            continue
-        if at is not None:
-            dates.add((key, at))
-        counts[key] = counts.get(key, 0) + 1
+def _keyed(pages: list[list[_Found]]) -> Iterator[Sighting]:
+    """The sightings in the order of their dates with unique keys; a row that stands on several pages is taken once."""
+    rows: dict[tuple[str, Net | None, int], _Found] = {}
+    for page in pages:
+        alike: Counter[tuple[str, Net | None]] = Counter()
+        for one in page:  # several plans for "Starlink" in "July 2021" on one page are as many launches
+            row = one.key, one.sighting.net
+            alike[row] += 1
+            rows.setdefault((*row, alike[row]), one)
+    counts: Counter[str] = Counter()
+    for key, sighting in sorted(rows.values(), key=_order):
+        counts[key] += 1
         again = f"#{counts[key]}" if counts[key] > 1 else ""
-        yield msgspec.structs.replace(sighting, source_id=f"{key[:200]}{again}")
+        yield msgspec.structs.replace(sighting, source_id=f"{key}{again}")
 
 
 def _order(one: _Found) -> tuple[bool, int, str]:
