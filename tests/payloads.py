@@ -209,7 +209,7 @@ def encoded(document: Any) -> bytes:  # noqa: ANN401 - JSON
     return json.dumps(document).encode()
 
 
-# What each source sends in one scrape, small and valid: every source has its example here.
+# What a source sends in one scrape, small and valid.
 EXAMPLES: dict[str, tuple[bytes, ...]] = {
     "launch_library": (page(crew_7(), ll2("Falcon 9 | Starlink", "2026-01-04T12:00:00Z")), page()),
     "spacex": (encoded([tile(), tile(link="sl-17-9", title="Starlink Mission", launchSite="SLC-4E, California")]),),

@@ -73,8 +73,11 @@ class Tracker:
 
     def enabled(self) -> list[str]:
         """The sources that are scraped when nobody names any."""
-        stated = {name: one.enabled for name, one in self._config.items()}
-        return [name for name, is_on in stated.items() if (SOURCES[name].enabled if is_on is None else is_on)]
+        return [
+            name
+            for name, one in self._config.items()
+            if (SOURCES[name].enabled if one.enabled is None else one.enabled)
+        ]
 
     def check_sources(self, names: Sequence[str]) -> None:
         """Raises InvalidError, naming the known sources, for one that is unknown."""

@@ -35,8 +35,8 @@ class Source:
 
     `rate` ("15/h") and `priority` (higher wins) are defaults that the configuration may change. `revision` grows when
     the parser changes, so that unchanged payloads are read again. `attribution` is served with the data. `hosts` are
-    those that the base URL may redirect to beside its own site. A source that is not `enabled` (an archive, an
-    experiment) is only scraped where the configuration enables it, or when asked for.
+    those that the base URL may redirect to beside its own site. A source that is not `enabled` is only scraped where
+    the configuration enables it.
     """
 
     name: str
@@ -48,6 +48,6 @@ class Source:
     pull: Callable[[Client], Awaitable[list[Payload]]]
     parse: Callable[[Sequence[bytes]], Parsed]
     revision: int = 1
-    enabled: bool = True
     token_header: str | None = None
     hosts: tuple[str, ...] = ()
+    enabled: bool = True
