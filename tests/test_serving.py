@@ -163,12 +163,12 @@ async def test_open_conflicts_are_listed_with_what_each_source_says_and_close_wh
 async def test_pages_of_conflicts_hold_each_one_once(
     client: aiohttp.ClientSession, replay: Replay, daemon: Daemon
 ) -> None:
-    rows = [FLOWN.replace("2026-001", f"2026-00{n}").replace("1200", f"{n}200") for n in range(2, 7)]
+    rows = [FLOWN.replace("2026-001", f"2026-00{n}").replace("Jan  4 1200", f"Jan  {n} 1200") for n in range(2, 7)]
     early = [
-        ll2(f"Falcon 9 | S{n}", f"2026-01-04T0{n}:00:00Z", key=f"k{n}", status=3, launch_designator=f"2026-00{n}")
+        ll2(f"Falcon 9 | S{n}", f"2026-01-0{n}T09:00:00Z", key=f"k{n}", status=3, launch_designator=f"2026-00{n}")
         for n in range(2, 7)
     ]
-    replay.bodies |= {LOG: gcat(*(row.replace(" 2200", " 0200") for row in rows)), PREVIOUS: page(*early)}
+    replay.bodies |= {LOG: gcat(*rows), PREVIOUS: page(*early)}
     await refresh(daemon)
     whole = [one["launch"]["id"] for one in (await get(client, "/v1/conflicts"))["items"]]
     found, path = [], "/v1/conflicts?limit=2"
@@ -249,7 +249,7 @@ async def test_an_override_of_a_launch_that_is_none_is_404(client: aiohttp.Clien
     await send(client, "/v1/launches/none/override", {"fields": {"pad": "x"}}, 404)
 
 
-async def test_the_overrides_of_two_launches_that_turn_out_to_be_one_are_kept(
+async def test_an_override_goes_with_its_launch_when_two_are_merged_and_split(
     client: aiohttp.ClientSession, replay: Replay, daemon: Daemon
 ) -> None:
     alone = ll2("Electron | Apart", "2026-03-01T10:00:00Z", key="k9", status=3)
@@ -258,12 +258,18 @@ async def test_the_overrides_of_two_launches_that_turn_out_to_be_one_are_kept(
     await refresh(daemon)
     older, younger = sorted(one["id"] for one in (await get(client, "/v1/launches?q=apart"))["items"])
     await send(client, f"/v1/launches/{younger}/override", {"fields": {"orbit": "SSO"}})
-    replay.bodies[PREVIOUS] = page(alone | {"launch_designator": "2026-077"})
+    replay.bodies[PREVIOUS] = page(alone | {"launch_designator": "2026-077", "net": "2026-03-09T10:00:00Z"})
     await refresh(daemon)
     merged = await get(client, f"/v1/launches/{younger}")
     assert (merged["id"], merged["orbit"]) == (older, "SSO")
     assert ("orbit", "SSO", "override") in [(one["field"], one["new"], one["source"]) for one in merged["history"]]
     assert len((await get(client, "/v1/launches?q=apart"))["items"]) == 1
+    replay.bodies[PREVIOUS] = page(alone | {"launch_designator": "2026-078"})
+    await refresh(daemon)
+    shown = {one["id"]: one["orbit"] for one in (await get(client, "/v1/launches?q=apart"))["items"]}
+    assert shown == {older: None, younger: "SSO"}
+    history = (await get(client, f"/v1/launches/{older}"))["history"]
+    assert [(one["old"], one["new"]) for one in history if one["field"] == "orbit"] == [(None, "SSO"), ("SSO", None)]
 
 
 async def test_the_command_line_replays_overrides_and_lists(client: aiohttp.ClientSession, daemon: Daemon) -> None:
