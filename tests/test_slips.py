@@ -57,6 +57,10 @@ def test_a_precise_date_that_becomes_a_later_month_slips_at_least_to_its_beginni
     assert found.sentence() == "slipped once, 11 days"
 
 
+def test_a_period_that_still_shares_a_day_with_the_one_before_is_no_slip() -> None:
+    assert told(net("2027-04-26T00:00:00Z", "week"), net("2027-05-01T00:00:00Z", "month")).later == 0
+
+
 def test_a_move_to_an_earlier_time_is_none_and_is_counted_apart() -> None:
     assert told(net("2027-04-20T10:00:00Z"), net("2027-04-19T10:00:00Z")) == Slips(0, 0, 1)
 
