@@ -6,27 +6,42 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 
 class Replay:
     """`bodies` maps a path to its body; a path in `statuses` answers with that status and `retry_after`.
 
-    `asked` is set by the first request; none is answered while `free` is cleared.
+    A path in `redirects` is sent elsewhere; one in `gzipped` answers with these very bytes as gzip; one in `dripping`
+    sends a byte and then nothing. `headers` are those of every request; `asked` is set by the first request; none is
+    answered while `free` is cleared.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.bodies: dict[str, bytes] = {}
         self.statuses: dict[str, int] = {}
+        self.redirects: dict[str, str] = {}
+        self.gzipped: dict[str, bytes] = {}
+        self.dripping: set[str] = set()
+        self.headers: list[CIMultiDictProxy[str]] = []
         self.retry_after = "7"
         self.requests: list[tuple[str, int]] = []
         self.asked = asyncio.Event()
         self.free = asyncio.Event()
         self.free.set()
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.set()
+        self.headers.append(request.headers)
         await self.free.wait()
+        if request.path in self.redirects:
+            self.requests.append((request.path, 302))
+            return web.Response(status=302, headers={"Location": self.redirects[request.path]})
+        if request.path in self.gzipped:
+            return web.Response(body=self.gzipped[request.path], headers={"Content-Encoding": "gzip"})
+        if request.path in self.dripping:
+            return await self._drip(request)
         status = self.statuses.get(request.path, 200)
         body = self.bodies.get(request.path)
         if body is None and status == 200:
@@ -39,6 +54,14 @@ class Replay:
             return web.Response(status=status, headers={"Retry-After": self.retry_after} if status == 429 else {})
         response = web.Response(body=body, headers={"ETag": etag})
         response.enable_compression()
+        return response
+
+    async def _drip(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"{")
+        while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - until they leave
+            await asyncio.sleep(0.01)
         return response
 
 

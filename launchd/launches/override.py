@@ -1,6 +1,6 @@
 """What an operator says of a launch, whatever its sources say: the last step after reconciling. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -98,15 +98,20 @@ def changes(before: Launch, after: Launch, fields: Iterable[str], now: Instant) 
     return found
 
 
-def visible(rows: Sequence[Change], overrides: Mapping[str, Sequence[Override]]) -> list[Change]:
-    """The changes by sources that show: those of a field that an operator has set do not."""
-    hidden = {
+def overridden(launch: Launch) -> set[str]:
+    """The fields of a record that an operator has set."""
+    return {field for field, origin in launch.provenance.items() if origin.source == SOURCE}
+
+
+def visible(rows: Iterable[Change], hidden: Mapping[str, Collection[str]]) -> list[Change]:
+    """The changes by sources that show: those of fields that are set by hand, `hidden` by launch, do not."""
+    names = {
         (launch_id, name)
-        for launch_id, given in overrides.items()
-        for one in given
-        for name in _SHOWN_AS.get(one.field, (one.field,))
+        for launch_id, fields in hidden.items()
+        for field in fields
+        for name in _SHOWN_AS.get(field, (field,))
     }
-    return [row for row in rows if (row.launch_id, row.field) not in hidden]
+    return [row for row in rows if (row.launch_id, row.field) not in names]
 
 
 def _value(name: str, value: object) -> object:

@@ -13,7 +13,7 @@ from launchd.db import Connection, Database, Row
 from launchd.errors import InvalidError, NotFoundError, StaleFenceError
 from launchd.launches import override
 from launchd.launches.ingest import Plan, Stored
-from launchd.launches.launch import Conflict, Launch, Sighting
+from launchd.launches.launch import Change, Conflict, Launch, Sighting
 from launchd.launches.override import Override
 from launchd.launches.query import LaunchQuery, cursor, selection
 from launchd.launches.reconcile import Seen
@@ -119,17 +119,9 @@ class LaunchStore:
                 for step in _MERGE:
                     db.execute(_SQL[step], {"young": young, "old": old})
             for launch_id in plan.revived:
-                for step in ("drop_redirect", "return_changes"):
+                for step in ("drop_redirect", "return_changes", "return_overrides"):
                     db.execute(_SQL[step], {"id": launch_id})
-            overrides = _overrides(db)
-            rows = override.visible(plan.changes, overrides)
-            for launch in plan.launches:
-                given = overrides.get(launch.id, ())
-                before = db.execute(_SQL["bodies"], (launch.id,)).fetchone() if given else None
-                served = _put_launch(db, launch, given, now)
-                if before is not None:  # a merge may have brought it an override
-                    was = msgspec.json.decode(before["body"], type=Launch)
-                    rows += override.changes(was, served, [one.field for one in given], now)
+            rows = _put_launches(db, plan, now)
             db.executemany(_SQL["put_change"], (msgspec.structs.astuple(one) for one in rows))
             _put_conflicts(db, plan, now)
 
@@ -296,6 +288,23 @@ def _overrides(db: Connection) -> dict[str, list[Override]]:
     for row in db.execute(_SQL["all_overrides"]).fetchall():
         found.setdefault(row["launch_id"], []).append(_override(row))
     return found
+
+
+def _put_launches(db: Connection, plan: Plan, now: Instant) -> list[Change]:
+    """Write the records of a plan, with what operators say of them; the rows of history that show.
+
+    A merge may have brought a launch an override, and a split may have taken one away.
+    """
+    overrides, set_by_hand, rows = _overrides(db), dict[str, set[str]](), list[Change]()
+    for launch in plan.launches:
+        given = overrides.get(launch.id, ())
+        row = db.execute(_SQL["bodies"], (launch.id,)).fetchone()
+        served = _put_launch(db, launch, given, now)
+        if row is not None and (given or row["overridden"]):
+            before = msgspec.json.decode(row["body"], type=Launch)
+            set_by_hand[launch.id] = override.overridden(before) | override.overridden(served)
+            rows += override.changes(before, served, sorted(set_by_hand[launch.id]), now)
+    return override.visible(plan.changes, set_by_hand) + rows
 
 
 def _put_launch(db: Connection, launch: Launch, overrides: Sequence[Override], now: Instant) -> Launch:

@@ -36,12 +36,13 @@ UPDATE redirects SET to_id = :old WHERE to_id = :young
 UPDATE changes SET launch_id = :old WHERE launch_id = :young OR origin_id = :young
 -- name: move_overrides
 -- where both have one, the older launch's stays
-INSERT OR IGNORE INTO overrides (launch_id, field, value, actor, reason, at)
-SELECT :old, field, value, actor, reason, at FROM overrides WHERE launch_id = :young
+UPDATE OR IGNORE overrides SET launch_id = :old, origin_id = coalesce(origin_id, :young) WHERE launch_id = :young
 -- name: drop_overrides
 DELETE FROM overrides WHERE launch_id = :young
 -- name: drop_redirect
 DELETE FROM redirects WHERE id = :id
+-- name: return_overrides
+UPDATE overrides SET launch_id = :id, origin_id = NULL WHERE origin_id = :id
 -- name: return_changes
 UPDATE changes SET launch_id = :id WHERE origin_id = :id
 -- name: drop_launch
@@ -61,7 +62,7 @@ SELECT field, old, new, source, seen_at FROM changes WHERE launch_id = ? ORDER B
 -- name: conflicts_of
 SELECT kind, other_id, evidence, since FROM conflicts WHERE launch_id = :id OR other_id = :id
 -- name: bodies
-SELECT body, coalesce(reconciled, body) AS reconciled FROM launches WHERE id = ?
+SELECT body, coalesce(reconciled, body) AS reconciled, reconciled IS NOT NULL AS overridden FROM launches WHERE id = ?
 -- name: overrides_of
 SELECT field, value, actor, reason, at FROM overrides WHERE launch_id = ? ORDER BY field
 -- name: all_overrides

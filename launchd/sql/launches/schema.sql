@@ -93,6 +93,8 @@ CREATE TABLE overrides (
   actor TEXT NOT NULL,
   reason TEXT,
   at INTEGER NOT NULL,
+  -- the launch it was set for, where that was merged into another
+  origin_id TEXT,
   PRIMARY KEY (launch_id, field)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX changes_by_time ON changes (seen_at, launch_id);

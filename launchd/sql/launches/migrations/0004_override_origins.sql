@@ -1,0 +1,1 @@
+ALTER TABLE overrides ADD COLUMN origin_id TEXT;
