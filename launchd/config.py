@@ -31,6 +31,7 @@ CREDENTIAL = "credential:"
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="a name of a-z, 0-9 and _")]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 RateText = Annotated[str, Meta(pattern=rate.PATTERN, description='a rate such as "2/s", "30/m" or "15/h"')]
+SecretPath = Annotated[str, Meta(pattern=r"^(?!credential:.*/)", description='a path, or "credential:NAME"')]
 Days = Annotated[float, Meta(gt=0, le=3_650)]
 
 
@@ -59,8 +60,18 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True):
 class LocksConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[locks]`: who keeps the locks."""
 
-    backend: Literal["sqlite"] = "sqlite"
+    backend: Literal["sqlite", "redis"] = "sqlite"
     lease_seconds: Annotated[float, Meta(ge=3, le=3_600)] = 60.0
+
+
+class RedisConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[redis]`: the server that keeps the locks of several hosts."""
+
+    url: (
+        Annotated[str, Meta(pattern=r"^(redis|rediss|unix)://", description="a redis://, rediss:// or unix:// URL")]
+        | None
+    ) = None
+    password_file: SecretPath | None = None
 
 
 class TasksConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,9 +130,7 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool | None = None
     base_url: Annotated[str, Meta(pattern=r"^https?://", description="an http(s) URL")] | None = None
     rate: RateText | None = None
-    token_file: (
-        Annotated[str, Meta(pattern=r"^(?!credential:.*/)", description='a path, or "credential:NAME"')] | None
-    ) = None
+    token_file: SecretPath | None = None
     timeout_seconds: Annotated[float, Meta(ge=1, le=600)] = 30.0
     priority: Annotated[int, Meta(ge=0, le=100)] | None = None
     allow_private: bool = False
@@ -133,6 +142,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     daemon: DaemonConfig = DaemonConfig()
     admin: AdminConfig = AdminConfig()
     locks: LocksConfig = LocksConfig()
+    redis: RedisConfig = RedisConfig()
     tasks: TasksConfig = TasksConfig()
     queues: dict[str, QueueConfig] = {}
     schedules: dict[str, ScheduleConfig] = {}
@@ -167,7 +177,7 @@ DEFAULT_SCHEDULES = {
 
 # The most characters of a wrong value that a message repeats.
 _SHOWN = 80
-_TABLES = ("daemon", "admin", "locks", "tasks", "queues", "schedules", "fetch", "sources")
+_TABLES = ("daemon", "admin", "locks", "redis", "tasks", "queues", "schedules", "fetch", "sources")
 
 
 def find(explicit: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -215,6 +225,9 @@ def decode(document: dict[str, Any], *, sources: Iterable[str] = (), path: str |
     daemon = _struct(document.get("daemon", {}), DaemonConfig, "daemon", problems)
     admin = _struct(document.get("admin", {}), AdminConfig, "admin", problems)
     locks = _struct(document.get("locks", {}), LocksConfig, "locks", problems)
+    redis = _struct(document.get("redis", {}), RedisConfig, "redis", problems)
+    if locks.backend == "redis" and redis.url is None:
+        problems.append(Problem("redis.url", 'required where [locks] backend is "redis"'))
     tasks = _struct(document.get("tasks", {}), TasksConfig, "tasks", problems)
     queues = _named(document.get("queues", {}), QueueConfig, "queues", problems)
     schedules = _named(document.get("schedules", {}), ScheduleConfig, "schedules", problems)
@@ -233,6 +246,7 @@ def decode(document: dict[str, Any], *, sources: Iterable[str] = (), path: str |
         daemon=daemon,
         admin=admin,
         locks=locks,
+        redis=redis,
         tasks=tasks,
         queues=DEFAULT_QUEUES | queues,
         schedules=merged,
@@ -272,6 +286,14 @@ def secret_path(named: str, environ: Mapping[str, str] = os.environ) -> Path:
             f"{named}: there is no $CREDENTIALS_DIRECTORY; put the secret into /etc/credstore and restart"
         )
     return Path(directory) / named.removeprefix(CREDENTIAL)
+
+
+def read_secret(named: str) -> str:
+    """The secret in a file, without the white space around it; raises ConfigError."""
+    try:
+        return secret_path(named).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{named} cannot be read: {error}") from error
 
 
 def runtime_directory(environ: Mapping[str, str] = os.environ) -> Path | None:

@@ -45,12 +45,14 @@ from launchd.engine.reaper import Reaper
 from launchd.engine.scheduler import Scheduler, Told
 from launchd.engine.stall import StallMonitor, Watched
 from launchd.engine.vitals import Vitals, busy
+from launchd.errors import LaunchdError
 from launchd.job import IdMaker
 from launchd.launches.fetch import Identity
 from launchd.launches.source_store import SourceStore
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import LaunchStore
 from launchd.launches.tasks import Tracker, launch_tasks
+from launchd.lock import Locks
 from launchd.locks.manager import LockManager
 from launchd.locks.sqlite import SqliteLocks
 from launchd.ops import logs
@@ -132,11 +134,12 @@ async def running(
         own_directory(directory),
         open_database(directory / "jobs.db", "jobs", clock) as jobs_db,
         open_database(directory / "launches.db", "launches", clock) as launches_db,
+        _lock_backend(config, jobs_db, LaunchStore(launches_db), clock) as backend,
     ):
         launches, sources = LaunchStore(launches_db), SourceStore(launches_db)
         tracker = _tracker(config, launches_db, clock)
         databases = (jobs_db, launches_db)
-        parts = await _build(config, options, clock, databases=databases, tracker=tracker, given=tasks)
+        parts = await _build(config, options, clock, databases=databases, backend=backend, tracker=tracker, given=tasks)
         watchdog = Watchdog(clock, parts.vitals.signs, parts.vitals.line, period=host.watchdog_seconds)
         async with asyncio.TaskGroup() as group:
             scheduler = group.create_task(parts.scheduler.run()) if options.scheduler else None
@@ -166,6 +169,7 @@ async def _build(
     clock: Clock,
     *,
     databases: tuple[Database, Database],
+    backend: Locks,
     tracker: Tracker,
     given: Iterable[Task],
 ) -> _Parts:
@@ -178,11 +182,11 @@ async def _build(
     planned = plan_schedules(config, tasks)
     sizes = pool_sizes(config, options)
     lease = config.locks.lease_seconds
-    backend = SqliteLocks(databases[0], clock, lease_seconds=lease)
-    await _recover(jobs, backend, life.instance, clock)
+    owner = f"{await jobs.node():x}:{life.instance}"
     locks = LockManager(
-        backend, clock, life.instance, on_loss=dispatcher.lock_lost, on_free=dispatcher.lock_freed, lease_seconds=lease
+        backend, clock, owner, on_loss=dispatcher.lock_lost, on_free=dispatcher.lock_freed, lease_seconds=lease
     )
+    await _recover(jobs, locks, clock)
     maker = JobMaker(tasks, config.queues, new_id)
     told = Told(dispatcher.made, dispatcher.cancel)
     scheduler = Scheduler(clock, schedules, lambda one, at: maker.fired(one, at, clock.now()), told)
@@ -257,11 +261,35 @@ def _sources_check(tracker: Tracker) -> Check:
     return check
 
 
-async def _recover(jobs: JobStore, locks: SqliteLocks, instance: str, clock: Clock) -> None:
+@asynccontextmanager
+async def _lock_backend(config: Config, jobs_db: Database, launches: LaunchStore, clock: Clock) -> AsyncIterator[Locks]:
+    """The configured backend; redis is imported only when it is asked for."""
+    lease = config.locks.lease_seconds
+    if config.locks.backend == "sqlite":
+        own = SqliteLocks(jobs_db, clock, lease_seconds=lease)
+        await own.raise_fence(await launches.fence())  # another backend may have been here before
+        yield own
+        return
+    from launchd.locks.redis import RedisLocks  # noqa: PLC0415 - see above
+
+    file = config.redis.password_file
+    password = configuration.read_secret(file) if file is not None else None
+    shared = RedisLocks(config.redis.url or "", clock, password=password, lease_seconds=lease)
+    try:
+        yield shared
+    finally:
+        await shared.close()
+
+
+async def _recover(jobs: JobStore, locks: LockManager, clock: Clock) -> None:
     """One daemon owns the directory, so whatever another instance ran or held is over."""
-    voided = await locks.void_others(instance)
+    voided = 0
+    try:
+        voided = await locks.recover()
+    except LaunchdError as error:
+        _log.error("locks_unavailable", error=error.detail, detail="jobs that need a lock wait")
     rescued = await jobs.rescue(clock.now())
-    if rescued.queued or rescued.quarantined or rescued.cancelled or voided:
+    if any(rescued) or voided:
         _log.warning("rescued", voided_locks=voided, **rescued._asdict())
 
 
@@ -279,6 +307,7 @@ async def _stop(parts: _Parts, scheduler: asyncio.Task[None] | None, hurry: asyn
     async with extending(parts.clock, lambda: f"draining: {sum(len(pool.running) for pool in pools)} running"):
         await _drain(parts, pools, hurry)
     parts.monitor.stop()
+    await parts.locks.close()
     if not await parts.executor.close(1.0):
         _log.error("task_thread_blocked", detail="a task blocks its loop; it ends with this process")
 

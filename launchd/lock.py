@@ -4,6 +4,7 @@ A lock is held by one owner (a running job) under a random token. Its fence is a
 of a backend: what is written under a lower fence than one already seen is refused. A lease that is not renewed lapses.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from launchd.clock import Instant
@@ -13,7 +14,10 @@ LEASE_SECONDS = 60.0
 
 
 class Lock(NamedTuple):
-    """A lock that is held. `expires_at` is the end of the present lease; `token` is the holder's secret."""
+    """A lock that is held. `expires_at` is the end of the present lease; `token` is the holder's secret.
+
+    `owner` is `<state directory>:<instance>`, each an opaque id; `token` is empty where it is not the asker's to know.
+    """
 
     name: str
     token: str
@@ -45,3 +49,9 @@ class Locks(Protocol):
 
     async def force_release(self, name: str) -> Lock | None:
         """Take a lock from its holder and raise the fence counter; returns who held it, None if nobody did."""
+
+    async def void_others(self, owner: str) -> int:
+        """Drop what dead instances of the owner's state directory held; returns how many. Called once, at the start."""
+
+    async def watch(self, on_free: Callable[[], None]) -> None:
+        """Call when a lock may have become free without a release in this process. Runs for ever, or returns."""

@@ -18,7 +18,7 @@ from launchd.engine.bus import Bus
 from launchd.engine.executor import Executor
 from launchd.engine.rate import RateLimiter
 from launchd.engine.verdict import UnknownTaskError, failed, lock_lost
-from launchd.errors import LaunchdError, StoreError
+from launchd.errors import LaunchdError, StoreError, UnavailableError
 from launchd.event import Event
 from launchd.job import JobState, Outcome, Verb, next_state
 from launchd.lock import Lock
@@ -87,6 +87,7 @@ class Pool:
         self.last_turn = shared.clock.monotonic()
         # why locks cannot be asked for at the moment, for those who wait for one
         self.lock_trouble: str | None = None
+        self._locks_away_until = 0.0
         self._ended: list[tuple[Attempt, Outcome]] = []
         self._wake = asyncio.Event()
         self._wake.set()  # for what waited in the store before this start
@@ -173,8 +174,9 @@ class Pool:
         free = 0 if self.paused or self.closing else self.free()
         free = min(free, TURN_LIMIT if len(self.waits) < WAITS_LIMIT else 0)
         now = self._clock.now()
+        waiting = list(self.waits) if self._clock.monotonic() >= self._locks_away_until else None
         try:
-            turn = await self._store.turn(self.queue, free, list(self.waits), outcomes, now)
+            turn = await self._store.turn(self.queue, free, waiting, outcomes, now)
         except StoreError:
             self._ended = ended + self._ended  # nothing of it was written: say it again
             self.running |= {attempt.job.seq: attempt for attempt, _ in ended}
@@ -182,10 +184,11 @@ class Pool:
         self.last_turn = self._clock.monotonic()
         self._start(turn.claimed)
         await self._settle(ended, outcomes, turn.refused)
-        started = await self._retry_waits() if free > 0 else 0
-        denied = await self._take_locked(turn.candidates)
+        started, denied = len(turn.claimed), 0
+        if waiting is not None and free > 0:
+            more, denied = await self._with_locks(turn.candidates)
+            started += more
         self._mark_idle()
-        started += len(turn.claimed) + len(turn.candidates) - denied
         return free > 0 and (denied > 0 or started >= free)
 
     async def _sleep(self) -> None:
@@ -203,7 +206,7 @@ class Pool:
 
     def _doze(self) -> float | None:
         """Seconds after which a turn is taken even if nobody wakes the pool: a lock or the rate may have come free."""
-        looks = [LOCK_POLL_SECONDS] if self.waits else []
+        looks = [LOCK_POLL_SECONDS] if self.waits or self.lock_trouble is not None else []
         if self.limiter is not None:
             now = self._clock.monotonic()
             if self.limiter.free(now) <= 0:
@@ -277,6 +280,25 @@ class Pool:
             self._idle.set()
 
     # --- locks ---
+
+    async def _with_locks(self, candidates: list[Candidate]) -> tuple[int, int]:
+        """Start what gets its lock: how many started, how many were denied. A backend that is away is asked later."""
+        try:
+            started = await self._retry_waits()
+            denied = await self._take_locked(candidates)
+        except StoreError:
+            raise
+        except UnavailableError as error:
+            if self.lock_trouble is None:
+                _log.error("locks_unavailable", queue=self.queue, error=error.detail)
+            self.lock_trouble = error.detail
+            self._locks_away_until = self._clock.monotonic() + BACKOFF_SECONDS
+            self.waits.clear()  # the time that they wait for nobody does not count
+            return 0, 0
+        if self.lock_trouble is not None:
+            _log.info("locks_available", queue=self.queue)
+            self.lock_trouble = None
+        return started + len(candidates) - denied, denied
 
     async def _take_locked(self, candidates: list[Candidate]) -> int:
         """Try the lock of each candidate once; returns how many found it taken and wait now."""

@@ -97,6 +97,11 @@ class LaunchStore:
         records = (msgspec.json.decode(row["body"], type=Launch) for row in launches)
         return Stored({(row["source"], row["source_id"]): _seen(row) for row in seen}, {one.id: one for one in records})
 
+    async def fence(self) -> int:
+        """The highest fence that has written; 0 before any."""
+        row = await self._db.read_one(_SQL["fence"])
+        return 0 if row is None else int(row["fence"])
+
     async def apply(self, plan: Plan, fence: int | None, now: Instant) -> None:
         """Write a plan in one transaction; raises StaleFenceError when a newer holder of the lock has written since."""
 

@@ -42,10 +42,20 @@ class LockManager:
         self._on_loss = on_loss
         self._on_free = on_free
         self._held: dict[str, _Hold] = {}
+        self._recovered = False
         self._holding = asyncio.Event()
+        self._returning: set[asyncio.Future[None]] = set()
+
+    async def recover(self) -> int:
+        """Void what dead instances of this state directory held; before that, no lock is taken. Returns how many."""
+        voided = await self.backend.void_others(self._owner)
+        self._recovered = True
+        return voided
 
     async def acquire(self, name: str, job_id: str, ttl_seconds: float) -> tuple[bool, Lock]:
-        """Try once: (True, our lock) or (False, the holder's)."""
+        """Try once: (True, our lock) or (False, the holder's). Raises UnavailableError: fail closed."""
+        if not self._recovered:  # the backend was away when the daemon started
+            await self.recover()
         asked_at = self._clock.monotonic()
         lock = await self.backend.acquire(name, owner=self._owner, job_id=job_id, ttl_seconds=ttl_seconds)
         if lock.owner != self._owner or lock.job_id != job_id:
@@ -66,11 +76,14 @@ class LockManager:
         hold = self._held.get(lock.name)
         if hold is not None and hold.lock.token == lock.token:
             del self._held[lock.name]
-        try:
-            await self.backend.release(lock)
-        except LaunchdError as error:
-            _log.warning("lock_release_failed", lock=lock.name, job_id=lock.job_id, error=error.detail)
-        self._on_free()
+        returning = asyncio.ensure_future(self._give_back(lock))
+        self._returning.add(returning)
+        returning.add_done_callback(self._returning.discard)
+        await asyncio.shield(returning)  # a caller that is cancelled must not leave it held
+
+    async def close(self) -> None:
+        """Wait for the locks that are being given back."""
+        await asyncio.gather(*self._returning)
 
     async def force_release(self, name: str) -> Lock | None:
         """Take a lock from whoever holds it; a holder in this daemon is stopped."""
@@ -102,13 +115,26 @@ class LockManager:
                 self._lose(hold.lock.token, hold.lock.name)
 
     async def run(self) -> None:
-        """Renew for ever, at a third of the lease, while anything is held."""
+        """Renew for ever, and hear of locks that others give back."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.backend.watch(self._on_free))
+            group.create_task(self._renew_for_ever())
+
+    async def _renew_for_ever(self) -> None:
+        """At a third of the lease, while anything is held."""
         while True:
             await self._holding.wait()
             await self._clock.sleep(self._lease / 3)
             await self.renew_once()
             if not self._held:
                 self._holding.clear()
+
+    async def _give_back(self, lock: Lock) -> None:
+        try:
+            await self.backend.release(lock)
+        except LaunchdError as error:
+            _log.warning("lock_release_failed", lock=lock.name, job_id=lock.job_id, error=error.detail)
+        self._on_free()
 
     def _keep(self, renewed: list[Lock], asked_at: float) -> None:
         for lock in renewed:

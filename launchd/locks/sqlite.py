@@ -4,7 +4,7 @@ Leases run by the boot clock, so that a wall clock put forward takes no lock fro
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from launchd import sql
 from launchd.clock import SECOND, Clock
@@ -89,6 +89,13 @@ class SqliteLocks:
     async def void_others(self, owner: str) -> int:
         """Drop what dead instances held: the state directory has one daemon. Returns how many."""
         return await self._db.write(lambda connection: connection.execute(_SQL["void_others"], (owner,)).rowcount)
+
+    async def watch(self, on_free: Callable[[], None]) -> None:
+        """Nothing to do: every release happens in this process."""
+
+    async def raise_fence(self, fence: int) -> None:
+        """Go on above a fence that another backend gave out."""
+        await self._db.write(lambda connection: connection.execute(_SQL["raise_fence"], {"fence": fence}))
 
     def _boot(self) -> int:
         """The boot clock in microseconds: the state directory has one daemon, so its own clock will do."""

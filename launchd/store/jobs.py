@@ -122,11 +122,12 @@ class JobStore:
         return await self._db.write(make)
 
     async def turn(
-        self, queue: str, free: int, waiting: Sequence[int], outcomes: Sequence[Outcome], now: Instant
+        self, queue: str, free: int, waiting: Sequence[int] | None, outcomes: Sequence[Outcome], now: Instant
     ) -> Turn:
         """One turn of a pool in one transaction: end these attempts, then claim up to `free` jobs.
 
-        `waiting` are the seqs of jobs known to wait for their lock: they are not offered again.
+        `waiting` are the seqs of jobs known to wait for their lock: they are not offered again. None offers no job
+        that needs a lock.
         """
         instance = self._instance
 
@@ -134,9 +135,7 @@ class JobStore:
             refused = finish_jobs(connection, outcomes)
             if free <= 0:
                 return Turn([], [], refused)
-            parameters = {"queue": queue, "limit": free, "waiting": msgspec.json.encode(list(waiting)).decode()}
-            rows = connection.execute(_SQL["lock_candidates"], parameters).fetchall()
-            candidates = [Candidate(*row) for row in rows]
+            candidates = _candidates(connection, queue, free, waiting) if waiting is not None else []
             left = free - len(candidates)
             if left <= 0:
                 return Turn([], candidates, refused)
@@ -203,6 +202,10 @@ class JobStore:
 
         return await self._db.write(act)
 
+    async def node(self) -> int:
+        """The name of this state directory among hosts: drawn once."""
+        return await self._db.write(lambda connection: int(connection.execute(_SQL["node"]).fetchone()[0]))
+
     async def rescue(self, now: Instant) -> Rescued:
         """Take back what dead instances were running; to be called once, before any pool runs."""
         values = {"now": now, "instance": self._instance, "max_crashes": MAX_CRASHES}
@@ -266,6 +269,11 @@ class JobStore:
             return connection.execute(_SQL["prune_fires"], {"before": before, "limit": limit}).rowcount
 
         return await self._db.write(act)
+
+
+def _candidates(connection: Connection, queue: str, free: int, waiting: Sequence[int]) -> list[Candidate]:
+    parameters = {"queue": queue, "limit": free, "waiting": msgspec.json.encode(list(waiting)).decode()}
+    return [Candidate(*row) for row in connection.execute(_SQL["lock_candidates"], parameters)]
 
 
 def insert_jobs(connection: Connection, jobs: Sequence[NewJob]) -> list[str]:

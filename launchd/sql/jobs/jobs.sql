@@ -100,6 +100,11 @@ UPDATE jobs SET state = 'queued', attempt = 0, crashes = 0, interruptions = 0, r
   fence = NULL, cancel_requested = NULL, reason = :reason, result = NULL, error = NULL, progress = NULL
 WHERE id = :id AND state NOT IN ('queued', 'running');
 
+-- name: node
+-- The name of this state directory among hosts: drawn once.
+INSERT INTO counters (name, value) VALUES ('node', abs(random())) ON CONFLICT (name) DO UPDATE SET value = value
+RETURNING value;
+
 -- name: rescue_cancelled
 -- What a dead instance ran and an operator had asked to end, is ended.
 UPDATE jobs SET state = 'cancelled', finished_at = :now, instance = NULL

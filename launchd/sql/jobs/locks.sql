@@ -3,6 +3,10 @@
 -- name: next_fence
 INSERT INTO counters (name, value) VALUES ('fence', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value;
 
+-- name: raise_fence
+INSERT INTO counters (name, value) VALUES ('fence', :fence)
+ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value);
+
 -- name: current
 SELECT name, token, owner, job_id, fence, since, expires_at, lease_until FROM locks WHERE name = ?;
 

@@ -1,0 +1,16 @@
+-- Take a lock from whoever holds it. KEYS: lock, fence, index. ARGV: name, channel, owner prefix, owner to spare.
+-- With an owner prefix only a holder of that prefix loses it, but for the one to spare. Answers as acquire, or nothing.
+local held = redis.call('HMGET', KEYS[1], 'token', 'owner', 'job', 'fence', 'since')
+if not held[1] then
+  redis.call('SREM', KEYS[3], ARGV[1])
+  return nil
+end
+if ARGV[3] ~= '' and (string.sub(held[2], 1, #ARGV[3]) ~= ARGV[3] or held[2] == ARGV[4]) then
+  return nil
+end
+local left = redis.call('PTTL', KEYS[1])
+redis.call('DEL', KEYS[1])
+redis.call('SREM', KEYS[3], ARGV[1])
+redis.call('INCR', KEYS[2])
+redis.call('PUBLISH', ARGV[2], ARGV[1])
+return {0, held[1], held[2], held[3], held[4], held[5], left}

