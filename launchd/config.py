@@ -8,6 +8,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -272,6 +273,16 @@ def secret_path(named: str, environ: Mapping[str, str] = os.environ) -> Path:
             f"{named}: there is no $CREDENTIALS_DIRECTORY; put the secret into /etc/credstore and restart"
         )
     return Path(directory) / named.removeprefix(CREDENTIAL)
+
+
+def secrets(config: Config) -> list[str]:
+    """The secrets that the configuration names, for the log to mask; one that cannot be read is nobody's to leak."""
+    found = []
+    for source in config.sources.values():
+        if source.token_file is not None:
+            with suppress(OSError, UnicodeDecodeError, ConfigError):
+                found.append(secret_path(source.token_file).read_text("utf-8").strip())
+    return found
 
 
 def runtime_directory(environ: Mapping[str, str] = os.environ) -> Path | None:

@@ -325,16 +325,21 @@ def main(
     faulthandler.enable()  # a watchdog's SIGABRT leaves the stack of every thread in the log
     host = _host()
     config = load_config(config_path)
-    logs.configure(log_level or config.daemon.log_level, config.daemon.log_format)
+    log = logs.configure(
+        log_level or config.daemon.log_level, config.daemon.log_format, secrets=configuration.secrets(config)
+    )
     options = Options(queues, concurrency, scheduler, workers)
 
     def load() -> Config:
         check(config_path)
         return load_config(config_path)
 
-    reloader = Reloader(config, load, lambda new: logs.set_level(log_level or new.daemon.log_level))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_signal(config, options, host, reloader))
+    reloader = Reloader(config, load, lambda new: log.set_level(log_level or new.daemon.log_level))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_until_signal(config, options, host, reloader))
+    finally:
+        log.close()
     return 0
 
 
