@@ -8,6 +8,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -294,6 +295,16 @@ def read_secret(named: str) -> str:
         return secret_path(named).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{named} cannot be read: {error}") from error
+
+
+def secrets(config: Config) -> list[str]:
+    """The secrets that the configuration names, for the log to mask; one that cannot be read is nobody's to leak."""
+    found = []
+    for named in (config.redis.password_file, *(source.token_file for source in config.sources.values())):
+        if named is not None:
+            with suppress(ConfigError):
+                found.append(read_secret(named))
+    return found
 
 
 def runtime_directory(environ: Mapping[str, str] = os.environ) -> Path | None:

@@ -26,6 +26,7 @@ import uvloop
 import launchd
 from launchd import config as configuration
 from launchd.admin.handlers import Api
+from launchd.admin.metrics import Metered
 from launchd.admin.server import serve
 from launchd.clock import Clock, SystemClock
 from launchd.config import Config
@@ -37,6 +38,7 @@ from launchd.engine.checks import dispatcher_check, loop_check, scheduler_check
 from launchd.engine.control import Control, Lifecycle
 from launchd.engine.dispatcher import Dispatcher
 from launchd.engine.executor import Executor
+from launchd.engine.firecount import FireCount
 from launchd.engine.loading import Options, load_tasks, plan_schedules, pool_sizes
 from launchd.engine.maker import JobMaker
 from launchd.engine.pool import Pool, Shared, Watch
@@ -60,6 +62,7 @@ from launchd.ops.checks import database_check, disk_check, locks_check
 from launchd.ops.health import Check, Finding, Health, Level
 from launchd.ops.reload import Reloader
 from launchd.ops.systemd import extending, notify, status, take_listeners, watchdog_seconds
+from launchd.ops.tally import LagMeter, Tally
 from launchd.ops.watchdog import Watchdog
 from launchd.store.jobs import JobStore
 from launchd.store.schedules import ScheduleStore
@@ -91,6 +94,7 @@ class Host(NamedTuple):
     listeners: Mapping[str, socket.socket] = {}
     supervised: bool = False
     watchdog_seconds: float | None = None
+    log_lines_dropped: Callable[[], int] = lambda: 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ class _Parts:
     monitor: StallMonitor
     control: Control
     vitals: Vitals
+    metered: Metered
 
 
 @asynccontextmanager
@@ -140,6 +145,7 @@ async def running(
         tracker = _tracker(config, launches_db, clock)
         databases = (jobs_db, launches_db)
         parts = await _build(config, options, clock, databases=databases, backend=backend, tracker=tracker, given=tasks)
+        metered = parts.metered._replace(dropped=host.log_lines_dropped)
         watchdog = Watchdog(clock, parts.vitals.signs, parts.vitals.line, period=host.watchdog_seconds)
         async with asyncio.TaskGroup() as group:
             scheduler = group.create_task(parts.scheduler.run()) if options.scheduler else None
@@ -147,8 +153,9 @@ async def running(
             loops += [group.create_task(pool.run()) for pool in parts.dispatcher.pools.values()]
             try:
                 api = Api(parts.control, launches, sources)
-                async with serve(api, path, int(config.admin.socket_mode, 8), given):
+                async with serve(api, path, int(config.admin.socket_mode, 8), given, metered=metered):
                     parts.life.ready = True
+                    metered.lag.start()
                     notify("READY=1", status(await parts.vitals.line()))
                     loops += [group.create_task(watchdog.run())] if host.supervised else []
                     _log.info("ready", socket=str(path), state=str(directory), version=launchd.__version__)
@@ -156,6 +163,7 @@ async def running(
                         at_rest = partial(busy, databases, list(parts.dispatcher.pools.values()), parts.executor)
                         yield Daemon(parts.control, launches, sources, path, hurry, at_rest)
                     finally:
+                        metered.lag.stop()
                         await _stop(parts, scheduler, hurry)
             finally:
                 for loop in loops:
@@ -225,8 +233,24 @@ async def _build(
     health.add("sources", _sources_check(tracker))
     health.add("disk", disk_check(config.state_directory, config.daemon.minimum_free_mib))
     ticking = scheduler if options.scheduler else None
+    tally = Tally()
+    bus.subscribe(tally.heard)
+    metered = Metered(
+        control=control,
+        pools=pools,
+        schedules=scheduler.entries,
+        databases=databases,
+        sources=tracker.sources,
+        fetches=tracker.fetches,
+        monitor=monitor,
+        tally=tally,
+        fires=FireCount(databases[0], life.started_at),
+        lag=LagMeter(),
+    )
     vitals = Vitals(clock, control, life, pools, databases, scheduler=ticking, objection=monitor.objection)
-    return _Parts(config, clock, life, dispatcher, executor, locks, scheduler, reaper, monitor, control, vitals)
+    return _Parts(
+        config, clock, life, dispatcher, executor, locks, scheduler, reaper, monitor, control, vitals, metered
+    )
 
 
 def _monitor(executor: Executor, kill_seconds: float) -> StallMonitor:
@@ -352,27 +376,31 @@ def main(
 ) -> int:
     """Run the daemon until SIGTERM or SIGINT; the exit code. Raises LaunchdError when it cannot start."""
     faulthandler.enable()  # a watchdog's SIGABRT leaves the stack of every thread in the log
-    host = _host()
     config = load_config(config_path)
-    logs.configure(log_level or config.daemon.log_level, config.daemon.log_format)
-    options = Options(queues, concurrency, scheduler, workers)
+    log = logs.configure(
+        log_level or config.daemon.log_level, config.daemon.log_format, secrets=configuration.secrets(config)
+    )
+    options, host = Options(queues, concurrency, scheduler, workers), _host(lambda: log.dropped)
 
     def load() -> Config:
         check(config_path)
         return load_config(config_path)
 
-    reloader = Reloader(config, load, lambda new: logs.set_level(log_level or new.daemon.log_level))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_signal(config, options, host, reloader))
+    reloader = Reloader(config, load, lambda new: log.set_level(log_level or new.daemon.log_level))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_until_signal(config, options, host, reloader))
+    finally:
+        log.close()
     return 0
 
 
-def _host() -> Host:
+def _host(log_lines_dropped: Callable[[], int]) -> Host:
     """What systemd gave to this process. A socket that launchd has no use for is closed: nobody would answer there."""
     listeners = take_listeners()
     for name in [name for name in listeners if name != "admin"]:
         listeners.pop(name).close()
-    return Host(listeners, "NOTIFY_SOCKET" in os.environ, watchdog_seconds())
+    return Host(listeners, "NOTIFY_SOCKET" in os.environ, watchdog_seconds(), log_lines_dropped)
 
 
 def check(config_path: str | None) -> str:

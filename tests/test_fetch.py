@@ -192,7 +192,7 @@ async def test_redirects_that_never_end_are_given_up(replay: Replay) -> None:
 
 
 async def test_a_gzip_bomb_is_stopped_at_the_limit(replay: Replay) -> None:
-    replay.gzipped = {"/data": gzip.compress(bytes(50_000_000))}
+    replay.gzipped = {"/data": gzip.compress(bytes(50_000_000), mtime=0)}
     with pytest.raises(SourceError, match="larger than 1000000 bytes"):
         await fetch(trusted(replay, max_bytes=1_000_000))
 
@@ -203,7 +203,9 @@ async def test_a_plain_body_is_stopped_at_the_limit_too(replay: Replay) -> None:
         await fetch(trusted(replay, max_bytes=1_000_000))
 
 
-@pytest.mark.parametrize(("body", "reason"), [(gzip.compress(BODY)[:-9], "ends in the middle"), (BODY, "not gzip")])
+@pytest.mark.parametrize(
+    ("body", "reason"), [(gzip.compress(BODY, mtime=0)[:-9], "ends in the middle"), (BODY, "not gzip")]
+)
 async def test_a_body_that_is_not_the_gzip_it_says_is_an_error(replay: Replay, body: bytes, reason: str) -> None:
     replay.gzipped = {"/data": body}
     with pytest.raises(SourceError, match=reason):
@@ -244,7 +246,7 @@ def test_retry_after_takes_seconds_and_dates_and_is_a_minute_for_anything_else()
 
 
 def test_gzip_in_several_members_and_in_any_chunks_is_read_whole() -> None:
-    packed = gzip.compress(b"one ") + gzip.compress(BODY)
+    packed = gzip.compress(b"one ", mtime=0) + gzip.compress(BODY, mtime=0)
     for size in (1, 7, 1000, len(packed)):
         body = BoundedBody("gzip", 1_000_000)
         for start in range(0, len(packed), size):

@@ -73,9 +73,9 @@ def box(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]
     shutil.copytree(wheels, work / "inject/srv/wheels")
     drop_in = work / f"inject/etc/systemd/system/{UNIT}.d/lab.conf"
     drop_in.parent.mkdir(parents=True)
-    drop_in.write_text("[Service]\nWatchdogSec=3\nTimeoutStopSec=3\nEnvironment=PYTHONPATH=/srv/tasks\n")
-    tasks = work / "inject/srv/tasks/lab_tasks.py"
-    tasks.parent.mkdir()
+    drop_in.write_text("[Service]\nWatchdogSec=3\nTimeoutStopSec=3\n")
+    tasks = work / "inject/etc/launchd/lab_tasks.py"
+    tasks.parent.mkdir(parents=True)
     tasks.write_text(TASKS)
     secret = work / "inject/etc/credstore/launch_library"
     secret.parent.mkdir(mode=0o700)
@@ -136,6 +136,14 @@ def test_a_secret_of_the_credential_store_reaches_the_daemon(daemon: Box) -> Non
     job = client(daemon).ask("POST", "/v1/tasks/read_secret/trigger", body={})
     ended = client(daemon).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
     assert ended["result"] == "20"
+
+
+def test_a_jobs_lines_are_found_in_the_journal_by_its_id(daemon: Box) -> None:
+    daemon.path("/var/lib/launchd/go").touch()
+    job = client(daemon).ask("POST", "/v1/tasks/hold/trigger", body={})
+    client(daemon).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
+    found = [f"JOB_ID={job['id']}", "TASK=hold", "PRIORITY=6", "_TRANSPORT=journal", "SYSLOG_IDENTIFIER=launchd"]
+    assert daemon.journal(*found).startswith("holding ")
 
 
 def test_a_reload_with_a_bad_configuration_fails_loudly_and_the_daemon_runs_on(daemon: Box) -> None:

@@ -67,7 +67,7 @@ async def take(locks: Locks, name: str = "l", owner: str = ME, job: str = "j", t
 async def until_free(locks: Locks, name: str = "l") -> None:
     """Wait until nobody holds the lock: a lease lapses by the backend's own clock."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while any(lock.name == name for lock in await locks.list()):
+        while any(lock.name == name for lock in await locks.list()):  # noqa: ASYNC110 - the backend's clock: nobody tells
             await asyncio.sleep(0.01)
 
 
@@ -144,7 +144,7 @@ async def test_no_renewal_goes_past_the_ceiling_on_the_whole_hold(make: Make) ->
     lock = await take(locks, ttl=0.2)
     assert lock.expires_at - lock.since <= 300_000
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while await locks.renew([lock]):
+        while await locks.renew([lock]):  # noqa: ASYNC110 - the same
             await asyncio.sleep(0.01)
     assert await locks.list() == []
 

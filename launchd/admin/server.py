@@ -1,6 +1,7 @@
 """The admin socket: HTTP over a Unix socket, JSON in and out, errors as problem+json."""
 
 import asyncio
+import functools
 import hashlib
 import os
 import socket
@@ -13,8 +14,10 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from launchd.admin import metrics
 from launchd.admin.handlers import ROUTES, Answer, Api, Document, encode
 from launchd.admin.launches import LAUNCH_ROUTES
+from launchd.admin.metrics import Metered
 from launchd.config import MAX_SOCKET_PATH
 from launchd.errors import HTTP_STATUS, AlreadyRunningError, ConfigError, LaunchdError
 
@@ -27,7 +30,9 @@ _LAST_WORD_SECONDS = 0.05
 
 
 @asynccontextmanager
-async def serve(api: Api, path: Path, mode: int, given: socket.socket | None = None) -> AsyncIterator[None]:
+async def serve(
+    api: Api, path: Path, mode: int, given: socket.socket | None = None, *, metered: Metered | None = None
+) -> AsyncIterator[None]:
     """Listen on a Unix socket until the body is left; raises ConfigError or AlreadyRunningError when that cannot be.
 
     A socket that was `given` is listened on as it is, and left in its place for the next process: who connects
@@ -41,6 +46,8 @@ async def serve(api: Api, path: Path, mode: int, given: socket.socket | None = N
         app.router.add_route(method, route, _revalidating(_answering(api, handler)))
         if method == "GET":
             app.router.add_route("HEAD", route, _revalidating(_answering(api, handler)))
+    if metered is not None:
+        app.router.add_get("/metrics", functools.partial(metrics.answer, metered))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handle_signals=False)
     try:
         await runner.setup()

@@ -7,12 +7,12 @@ a job that waits for a slot holds no lock.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 
-from launchd.clock import Clock, Instant, format_instant
+from launchd.clock import SECOND, Clock, Instant, format_instant
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
 from launchd.engine.executor import Executor
@@ -272,7 +272,9 @@ class Pool:
         elif attempt.what.queue != "default" or job.schedule is not None:
             _log.info("job_ended", job_id=job.id, task=job.task, verb=outcome.verb.value, seconds=round(seconds, 3))
         self._bus.ended(job.id)
-        data = {"task": job.task, "queue": job.queue, "state": state.value if state else None, "seconds": seconds}
+        waited = max((outcome.finished_at - job.run_at) / SECOND - seconds, 0.0)
+        data: dict[str, Any] = {"task": job.task, "queue": job.queue, "state": state.value if state else None}
+        data |= {"seconds": seconds, "waited": waited}
         self._bus.publish(Event(type="job.ended", at=outcome.finished_at, job_id=job.id, data=data))
 
     def _mark_idle(self) -> None:
@@ -363,6 +365,8 @@ class Pool:
         if await self._store.skip(candidate.seq, reason, self._clock.now()):
             _log.warning("job_skipped", job_id=candidate.id, task=candidate.task, reason=reason)
             self._bus.ended(candidate.id)
+            data = {"task": candidate.task, "queue": self.queue, "state": JobState.SKIPPED.value}
+            self._bus.publish(Event(type="job.ended", at=self._clock.now(), job_id=candidate.id, data=data))
 
     # --- stopping ---
 

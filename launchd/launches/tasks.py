@@ -2,6 +2,7 @@
 
 import asyncio
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -58,7 +59,7 @@ class Tracker:
         identity: Identity,
     ) -> None:
         self._store = store
-        self._sources = sources
+        self.sources = sources
         self._clock = clock
         self._identity = identity
         self._config = {name: config.get(name, SourceConfig()) for name in SOURCES}
@@ -70,6 +71,8 @@ class Tracker:
             own = self._config[name].priority
             self._priorities[name] = source.priority if own is None else own
         self._new_id = IdMaker()
+        # by (source, outcome): pulls since the start; written on the task loop, read by metrics
+        self.fetches: Counter[tuple[str, ...]] = Counter()
 
     def enabled(self) -> list[str]:
         """The sources that are scraped when nobody names any."""
@@ -87,7 +90,7 @@ class Tracker:
 
     async def health(self) -> tuple[bool, str]:
         """Whether every enabled source answered last time, and when each did."""
-        states = await self._sources.states()
+        states = await self.sources.states()
         well, words = True, []
         for name in self.enabled():
             state = states.get(name)
@@ -133,7 +136,7 @@ class Tracker:
         """
         self.check_sources([name])
         source = SOURCES[name]
-        kept = await self._sources.payloads(name)
+        kept = await self.sources.payloads(name)
         if not kept:
             raise NotFoundError(f"nothing is kept of {name}: refresh it first")
         payloads = await asyncio.to_thread(lambda: [Payload(url, zlib.decompress(body)) for url, body in kept])
@@ -142,15 +145,16 @@ class Tracker:
             raise SourceError(reading.trouble or "")
         statistics: dict[str, Any] = {"replayed": True}
         await self._apply(ctx, [(name, reading.parsed, statistics)])
-        await self._sources.replayed(name, _records(reading.parsed))
+        await self.sources.replayed(name, _records(reading.parsed))
         ctx.log.info("source_replayed", source=name, **statistics)
         return {"sources": {name: statistics}}
 
     async def _pull(self, source: Source, *, force: bool) -> _Pulled | _Failure:
         """Fetch and parse one source, unless its circuit is open; what was asked of it is counted in any case."""
-        circuit, error = await self._sources.circuit(source.name)
+        circuit, error = await self.sources.circuit(source.name)
         now = self._clock.now()
         if not force and circuit.retry_at is not None and circuit.state(now) is CircuitState.OPEN:
+            self.fetches[source.name, "left_alone"] += 1
             until = format_instant(circuit.retry_at)
             detail = f"{source.name}: left alone until {until} after {circuit.failures} failures in a row: {error}"
             return _Failure(source.name, detail, (circuit.retry_at - now) / SECOND)
@@ -159,7 +163,8 @@ class Tracker:
             payloads = await self._fetch(source, clients, force=force)
         except RateLimitedError as limited:
             if not limited.by_source:  # our own measure: the source is not to blame
-                await self._sources.failed(self._attempt(source, clients), limited.detail, circuit)
+                self.fetches[source.name, "rate_limited"] += 1
+                await self.sources.failed(self._attempt(source, clients), limited.detail, circuit)
                 return _Failure(source.name, limited.detail, limited.retry_after_seconds)
             return await self._failed(source, clients, circuit, limited.detail, limited.retry_after_seconds)
         except SourceError as failure:
@@ -171,6 +176,7 @@ class Tracker:
             return await self._failed(source, clients, circuit, reading.trouble, broken=reading.worth_keeping)
         attempt = self._attempt(source, clients)
         requests, size, seconds = attempt.traffic
+        self.fetches[source.name, "changed" if reading.parsed is not None else "unchanged"] += 1
         statistics = {"requests": requests, "bytes": size, "seconds": round(seconds, 3)}
         return _Pulled(source, attempt, clients[-1].pages, reading.parsed, statistics)
 
@@ -187,7 +193,8 @@ class Tracker:
         """Remember a failure; a parser of ours that is `broken` is not the source's and leaves its circuit alone."""
         attempt = self._attempt(source, clients)
         after = circuit if broken else circuit.failed(attempt.at, asked_to_wait)
-        await self._sources.failed(attempt, error, after)
+        self.fetches[source.name, "failed"] += 1
+        await self.sources.failed(attempt, error, after)
         return _Failure(source.name, error, asked_to_wait)
 
     def _attempt(self, source: Source, clients: Sequence[HttpClient]) -> Attempt:
@@ -205,7 +212,7 @@ class Tracker:
             trusted_host=urlsplit(base_url).hostname if config.base_url else None,
             allow_private=config.allow_private,
         )
-        known = {} if force else await self._sources.pages(source.name, source.revision)
+        known = {} if force else await self.sources.pages(source.name, source.revision)
         async with open_session(options, self._identity) as session:
 
             def client(conditions: Mapping[str, Page]) -> HttpClient:
@@ -226,7 +233,7 @@ class Tracker:
         kept = await asyncio.to_thread(
             lambda: [KeptPayload(url, len(body), zlib.compress(body)) for url, body in read],
         )
-        await self._sources.keep(source.name, kept, self._clock.now())
+        await self.sources.keep(source.name, kept, self._clock.now())
 
     async def _ingest(self, ctx: Context, pulled: Sequence[_Pulled]) -> None:
         """Store what changed, in one transaction; remember the pages only after it."""
@@ -234,12 +241,12 @@ class Tracker:
         if fresh:
             await self._apply(ctx, [(one.source.name, parsed, one.statistics) for one, parsed in fresh])
         for one, parsed in fresh:
-            await self._sources.succeeded(one.attempt, one.source.revision, one.pages, _records(parsed))
+            await self.sources.succeeded(one.attempt, one.source.revision, one.pages, _records(parsed))
         for one in pulled:
             if one.parsed is None:
                 one.statistics.update(not_modified=True, fetched=0, parsed=0, rejected=0)
                 one.statistics.update(created=0, updated=0, conflicts=0)
-                await self._sources.unchanged(one.attempt)
+                await self.sources.unchanged(one.attempt)
 
     async def _apply(self, ctx: Context, read: Sequence[tuple[str, Parsed, dict[str, Any]]]) -> None:
         """Store what sources say (name, content, its statistics, which are filled), in one transaction."""

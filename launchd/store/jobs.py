@@ -38,6 +38,7 @@ class Claimed(NamedTuple):
     fire_time: Instant | None
     lock: str | None
     order: int
+    run_at: Instant
 
 
 class Candidate(NamedTuple):

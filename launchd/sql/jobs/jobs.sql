@@ -37,7 +37,8 @@ WHERE seq IN (
   WHERE queue = :queue AND state = 'queued' AND ready = 1 AND lock IS NULL
   ORDER BY claim_order LIMIT :limit)
   AND state = 'queued'
-RETURNING seq, id, task, queue, args, attempt, max_retries, schedule, fire_time, lock, claim_order;
+RETURNING seq, id, task, queue, args, attempt, max_retries, schedule, fire_time, lock, claim_order,
+  run_at;
 
 -- name: lock_candidates
 -- The first ready jobs of a queue that need a lock, those known to wait for theirs left out.
@@ -51,7 +52,8 @@ ORDER BY claim_order LIMIT :limit;
 UPDATE jobs SET state = 'running', attempt = attempt + 1, started_at = :now, instance = :instance, fence = :fence,
   reason = NULL
 WHERE seq = :seq AND state = 'queued'
-RETURNING seq, id, task, queue, args, attempt, max_retries, schedule, fire_time, lock, claim_order;
+RETURNING seq, id, task, queue, args, attempt, max_retries, schedule, fire_time, lock, claim_order,
+  run_at;
 
 -- name: skip
 -- The lock stayed taken for as long as the job was ready to wait.

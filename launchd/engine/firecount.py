@@ -1,0 +1,38 @@
+"""The ledger of fires, counted as it grows: each look reads only what came since the last."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from launchd import sql
+from launchd.clock import SECOND, Instant
+from launchd.db import Database
+from launchd.ops.tally import LATE_BOUNDS, Histogram
+
+_SQL = sql.statements("jobs", "metrics")
+# The most rows read at once; a longer run of them is taken up by the next look.
+_LIMIT = 10_000
+
+
+class FireCount:
+    """Fires since `since` by (schedule, outcome), and how late those that were fired made their job."""
+
+    def __init__(self, db: Database, since: Instant) -> None:
+        self.outcomes: Counter[tuple[str, ...]] = Counter()
+        self.late: dict[str, Histogram] = {}
+        self._db = db
+        self._since = since
+        self._seen: dict[str, Instant] = {}
+
+    async def look(self, schedules: Iterable[str]) -> None:
+        """Count what is new on the ledger of these schedules."""
+        for schedule in schedules:
+            after = self._seen.get(schedule, self._since)
+            rows = await self._db.read(_SQL["fires_since"], {"schedule": schedule, "after": after, "limit": _LIMIT})
+            if self._seen.get(schedule, self._since) != after:  # another look was faster
+                continue
+            for row in rows:
+                self.outcomes[schedule, row["outcome"]] += row["count"]
+                if row["outcome"] == "fired" and row["created_at"] is not None:
+                    late = self.late.setdefault(schedule, Histogram(LATE_BOUNDS))
+                    late.add(max((row["created_at"] - row["fire_time"]) / SECOND, 0.0))
+                self._seen[schedule] = row["fire_time"]

@@ -1,0 +1,101 @@
+"""What is counted as it happens, at the price of an addition a job: ended jobs, their run and wait times, loop lag.
+
+Everything else is read from the daemon when somebody scrapes (admin/metrics.py). Counters start at 0 with the process,
+as Prometheus expects. Owned by the control loop.
+"""
+
+import asyncio
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+
+from launchd.event import Event
+
+# Upper bounds in seconds. Runs last from a millisecond to the longest time limit, lag matters from a millisecond on.
+RUN_BOUNDS = (0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
+WAIT_BOUNDS = (0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600, 21_600)
+LAG_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+LATE_BOUNDS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
+LAG_SECONDS = 0.5
+
+
+class Histogram:
+    """How often a value fell under each bound. `counts` has one more than `bounds`: what lies beyond the last."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        """Count a value; a bound includes itself, as `le` says."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """The cumulative buckets as Prometheus writes them: (`le`, count), "+Inf" last."""
+        found, count = [], 0
+        for bound, here in zip([*map(_bound, self.bounds), "+Inf"], self.counts, strict=True):
+            count += here
+            found.append((bound, float(count)))
+        return found
+
+
+class Tally:
+    """Listens to the bus; `heard` must be cheap, it runs once for each job."""
+
+    def __init__(self) -> None:
+        self.ended: Counter[tuple[str, ...]] = Counter()  # (task, queue, state)
+        self.returned: Counter[tuple[str, ...]] = Counter()  # (task, queue): retried, snoozed, interrupted
+        self.runs: dict[tuple[str, ...], Histogram] = {}  # (task, queue)
+        self.waits: dict[str, Histogram] = {}  # queue
+
+    def heard(self, event: Event) -> None:
+        """Count an event of the bus."""
+        if event.type != "job.ended":
+            return
+        data = event.data
+        task, queue, seconds = data.get("task", ""), data.get("queue", ""), data.get("seconds")
+        if data["state"] == "queued":
+            self.returned[task, queue] += 1
+        else:
+            self.ended[task, queue, data["state"]] += 1
+        if seconds is None:  # it ended without having run
+            return
+        runs = self.runs.get((task, queue))
+        if runs is None:
+            runs = self.runs[task, queue] = Histogram(RUN_BOUNDS)
+        runs.add(seconds)
+        waits = self.waits.get(queue)
+        if waits is None:
+            waits = self.waits[queue] = Histogram(WAIT_BOUNDS)
+        waits.add(data["waited"])
+
+
+class LagMeter:
+    """How late the running loop carries out what was due at a given time. Real time only: it is about this loop."""
+
+    def __init__(self) -> None:
+        self.lag = Histogram(LAG_BOUNDS)
+        self._loop = asyncio.get_running_loop()
+        self._next: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Measure from now on, twice a second."""
+        due = self._loop.time() + LAG_SECONDS
+        self._next = self._loop.call_at(due, self._measure, due)
+
+    def stop(self) -> None:
+        """Measure no more."""
+        if self._next is not None:
+            self._next.cancel()
+
+    def _measure(self, due: float) -> None:
+        self.lag.add(max(self._loop.time() - due, 0.0))
+        self.start()
+
+
+def _bound(value: float) -> str:
+    return repr(float(value))
