@@ -234,7 +234,7 @@ async def _build(
     health.add("disk", disk_check(config.state_directory, config.daemon.minimum_free_mib))
     ticking = scheduler if options.scheduler else None
     tally = Tally()
-    bus.subscribe(tally.heard)
+    bus.count(tally.heard)
     metered = Metered(
         control=control,
         pools=pools,

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from launchd.admin.client import AdminClient
 from launchd.daemon import Daemon, Host
-from launchd.event import Event
+from launchd.event import JobEnd
 from launchd.job import JobState
 from launchd.ops.metrics import METRICS, PROCESS, Described, exposition, names_of
 from launchd.ops.tally import RUN_BOUNDS, Histogram, LagMeter, Tally
@@ -207,10 +207,11 @@ def test_buckets_are_cumulative_and_a_bound_includes_itself(values: list[float])
     assert histogram.total == pytest.approx(sum(values))
 
 
-def test_events_of_other_kinds_are_not_counted() -> None:
+def test_what_never_ran_has_no_duration() -> None:
     tally = Tally()
-    tally.heard(Event(type="launch.changed", at=0, data={"state": "succeeded"}))
-    assert not tally.ended
+    tally.heard([JobEnd(0, "j", "cancelled", "t", "q")])
+    assert tally.ended == {("t", "q", "cancelled"): 1}
+    assert not tally.runs
 
 
 async def test_the_lag_of_a_loop_that_was_blocked_shows() -> None:

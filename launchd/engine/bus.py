@@ -1,17 +1,22 @@
 """The bus: tells events to whoever listens in this process. Owned by the control loop; nothing durable hangs on it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from launchd.event import Event
+from launchd.event import Event, JobEnd
 
 
 class Bus:
-    """Publish and subscribe on one loop. Listeners are called at once and must not block or raise."""
+    """Publish and subscribe on one loop. Listeners are called at once and must not block or raise.
+
+    Ends of jobs come tens of thousands a second: they are told in batches, and become events only for those who listen
+    to events.
+    """
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[Event], None]] = []
+        self._counters: list[Callable[[Sequence[JobEnd]], None]] = []
         self._ends: dict[str, list[asyncio.Event]] = {}
 
     def publish(self, event: Event) -> None:
@@ -24,10 +29,21 @@ class Bus:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def ended(self, job_id: str) -> None:
-        """Wake those who wait for the end of a job."""
-        for waiter in self._ends.get(job_id, ()):
-            waiter.set()
+    def count(self, counter: Callable[[Sequence[JobEnd]], None]) -> None:
+        """Listen to the ends of jobs alone, in batches."""
+        self._counters.append(counter)
+
+    def ended(self, ends: Sequence[JobEnd]) -> None:
+        """Attempts have ended: wake those who wait for one of them, tell everybody."""
+        for counter in self._counters:
+            counter(ends)
+        if self._ends:
+            for end in ends:
+                for waiter in self._ends.get(end.job_id, ()):
+                    waiter.set()
+        if self._listeners:
+            for end in ends:
+                self.publish(end.event())
 
     @contextmanager
     def end_of(self, job_id: str) -> Iterator[asyncio.Event]:

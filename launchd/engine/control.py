@@ -32,7 +32,7 @@ from launchd.engine.snapshots import (
 from launchd.engine.timetable import NEXT_FIRES, Timetable
 from launchd.engine.waiting import waiting_on
 from launchd.errors import InvalidError, NotFoundError
-from launchd.event import Event
+from launchd.event import JobEnd
 from launchd.job import FINAL, Job, JobState
 from launchd.lock import Lock
 from launchd.locks.manager import LockManager
@@ -213,9 +213,7 @@ class Control:
         why = reason or f"cancelled by {by}"
         job = await self._jobs.cancel(job_id, how=how.value, reason=why, now=self._clock.now())
         if job.state is JobState.CANCELLED:
-            self._bus.ended(job_id)
-            data = {"task": job.task, "queue": job.queue, "state": job.state.value}
-            self._bus.publish(Event(type="job.ended", at=self._clock.now(), job_id=job_id, data=data))
+            self._bus.ended([JobEnd(self._clock.now(), job_id, job.state.value, job.task, job.queue)])
         self._dispatcher.stop(job_id, job.queue, how, why)
         await self._audit(by, how.value, job_id, reason)
         return await self.job(job_id)

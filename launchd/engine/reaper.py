@@ -17,8 +17,7 @@ from launchd.engine.bus import Bus
 from launchd.engine.executor import Executor
 from launchd.engine.pool import Pool
 from launchd.errors import LaunchdError
-from launchd.event import Event
-from launchd.job import JobState
+from launchd.event import JobEnd
 from launchd.store.jobs import JobStore
 
 _log = structlog.get_logger("launchd.reaper")
@@ -83,10 +82,8 @@ class Reaper:
         """Make due jobs ready, end expired ones, wake the pools."""
         due, expired, promoted = await self._store.promote(self._clock.now())
         self._next_later = due
-        for job_id in expired:
-            self._bus.ended(job_id)
-            data = {"state": JobState.EXPIRED.value}
-            self._bus.publish(Event(type="job.ended", at=self._clock.now(), job_id=job_id, data=data))
+        if expired:
+            self._bus.ended([JobEnd(self._clock.now(), job_id, "expired") for job_id in expired])
         if promoted:
             for pool in self._pools.values():
                 pool.wake()

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
-from launchd.event import Event
+from launchd.event import JobEnd
 
 # Upper bounds in seconds. Runs last from a millisecond to the longest time limit, lag matters from a millisecond on.
 RUN_BOUNDS = (0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
@@ -44,7 +44,7 @@ class Histogram:
 
 
 class Tally:
-    """Listens to the bus; `heard` must be cheap, it runs once for each job."""
+    """Counts the ends of attempts; `heard` must be cheap, it sees every job."""
 
     def __init__(self) -> None:
         self.ended: Counter[tuple[str, ...]] = Counter()  # (task, queue, state)
@@ -52,26 +52,24 @@ class Tally:
         self.runs: dict[tuple[str, ...], Histogram] = {}  # (task, queue)
         self.waits: dict[str, Histogram] = {}  # queue
 
-    def heard(self, event: Event) -> None:
-        """Count an event of the bus."""
-        if event.type != "job.ended":
-            return
-        data = event.data
-        task, queue, seconds = data.get("task", ""), data.get("queue", ""), data.get("seconds")
-        if data["state"] == "queued":
-            self.returned[task, queue] += 1
-        else:
-            self.ended[task, queue, data["state"]] += 1
-        if seconds is None:  # it ended without having run
-            return
-        runs = self.runs.get((task, queue))
-        if runs is None:
-            runs = self.runs[task, queue] = Histogram(RUN_BOUNDS)
-        runs.add(seconds)
-        waits = self.waits.get(queue)
-        if waits is None:
-            waits = self.waits[queue] = Histogram(WAIT_BOUNDS)
-        waits.add(data["waited"])
+    def heard(self, ends: Sequence[JobEnd]) -> None:
+        """Count ends of attempts."""
+        for end in ends:
+            key = (end.task, end.queue)
+            if end.state == "queued":
+                self.returned[key] += 1
+            else:
+                self.ended[end.task, end.queue, end.state] += 1
+            if end.seconds is None or end.waited is None:  # it ended without having run
+                continue
+            runs = self.runs.get(key)
+            if runs is None:
+                runs = self.runs[key] = Histogram(RUN_BOUNDS)
+            runs.add(end.seconds)
+            waits = self.waits.get(end.queue)
+            if waits is None:
+                waits = self.waits[end.queue] = Histogram(WAIT_BOUNDS)
+            waits.add(end.waited)
 
 
 class LagMeter:

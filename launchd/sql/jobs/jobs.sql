@@ -65,6 +65,12 @@ UPDATE jobs SET state = ?, finished_at = ?, result = ?, error = ?, reason = coal
   progress = coalesce(?, progress), instance = NULL, crashes = 0, interruptions = 0
 WHERE seq = ? AND state = 'running' AND attempt = ?;
 
+-- name: succeed_all
+-- Many plain successes in one statement: [[seq, attempt, finished_at], ...].
+UPDATE jobs SET state = 'succeeded', finished_at = ended.at, instance = NULL, crashes = 0, interruptions = 0
+FROM (SELECT value ->> 0 AS seq, value ->> 1 AS attempt, value ->> 2 AS at FROM json_each(?)) AS ended
+WHERE jobs.seq = ended.seq AND jobs.state = 'running' AND jobs.attempt = ended.attempt;
+
 -- name: put_back
 -- An attempt ended and the job waits again: retry and snooze end a row of interruptions, a retry spends the attempt.
 UPDATE jobs SET state = 'queued', run_at = :run_at, claim_order = :run_at - priority * 60000000, ready = :ready,
