@@ -135,6 +135,18 @@ def compare(a: Traits, b: Traits) -> Strength:
     return _at_one_time(shared) if time is When.SAME_TIME else _near(shared, time)
 
 
+def explain(one: Sighting, other: Sighting) -> str:
+    """The evidence in words, for those who must decide what the rules do not."""
+    a, b = traits(one), traits(other)
+    shared, time = _shared(a, b), when(a, b)
+    same = [field for field in ("vehicle", "pad", "provider", "name") if getattr(shared, field)]
+    differs = [field for field in ("vehicle", "pad", "name") if getattr(shared, f"other_{field}")]
+    words = [time.name.lower().replace("_", " ")]
+    words += [f"same {', '.join(same)}"] if same else []
+    words += [f"other {', '.join(differs)}"] if differs else []
+    return "; ".join(words)
+
+
 class _Shared(NamedTuple):
     """What two sightings agree on, and where both speak and disagree. `word` is a word of their names."""
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from launchd.clock import Instant
-from launchd.launches.evidence import Key
+from launchd.launches.evidence import Key, explain
 from launchd.launches.identity import Identities, identify
 from launchd.launches.launch import Change, Conflict, Launch, Sighting
 from launchd.launches.match import Assignment, assign, key
@@ -139,6 +139,7 @@ def _duplicates(
         if first != second and (first in touched or second in touched):
             for one in (pair.first, pair.second):
                 pairs[first, second][one[0]] = f"{one[1]}: {everything[one].name}"
+            pairs[first, second]["evidence"] = explain(everything[pair.first], everything[pair.second])
     return [
         Conflict(launch_id=first, kind="possible_duplicate", values=values, other_id=second)
         for (first, second), values in pairs.items()
