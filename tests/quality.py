@@ -101,6 +101,8 @@ def _unflattened(path: Path) -> bytes:
             "id": f"{one['name']}@{one['net']}",
             "name": one["name"],
             "net": one["net"],
+            "window_start": None,
+            "window_end": None,
             "status": {"id": 3, "name": "Success"} if one["net"] < taken else {"id": 2, "name": "TBD"},
             "launch_service_provider": {"name": one["launch_service_provider__name"]},
             "rocket": {"configuration": {"full_name": one["rocket__configuration__full_name"]}},
@@ -120,7 +122,10 @@ def parsed(root: Path) -> dict[str, dict[str, Sighting]]:
         if source is None:
             _say(f"  {recording.label}: no source {recording.source} yet")
             continue
-        for sighting in source.parse(recording.payloads).sightings:
+        said = source.parse(recording.payloads)
+        if not said.sightings:
+            raise ValueError(f"{recording.label}: nothing could be read: {said.rejections[:1]}")
+        for sighting in said.sightings:
             found[recording.label][sighting.source_id] = _labelled(sighting, recording.label)
             if recording.label == "ll2":
                 first = _labelled(sighting, "ll2_first_seen")
@@ -254,9 +259,8 @@ def report(root: Path, truth: Path) -> bool:
     for what, total in totals.items():
         _say(f"{what:60} {_figures(total)}")
     kept, first, through = through_its_id(found, launches)
-    _say(
-        f"{'ll2_first_seen through its id, as it is scraped':60} {_figures(through)}, {kept} of {first} kept their launch"
-    )
+    told = f"{_figures(through)}, {kept} of {first} kept their launch"
+    _say(f"{'ll2_first_seen through its id, as it is scraped':60} {told}")
     mistakes = [f"merged {_shown(everything, pair)}" for one in judged.values() for pair in one.wrong]
     mistakes += [f"apart  {_shown(everything, pair)}" for one in judged.values() for pair in one.missed]
     _list(mistakes)
@@ -362,9 +366,10 @@ def _print_scale(found: Mapping[str, Mapping[str, Sighting]]) -> None:
         return
     turns = LAUNCHES // len(found["ll2flat"])
     copies = [_moved(one, turn) for turn in range(turns) for one in real]
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     groups = assign(copies, {}).groups
-    _say(f"\n{len(copies)} records matched into {len(groups)} launches in {time.perf_counter() - started:.1f} s")
+    seconds, cpu = time.perf_counter() - started, time.process_time() - worked
+    _say(f"\n{len(copies)} records matched into {len(groups)} launches in {seconds:.1f} s ({cpu:.1f} s of processor)")
 
 
 def _moved(one: Sighting, turn: int) -> Sighting:

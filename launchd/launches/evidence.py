@@ -88,8 +88,9 @@ def traits(sighting: Sighting) -> Traits:
 def contradicts(a: Traits, b: Traits) -> str | None:
     """Why two sightings cannot be one launch whatever else they share, or None."""
     one, other = a.sighting, b.sighting
-    if one.designator and other.designator and one.designator != other.designator:
-        return f"designators {one.designator} and {other.designator}"
+    if one.designator and other.designator:
+        same = one.designator == other.designator
+        return None if same else f"designators {one.designator} and {other.designator}"
     if a.series and b.series and a.series[0] == b.series[0] and a.series != b.series:
         return f"groups {'-'.join(a.series[1:])} and {'-'.join(b.series[1:])}"
     if a.lifted and b.lifted and a.dated and b.dated and when(a, b) is When.APART:

@@ -153,10 +153,12 @@ def _chains(links: Iterable[tuple[Key, Key]]) -> list[set[Key]]:
 def _pairs(ordered: Mapping[Key, Traits]) -> dict[tuple[Key, Key], Strength]:
     """All pairs that may be one launch; only sightings of different sources in one block are ever compared."""
     listed = list(ordered.values())
-    lonely: dict[object, int] = {}
-    blocks: dict[object, list[int]] = {}
+    # what flew on a known day is found by that day; its name is of use only where another has not flown
+    awaited = {block for one in listed if not (one.lifted and one.dated) for block in _named(one)}
+    lonely: dict[int, int] = {}
+    blocks: dict[int, list[int]] = {}
     for number, one in enumerate(listed):
-        for block in _blocks(one):
+        for block in (*_blocks(one), *(named for named in _named(one) if named in awaited)):
             before = lonely.setdefault(block, number)
             if before != number:
                 blocks.setdefault(block, [before]).append(number)
@@ -175,23 +177,32 @@ def _pairs(ordered: Mapping[Key, Traits]) -> dict[tuple[Key, Key], Strength]:
     return found
 
 
-def _blocks(one: Traits) -> Iterator[object]:
-    """Where a sighting is looked for: by identifiers, by its day with what it may share, by its name in its years."""
+def _blocks(one: Traits) -> Iterator[int]:
+    """Where a sighting is looked for: by its identifiers, and by its day with what it may share.
+
+    A block is a hash, which keeps it small; two that collide cost a comparison more.
+    """
     sighting = one.sighting
     if sighting.designator:
-        yield "designator", sighting.designator
-    yield "id", sighting.source, sighting.source_id
-    for source, source_id in sighting.cross_ids.items():
-        yield "id", source, source_id
-    if one.net is None:
-        return
-    for day in _days(one, one.net):
-        for shared in _shared(one):
-            yield day, shared
-    told = [(mission.numbers, word) for mission in one.missions for word in mission.words]
-    for year in _years(one, one.net):
-        for what in (*told, one.series) if one.series else told:
-            yield year, what
+        yield hash(("designator", sighting.designator))
+    yield hash(one.key)
+    for linked in sighting.cross_ids.items():
+        yield hash(linked)
+    if one.net is not None:
+        for day in _days(one, one.net):
+            for shared in _shared(one):
+                yield hash((day, shared))
+
+
+def _named(one: Traits) -> Iterator[int]:
+    """Where a sighting is looked for by its name, in the years that it may be of."""
+    told: list[object] = [(mission.numbers, word) for mission in one.missions for word in mission.words]
+    if one.series:
+        told.append(one.series)
+    if one.net is not None and told:
+        for year in _years(one, one.net):
+            for what in told:
+                yield hash((year, what))
 
 
 def _shared(one: Traits) -> set[object]:
