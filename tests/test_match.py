@@ -231,6 +231,32 @@ def test_what_fits_two_launches_of_a_source_is_left_apart_and_listed() -> None:
     assert len(found.doubtful) == 2
 
 
+def test_a_choice_that_one_source_leaves_open_does_not_keep_others_apart() -> None:
+    vague = sight(GCAT, "?", at("1970-01-01T00:00:00Z", Precision.DAY), vehicle="Soyuz")
+    early, late = (sight(LL2, "Soyuz | Kosmos", f"1970-01-01T{hour}:00:00Z", key=hour) for hour in ("02", "20"))
+    same = sight(ROCKETLAUNCH, "Soyuz | ?", at("1970-01-01T01:30:00Z", Precision.HOUR))
+    assert grouped(vague, early, late, same) == [{early.name, same.name}]
+
+
+def test_a_chain_that_would_bring_two_records_of_one_source_together_is_left_apart() -> None:
+    links = [
+        sight(GCAT, "first", "1970-01-01T00:00:00Z", vehicle="Soyuz"),
+        sight(LL2, "second", "1970-01-01T00:09:00Z", vehicle="Soyuz"),
+        sight(ROCKETLAUNCH, "third", "1970-01-01T00:18:00Z", vehicle="Soyuz"),
+        sight(GCAT, "fourth", "1970-01-01T00:27:00Z", vehicle="Soyuz"),
+    ]
+    assert are_apart(*links)
+    assert len(assign(links, {}).doubtful) == 3
+
+
+def test_a_record_that_comes_later_and_fits_as_well_does_not_take_a_launch_apart() -> None:
+    one = sight(ROCKETLAUNCH, "Falcon 9 | ?", "2026-01-01T12:02:00Z")
+    first = sight(LL2, f"{F9} | ?", "2026-01-01T12:00:00Z", key="a")
+    second = sight(LL2, f"{F9} | ?", "2026-01-01T12:05:00Z", key="b")
+    assert are_apart(one, first, second)
+    assert (key(first), key(one)) in assign([one, first, second], {key(one): "x", key(first): "x"}).groups
+
+
 SOURCES = (LL2, GCAT, SPACEX_API, ROCKETLAUNCH)
 VEHICLES = {LL2: ("Falcon 9 Block 5", "Long March 2D"), GCAT: ("Falcon 9", "Chang Zheng 2D")}
 MISSIONS = ("Starlink Group 6-1", "Starlink Group 6-2", "Unknown Payload", "Crew-7", "Starlink", "Yaogan 40")
