@@ -81,6 +81,25 @@ def test_the_order_of_sources_changes_nothing(sightings: list[Sighting]) -> None
         assert records(tracker) == expected
 
 
+def test_what_was_one_launch_for_want_of_a_third_source_is_no_longer_when_that_comes() -> None:
+    """Two launches an hour apart, of one name, each source vague about another of them."""
+    name, day = "Falcon 9 | Starlink Group 6-1", at("1970-01-01T00:00:00Z", Precision.DAY)
+    early, late = "1970-01-01T00:00:00Z", "1970-01-01T01:00:00Z"
+    batches = [
+        [sight(SPACEX_API, name, early, key="1"), sight(SPACEX_API, name, day, key="2")],
+        [sight(LL2, name, early, key="1"), sight(LL2, name, late, key="2")],
+        [sight(GCAT, name, day, key="1"), sight(GCAT, name, late, key="2")],
+        [sight(ROCKETLAUNCH, name, early, key="1")],
+    ]
+    found = []
+    for order in permutations(batches):
+        tracker = Tracker()
+        for batch in order:
+            tracker.scrape(*batch, now=1)
+        found.append(records(tracker))
+    assert all(one == found[0] for one in found)
+
+
 @settings(max_examples=60, deadline=None)
 @given(worlds(), worlds())
 def test_scraping_the_same_again_writes_nothing(first: Sequence[Sighting], second: Sequence[Sighting]) -> None:
@@ -146,6 +165,21 @@ def test_one_record_that_becomes_two_splits_the_launch_and_the_old_id_stays_with
     tracker.scrape(CONTRADICTING, second)
     assert tracker.launch_of(LIBRARY) == tracker.launch_of(second) == before
     assert tracker.launch_of(CONTRADICTING) > before
+
+
+def test_an_id_stays_with_the_record_that_was_seen_first_and_of_one_scrape_with_the_first_source() -> None:
+    tracker = Tracker()
+    tracker.scrape(AGREEING)
+    tracker.scrape(LIBRARY)
+    tracker.scrape(CONTRADICTING)
+    assert tracker.launch_of(CONTRADICTING) == "0001" < tracker.launch_of(LIBRARY)
+    tracker = Tracker()
+    flown = sight(GCAT, "?", "2026-05-01T12:00:00Z", key="g", vehicle="Falcon 9")
+    library = sight(LL2, "Falcon 9 | ?", "2026-05-01T12:00:00Z", key="uuid")
+    tracker.scrape(flown, library)
+    moved = sight(GCAT, "?", "2026-05-09T12:00:00Z", key="g", vehicle="Falcon 9")
+    tracker.scrape(moved)
+    assert tracker.launch_of(library) == "0001" < tracker.launch_of(moved)
 
 
 def test_a_slip_that_one_source_knows_of_leaves_the_launch_whole() -> None:

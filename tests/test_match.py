@@ -67,6 +67,34 @@ def test_a_heavy_and_a_single_falcon_of_one_night_are_two_launches() -> None:
     assert are_apart(heavy, sight(GCAT, "Starlink", "2023-12-29T01:09:00Z", vehicle="Falcon 9", pad="CC LC40"))
 
 
+def test_two_launches_of_a_vehicle_from_two_sites_or_pads_stay_two_though_they_share_a_time() -> None:
+    noon = at("2026-01-04T12:00:00Z", Precision.MINUTE)
+    cape = sight(LL2, f"{F9} | Crew-13", noon, pad="Launch Complex 39A", place=CAPE, status=Status.GO)
+    far = sight(ROCKETLAUNCH, "Starlink (17-5)", noon, vehicle="Falcon 9", pad="SLC-4E", place="Vandenberg SFB")
+    next_pad = sight(
+        ROCKETLAUNCH,
+        "Starlink (10-5)",
+        noon,
+        vehicle="Falcon 9",
+        pad="SLC-40",
+        place="Cape Canaveral SFS",
+        status=Status.GO,
+    )
+    same_hour = sight(
+        ROCKETLAUNCH,
+        "Falcon 9 | ?",
+        at("2026-01-04T11:30:00Z", Precision.HOUR),
+        pad="SLC-40",
+        place="Cape Canaveral SFS",
+        status=Status.GO,
+    )
+    for other in (far, next_pad, same_hour):
+        assert are_apart(cape, other)
+    assert are_apart(
+        sight(LL2, f"{F9} | ?", noon, place=CAPE), sight(GCAT, "?", noon, vehicle="Falcon 9", pad="VS SLC4E")
+    )
+
+
 # --- case 2: the names of Starlink ---
 
 
@@ -130,6 +158,11 @@ def test_a_name_is_believed_of_a_launch_that_slipped_but_never_alone() -> None:
     assert are_one(stale, sight(GCAT, "SXM-8", "2021-06-06T04:26:18Z", vehicle="Falcon 9"))
     assert are_apart(stale, sight(GCAT, "SXM-8", "2021-06-06T04:26:18Z"))
     assert are_apart(stale, sight(GCAT, "SXM-8", "2018-06-06T04:26:18Z", vehicle="Falcon 9"))
+
+
+def test_what_flew_does_not_slip() -> None:
+    flown = sight(GCAT, "SXM-8", at("2021-02-01T00:00:00Z", Precision.MONTH), vehicle="Falcon 9")
+    assert are_apart(flown, sight(LL2, "Falcon 9 | SXM-8", "2021-06-06T04:26:00Z", status=Status.GO))
 
 
 # --- case 6: scrubs, and what exploded on its pad ---
@@ -266,6 +299,13 @@ def test_a_record_that_comes_later_and_fits_as_well_does_not_take_a_launch_apart
     before = [[one, first]]
     assert (key(first), key(one)) in assign_again(before, one, first, second, changed=False).groups
     assert (key(first), key(one)) in assign_again(before, one, first, second).groups
+
+
+def test_a_slip_onto_the_time_of_another_launch_does_not_take_that_launchs_record() -> None:
+    slipped = sight(LL2, f"{F9} | ?", "2026-01-03T12:00:00Z", status=Status.GO)
+    stale = sight(ROCKETLAUNCH, "Falcon 9 | ?", "2026-01-01T12:00:00Z", key="stale", status=Status.GO)
+    other = sight(ROCKETLAUNCH, "Falcon 9 | ?", "2026-01-03T12:02:00Z", key="other", status=Status.GO)
+    assert (key(slipped), key(stale)) in assign_again([[slipped, stale], [other]], slipped, stale, other).groups
 
 
 SOURCES = (LL2, GCAT, SPACEX_API, ROCKETLAUNCH)
