@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONFIG ?=
 STATE ?= .state
+export SOURCES TRUTH
 
-.PHONY: run test demo lint format bench lab install uninstall clean
+.PHONY: run test demo lint format bench quality lab install uninstall clean
 
 $(STAMP): pyproject.toml etc/constraints.txt launchd/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit("launchd needs Python 3.11 or newer: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -35,6 +36,9 @@ format: $(STAMP)
 
 bench: $(STAMP) ## figures of this machine, as ratios where two things are compared
 	$(BIN)/python -m tests.bench
+
+quality: $(STAMP) ## precision and recall of the matching on recorded payloads (SOURCES=, TRUTH=); skipped without ../shared
+	$(BIN)/python -m tests.quality
 
 lab: $(STAMP) ## slow, root or fault-injecting tests
 	$(BIN)/python -m pytest -m lab $(ARGS)

@@ -88,8 +88,9 @@ def traits(sighting: Sighting) -> Traits:
 def contradicts(a: Traits, b: Traits) -> str | None:
     """Why two sightings cannot be one launch whatever else they share, or None."""
     one, other = a.sighting, b.sighting
-    if one.designator and other.designator and one.designator != other.designator:
-        return f"designators {one.designator} and {other.designator}"
+    if one.designator and other.designator:
+        same = one.designator == other.designator
+        return None if same else f"designators {one.designator} and {other.designator}"
     if a.series and b.series and a.series[0] == b.series[0] and a.series != b.series:
         return f"groups {'-'.join(a.series[1:])} and {'-'.join(b.series[1:])}"
     if a.lifted and b.lifted and a.dated and b.dated and when(a, b) is When.APART:
@@ -133,6 +134,18 @@ def compare(a: Traits, b: Traits) -> Strength:
     if _linked(a, b) and not shared.other_vehicle:
         return Strength.IDENTIFIERS
     return _at_one_time(shared) if time is When.SAME_TIME else _near(shared, time)
+
+
+def explain(one: Sighting, other: Sighting) -> str:
+    """The evidence in words, for those who must decide what the rules do not."""
+    a, b = traits(one), traits(other)
+    shared, time = _shared(a, b), when(a, b)
+    same = [field for field in ("vehicle", "pad", "provider", "name") if getattr(shared, field)]
+    differs = [field for field in ("vehicle", "pad", "name") if getattr(shared, f"other_{field}")]
+    words = [time.name.lower().replace("_", " ")]
+    words += [f"same {', '.join(same)}"] if same else []
+    words += [f"other {', '.join(differs)}"] if differs else []
+    return "; ".join(words)
 
 
 class _Shared(NamedTuple):

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import msgspec
 
 from launchd.clock import Instant
-from launchd.launches.evidence import Key
+from launchd.launches.evidence import Key, explain
 from launchd.launches.identity import Identities, identify
 from launchd.launches.launch import Change, Conflict, Launch, Sighting
-from launchd.launches.match import Assignment, assign, key
+from launchd.launches.match import Assignment, Known, assign, key
 from launchd.launches.reconcile import Seen, reconcile
 
 
@@ -62,7 +62,7 @@ def plan(
         changed.add(one)
     if not changed:
         return Plan((), (), (), (), (), (), created, updated, unchanged)
-    assignment = assign(everything.values(), {one: seen.launch_id for one, seen in stored.seen.items()})
+    assignment = assign(everything.values(), _known(stored, changed, now))
     identities = identify(assignment.groups, stored.seen, priorities, new_id)
     touched = _touched(stored, everything, changed, identities, now)
     records: list[Launch] = []
@@ -86,6 +86,13 @@ def plan(
         updated,
         unchanged,
     )
+
+
+def _known(stored: Stored, changed: set[Key], now: Instant) -> dict[Key, Known]:
+    return {
+        one: Known(seen.launch_id, seen.first_seen, now if one in changed else seen.seen_at)
+        for one, seen in stored.seen.items()
+    }
 
 
 def _same(known: Sighting, sighting: Sighting) -> bool:
@@ -139,6 +146,7 @@ def _duplicates(
         if first != second and (first in touched or second in touched):
             for one in (pair.first, pair.second):
                 pairs[first, second][one[0]] = f"{one[1]}: {everything[one].name}"
+            pairs[first, second]["evidence"] = explain(everything[pair.first], everything[pair.second])
     return [
         Conflict(launch_id=first, kind="possible_duplicate", values=values, other_id=second)
         for (first, second), values in pairs.items()

@@ -2,21 +2,31 @@
 
 All sightings are compared anew each time, so later evidence can merge what was apart and split what was one. A bond
 (sightings that were one launch before) holds where the present evidence says neither, as after a slip that only one
-source knows of; it weighs like circumstances, never against a contradiction.
+source knows of. Time alone does not break it; a name, an identifier or a contradiction does. What was one only because
+less was known at the time is no bond: the order in which sources come must not matter.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from launchd.clock import DAY
+from launchd.clock import DAY, Instant
 from launchd.launches.evidence import EARLIER, NEAR, SLIP, Key, Strength, Traits, compare, contradicts, traits
 from launchd.launches.launch import Net, Sighting
 
 # Half of what lies near on either side: two sightings that are near each other then share a day.
 _REACH = NEAR // 2
 _YEAR = 366 * DAY
+_JUST_NOW = 1 << 62
+
+
+class Known(NamedTuple):
+    """Which launch a sighting was of until now, when it was first seen, and when its content was."""
+
+    launch_id: str
+    first_seen: Instant
+    seen_at: Instant
 
 
 class Pair(NamedTuple):
@@ -39,36 +49,61 @@ def key(sighting: Sighting) -> Key:
     return sighting.source, sighting.source_id
 
 
-def assign(sightings: Iterable[Sighting], known: Mapping[Key, str]) -> Assignment:
+def assign(sightings: Iterable[Sighting], known: Mapping[Key, Known]) -> Assignment:
     """Group all sightings. `known` says which launch each was of until now; no group holds two of one source."""
     ordered = {one.key: one for one in map(traits, sorted(sightings, key=key))}
-    bonds = _bonds(ordered, known)
     pairs = _pairs(ordered)
-    for bond in bonds:
-        pairs[bond] = max(pairs.get(bond, Strength.NONE), Strength.TIME)
+    bonds = _bonds(ordered, pairs, known)
     groups = _Groups(ordered)
+    held = _held(pairs, bonds)
     doubtful: list[tuple[Key, Key]] = []
     for strength in sorted(Strength, reverse=True)[:-2]:
-        doubtful += groups.merge([pair for pair, found in pairs.items() if found is strength])
+        found = [pair for pair, one in pairs.items() if one is strength]
+        doubtful += groups.merge(found, held if strength <= Strength.TIME else frozenset())
     for first, second in bonds:
         groups.join(first, second)
-    doubtful += [pair for pair, found in pairs.items() if found is Strength.DOUBTFUL]
+    doubtful += [pair for pair, one in pairs.items() if one is Strength.DOUBTFUL]
     apart = [Pair(pairs[one], *one) for one in dict.fromkeys(doubtful) if groups.may_join(*one)]
     return Assignment(groups.listed(), tuple(sorted(apart)))
 
 
-def _bonds(ordered: Mapping[Key, Traits], known: Mapping[Key, str]) -> list[tuple[Key, Key]]:
-    """The pairs that were of one launch and that nothing contradicts."""
+def _bonds(
+    ordered: Mapping[Key, Traits], pairs: Iterable[tuple[Key, Key]], known: Mapping[Key, Known]
+) -> list[tuple[Key, Key]]:
+    """The pairs that were of one launch, that nothing contradicts, and that cannot be found anew from what is said.
+
+    The latter are those of which one says something else now than at first, or has got a rival since.
+    """
+    newest: dict[tuple[Key, str], Instant] = defaultdict(int)
+    for pair in pairs:
+        for one, other in (pair, pair[::-1]):
+            arrived = known[other].first_seen if other in known else _JUST_NOW
+            newest[one, other[0]] = max(newest[one, other[0]], arrived)
     stored: dict[str, list[Key]] = defaultdict(list)
     for one in ordered:
         if one in known:
-            stored[known[one]].append(one)
-    return [
+            stored[known[one].launch_id].append(one)
+
+    def lasts(first: Key, second: Key) -> bool:
+        changed = any(known[one].seen_at > known[one].first_seen for one in (first, second))
+        since = max(known[first].first_seen, known[second].first_seen)
+        rivalled = max(newest[first, second[0]], newest[second, first[0]]) > since
+        return (changed or rivalled) and contradicts(ordered[first], ordered[second]) is None
+
+    pairs_of = (pair for members in stored.values() for pair in combinations(members, 2))
+    return [(first, second) for first, second in pairs_of if first[0] != second[0] and lasts(first, second)]
+
+
+def _held(pairs: Iterable[tuple[Key, Key]], bonds: Iterable[tuple[Key, Key]]) -> frozenset[tuple[Key, Key]]:
+    """The pairs that would take a sighting from its partner of that source: time alone does not break a bond."""
+    partner: dict[tuple[Key, str], Key] = {}
+    for first, second in bonds:
+        partner[first, second[0]], partner[second, first[0]] = second, first
+    return frozenset(
         (first, second)
-        for members in stored.values()
-        for first, second in combinations(members, 2)
-        if first[0] != second[0] and contradicts(ordered[first], ordered[second]) is None
-    ]
+        for first, second in pairs
+        if partner.get((first, second[0]), second) != second or partner.get((second, first[0]), first) != first
+    )
 
 
 class _Groups:
@@ -94,8 +129,8 @@ class _Groups:
         self._members[left] += self._members.pop(right)
         self._sources[left] |= self._sources.pop(right)
 
-    def merge(self, pairs: Sequence[tuple[Key, Key]]) -> list[tuple[Key, Key]]:
-        """Join the groups of all pairs that leave no choice; returns the pairs that do.
+    def merge(self, pairs: Sequence[tuple[Key, Key]], held: frozenset[tuple[Key, Key]]) -> list[tuple[Key, Key]]:
+        """Join the groups of all pairs that leave no choice and are not held; returns the others.
 
         A choice is a group with two partners that exclude each other, since they share a source; or a chain of pairs
         that would bring two sightings of one source together.
@@ -108,7 +143,8 @@ class _Groups:
                 links[left, right].append((first, second))
                 partners[left].add(right)
                 partners[right].add(left)
-        clear = {link for link in links if not self._has_rival(*link, partners)}
+        free = (link for link, found in links.items() if held.isdisjoint(found))
+        clear = {link for link in free if not self._has_rival(*link, partners)}
         for chain in _chains(clear):
             sources = [source for root in chain for source in self._sources[root]]
             if len(sources) > len(set(sources)):
@@ -118,12 +154,20 @@ class _Groups:
         return [pair for link, found in links.items() if link not in clear for pair in found]
 
     def _has_rival(self, left: Key, right: Key, partners: Mapping[Key, set[Key]]) -> bool:
-        """Whether either end has another partner that shares a source with this one."""
-        return any(
-            other != mine and not self._sources[other].isdisjoint(self._sources[mine])
-            for end, mine in ((left, right), (right, left))
-            for other in partners[end]
-        )
+        """Whether an end has a choice of partners that exclude each other, and the other end is one or speaks for one.
+
+        What speaks for one of them decides nothing: it may be silent on the other only because it does not know it.
+        """
+        for end, mine in ((left, right), (right, left)):
+            disputed = self._disputed(partners[end])
+            if mine in disputed or not disputed.isdisjoint(partners[mine]):
+                return True
+        return False
+
+    def _disputed(self, candidates: set[Key]) -> set[Key]:
+        """Those that share a source with another of them."""
+        counts = Counter(source for one in candidates for source in self._sources[one])
+        return {one for one in candidates if any(counts[source] > 1 for source in self._sources[one])}
 
     def listed(self) -> tuple[tuple[Key, ...], ...]:
         """All groups, each sorted, in order."""
@@ -153,10 +197,12 @@ def _chains(links: Iterable[tuple[Key, Key]]) -> list[set[Key]]:
 def _pairs(ordered: Mapping[Key, Traits]) -> dict[tuple[Key, Key], Strength]:
     """All pairs that may be one launch; only sightings of different sources in one block are ever compared."""
     listed = list(ordered.values())
-    lonely: dict[object, int] = {}
-    blocks: dict[object, list[int]] = {}
+    # what flew on a known day is found by that day; its name is of use only where another has not flown
+    awaited = {block for one in listed if not (one.lifted and one.dated) for block in _named(one)}
+    lonely: dict[int, int] = {}
+    blocks: dict[int, list[int]] = {}
     for number, one in enumerate(listed):
-        for block in _blocks(one):
+        for block in (*_blocks(one), *(named for named in _named(one) if named in awaited)):
             before = lonely.setdefault(block, number)
             if before != number:
                 blocks.setdefault(block, [before]).append(number)
@@ -175,23 +221,32 @@ def _pairs(ordered: Mapping[Key, Traits]) -> dict[tuple[Key, Key], Strength]:
     return found
 
 
-def _blocks(one: Traits) -> Iterator[object]:
-    """Where a sighting is looked for: by identifiers, by its day with what it may share, by its name in its years."""
+def _blocks(one: Traits) -> Iterator[int]:
+    """Where a sighting is looked for: by its identifiers, and by its day with what it may share.
+
+    A block is a hash, which keeps it small; two that collide cost a comparison more.
+    """
     sighting = one.sighting
     if sighting.designator:
-        yield "designator", sighting.designator
-    yield "id", sighting.source, sighting.source_id
-    for source, source_id in sighting.cross_ids.items():
-        yield "id", source, source_id
-    if one.net is None:
-        return
-    for day in _days(one, one.net):
-        for shared in _shared(one):
-            yield day, shared
-    told = [(mission.numbers, word) for mission in one.missions for word in mission.words]
-    for year in _years(one, one.net):
-        for what in (*told, one.series) if one.series else told:
-            yield year, what
+        yield hash(("designator", sighting.designator))
+    yield hash(one.key)
+    for linked in sighting.cross_ids.items():
+        yield hash(linked)
+    if one.net is not None:
+        for day in _days(one, one.net):
+            for shared in _shared(one):
+                yield hash((day, shared))
+
+
+def _named(one: Traits) -> Iterator[int]:
+    """Where a sighting is looked for by its name, in the years that it may be of."""
+    told: list[object] = [(mission.numbers, word) for mission in one.missions for word in mission.words]
+    if one.series:
+        told.append(one.series)
+    if one.net is not None and told:
+        for year in _years(one, one.net):
+            for what in told:
+                yield hash((year, what))
 
 
 def _shared(one: Traits) -> set[object]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 _WORD = re.compile(r"[a-z]+|\d+")
 _GROUP = re.compile(r"\bgroup (\d{1,2}) (\d{1,3})\b")
 # "Starlink-45 (4-13)", "Starlink 4-36 (v1.5)": the group straight after the word and its serial, if there is one
-_DASHED = re.compile(r"\s*[A-Za-z]+[ -]*(?:\d+ *\()?(\d{1,2})-(\d{1,3})(?![\d-])")
+_DASHED = re.compile(r"\s*[A-Za-z]+[ -]*(?:\d* *\()?(\d{1,2})-(\d{1,3})(?![\d-])")
 _COMPLEX = re.compile(r"\b(?:space launch complex|launch complex|complex|slc)\b")
 _BRACKETS = re.compile(r"\([^()]*\)")
 # The shortest word that tells anything by itself; shorter ones are articles, suffixes and versions.

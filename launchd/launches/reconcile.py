@@ -104,9 +104,9 @@ def _rank(one: Seen, priorities: Mapping[str, int]) -> tuple[object, ...]:
 
 def _stale(one: Seen, net: Seen | None) -> bool:
     """Whether a sighting speaks of another date than the one that is believed, as after a slip."""
-    if net is None or net.sighting.net is None or one.sighting.net is None:
+    if net is None or net.sighting.net is None or one.sighting.net is None or one.sighting.status in FLOWN:
         return False
-    return not one.sighting.net.overlaps(net.sighting.net)
+    return not one.sighting.net.overlaps(net.sighting.net, slack=LIFTOFF_TOLERANCE)
 
 
 def _best_status(current: Sequence[Seen]) -> Seen | None:

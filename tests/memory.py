@@ -1,0 +1,11 @@
+"""What a store would remember of a plan, without one: for tests of pure rules and for measurements."""
+
+from launchd.launches.ingest import Plan, Stored
+
+
+def remembered(stored: Stored, made: Plan) -> Stored:
+    """All that is known after the plan was carried out."""
+    gone = {young for young, _ in made.merged}
+    launches = {one: launch for one, launch in stored.launches.items() if one not in gone}
+    seen = {(one.sighting.source, one.sighting.source_id): one for one in made.seen}
+    return Stored({**stored.seen, **seen}, {**launches, **{one.id: one for one in made.launches}})
