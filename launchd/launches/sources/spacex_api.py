@@ -19,14 +19,6 @@ from launchd.launches.validate import Report, clean, text_or_none
 
 NAME = "spacex_api"
 _TABLES = ("v4/rockets", "v4/launchpads", "v4/payloads")
-# Lift-offs that are hours off (a zone or a day mistaken), by what is stated; right is GCAT's, to the minute.
-_WRONG_TIMES = {
-    "2009-07-13T03:35:00.000Z": "2009-07-14T03:35:00.000Z",  # RazakSat
-    "2013-03-01T19:10:00.000Z": "2013-03-01T15:10:00.000Z",  # CRS-2
-    "2014-01-06T18:06:00.000Z": "2014-01-06T22:06:00.000Z",  # Thaicom 6
-    "2016-01-17T15:42:00.000Z": "2016-01-17T18:42:00.000Z",  # Jason-3
-    "2019-06-25T03:30:00.000Z": "2019-06-25T06:30:00.000Z",  # STP-2
-}
 # Where a launch was put whose pad was not known yet.
 _DEFAULT_PAD = "SLC 40"
 _SUBORBITAL = "SO"
@@ -247,7 +239,7 @@ def _net(facts: _Facts, report: Report) -> Net | None:
 
     Flown launches often keep the planned T-0.
     """
-    instant = records.instant(_WRONG_TIMES.get(facts.date, facts.date), facts.key, "net", report)
+    instant = records.instant(facts.date, facts.key, "net", report)
     try:
         return None if instant is None else net_from(instant, facts.precision)
     except InvalidError as error:
