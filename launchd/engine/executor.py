@@ -49,7 +49,13 @@ class Executor:
         self._thread = threading.Thread(target=self._serve, name="tasks", daemon=True)
         self._outbox: deque[tuple[Attempt, Outcome]] = deque()
         self._flushing = False  # task loop only: a flush is scheduled for the end of this turn
+        self._asked = self._heard = 0  # ends asked for by the control loop, heard of by the task loop
         self._thread.start()
+
+    @property
+    def asking(self) -> bool:
+        """Whether an end was asked for that the task loop has not heard of yet."""
+        return self._asked != self._heard
 
     @property
     def thread_id(self) -> int | None:
@@ -69,6 +75,7 @@ class Executor:
             attempt.runner.stop(attempt.stop or why)
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the attempt
             self.loop.call_soon_threadsafe(self._cancel_here, attempt)
+            self._asked += 1
 
     async def stack(self, attempt: Attempt) -> str | None:
         """Where an attempt stands right now; None when it has just ended."""
@@ -108,6 +115,7 @@ class Executor:
     def _cancel_here(self, attempt: Attempt) -> None:
         if attempt.task is not None:
             attempt.task.cancel()
+        self._heard += 1
 
     async def _run_here(self, attempt: Attempt) -> None:
         try:
