@@ -60,10 +60,8 @@ def blocked() -> None:
             asked = time.perf_counter()
             process.client.ask("GET", "/v1/status")
             taken.append((time.perf_counter() - asked) * 1000)
-        say(
-            "GET /v1/status while time.sleep blocks the task loop",
-            f"max {max(taken):.1f} ms; health: {found['detail']}",
-        )
+        figure = f"max {max(taken):.1f} ms; health: {found['detail']}"
+        say("GET /v1/status while time.sleep blocks the task loop", figure)
 
 
 def fires() -> None:
