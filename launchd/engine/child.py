@@ -1,4 +1,4 @@
-"""The main of a task's process: `python -m launchd.engine.child RESULT_FD STACK_FD`, the request on stdin.
+"""The main of a task's process: `python -m launchd.engine.child RESULT_FD STACK_FD DAEMON_PID`, the request on stdin.
 
 Signals: SIGTERM asks the task to end (a coroutine is cancelled, a plain function gets SystemExit), SIGUSR1 raises
 TimeoutError inside it, SIGUSR2 writes its stack to STACK_FD. It dies with the daemon.
@@ -77,7 +77,7 @@ class _ChildContext(Context):
 
 def main() -> None:
     """Do the one piece of work and say how it ended."""
-    _die_with_parent()
+    _die_with(int(sys.argv[3]))
     link = _Link(int(sys.argv[1]))
     faulthandler.register(signal.SIGUSR2, file=int(sys.argv[2]), all_threads=True)
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, link.log])
@@ -160,11 +160,14 @@ def _raiser(error: Exception) -> Callable[[int, object], None]:
     return handle
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel for SIGKILL when the daemon's thread that watches over this process is gone (prctl(2))."""
-    parent = os.getppid()
+def _die_with(daemon: int) -> None:
+    """Ask the kernel for SIGKILL when the daemon's thread that watches over this process is gone (prctl(2)).
+
+    A daemon that died before this was asked has left this process to another parent: the work is not this one's any
+    more, for the next daemon takes it up.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if os.getppid() != daemon:
         sys.exit(1)
 
 

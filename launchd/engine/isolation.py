@@ -104,7 +104,7 @@ class ProcessRunner:
         return self._verdict(code)
 
     def _start(self, writer: int, stacks: int) -> None:
-        command = [sys.executable, "-m", "launchd.engine.child", str(writer), str(stacks)]
+        command = [sys.executable, "-m", "launchd.engine.child", str(writer), str(stacks), str(os.getpid())]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, stdin=subprocess.PIPE, pass_fds=(writer, stacks), start_new_session=True, bufsize=0
         )

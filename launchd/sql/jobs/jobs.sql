@@ -105,7 +105,8 @@ WHERE id = :id AND state = 'running';
 -- An operator wants an ended job again: it starts over.
 UPDATE jobs SET state = 'queued', attempt = 0, crashes = 0, interruptions = 0, run_at = :now,
   claim_order = :now - priority * 60000000, ready = 1, expires_at = NULL, started_at = NULL, finished_at = NULL,
-  fence = NULL, cancel_requested = NULL, reason = :reason, result = NULL, error = NULL, progress = NULL
+  fence = NULL, cancel_requested = NULL, reason = :reason, result = NULL, error = NULL, progress = NULL,
+  waits_for = NULL
 WHERE id = :id AND state NOT IN ('queued', 'running');
 
 -- name: node
