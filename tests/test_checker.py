@@ -36,7 +36,7 @@ def at(seconds: float) -> int:
     return int((1000 + seconds) * NANOSECONDS)
 
 
-def run(name: str, life: int, attempt: int, begin: float, last: float, how: str | None, **more: object) -> Run:  # noqa: PLR0917, E501 - a table reads best by position
+def run(name: str, life: int, attempt: int, begin: float, last: float, how: str | None, **more: object) -> Run:  # noqa: PLR0917 - a table reads best by position
     """A run; the first letters of its name are its job's."""
     job = name.rstrip("0123456789")
     return Run(name, f"life{life}", job, attempt, at(begin), at(last), how=how, **more)  # type: ignore[arg-type] # Run's own
