@@ -36,8 +36,9 @@ __all__ = ["TestDaemon", "VirtualClock", "configuration", "running"]
 START = parse_instant("2026-01-01T00:00:00Z")
 # A daemon that has not come to rest after so many seconds of real time never will.
 PATIENCE_SECONDS = 30.0
-# How often in a row it must be seen at rest: word passes between threads in a few turns of their loops.
-_RESTS = 8
+# How often in a row it must be seen at rest. A sleeper that was woken goes through some eight turns of its loop before
+# it asks the store for anything: three times that is enough, and a turn costs microseconds.
+_RESTS = 24
 _PAGE = 1000
 # How long what runs may take, in real time, before a stop lets the drain's time pass.
 _STOP_SECONDS = 2.0
