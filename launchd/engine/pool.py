@@ -361,6 +361,8 @@ class Pool:
         if claimed is None:
             return False, None
         self._start([claimed], lock)
+        if not self._locks.holds(lock):  # it was taken away before there was an attempt to stop
+            self._executor.stop(self.running[claimed.seq], Stop.LOCK_LOST)
         return True, lock
 
     async def _skip(self, candidate: Candidate, holder: Lock) -> None:
