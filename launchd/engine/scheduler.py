@@ -65,6 +65,8 @@ class Scheduler:
         self._changed = asyncio.Event()
         # (next fire, name) of each entry, soonest first; what an entry no longer says is passed over
         self._coming: list[tuple[Instant, str]] = []
+        # a pause takes a tick too: what that has taken up must be back before the loop looks for the next fire
+        self._ticking = asyncio.Lock()
 
     async def load(self, schedules: Mapping[str, Schedule], *, starting: bool = True) -> None:
         """Take up the schedules of the configuration: known ones at their cursor, new or changed ones from now.
@@ -140,6 +142,12 @@ class Scheduler:
 
     async def run_once(self) -> int:
         """Carry out what is due now; returns how many ledger rows that made."""
+        async with self._ticking:
+            return await self._tick()
+
+    # --- within ---
+
+    async def _tick(self) -> int:
         now = self._clock.now()
         if abs(jump := self._jump()) > CORRECTION:
             await self._correct(now, jump)
@@ -151,8 +159,6 @@ class Scheduler:
             await self._carry_out(due, now)
         self.last_tick = self._clock.monotonic()
         return sum(len(made.fires) for _, made in due)
-
-    # --- within ---
 
     def _take_due(self, now: Instant) -> list[Entry]:
         """The entries whose next fire has come; they are remembered again when their plan is on disk."""

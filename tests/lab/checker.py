@@ -208,18 +208,20 @@ def quarantine_follows_two_crashes(record: Record) -> Iterator[Fault]:
         since = max((asked for asked, _ in requeues.get(job.id, [])), default=0)
         own = [run for run in runs.get(job.id, []) if run.begin > since]
         if job.state == "quarantined":
-            yield from _early(record, job, own)
+            yield from _early(record, job, own, since)
         for first, second, third in zip(own, own[1:], own[2:], strict=False):
             if _two_crashes(record, first, second) and third.life != second.life:
                 yield Fault("quarantine_missed", f"{job.id} crashed in {first.life} and {second.life}, ran again")
 
 
-def _early(record: Record, job: JobRow, runs: list[Run]) -> Iterator[Fault]:
-    last = [run for run in runs if run.attempt >= job.attempt - 1]
-    lives = [run.life for run in last]
-    crashed = all(record.life[name].killed for name in lives) and len(set(lives)) == len(lives)
-    if job.crashes != MAX_CRASHES or not crashed or sum(life.killed for life in record.lives) < MAX_CRASHES:
-        yield Fault("quarantined_early", f"{job.id} after {job.crashes} crashes; its last lives: {', '.join(lives)}")
+def _early(record: Record, job: JobRow, runs: list[Run], since: int) -> Iterator[Fault]:
+    """Fewer kills than it takes since the job was last well: since it ran again or was put back in good order."""
+    well = [second.begin for first, second in pairwise(runs) if first.life == second.life]
+    drained = [record.life[run.life] for run in runs if not record.life[run.life].killed]
+    well += [life.ended_at for life in drained if life.ended_at is not None]
+    kills = _killed_between(record, max(well, default=since), record.lives[-1].spawned_at)
+    if job.crashes != MAX_CRASHES or kills < MAX_CRASHES:
+        yield Fault("quarantined_early", f"{job.id} says {job.crashes} crashes; {kills} kills since it was well")
 
 
 def _two_crashes(record: Record, first: Run, second: Run) -> bool:

@@ -32,6 +32,8 @@ _TASKS: tuple[tuple[str, int, float, tuple[str, ...]], ...] = (
     ("hold_thread", 3, 0.3, ("ok",)),
     ("hold_process", 2, 0.4, ("ok",)),
 )
+# Between two questions of a client, on average: so that the daemon's slots can follow what is asked of them.
+PAUSE_SECONDS = 0.1
 # How many ids a client remembers, to come back to them.
 _MEMORY = 300
 
@@ -69,7 +71,7 @@ class Client:
         self._actions: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (24, self.trigger),
             (8, self.trigger_with_key),
-            (6, self.batch),
+            (3, self.batch),
             (5, self.unique),
             (6, self.cancel),
             (3, self.terminate),
@@ -87,10 +89,9 @@ class Client:
         weights = [weight for weight, _ in self._actions]
         while True:
             (_, action) = self.dice.choices(self._actions, weights)[0]
-            try:
+            with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError, ValueError):
                 await action()
-            except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
-                await asyncio.sleep(0.02)
+            await asyncio.sleep(self.dice.random() * 2 * PAUSE_SECONDS)
 
     async def ask(
         self,

@@ -37,11 +37,11 @@ socket = "{directory}/admin.sock"
 [tasks]
 modules = ["tests.lab.victims"]
 [queues.default]
-concurrency = 6
+concurrency = 30
 [queues.threads]
-concurrency = 3
+concurrency = 10
 [queues.processes]
-concurrency = 2
+concurrency = 3
 [queues.locked]
 concurrency = 3
 [queues.metered]
@@ -92,6 +92,7 @@ class Torture:
         self._config.write_text(text)
         self._recurrences = recurrences(configuration.parse(text))
         self._lives = 0
+        self._process: asyncio.subprocess.Process | None = None
         ids: list[str] = []
         self._clients = [
             Client(directory / "admin.sock", self.journal, random.Random(self._dice.random()), ids, releases=releases)
@@ -100,6 +101,14 @@ class Torture:
 
     async def run(self, kills: int) -> Record:
         """Kill it so many times, then let it work off what is left; the record of it all."""
+        try:
+            return await self._run(kills)
+        finally:
+            if self._process is not None and self._process.returncode is None:  # this test has failed
+                self._process.kill()
+                await self._process.wait()
+
+    async def _run(self, kills: int) -> Record:
         load = [asyncio.create_task(client.live()) for client in self._clients]
         try:
             done = 0
@@ -155,6 +164,7 @@ class Torture:
                 *(sys.executable, "-m", "launchd", "run", "--config", str(self._config)),
                 cwd=ROOT, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
+        self._process = process
         return process, life
 
     async def _ready(self, process: asyncio.subprocess.Process, life: str) -> None:
