@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from launchd.admin import metrics
+from launchd.admin import dashboard, metrics
 from launchd.admin.handlers import ROUTES, Answer, Api, Document, encode
 from launchd.admin.launches import LAUNCH_ROUTES
 from launchd.admin.metrics import Metered
@@ -39,15 +39,7 @@ async def serve(
     meanwhile waits for that one.
     """
     listener = _listen(path, mode) if given is None else given
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems])
-    for method, route, handler in ROUTES:
-        app.router.add_route(method, route, _answering(api, handler))
-    for method, route, handler in LAUNCH_ROUTES:
-        app.router.add_route(method, route, _revalidating(_answering(api, handler)))
-        if method == "GET":
-            app.router.add_route("HEAD", route, _revalidating(_answering(api, handler)))
-    if metered is not None:
-        app.router.add_get("/metrics", functools.partial(metrics.answer, metered))
+    app = application(api, metered)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handle_signals=False)
     try:
         await runner.setup()
@@ -60,6 +52,21 @@ async def serve(
         await runner.cleanup()
         if given is None:
             await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+def application(api: Api, metered: Metered | None = None) -> web.Application:
+    """Everything that is served, whatever it listens on."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems])
+    for method, route, handler in ROUTES:
+        app.router.add_route(method, route, _answering(api, handler))
+    for method, route, handler in LAUNCH_ROUTES:
+        app.router.add_route(method, route, _revalidating(_answering(api, handler)))
+        if method == "GET":
+            app.router.add_route("HEAD", route, _revalidating(_answering(api, handler)))
+    if metered is not None:
+        app.router.add_get("/metrics", functools.partial(metrics.answer, metered))
+    dashboard.add_routes(app, dashboard.load())
+    return app
 
 
 def _listen(path: Path, mode: int) -> socket.socket:
