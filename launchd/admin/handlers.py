@@ -19,6 +19,7 @@ from launchd.launches.source_store import SourceStore
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import LaunchStore
 from launchd.ops.health import Level
+from launchd.store.series import Window
 
 T = TypeVar("T", bound=msgspec.Struct)
 E = TypeVar("E", bound=StrEnum)
@@ -198,6 +199,11 @@ async def health(api: Api, _request: web.Request) -> Answer:
     """Every check, run now."""
     report = await api.control.health()
     return Answer(views.health(report), 503 if report.level is Level.UNHEALTHY else 200)
+
+
+async def series(api: Api, request: web.Request) -> Answer:
+    """What ended over time."""
+    return Answer(views.series(await api.control.series(choice(query(request, "window"), "window", Window.HOUR))))
 
 
 async def refresh(api: Api, request: web.Request) -> Answer:
@@ -397,6 +403,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/readyz", readyz),
     ("GET", "/v1/status", status),
     ("GET", "/v1/health", health),
+    ("GET", "/v1/stats/series", series),
     ("POST", "/v1/refresh", refresh),
     ("GET", "/v1/tasks", tasks),
     ("POST", "/v1/tasks/{task}/trigger", trigger),

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from launchd import zones
-from launchd.clock import Instant, format_instant, to_datetime
+from launchd.clock import SECOND, Instant, format_instant, to_datetime
 from launchd.cron import Cron
 from launchd.engine.snapshots import (
     LedgerRow,
@@ -19,6 +19,7 @@ from launchd.engine.snapshots import (
 from launchd.job import Job
 from launchd.ops.health import HealthReport
 from launchd.recurrence import STARTUP, Every, Recurrence
+from launchd.store.series import Series
 from launchd.task import Task
 
 View = dict[str, Any]
@@ -131,6 +132,16 @@ def lock(one: LockSnapshot) -> View:
         "fence": held.fence,
         "waiters": one.waiters,
     }
+
+
+def series(one: Series) -> View:
+    """What ended over time."""
+    items = [
+        bucket._asdict() | {"at": instant(bucket.at), "run": bucket.run._asdict(), "wait": bucket.wait._asdict()}
+        for bucket in one.buckets
+    ]
+    counted = instant(one.counted_since)
+    return {"window": one.window, "step": one.step / SECOND, "counted_since": counted, "items": items}
 
 
 def _json(text: str | None) -> Any:  # noqa: ANN401 - JSON has no narrower type

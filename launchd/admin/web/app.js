@@ -16,7 +16,9 @@ import { now, startTicking, two } from "./time.js";
 const overview = (_arg, query) => ({
   title: "Overview",
   layout: "overview",
-  panels: [tilesPanel(), nextPanel(), queuesPanel(), timelinePanel(query.span), runningPanel(), firesPanel(), failedPanel(), locksPanel(), freshnessPanel(), healthPanel()],
+  panels: [tilesPanel(), nextPanel(), queuesPanel(), timelinePanel(query.span), runningPanel(), firesPanel(), failedPanel(), freshnessPanel(), locksPanel(), healthPanel()],
+  // the last six stand in three columns of their own height, so that a list that grows moves nothing beside it
+  columns: 3,
 });
 const VIEWS = {
   "": overview, launches: launchesView, jobs: jobsView, schedules: schedulesView, queues: queuesView, charts: chartsView, sources: sourcesView, system: systemView,
@@ -60,6 +62,8 @@ function filterBar(view, query) {
     }));
 }
 
+let shows = 0;
+
 function show() {
   const next = route();
   const same = shown.route && shown.route.path === next.path;
@@ -73,7 +77,7 @@ function show() {
     view.back ? h("p", { class: "crumb" }, link(...view.back)) : null,
     h("h1", { class: view.layout === "detail" ? "hidden" : null }, view.title), h("div", { class: "row" }, view.action ?? null));
   const filters = h("div", { "data-key": `filters ${next.path}` }, filterBar(view, next.query));
-  const grid = h("div", { class: `grid ${view.layout ?? ""}`, "data-key": `grid ${next.path} ${++shows}` }, view.panels.map((one) => one.node),
+  const grid = h("div", { class: `grid ${view.layout ?? ""}`, "data-key": `grid ${next.path} ${++shows}` }, arranged(view),
     make ? null : h("p", { class: "empty" }, "There is no such page. ", link("#/", "Overview")));
   render(main, head, filters, grid);
   const fill = () => render($("#main > [data-key^=filters]"), filterBar(view, route().query));
@@ -89,7 +93,12 @@ function show() {
     main.querySelector(`[data-do="${CSS.escape(act)}"][data-arg="${CSS.escape(arg ?? "")}"]`)?.focus({ preventScroll: true });
   }
 }
-let shows = 0;
+
+function arranged({ panels, columns = 0 }) {
+  const nodes = panels.map((one) => one.node);
+  const first = nodes.length - columns * 2;
+  return [nodes.slice(0, first), Array.from({ length: columns }, (_, at) => h("div", { class: "column" }, nodes.slice(first + at * 2, first + at * 2 + 2)))];
+}
 
 function markNav(noun) {
   for (const one of document.querySelectorAll("nav a")) {

@@ -68,9 +68,10 @@ const sum = (points, name) => points.reduce((total, one) => total + (one[name] ?
 const most = (points, read) => Math.max(0, ...points.map((one) => read(one) ?? 0));
 const ended = (points) => sum(points, "succeeded") + sum(points, "failed") + sum(points, "other");
 
-function drawCharts({ items: points }) {
+function drawCharts({ items: points, counted_since: since }) {
   const pick = (read) => points.map(read);
   return [
+    since && since > points[0].at ? h("p", { class: "note faint", "data-key": "note" }, "Only the newest jobs are counted: those made since ", clock(since), " UTC.") : null,
     chart({ title: "Throughput", points, bars: true, format: count, summary: `${count(ended(points))} jobs ended`,
       lines: [{ name: "succeeded", level: "accent", values: pick((one) => one.succeeded) }, { name: "failed", level: "bad", values: pick((one) => one.failed) }, { name: "other", level: "off", values: pick((one) => one.other) }] }),
     chart({ title: "Failures", points, bars: true, format: count, summary: `${count(sum(points, "failed"))} failed, ${percent(sum(points, "failed") / (ended(points) || 1))} of what ended`,

@@ -94,13 +94,13 @@ const few = (title, area, params, text) => () =>
   panel({
     title,
     area,
-    of: [resource(`few:${title}`, () => get("/v1/jobs", { ...params, limit: 6 }), ["job"], { live: 10, polling: 2 })],
-    lines: 4,
+    of: [resource(`few:${title}`, () => get("/v1/jobs", { ...params, limit: 5 }), ["job"], { live: 10, polling: 2 })],
+    lines: 13,
     tools: () => link(`#/jobs?${new URLSearchParams(params)}`, "All"),
     draw: ({ items }) => (items.length ? table(title, params.state === "running" ? [NAME, RAN, WHY] : [NAME, CREATED, WHY], items, (job) => job.id) : empty(text)),
   });
 export const runningPanel = few("Running now", "running", { state: "running" }, "Nothing runs.");
-export const failedPanel = few("Latest failures", "failed", { state: "failed" }, "Nothing has failed.");
+export const failedPanel = few("Latest failures", "failures", { state: "failed" }, "Nothing has failed.");
 
 // --- one job ---
 

@@ -7,7 +7,7 @@ import { badge, empty, facts, faint, json, link, panel, shortId, state, table } 
 import { bytes, count, duration, percent, time } from "./time.js";
 
 const CHECKS = [
-  { name: "Check", class: "main", cell: ([name, one]) => [name.replaceAll("_", " "), h("span", { class: "under" }, one.detail)] },
+  { name: "Check", class: "main", cell: ([name, one]) => [name.replaceAll("_", " "), h("span", { class: "under clip", title: one.detail }, one.detail)] },
   { name: "State", class: "tight", cell: ([, one]) => state(one.status) },
   { name: "Since", class: "num when wide", cell: ([, one]) => time(one.since, "since") },
 ];
