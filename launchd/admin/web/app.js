@@ -75,7 +75,7 @@ function show() {
   const { do: act, arg } = document.activeElement?.dataset ?? {};
   const head = h("div", { class: "head", "data-key": `head ${next.path}` },
     view.back ? h("p", { class: "crumb" }, link(...view.back)) : null,
-    h("h1", { class: view.layout === "detail" ? "hidden" : null }, view.title), h("div", { class: "row" }, view.action ?? null));
+    h("h1", null, view.title), view.action ? h("div", { class: "row" }, view.action) : null);
   const filters = h("div", { "data-key": `filters ${next.path}` }, filterBar(view, next.query));
   const grid = h("div", { class: `grid ${view.layout ?? ""}`, "data-key": `grid ${next.path} ${++shows}` }, arranged(view),
     make ? null : h("p", { class: "empty" }, "There is no such page. ", link("#/", "Overview")));

@@ -30,18 +30,18 @@ function progress({ task, progress: { done, total, note } }) {
 const ran = (job) => (job.started_at ? (job.state === "running" ? time(job.started_at, "since") : job.finished_at ? duration(seconds(job.started_at, job.finished_at)) : faint("–")) : faint("–"));
 const waited = (job) => duration(job.started_at ? Math.max(seconds(job.run_at, job.started_at), 0) : null);
 
-const NAME = { name: "Job", class: "main", cell: (job) => [link(jobHref(job.id), job.task), h("span", { class: "under" }, h("span", { class: "mono" }, shortId(job.id)), job.attempt > 1 ? ` · attempt ${job.attempt}` : "")] };
+const NAME = { name: "Job", class: "main", cell: (job) => [link(jobHref(job.id), job.task), h("span", { class: "id" }, shortId(job.id)), job.attempt > 1 ? h("span", { class: "under" }, `attempt ${job.attempt}`) : null] };
 const STATE = { name: "State", class: "tight", cell: (job) => state(job.state) };
-const CREATED = { name: "Made", class: "num when", cell: (job) => time(job.created_at) };
+const CREATED = { name: "Made", class: "num when wide", cell: (job) => time(job.created_at) };
 const RAN = { name: "Ran", class: "num right ran", cell: ran };
 const WHY = { name: "Why", class: "wide clip why", cell: why };
 const COLUMNS = [
   STATE, NAME,
-  { name: "Queue", class: "wide", cell: (job) => job.queue },
+  { name: "Queue", class: "wide tight", cell: (job) => job.queue },
   CREATED,
   { name: "Waited", class: "wide num right", cell: waited },
   RAN, WHY,
-  { name: "", class: "acts wide", cell: (job) => (ACTIVE.has(job.state) ? button("Cancel", "cancel", acted(job), { class: "small", "aria-label": `Cancel ${job.task} ${shortId(job.id)}` }) : button("Run again", "retry", job.id, { class: "small", "aria-label": `Run ${job.task} ${shortId(job.id)} again` })) },
+  { name: "", class: "acts wide", cell: (job) => (ACTIVE.has(job.state) ? button("Cancel", "cancel", acted(job), { class: "small", "aria-label": `Cancel ${job.task} ${shortId(job.id)}` }) : job.state === "succeeded" ? null : button("Retry", "retry", job.id, { class: "small", "aria-label": `Retry ${job.task} ${shortId(job.id)}` })) },
 ];
 
 async function pages(asked, wanted) {
@@ -79,6 +79,7 @@ export function jobsView(_arg, query) {
     panels: [panel({
       title: "Jobs",
       of: [found],
+      area: "jobs",
       lines: 14,
       tools: ({ items, next }) => faint(next ? `the newest ${count(items.length)}` : `${count(items.length)} in all`),
       draw: ({ items, next, full }) => {
@@ -110,7 +111,7 @@ export function jobView(id) {
   const logs = resource(`logs:${id}`, () => get(at`/v1/jobs/${id}/logs`, { limit: 500 }), ["job"], { live: () => (active(job.data) ? 3 : 120), polling: () => (active(job.data) ? 3 : 120) });
   const stack = resource(`stack:${id}`, () => lookAtStack(id, job), ["job"], { live: () => (job.data?.state === "running" ? 5 : 600), polling: () => (job.data?.state === "running" ? 5 : 600) });
   return {
-    title: "Job",
+    title: `Job ${shortId(id)}`,
     back: ["#/jobs", "Jobs"],
     layout: "detail",
     panels: [
@@ -137,7 +138,7 @@ async function lookAtStack(id, job) {
 const jobTools = (job) =>
   ACTIVE.has(job.state)
     ? [button("Cancel", "cancel", acted(job), { class: "small" }), job.state === "running" ? button("Terminate", "terminate", acted(job), { class: "danger small" }) : null]
-    : button("Run again", "retry", job.id, { class: "primary small" });
+    : button("Retry", "retry", job.id, { class: "primary small" });
 
 const jobFacts = (job) => [
   h("h3", { class: "name" }, job.task),
@@ -145,7 +146,7 @@ const jobFacts = (job) => [
   job.progress ? progress(job) : null,
   job.waiting_on ? h("p", { class: "lead" }, "Waits: ", badge(job.waiting_on.reason.replaceAll("_", " "), "warn"), " ", job.waiting_on.detail, job.waiting_on.until ? [" (", time(job.waiting_on.until, "until"), ")"] : null) : null,
   facts([
-    ["Id", h("span", { class: "mono" }, job.id)],
+    ["Id", h("span", { class: "mono" }, job.id), true],
     ["Queue", job.queue],
     ["Schedule", job.schedule && link(scheduleHref(job.schedule), job.schedule)],
     ["Fire", job.fire_time && time(job.fire_time)],
@@ -158,7 +159,7 @@ const jobFacts = (job) => [
     ["Waited", job.started_at && waited(job)],
     ["Ran", job.started_at && ran(job)],
     ["Lock", job.lock && h("span", null, h("span", { class: "mono" }, job.lock), job.fence ? faint(` fence ${job.fence}`) : null)],
-    ["Reason", job.reason],
+    ["Reason", job.reason, true],
   ]),
 ];
 

@@ -105,7 +105,7 @@ const launchFacts = (one) => [
     ["Pad", from(one, "pad")],
     ["Place", one.location?.name],
     ["Designator", from(one, "designator")],
-    ["Links", one.urls?.length ? one.urls.map((url) => h("a", { href: url, rel: "noopener noreferrer", class: "said" }, hostOf(url))) : null],
+    ["Links", one.urls?.length ? one.urls.map((url) => h("a", { href: url, rel: "noopener noreferrer", class: "said" }, hostOf(url))) : null, true],
     ["Updated", time(one.updated_at, "ago")],
   ]),
 ];
@@ -138,9 +138,13 @@ const HISTORY = [
 // --- sources ---
 
 const sourceTable = (columns) => ({ items }) => table("Sources", columns, items, (one) => one.name);
-const SOURCE_NAME = { name: "Source", class: "main", cell: (one) => [one.title ?? one.name, one.error ? h("span", { class: "under bad-text", title: one.error }, one.error) : null] };
+function circuit({ last_attempt: asked, error, circuit: { state: now } }) {
+  if (!asked) return state("off", "not asked yet");
+  return error && now === "closed" ? state("degraded", "failing") : state(now);
+}
+const SOURCE_NAME = { name: "Source", class: "main", cell: (one) => [one.title ?? one.name, h("span", { class: "narrow-only" }, circuit(one)), one.error ? h("span", { class: "under bad-text", title: one.error }, one.error) : null] };
 const FRESH = { name: "Last answer", class: "num when", cell: (one) => (one.last_success ? time(one.last_success, "ago") : faint("never")) };
-const CIRCUIT = { name: "State", class: "tight", cell: (one) => (one.last_attempt ? state(one.error && one.circuit.state === "closed" ? "degraded" : one.circuit.state, one.error && one.circuit.state === "closed" ? "failing" : undefined) : state("off", "not asked yet")) };
+const CIRCUIT = { name: "State", class: "tight wide", cell: circuit };
 const SOURCE_COLUMNS = [
   SOURCE_NAME, CIRCUIT, FRESH,
   { name: "Asked again", class: "wide num", cell: (one) => time(one.circuit.retry_at, "until") },

@@ -29,10 +29,10 @@ export const scheduleHref = (name) => `#/schedules/${encodeURIComponent(name)}`;
 /** Text and figures of a job's end of an id that tell it from others: the random part. */
 export const shortId = (id) => String(id).slice(-8);
 
-/** `[term, value]` pairs; those without a value are left out. */
+/** `[term, value, takes a line of its own]`; those without a value are left out. */
 export const facts = (pairs) =>
   h("dl", { class: "facts" }, pairs.filter((pair) => pair && pair[1] !== null && pair[1] !== undefined && pair[1] !== "")
-    .map(([term, value]) => h("div", { "data-key": term }, h("dt", null, term), h("dd", null, value))));
+    .map(([term, value, long]) => h("div", { "data-key": term, class: long ? "long" : null }, h("dt", null, term), h("dd", null, value))));
 
 /** A box of verbatim text; it scrolls inside itself and can be reached by keyboard. */
 export const verbatim = (text, label, props = {}) =>

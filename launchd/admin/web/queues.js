@@ -25,7 +25,7 @@ const acts = (queue) => [
 const NAME = { name: "Queue", class: "main", cell: (one) => [h("span", { class: "row" }, link(`#/jobs?${new URLSearchParams({ queue: one.name })}`, one.name), one.paused ? badge("paused", "warn", one.note) : null), one.note ? h("span", { class: "under" }, one.note) : null] };
 const SLOTS = { name: "Slots", class: "slot-column", cell: slots };
 const WAITING = { name: "Waiting", class: "num right short", cell: (one) => count(one.waiting) };
-const OLDEST = { name: "Oldest", class: "num right short", cell: (one) => (one.waiting ? duration(Math.floor(one.oldest_wait)) : faint("–")) };
+const OLDEST = { name: "Oldest", class: "num right short wide", cell: (one) => (one.waiting ? duration(Math.floor(one.oldest_wait)) : faint("–")) };
 const RATE = { name: "Rate", class: "wide num right", cell: (one) => one.rate ?? faint("no limit") };
 
 export const queuesPanel = () =>

@@ -72,7 +72,6 @@ export function scheduleView(name, query) {
 }
 
 const scheduleFacts = (one) => [
-  h("h3", { class: "name" }, one.name),
   h("p", { class: "lead" }, one.description, ". ", paused(one), one.paused && one.note ? ` ${one.note}` : ""),
   facts([
     ["Task", link(`#/jobs?${new URLSearchParams({ schedule: one.name })}`, one.task)],

@@ -39,7 +39,7 @@ export const systemView = () => ({
       lines: 8,
       draw: (one) => facts([
         ["Version", one.version],
-        ["Instance", h("span", { class: "mono" }, one.instance)],
+        ["Instance", h("span", { class: "mono" }, one.instance), true],
         ["Process", one.pid],
         ["Started", time(one.started_at)],
         ["Uptime", time(one.started_at, "since")],

@@ -25,7 +25,7 @@ export function duration(seconds) {
   const span = Math.max(seconds, 0);
   if (span === 0) return "0 s";
   if (span < 0.9995) return `${span < 0.01 ? Math.round(span * 1e4) / 10 : Math.round(span * 1000)} ms`;
-  if (span < 9.95) return `${span.toFixed(1)} s`;
+  if (span < 9.95 && !Number.isInteger(span)) return `${span.toFixed(1)} s`;
   const whole = Math.round(span);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} m ${two(whole % 60)} s`;
