@@ -35,7 +35,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 bench: $(STAMP) ## figures of this machine, as ratios where two things are compared
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(ARGS)
 
 quality: $(STAMP) ## precision and recall of the matching on recorded payloads (SOURCES=, TRUTH=); skipped without ../shared
 	$(BIN)/python -m tests.quality

@@ -261,6 +261,21 @@ def conflicts(asking: Asking, /, **filters: Any) -> None:  # noqa: ANN401 - clic
     _list(asking, "/v1/conflicts", chosen, **filters)
 
 
+@cli.command()
+@click.option("--open", "show", is_flag=True, help="Open it in a browser.")
+@common
+@click.pass_obj
+def dashboard(asking: Asking, show: bool) -> None:
+    """Print a link that signs a browser in to the dashboard, once, within two minutes."""
+    view = asking.client().ask("POST", "/v1/sign-in")
+    if show:
+        click.launch(view["url"])
+    if asking.json:
+        print_json(view)
+    else:
+        click.echo(view["url"])
+
+
 # --- acting ---
 
 

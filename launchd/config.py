@@ -29,6 +29,8 @@ MAX_SOCKET_PATH = 107
 # A secret that systemd hands over (LoadCredential=) is named so; it lies in $CREDENTIALS_DIRECTORY.
 CREDENTIAL = "credential:"
 
+_PORT = r"(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+_TCP = rf"^(127(\.\d{{1,3}}){{3}}|localhost|\[::1\]):{_PORT}$"
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="a name of a-z, 0-9 and _")]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 RateText = Annotated[str, Meta(pattern=rate.PATTERN, description='a rate such as "2/s", "30/m" or "15/h"')]
@@ -52,10 +54,12 @@ class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdminConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[admin]`: the socket that operators talk to."""
+    """`[admin]`: the socket that operators talk to, and TCP on loopback for the dashboard (None: off)."""
 
     socket: str | None = None
     socket_mode: Annotated[str, Meta(pattern=r"^0[0-7]{3}$", description='an octal mode such as "0660"')] = "0660"
+    tcp: Annotated[str, Meta(pattern=_TCP, description='a loopback address such as "127.0.0.1:8470"')] | None = None
+    token_file: SecretPath | None = None
 
 
 class LocksConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +167,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             return Path(self.admin.socket).expanduser()
         directory = runtime_directory()
         return (directory or self.state_directory) / "admin.sock"
+
+    @property
+    def token_file(self) -> str:
+        """Where the token of the TCP listener is, or is made."""
+        return self.admin.token_file or str(self.state_directory / "admin.token")
 
 
 DEFAULT_QUEUES = {
@@ -299,8 +308,8 @@ def read_secret(named: str) -> str:
 
 def secrets(config: Config) -> list[str]:
     """The secrets that the configuration names, for the log to mask; one that cannot be read is nobody's to leak."""
-    found = []
-    for named in (config.redis.password_file, *(source.token_file for source in config.sources.values())):
+    found, own = [], (config.redis.password_file, config.token_file if config.admin.tcp else None)
+    for named in (*own, *(source.token_file for source in config.sources.values())):
         if named is not None:
             with suppress(ConfigError):
                 found.append(read_secret(named))

@@ -25,8 +25,10 @@ import uvloop
 
 import launchd
 from launchd import config as configuration
-from launchd.admin.handlers import Api
+from launchd.admin.access import Access
+from launchd.admin.listen import load_token, parse_address
 from launchd.admin.metrics import Metered
+from launchd.admin.route import Api
 from launchd.admin.server import serve
 from launchd.clock import Clock, SystemClock
 from launchd.config import Config
@@ -134,6 +136,8 @@ async def running(
     sys.setswitchinterval(_SWITCH_SECONDS)
     clock, options, host = clock or SystemClock(), options or Options(), host or Host()
     directory, hurry = config.state_directory, hurry or asyncio.Event()
+    tcp = None if config.admin.tcp is None else parse_address(config.admin.tcp)
+    access = Access(clock, None if tcp is None else await asyncio.to_thread(load_token, config.token_file))
     given = host.listeners.get("admin")
     path = config.socket if given is None else Path(given.getsockname())
     async with (
@@ -153,8 +157,8 @@ async def running(
             loops = [group.create_task(parts.reaper.run()), group.create_task(parts.locks.run())]
             loops += [group.create_task(pool.run()) for pool in parts.dispatcher.pools.values()]
             try:
-                api = Api(parts.control, launches, sources)
-                async with serve(api, path, int(config.admin.socket_mode, 8), given, metered=metered):
+                api = Api(parts.control, launches, sources, access)
+                async with serve(api, path, int(config.admin.socket_mode, 8), given, tcp=tcp, metered=metered):
                     parts.life.ready = True
                     metered.lag.start()
                     notify("READY=1", status(await parts.vitals.line()))

@@ -48,6 +48,28 @@ class MalformedError(LaunchdError):
     code = "malformed"
 
 
+class UnauthorizedError(LaunchdError):
+    """Who asks has not said who it is."""
+
+    code = "unauthorized"
+
+
+class ForbiddenError(LaunchdError):
+    """Who asks may not do this."""
+
+    code = "forbidden"
+
+
+class TooManyRequestsError(LaunchdError):
+    """This was asked for too often; `retry_after` is in seconds."""
+
+    code = "too_many_requests"
+
+    def __init__(self, detail: str = "", *, retry_after: float) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
 class NotFoundError(LaunchdError):
     """There is no such thing."""
 
@@ -117,6 +139,9 @@ class SourceError(LaunchdError):
 HTTP_STATUS: dict[str, int] = {
     "internal": 500,
     "malformed": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "too_many_requests": 429,
     "not_found": 404,
     "conflict": 409,
     "invalid": 422,

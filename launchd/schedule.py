@@ -117,10 +117,15 @@ def jitter(schedule: Schedule, fire_time: Instant) -> Instant:
     return int.from_bytes(digest) * limit >> 64
 
 
-def plan(schedule: Schedule, cursor: Instant, now: Instant, *, paused: bool = False) -> Plan:
-    """The verdict on every occurrence in (cursor, now]. A clock that went back yields nothing and keeps the cursor."""
+def plan(
+    schedule: Schedule, cursor: Instant, now: Instant, *, paused: bool = False, first: Instant | None = None
+) -> Plan:
+    """The verdict on every occurrence in (cursor, now]. A clock that went back yields nothing and keeps the cursor.
+
+    `first` is the first occurrence after the cursor, where the caller knows it.
+    """
     recurrence = schedule.recurrence
-    first = recurrence.next(cursor)
+    first = recurrence.next(cursor) if first is None else first
     if first is None or first > now:
         return Plan((), cursor, first)
     upcoming = recurrence.next(first)

@@ -8,11 +8,15 @@ from typing import Any, cast
 
 import pytest
 
+from launchd.admin.access import Access
+from launchd.admin.route import Api
 from launchd.admin.server import serve
+from launchd.clock import SystemClock
 from launchd.daemon import Host
 from tests.hosting import PATIENCE_SECONDS, hosted, quiet_config
 
-NOBODY: Any = cast("Any", None)  # /healthz asks neither the control nor the store
+NONE = cast("Any", None)  # /healthz asks neither the control nor the store
+NOBODY = Api(NONE, NONE, NONE, Access(SystemClock()))
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: launchd\r\nConnection: close\r\n\r\n"
 
 

@@ -22,7 +22,7 @@ from tests.scraping import asking, refresh, scraping
 
 CREW, NET = "Falcon 9 | Crew-20", "2027-04-20T10:00:00Z"
 FLOWN = "2026-001 \t2026 Jan  4 1200:30\t2026-001A\tP\tStarlink 9001\tStarlink\tFalcon 9\tCC\tLC40\tSPX\tOS"
-READS = [path for method, path, _ in LAUNCH_ROUTES if method == "GET"]
+READS = [route.path for route in LAUNCH_ROUTES if route.method == "GET"]
 
 
 @pytest.fixture

@@ -15,20 +15,23 @@ from typing import NamedTuple
 from aiohttp import hdrs, web
 
 PAGE = "index.html"
+# What is open to whoever can connect.
+PATHS = ("/", "/web/{name}", "/web/{digest}/{name}")
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 # Nothing from elsewhere, nothing inline, no text ever parsed as markup by a script (Trusted Types), in no frame.
-POLICY = "; ".join((
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self'",
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-    "require-trusted-types-for 'script'",
-    "trusted-types 'none'",
-))  # fmt: skip
+_DIRECTIVES = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+    "require-trusted-types-for": "'script'",
+    "trusted-types": "'none'",
+}
+POLICY = "; ".join(f"{name} {value}" for name, value in _DIRECTIVES.items())
 _GUARDS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -85,9 +88,8 @@ def load() -> Dashboard:
 
 def add_routes(app: web.Application, dashboard: Dashboard) -> None:
     """Serve it at `/` and `/web/`."""
-    app.router.add_get("/", dashboard.page)
-    app.router.add_get("/web/{name}", dashboard.file)
-    app.router.add_get("/web/{digest}/{name}", dashboard.file)
+    for path, handler in zip(PATHS, (dashboard.page, dashboard.file, dashboard.file), strict=True):
+        app.router.add_get(path, handler)
 
 
 def _asset(name: str, body: bytes) -> Asset:

@@ -1,107 +1,312 @@
-"""Launch data to JSON: the shapes of the wire contract. Times are RFC 3339 UTC, durations seconds."""
+"""Launch data to JSON: the shapes of the wire contract, as types. Times are RFC 3339 UTC, durations seconds."""
+
+from typing import Any
 
 import msgspec
 
-from launchd.admin.views import View, instant
-from launchd.clock import SECOND, Instant
-from launchd.launches.circuit import Circuit
-from launchd.launches.launch import Launch, Net
+from launchd.admin.views import Seconds, Time, View, instant
+from launchd.clock import SECOND, Instant, format_instant
+from launchd.launches.circuit import Circuit, CircuitState
+from launchd.launches.launch import Launch, Net, Precision, Status
 from launchd.launches.override import Override
-from launchd.launches.source_store import SourceState, Traffic
+from launchd.launches.reconcile import Seen
+from launchd.launches.source_store import Kept, SourceState, Traffic
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import Detail, OpenConflict, Record
 
 
-def launch(one: Record) -> View:
-    """A reconciled launch."""
-    record = one.launch
-    plain = ("id", "name", "provider", "vehicle", "pad", "mission", "orbit", "status", "designator", "urls", "sources")
-    view: View = {name: getattr(record, name) for name in plain}
-    place = record.location
-    view["location"] = None if place is None else msgspec.structs.asdict(place)
-    view |= _net(record)
-    view |= {"window_start": instant(record.window_start), "window_end": instant(record.window_end)}
-    return view | {"updated_at": instant(one.updated_at)}
+class LocationView(View):
+    """Where a launch leaves from; degrees, north and east positive."""
+
+    name: str | None
+    latitude: float | None
+    longitude: float | None
 
 
-def launch_detail(one: Detail) -> View:
+class LaunchView(View):
+    """A reconciled launch; its NET is the interval from `net` to `net_latest`."""
+
+    id: str
+    name: str
+    provider: str | None
+    vehicle: str | None
+    pad: str | None
+    mission: str | None
+    orbit: str | None
+    status: Status | None
+    designator: str | None
+    urls: tuple[str, ...]
+    sources: tuple[str, ...]
+    location: LocationView | None
+    net: Time | None
+    net_latest: Time | None
+    net_precision: Precision | None
+    window_start: Time | None
+    window_end: Time | None
+    updated_at: Time
+
+
+class LaunchPageView(View):
+    """A page of launches."""
+
+    items: list[LaunchView]
+    next: str | None
+
+
+class OriginView(View):
+    """Where the value of a field comes from."""
+
+    source: str
+    seen_at: Time
+
+
+class SightingView(View):
+    """One source's record of a launch."""
+
+    source: str
+    source_id: str
+    name: str
+    status: Status | None
+    status_word: str | None
+    net: Time | None
+    net_precision: Precision | None
+    first_seen: Time
+    seen_at: Time
+
+
+class HistoryView(View):
+    """One field that got another value."""
+
+    field: str
+    old: str | None
+    new: str | None
+    source: str
+    seen_at: Time
+
+
+class ConflictView(View):
+    """A disagreement, as its launch shows it."""
+
+    kind: str
+    values: dict[str, str]
+    other_id: str | None
+
+
+class OverrideView(View):
+    """A field that was set by hand."""
+
+    field: str
+    value: Any
+    by: str
+    reason: str | None
+    at: Time
+
+
+class SlipsView(View):
+    """How often the NET slipped and by how much in all; `earlier` is how often it was moved forward."""
+
+    count: int
+    total: Seconds
+    earlier: int
+    summary: str
+
+
+class LaunchDetailView(LaunchView):
     """A launch with where each field comes from, its history and its open disagreements."""
-    record = one.record.launch
-    return launch(one.record) | {
-        "provenance": {
-            field: {"source": origin.source, "seen_at": instant(origin.seen_at)}
+
+    provenance: dict[str, OriginView]
+    sightings: list[SightingView]
+    history: list[HistoryView]
+    conflicts: list[ConflictView]
+    overrides: list[OverrideView]
+    slips: SlipsView
+
+
+class NamedLaunchView(View):
+    """A launch by name."""
+
+    id: str
+    name: str | None
+
+
+class OpenConflictView(View):
+    """What each source says, or the two launches that may be one."""
+
+    launch: NamedLaunchView
+    kind: str
+    values: dict[str, str]
+    other: NamedLaunchView | None
+    since: Time
+
+
+class ConflictPageView(View):
+    """A page of disagreements."""
+
+    items: list[OpenConflictView]
+    next: str | None
+
+
+class CircuitView(View):
+    """Whether a source is asked, and when again."""
+
+    state: CircuitState
+    failures: int
+    retry_at: Time | None
+
+
+class TrafficView(View):
+    """What was asked of a source."""
+
+    requests: int
+    bytes: int
+    seconds: Seconds
+
+
+class TrafficsView(View):
+    """Since the beginning, and at the last pull."""
+
+    total: TrafficView
+    last: TrafficView
+
+
+class KeptView(View):
+    """What is kept for a replay; sizes in bytes."""
+
+    pages: int
+    size: int
+    stored: int
+    fetched_at: Time
+
+
+class SourceView(View):
+    """A source and how it fares; `freshness` is the seconds since it last answered."""
+
+    name: str
+    title: str
+    attribution: str
+    last_attempt: Time | None
+    last_success: Time | None
+    freshness: Seconds | None
+    etag: str | None
+    error: str | None
+    records: int
+    rejected: int
+    circuit: CircuitView
+    traffic: TrafficsView
+    kept: KeptView | None
+
+
+class SourcePageView(View):
+    """A page of sources."""
+
+    items: list[SourceView]
+    next: str | None
+
+
+def launch(one: Record) -> LaunchView:
+    """A reconciled launch."""
+    return LaunchView(**_launch(one))
+
+
+def launch_detail(one: Detail) -> LaunchDetailView:
+    """A launch with where each field comes from, its history and its open disagreements."""
+    record, slips = one.record.launch, one.slips
+    conflicts = [ConflictView(kind=each.kind, values=each.values, other_id=each.other_id) for each in one.conflicts]
+    return LaunchDetailView(
+        **_launch(one.record),
+        provenance={
+            field: OriginView(source=origin.source, seen_at=format_instant(origin.seen_at))
             for field, origin in record.provenance.items()
         },
-        "sightings": [
-            {
-                "source": seen.sighting.source,
-                "source_id": seen.sighting.source_id,
-                "name": seen.sighting.name,
-                "status": seen.sighting.status,
-                "status_word": seen.sighting.status_word,
-                "net": instant(seen.sighting.net.earliest) if seen.sighting.net else None,
-                "net_precision": seen.sighting.net.precision if seen.sighting.net else None,
-                "first_seen": instant(seen.first_seen),
-                "seen_at": instant(seen.seen_at),
-            }
-            for seen in one.sightings
-        ],
-        "history": [row._asdict() | {"seen_at": instant(row.seen_at)} for row in one.history],
-        "conflicts": [{"kind": each.kind, "values": each.values, "other_id": each.other_id} for each in one.conflicts],
-        "overrides": [_override(each) for each in one.overrides],
-        "slips": {
-            "count": one.slips.later,
-            "total": one.slips.total / SECOND,
-            "earlier": one.slips.earlier,
-            "summary": one.slips.sentence(),
-        },
-    }
+        sightings=[_sighting(seen) for seen in one.sightings],
+        history=[HistoryView(**row._asdict() | {"seen_at": format_instant(row.seen_at)}) for row in one.history],
+        conflicts=conflicts,
+        overrides=[_override(each) for each in one.overrides],
+        slips=SlipsView(count=slips.later, total=slips.total / SECOND, earlier=slips.earlier, summary=slips.sentence()),
+    )
 
 
-def conflict(one: OpenConflict) -> View:
+def conflict(one: OpenConflict) -> OpenConflictView:
     """A disagreement that is open: what each source says, or the two launches that may be one."""
     told = one.conflict
-    other = None if told.other_id is None else {"id": told.other_id, "name": one.other_name}
-    return {
-        "launch": {"id": told.launch_id, "name": one.name},
-        "kind": told.kind,
-        "values": told.values,
-        "other": other,
-        "since": instant(one.since),
-    }
+    return OpenConflictView(
+        launch=NamedLaunchView(id=told.launch_id, name=one.name),
+        kind=told.kind,
+        values=told.values,
+        other=None if told.other_id is None else NamedLaunchView(id=told.other_id, name=one.other_name),
+        since=format_instant(one.since),
+    )
 
 
-def source(name: str, state: SourceState | None, now: Instant) -> View:
-    """A source and how it fares; `freshness` is the seconds since it last answered."""
+def source(name: str, state: SourceState | None, now: Instant) -> SourceView:
+    """A source and how it fares."""
     known = SOURCES[name]
-    view: View = {"name": name, "title": known.title, "attribution": known.attribution}
     if state is None:
         state = SourceState(name, None, None, None, 0, 0, Circuit(), Traffic(), Traffic(), None, None)
-    seen, kept, circuit = state.last_success, state.kept, state.circuit
-    view |= {"last_attempt": instant(state.last_attempt), "last_success": instant(seen)}
-    view |= {"freshness": None if seen is None else max(now - seen, 0) / SECOND, "etag": state.etag}
-    view |= {"error": state.last_error, "records": state.records, "rejected": state.rejected}
-    view["circuit"] = {
-        "state": circuit.state(now),
-        "failures": circuit.failures,
-        "retry_at": instant(circuit.retry_at),
+    seen, circuit = state.last_success, state.circuit
+    return SourceView(
+        name=name,
+        title=known.title,
+        attribution=known.attribution,
+        last_attempt=instant(state.last_attempt),
+        last_success=instant(seen),
+        freshness=None if seen is None else max(now - seen, 0) / SECOND,
+        etag=state.etag,
+        error=state.last_error,
+        records=state.records,
+        rejected=state.rejected,
+        circuit=CircuitView(state=circuit.state(now), failures=circuit.failures, retry_at=instant(circuit.retry_at)),
+        traffic=TrafficsView(total=_traffic(state.total), last=_traffic(state.last)),
+        kept=None if state.kept is None else _kept(state.kept),
+    )
+
+
+def _launch(one: Record) -> dict[str, Any]:
+    record, place = one.launch, one.launch.location
+    plain = ("id", "name", "provider", "vehicle", "pad", "mission", "orbit", "status", "designator", "urls", "sources")
+    return {name: getattr(record, name) for name in plain} | {
+        "location": None if place is None else LocationView(**msgspec.structs.asdict(place)),
+        **_net(record),
+        "window_start": instant(record.window_start),
+        "window_end": instant(record.window_end),
+        "updated_at": format_instant(one.updated_at),
     }
-    view["traffic"] = {"total": state.total._asdict(), "last": state.last._asdict()}
-    view["kept"] = None if kept is None else kept._asdict() | {"fetched_at": instant(kept.fetched_at)}
-    return view
 
 
-def _net(record: Launch) -> View:
+def _net(record: Launch) -> dict[str, Any]:
     net = record.net
     if net is None:
         return {"net": None, "net_latest": None, "net_precision": None}
     return {"net": instant(net.earliest), "net_latest": instant(net.latest), "net_precision": net.precision}
 
 
-def _override(one: Override) -> View:
+def _sighting(seen: Seen) -> SightingView:
+    sighting = seen.sighting
+    return SightingView(
+        source=sighting.source,
+        source_id=sighting.source_id,
+        name=sighting.name,
+        status=sighting.status,
+        status_word=sighting.status_word,
+        net=instant(sighting.net.earliest) if sighting.net else None,
+        net_precision=sighting.net.precision if sighting.net else None,
+        first_seen=format_instant(seen.first_seen),
+        seen_at=format_instant(seen.seen_at),
+    )
+
+
+def _override(one: Override) -> OverrideView:
     value = one.value
     if isinstance(value, Net):
         value = {"net": instant(value.earliest), "net_precision": value.precision}
     elif isinstance(value, int):
         value = instant(value)
-    return {"field": one.field, "value": value, "by": one.actor, "reason": one.reason, "at": instant(one.at)}
+    return OverrideView(field=one.field, value=value, by=one.actor, reason=one.reason, at=format_instant(one.at))
+
+
+def _traffic(one: Traffic) -> TrafficView:
+    return TrafficView(requests=one.requests, bytes=one.bytes, seconds=one.seconds)
+
+
+def _kept(one: Kept) -> KeptView:
+    return KeptView(pages=one.pages, size=one.size, stored=one.stored, fetched_at=format_instant(one.fetched_at))

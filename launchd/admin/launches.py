@@ -4,65 +4,110 @@ Every GET here has an ETag of its content, so a client that asks again with If-N
 """
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import msgspec
-from aiohttp import web
+from msgspec import Meta
 
 from launchd.admin import launch_views as views
-from launchd.admin.handlers import (
-    _BY,
+from launchd.admin.jobs import made
+from launchd.admin.route import (
+    DEFAULT_LIMIT,
     MAX_LIMIT,
     Answer,
     Api,
+    Ask,
+    Body,
+    Cursor,
     Document,
-    EmptyBody,
-    Handler,
-    body,
-    limit,
-    query,
-    when,
+    Limit,
+    Moment,
+    PageQuery,
+    Query,
+    Reason,
+    Route,
+    moment,
 )
+from launchd.admin.views import JobView, page_of
 from launchd.clock import DAY
-from launchd.errors import InvalidError
+from launchd.errors import ConflictError, InvalidError, NotFoundError
 from launchd.launches import feeds, override
+from launchd.launches.launch import Status
 from launchd.launches.override import Override
-from launchd.launches.query import LaunchQuery
+from launchd.launches.query import MAX_TEXT, LaunchQuery
 from launchd.launches.sources import SOURCES
 
-_TEXTS = ("when", "provider", "status", "source", "q", "cursor")
-_FILTERS = (*_TEXTS, "since", "until", "limit")
 # A calendar that says nothing of time shows what is to come and what has just been.
 _CALENDAR_PAST = 30 * DAY
-_MAX_REASON = 500
+_FEED_MOMENTS = 50
+Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 
 
-class OverrideBody(msgspec.Struct, forbid_unknown_fields=True):
+class OverrideBody(Body):
     """`POST /v1/launches/{id}/override`: the fields as `GET /v1/launches/{id}` names them, null for not known."""
 
     fields: dict[str, Any]
-    reason: str | None = None
+    reason: Reason | None = None
 
 
-def _wanted(request: web.Request, *, without: tuple[str, ...] = (), most: int | None = None) -> LaunchQuery:
-    """The filters of a request; a file has no pages, so it has no `cursor`, and its limit is `most` unless given."""
-    given = query(request, *(name for name in _FILTERS if name not in without))
-    texts = {name: given.get(name) for name in _TEXTS}
-    if texts["source"] is not None and texts["source"] not in SOURCES:
-        raise InvalidError(f"source: no such source {texts['source']}; known: {', '.join(SOURCES)}")
-    count = most if "cursor" in without and "limit" not in given else limit(given)
-    return LaunchQuery(**texts, since=when(given, "since"), until=when(given, "until"), limit=count)
+class FilterQuery(Query, kw_only=True):
+    """Which launches are meant. A file has no pages."""
+
+    when: Literal["upcoming", "past"] | None = None
+    provider: Text | None = None
+    status: Status | None = None
+    source: str | None = None
+    q: Text | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    limit: Limit | None = None
 
 
-async def launches(api: Api, request: web.Request) -> Answer:
+class LaunchesQuery(FilterQuery, kw_only=True):
+    """`GET /v1/launches`."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
+
+
+class ConflictsQuery(PageQuery, kw_only=True):
+    """`GET /v1/conflicts`."""
+
+    kind: str | None = None
+    source: str | None = None
+
+
+class TakeBackQuery(Query):
+    """`DELETE /v1/launches/{id}/override`: one field, or all."""
+
+    field: str | None = None
+    reason: Reason | None = None
+
+
+def _wanted(given: FilterQuery, most: int | None) -> LaunchQuery:
+    """What the filters select; `most` where they set no limit."""
+    _check_source(given.source)
+    return LaunchQuery(
+        given.when,
+        given.provider,
+        given.status,
+        given.source,
+        given.q,
+        moment(given.since),
+        moment(given.until),
+        given.limit or most,
+        given.cursor if isinstance(given, LaunchesQuery) else None,
+    )
+
+
+async def launches(api: Api, ask: Ask[LaunchesQuery, Body]) -> Answer:
     """Reconciled launches."""
-    page = await api.launches.list(_wanted(request), api.control.now())
-    return Answer({"items": [views.launch(one) for one in page.items], "next": page.next})
+    page = await api.launches.list(_wanted(ask.query, None), api.control.now())
+    return Answer(views.LaunchPageView(items=[views.launch(one) for one in page.items], next=page.next))
 
 
-async def calendar(api: Api, request: web.Request) -> Answer:
+async def calendar(api: Api, ask: Ask[FilterQuery, Body]) -> Answer:
     """Launches as a calendar to subscribe to."""
-    wanted, now = _wanted(request, without=("cursor",), most=MAX_LIMIT), api.control.now()
+    wanted, now = _wanted(ask.query, MAX_LIMIT), api.control.now()
     if wanted.when is None and wanted.since is None and wanted.until is None:
         today = now // DAY * DAY  # by whole days, so that the calendar stays the same for as long
         wanted = wanted._replace(since=today - _CALENDAR_PAST)
@@ -72,87 +117,95 @@ async def calendar(api: Api, request: web.Request) -> Answer:
     return Answer(Document(text, "text/calendar"))
 
 
-async def atom(api: Api, request: web.Request) -> Answer:
+async def atom(api: Api, ask: Ask[FilterQuery, Body]) -> Answer:
     """What changed, as a feed."""
-    wanted = _wanted(request, without=("cursor",), most=50)
-    changes = await api.launches.changed(wanted, api.control.now())
+    changes = await api.launches.changed(_wanted(ask.query, _FEED_MOMENTS), api.control.now())
     feed = await asyncio.to_thread(feeds.atom, changes, await api.launches.feed_id())
     return Answer(Document(feed, "application/atom+xml"))
 
 
-async def table(api: Api, request: web.Request) -> Answer:
+async def table(api: Api, ask: Ask[FilterQuery, Body]) -> Answer:
     """All launches that the filters select, as a table."""
-    page = await api.launches.list(_wanted(request, without=("cursor",)), api.control.now())
+    page = await api.launches.list(_wanted(ask.query, None), api.control.now())
     text = await asyncio.to_thread(feeds.table, page.items)
     return Answer(Document(text, "text/csv"), headers={"Content-Disposition": 'attachment; filename="launches.csv"'})
 
 
-async def launch(api: Api, request: web.Request) -> Answer:
+async def launch(api: Api, ask: Ask[Query, Body]) -> Answer:
     """One launch with all that is known of it."""
-    query(request)
-    return Answer(views.launch_detail(await api.launches.get(request.match_info["id"])))
+    return Answer(views.launch_detail(await api.launches.get(ask.path["id"])))
 
 
-async def set_override(api: Api, request: web.Request) -> Answer:
+async def set_override(api: Api, ask: Ask[Query, OverrideBody]) -> Answer:
     """Set fields of a launch by hand; scrapes leave them alone."""
-    query(request)
-    wanted = await body(request, OverrideBody)
-    reason = _reason(wanted.reason)
-    now = api.control.now()
-    given = [Override(name, value, _BY, reason, now) for name, value in override.values(wanted.fields).items()]
-    detail = await api.launches.override(request.match_info["id"], given, now)
+    now, reason = api.control.now(), ask.body.reason
+    wanted = override.values(ask.body.fields)
+    given = [Override(name, value, ask.by, reason, now) for name, value in wanted.items()]
+    detail = await api.launches.override(ask.path["id"], given, now)
     said = "; ".join(f"{one.field} = {one.encoded().decode()}" for one in given)
-    await api.control.audit(_BY, "override", detail.record.launch.id, f"{said}: {reason or ''}")
+    await api.control.audit(ask.by, "override", detail.record.launch.id, f"{said}: {reason or ''}")
     return Answer(views.launch_detail(detail))
 
 
-async def take_back_override(api: Api, request: web.Request) -> Answer:
+async def take_back_override(api: Api, ask: Ask[TakeBackQuery, Body]) -> Answer:
     """Let the sources speak again, for one field or for all."""
-    given = query(request, "field", "reason")
-    await body(request, EmptyBody)
-    field, reason = given.get("field"), _reason(given.get("reason"))
+    field, reason = ask.query.field, ask.query.reason
     if field is not None and field not in override.FIELDS:
         raise InvalidError(f"field: no such field; known: {', '.join(override.FIELDS)}")
     wanted = [field] if field is not None else []
-    detail, gone = await api.launches.take_back(request.match_info["id"], wanted, api.control.now())
+    detail, gone = await api.launches.take_back(ask.path["id"], wanted, api.control.now())
     said = f"{', '.join(gone)}: {reason or ''}"
-    await api.control.audit(_BY, "take_back_override", detail.record.launch.id, said)
+    await api.control.audit(ask.by, "take_back_override", detail.record.launch.id, said)
     return Answer(views.launch_detail(detail))
 
 
-async def conflicts(api: Api, request: web.Request) -> Answer:
+async def conflicts(api: Api, ask: Ask[ConflictsQuery, Body]) -> Answer:
     """The disagreements that are open, the newest first."""
-    given = query(request, "kind", "source", "limit", "cursor")
-    source = given.get("source")
-    if source is not None and source not in SOURCES:
-        raise InvalidError(f"source: no such source {source}; known: {', '.join(SOURCES)}")
+    given = ask.query
+    _check_source(given.source)
     found, cursor = await api.launches.conflicts(
-        kind=given.get("kind"), source=source, limit=limit(given), after=given.get("cursor")
+        kind=given.kind, source=given.source, limit=given.limit, after=given.cursor
     )
-    return Answer({"items": [views.conflict(one) for one in found], "next": cursor})
+    return Answer(views.ConflictPageView(items=[views.conflict(one) for one in found], next=cursor))
 
 
-async def sources(api: Api, request: web.Request) -> Answer:
+async def sources(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
     """The sources and how they fare."""
-    query(request)
     states, now = await api.sources.states(), api.control.now()
-    return Answer({"items": [views.source(name, states.get(name), now) for name in SOURCES], "next": None})
+    names, cursor = page_of([(name, name) for name in SOURCES], ask.query.limit, ask.query.cursor)
+    return Answer(
+        views.SourcePageView(items=[views.source(name, states.get(name), now) for name in names], next=cursor)
+    )
 
 
-def _reason(text: str | None) -> str | None:
-    if text is not None and len(text) > _MAX_REASON:
-        raise InvalidError(f"reason: expected at most {_MAX_REASON} characters")
-    return text
+async def replay(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Read the last payloads of a source again, without asking it."""
+    name = ask.path["source"]
+    if name not in SOURCES:
+        raise NotFoundError(f"no source {name}; known: {', '.join(SOURCES)}")
+    state = (await api.sources.states()).get(name)
+    if state is None or state.kept is None:
+        raise ConflictError(f"nothing is kept of {name} yet: refresh it first")
+    job, _ = await api.control.trigger("replay_source", {"source": name}, by=ask.by)
+    return made(api, job)
 
 
-LAUNCH_ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "/v1/launches", launches),
-    ("GET", "/v1/launches.ics", calendar),
-    ("GET", "/v1/launches.atom", atom),
-    ("GET", "/v1/launches.csv", table),
-    ("GET", "/v1/launches/{id}", launch),
-    ("POST", "/v1/launches/{id}/override", set_override),
-    ("DELETE", "/v1/launches/{id}/override", take_back_override),
-    ("GET", "/v1/conflicts", conflicts),
-    ("GET", "/v1/sources", sources),
+def _check_source(name: str | None) -> None:
+    if name is not None and name not in SOURCES:
+        raise InvalidError(f"source: no such source {name}; known: {', '.join(SOURCES)}")
+
+
+_OVERRIDE = "/v1/launches/{id}/override"
+_DETAIL = views.LaunchDetailView
+LAUNCH_ROUTES = (
+    Route("GET", "/v1/launches", launches, views.LaunchPageView, query=LaunchesQuery, revalidates=True),
+    Route("GET", "/v1/launches.ics", calendar, "text/calendar", query=FilterQuery, revalidates=True),
+    Route("GET", "/v1/launches.atom", atom, "application/atom+xml", query=FilterQuery, revalidates=True),
+    Route("GET", "/v1/launches.csv", table, "text/csv", query=FilterQuery, revalidates=True),
+    Route("GET", "/v1/launches/{id}", launch, _DETAIL, revalidates=True),
+    Route("POST", _OVERRIDE, set_override, _DETAIL, body=OverrideBody),
+    Route("DELETE", _OVERRIDE, take_back_override, _DETAIL, query=TakeBackQuery),
+    Route("GET", "/v1/conflicts", conflicts, views.ConflictPageView, query=ConflictsQuery, revalidates=True),
+    Route("GET", "/v1/sources", sources, views.SourcePageView, query=PageQuery, revalidates=True),
+    Route("POST", "/v1/sources/{source}/replay", replay, JobView, status=202, errors=(409,)),
 )

@@ -1,52 +1,93 @@
-"""The admin socket: HTTP over a Unix socket, JSON in and out, errors as problem+json."""
+"""The admin server: HTTP over a Unix socket and loopback TCP, JSON in and out, errors as problem+json.
+
+A request passes `_problems` (errors to answers), `_admit` (who calls, and may it), and the reading of its route.
+"""
 
 import asyncio
 import functools
 import hashlib
-import os
 import socket
-import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
-import msgspec
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
-from launchd.admin import dashboard, metrics
-from launchd.admin.handlers import ROUTES, Answer, Api, Document, encode
-from launchd.admin.launches import LAUNCH_ROUTES
+from launchd.admin import dashboard, metrics, views
+from launchd.admin.access import (
+    COOKIE,
+    NOBODY,
+    SESSION_SECONDS,
+    Access,
+    Caller,
+    forged,
+    misdirected,
+    peer_of,
+    user_name,
+)
+from launchd.admin.listen import BACKLOG, Address, host_names, listen_tcp, listen_unix
 from launchd.admin.metrics import Metered
-from launchd.config import MAX_SOCKET_PATH
-from launchd.errors import HTTP_STATUS, AlreadyRunningError, ConfigError, LaunchdError
+from launchd.admin.route import Api, Route, ask, encode, over_unix_socket, respond
+from launchd.admin.routes import ROUTES
+from launchd.errors import (
+    HTTP_STATUS,
+    ForbiddenError,
+    LaunchdError,
+    TooManyRequestsError,
+    UnauthorizedError,
+)
 
 MAX_BODY_BYTES = 1024 * 1024
 # The codes of what the HTTP layer itself refuses; Python renames its phrases between releases.
-_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+_HTTP_CODES = {
+    400: "malformed",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "timeout",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
 _log = structlog.get_logger("launchd.admin")
 # Who has just connected when listening ends gets this long to say what is wanted; closed at once, it would get a reset.
 _LAST_WORD_SECONDS = 0.05
+# Who sent the request that this task serves; set by `_admit` before any handler runs.
+_CALLER: ContextVar[Caller] = ContextVar("caller")
+Responder = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
 async def serve(
-    api: Api, path: Path, mode: int, given: socket.socket | None = None, *, metered: Metered | None = None
+    api: Api,
+    path: Path,
+    mode: int,
+    given: socket.socket | None = None,
+    *,
+    tcp: Address | None = None,
+    metered: Metered | None = None,
 ) -> AsyncIterator[None]:
-    """Listen on a Unix socket until the body is left; raises ConfigError or AlreadyRunningError when that cannot be.
+    """Listen until the body is left; raises ConfigError or AlreadyRunningError when that cannot be.
 
-    A socket that was `given` is listened on as it is, and left in its place for the next process: who connects
+    A Unix socket that was `given` is listened on as it is, and left in its place for the next process: who connects
     meanwhile waits for that one.
     """
-    listener = _listen(path, mode) if given is None else given
-    app = application(api, metered)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handle_signals=False)
+    listener = listen_unix(path, mode) if given is None else given
+    listeners = [listener]
+    runner = web.AppRunner(_application(api, metered), access_log=None, shutdown_timeout=2.0, handle_signals=False)
     try:
+        if tcp is not None:
+            listeners.append(listen_tcp(tcp))
+            api.access.address, api.access.hosts = host_names(listeners[-1])
+        api.access.group = (await asyncio.to_thread(path.stat)).st_gid
         await runner.setup()
-        site = web.SockSite(runner, listener)
-        await site.start()
+        sites = [web.SockSite(runner, one, backlog=BACKLOG) for one in listeners]
+        for site in sites:
+            await site.start()
         yield
-        await site.stop()
+        for site in sites:
+            await site.stop()
         await asyncio.sleep(_LAST_WORD_SECONDS)
     finally:
         await runner.cleanup()
@@ -54,82 +95,37 @@ async def serve(
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
-def application(api: Api, metered: Metered | None = None) -> web.Application:
-    """Everything that is served, whatever it listens on."""
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems])
-    for method, route, handler in ROUTES:
-        app.router.add_route(method, route, _answering(api, handler))
-    for method, route, handler in LAUNCH_ROUTES:
-        app.router.add_route(method, route, _revalidating(_answering(api, handler)))
-        if method == "GET":
-            app.router.add_route("HEAD", route, _revalidating(_answering(api, handler)))
+def _application(api: Api, metered: Metered | None) -> web.Application:
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems, _admit(api.access)])
+    for route in ROUTES:
+        responder = _answering(api, route)
+        if route.revalidates:
+            responder = _revalidating(responder)
+            app.router.add_route("HEAD", route.path, responder)
+        app.router.add_route(route.method, route.path, responder)
     if metered is not None:
         app.router.add_get("/metrics", functools.partial(metrics.answer, metered))
     dashboard.add_routes(app, dashboard.load())
+    app.router.add_get("/sign-in", functools.partial(_open_session, api.access))
     return app
 
 
-def _listen(path: Path, mode: int) -> socket.socket:
-    """Bind the socket, in the place of one that nobody listens on any more."""
-    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
-        raise ConfigError(f"admin.socket: {path} is longer than the {MAX_SOCKET_PATH} bytes a Unix socket may have")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        if path.exists():
-            _remove_stale(path)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        umask = os.umask(0o777 & ~mode)  # the mode holds from the first moment
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(umask)
-        listener.setblocking(False)  # noqa: FBT003 - the library's signature
-    except OSError as error:
-        raise ConfigError(f"admin.socket: cannot listen on {path}: {error.strerror or error}") from error
-    return listener
+def _answering(api: Api, route: Route) -> Responder:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        caller = _CALLER.get()
+        if route.needs is not None and not caller.may(route.needs):
+            raise ForbiddenError(f"{caller.name} is an {caller.role}, this takes an {route.needs}")
+        return respond(await route.handler(api, await ask(route, request, caller)))
+
+    return answer
 
 
-def _remove_stale(path: Path) -> None:
-    if not stat.S_ISSOCK(path.lstat().st_mode):
-        raise ConfigError(f"admin.socket: {path} exists and is not a socket")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-    raise AlreadyRunningError(f"another program listens on {path}: stop it, or set admin.socket")
-
-
-def _answering(
-    api: Api, handler: Callable[[Api, web.Request], Awaitable[Answer]]
-) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def respond(request: web.Request) -> web.Response:
-        answer = await handler(api, request)
-        document = answer.view
-        if not isinstance(document, Document):
-            document = Document(encode(document), "application/json")
-        charset = "utf-8" if document.content_type.startswith("text/") else None
-        return web.Response(
-            status=answer.status,
-            body=document.body,
-            content_type=document.content_type,
-            charset=charset,
-            headers=answer.headers,
-        )
-
-    return respond
-
-
-Responder = Callable[[web.Request], Awaitable[web.Response]]
-
-
-def _revalidating(respond: Responder) -> Responder:
+def _revalidating(responder: Responder) -> Responder:
     """Give what is read an ETag of its content, and 304 to who has it already (RFC 9110 §13.1.2)."""
 
-    async def revalidate(request: web.Request) -> web.Response:
-        response = await respond(request)
-        if request.method not in {"GET", "HEAD"} or response.status != 200:  # noqa: PLR2004 - OK
+    async def revalidate(request: web.Request) -> web.StreamResponse:
+        response = await responder(request)
+        if not isinstance(response, web.Response) or response.status != 200:  # noqa: PLR2004 - OK
             return response
         if not isinstance(response.body, bytes):
             return response
@@ -143,10 +139,81 @@ def _revalidating(respond: Responder) -> Responder:
     return revalidate
 
 
+# --- who calls ---
+
+_OPEN = frozenset({"/sign-in", *dashboard.PATHS} | {route.path for route in ROUTES if route.needs is None})
+
+
+def _admit(access: Access) -> Middleware:
+    @web.middleware
+    async def admit(request: web.Request, handler: Responder) -> web.StreamResponse:
+        _CALLER.set(await (_peer(access, request) if over_unix_socket(request) else _remote(access, request)))
+        response = await handler(request)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        return response
+
+    return admit
+
+
+async def _peer(access: Access, request: web.Request) -> Caller:
+    """Who is at the other end of the Unix socket; raises ForbiddenError for a stranger."""
+    transport = request.transport
+    peer = peer_of(transport.get_extra_info("socket")) if transport is not None else None
+    if peer is None:
+        raise UnauthorizedError("the connection is gone")
+    role = access.peer(peer)
+    name = await asyncio.to_thread(user_name, peer.uid)
+    if role is None:
+        raise ForbiddenError(f"{name} is not in the group of the admin socket")
+    return Caller(name, role)
+
+
+async def _remote(access: Access, request: web.Request) -> Caller:
+    """Who calls over TCP; NOBODY where that is open to all. Raises ForbiddenError and UnauthorizedError."""
+    headers = request.headers
+    if misdirected(headers, access.hosts):
+        raise ForbiddenError("this Host is not served here")
+    authorization, cookie = headers.get("Authorization"), request.cookies.get(COOKIE)
+    if forged(request.method, headers, by_cookie=authorization is None and cookie is not None):
+        raise ForbiddenError("another site's page may have sent this")
+    resource = request.match_info.route.resource
+    caller = None
+    if authorization is not None:
+        caller = access.bearer(authorization)
+    elif cookie is not None:
+        caller = access.session(cookie)
+    if caller is not None:
+        return caller
+    if resource is not None and resource.canonical in _OPEN:
+        return NOBODY
+    raise _refusal(access, "sign in with `launchd dashboard`, or send the token as Authorization: Bearer")
+
+
+def _refusal(access: Access, detail: str) -> LaunchdError:
+    wait = access.wait_seconds()
+    if wait > 0:
+        return TooManyRequestsError("too many wrong tokens", retry_after=wait)
+    return UnauthorizedError(detail)
+
+
+async def _open_session(access: Access, request: web.Request) -> web.Response:
+    """Sign a browser in by its one-time link, and show the dashboard."""
+    if over_unix_socket(request):
+        raise ForbiddenError("whoever connects over the Unix socket is signed in already")
+    cookie = access.redeem(request.query.get("ticket", ""))
+    if cookie is None:
+        raise _refusal(access, "the link is not good any more: run `launchd dashboard` again")
+    headers = {"Location": "/", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    response = web.Response(status=303, headers=headers)
+    response.set_cookie(COOKIE, cookie, max_age=int(SESSION_SECONDS), httponly=True, samesite="Strict", path="/")
+    return response
+
+
+# --- what goes wrong ---
+
+
 @web.middleware
-async def _problems(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def _problems(request: web.Request, handler: Responder) -> web.StreamResponse:
     """Every error as problem+json; never a traceback."""
     try:
         return await handler(request)
@@ -156,13 +223,19 @@ async def _problems(
         code = _HTTP_CODES.get(error.status, "refused")
         return _problem(error.status, code, error.reason, detail, headers=headers)
     except LaunchdError as error:
-        errors = [{"path": problem.path, "message": problem.message} for problem in error.errors]
-        return _problem(HTTP_STATUS.get(error.code, 500), error.code, error.title, error.detail, errors=errors)
-    except msgspec.ValidationError as error:
-        return _problem(422, "invalid", "The request is understood but its content is not valid.", str(error))
+        errors = [views.ProblemPath(path=problem.path, message=problem.message) for problem in error.errors]
+        status = HTTP_STATUS.get(error.code, 500)
+        return _problem(status, error.code, error.title, error.detail, errors=errors, headers=_hints(error))
     except Exception:  # noqa: BLE001 - whatever broke, the client gets an answer and the log the traceback
         _log.exception("request_failed", method=request.method, path=request.path)
         return _problem(500, "internal", "Something went wrong inside launchd.", "its log says what")
+
+
+def _hints(error: LaunchdError) -> dict[str, str]:
+    """The headers that belong to a refusal."""
+    if isinstance(error, TooManyRequestsError):
+        return {"Retry-After": str(int(error.retry_after) + 1)}
+    return {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else {}
 
 
 def _problem(
@@ -171,9 +244,10 @@ def _problem(
     title: str,
     detail: str,
     *,
-    errors: list[dict[str, str]] | None = None,
+    errors: list[views.ProblemPath] | None = None,
     headers: dict[str, str] | None = None,
 ) -> web.Response:
-    problem = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
-    view = problem | ({"errors": errors} if errors else {})
+    view = views.ProblemView(
+        type="about:blank", title=title, status=status, code=code, detail=detail, errors=errors or []
+    )
     return web.Response(status=status, body=encode(view), content_type="application/problem+json", headers=headers)

@@ -1,12 +1,17 @@
-"""Nouns to JSON: the shapes of the wire contract. Times are RFC 3339 UTC, durations seconds."""
+"""Nouns to JSON: the shapes of the wire contract, as types. Times are RFC 3339 UTC, durations seconds.
 
-from typing import Any
+The same structs encode the answers and make the OpenAPI document, so the two cannot disagree.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from launchd import zones
-from launchd.clock import SECOND, Instant, format_instant, to_datetime
-from launchd.cron import Cron
+from launchd.clock import Instant, format_instant, to_datetime
+from launchd.cron import Cron, DstFold, DstGap
 from launchd.engine.snapshots import (
     LedgerRow,
     LockSnapshot,
@@ -16,13 +21,280 @@ from launchd.engine.snapshots import (
     Status,
     WaitingOn,
 )
-from launchd.job import Job
-from launchd.ops.health import HealthReport
+from launchd.job import Job, JobError, JobState, Progress
+from launchd.ops.health import HealthReport, Level
 from launchd.recurrence import STARTUP, Every, Recurrence
-from launchd.store.series import Series
-from launchd.task import Task
+from launchd.schedule import Catchup, FireOutcome, Overlap
+from launchd.task import Isolation, Task
 
-View = dict[str, Any]
+T = TypeVar("T")
+Time = Annotated[str, Meta(description="RFC 3339, UTC", extra_json_schema={"format": "date-time"})]
+Seconds = Annotated[float, Meta(description="seconds")]
+# Kept as JSON text and passed on as it is (msgspec.Raw); always an object.
+CancelWord = Annotated[str, Meta(extra_json_schema={"enum": ["cancel", "terminate"]})]
+JsonObject = Annotated[Any, Meta(extra_json_schema={"type": "object"})]
+
+
+class View(msgspec.Struct, kw_only=True):
+    """A shape of the wire contract."""
+
+
+class WordView(View):
+    """A word on the daemon's state."""
+
+    status: str
+
+
+class WaitingView(View):
+    """Why a queued job does not run."""
+
+    reason: str
+    detail: str
+    until: Time | None
+
+
+class JobView(View):
+    """One doing of a task."""
+
+    id: str
+    task: str
+    queue: str
+    state: JobState
+    args: JsonObject
+    priority: int
+    attempt: int
+    max_retries: int
+    schedule: str | None
+    fire_time: Time | None
+    created_at: Time
+    run_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    result: Any
+    error: JobError | None
+    reason: str | None
+    progress: Progress | None
+    waiting_on: WaitingView | None
+    lock: str | None
+    fence: int | None
+    cancel_requested: CancelWord | None
+    enforceable: bool
+
+
+class JobPageView(View):
+    """A page of jobs."""
+
+    items: list[JobView]
+    next: str | None
+
+
+class IdsView(View):
+    """The jobs that were made."""
+
+    ids: list[str]
+
+
+class StackView(View):
+    """Where a job stands."""
+
+    job_id: str
+    stack: str
+
+
+class QueueView(View):
+    """Where jobs wait; `oldest_wait` is 0 when none does."""
+
+    name: str
+    concurrency: int
+    rate: str | None
+    paused: bool
+    note: str | None
+    waiting: int
+    running: int
+    oldest_wait: Seconds
+
+
+class QueuePageView(View):
+    """A page of queues."""
+
+    items: list[QueueView]
+    next: str | None
+
+
+class ComingView(View):
+    """The next fire of a schedule."""
+
+    schedule: str
+    at: Time
+
+
+class StatusView(View):
+    """The daemon in one look."""
+
+    version: str
+    instance: str
+    pid: int
+    started_at: Time
+    uptime: Seconds
+    ready: bool
+    stopping: bool
+    lock_backend: str
+    queues: list[QueueView]
+    next_fires: list[ComingView]
+    memory_bytes: int
+
+
+class CheckView(View):
+    """What a check found, and since when it has been at this level."""
+
+    status: Level
+    detail: str
+    since: Time
+
+
+class HealthView(View):
+    """The verdict and every check."""
+
+    status: Level
+    checks: dict[str, CheckView]
+
+
+class TaskView(View):
+    """A task and what it takes: `args` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str
+    queue: str
+    lock: str | None
+    max_retries: int
+    timeout: Seconds
+    priority: int
+    unique: bool
+    isolation: Isolation
+    args: dict[str, Any]
+
+
+class TaskPageView(View):
+    """A page of tasks."""
+
+    items: list[TaskView]
+    next: str | None
+
+
+class FireView(View):
+    """A row of the ledger: what became of an occurrence, or of `count` of them up to `until`."""
+
+    schedule: str
+    fire_time: Time
+    outcome: FireOutcome
+    reason: str | None
+    job_id: str | None
+    count: int
+    until: Time | None
+
+
+class FirePageView(View):
+    """A page of the ledger."""
+
+    items: list[FireView]
+    next: str | None
+
+
+class ScheduleView(View):
+    """When jobs of a task are made."""
+
+    name: str
+    task: str
+    args: JsonObject
+    description: str
+    cron: str | None
+    every: str | None
+    timezone: str
+    dst_gap: DstGap | None
+    dst_fold: DstFold | None
+    catchup: Catchup
+    overlap: Overlap
+    jitter_seconds: Seconds
+    misfire_grace_seconds: Seconds | None
+    paused: bool
+    note: str | None
+    next: list[Time]
+    last: FireView | None
+
+
+class SchedulePageView(View):
+    """A page of schedules."""
+
+    items: list[ScheduleView]
+    next: str | None
+
+
+class PreviewedFireView(View):
+    """An occurrence, in UTC and by the local clock."""
+
+    utc: Time
+    local: Time
+
+
+class PreviewView(View):
+    """What an expression means, what may surprise, and when it is due."""
+
+    description: str
+    warnings: list[str]
+    fires: list[PreviewedFireView]
+
+
+class LockView(View):
+    """A lock that is held; its token stays secret."""
+
+    name: str
+    owner: str
+    job_id: str | None
+    since: Time
+    expires_at: Time
+    fence: int
+    waiters: int
+
+
+class LockPageView(View):
+    """A page of locks."""
+
+    items: list[LockView]
+    next: str | None
+
+
+class ReleasedView(View):
+    """A lock that was taken from its holder."""
+
+    name: str
+    job_id: str | None
+    fence: int
+    released: bool
+
+
+class SignInView(View):
+    """The link that signs a browser in, once."""
+
+    url: str
+    expires_at: Time
+
+
+class ProblemPath(View):
+    """One thing wrong with a request."""
+
+    path: str
+    message: str
+
+
+class ProblemView(View, omit_defaults=True):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[ProblemPath] = []
 
 
 def instant(value: Instant | None) -> str | None:
@@ -30,86 +302,116 @@ def instant(value: Instant | None) -> str | None:
     return None if value is None else format_instant(value)
 
 
-def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool) -> View:
+def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool) -> JobView:
     """A job as `GET /v1/jobs/{id}` shows it."""
-    progress = _json(one.progress)
-    view: View = {
-        name: getattr(one, name)
-        for name in ("id", "task", "queue", "state", "priority", "attempt", "max_retries", "schedule", "lock", "fence")
-    }
-    times = ("fire_time", "created_at", "run_at", "started_at", "finished_at")
-    view |= {name: instant(getattr(one, name)) for name in times}
-    view |= {"args": _json(one.args), "result": _json(one.result), "error": _json(one.error), "reason": one.reason}
-    if isinstance(progress, list):
-        progress = dict(zip(("done", "total", "note"), progress, strict=False))
-    view |= {"progress": progress, "cancel_requested": one.cancel_requested, "enforceable": enforceable}
-    view["waiting_on"] = None if waiting is None else waiting._asdict() | {"until": instant(waiting.until)}
-    return view
+    return JobView(
+        id=one.id,
+        task=one.task,
+        queue=one.queue,
+        state=one.state,
+        args=_raw(one.args),
+        priority=one.priority,
+        attempt=one.attempt,
+        max_retries=one.max_retries,
+        schedule=one.schedule,
+        fire_time=instant(one.fire_time),
+        created_at=format_instant(one.created_at),
+        run_at=format_instant(one.run_at),
+        started_at=instant(one.started_at),
+        finished_at=instant(one.finished_at),
+        result=_raw(one.result),
+        error=None if one.error is None else msgspec.json.decode(one.error, type=JobError),
+        reason=one.reason,
+        progress=None if one.progress is None else msgspec.json.decode(one.progress, type=Progress),
+        waiting_on=None if waiting is None else waiting_on(waiting),
+        lock=one.lock,
+        fence=one.fence,
+        cancel_requested=one.cancel_requested,
+        enforceable=enforceable,
+    )
 
 
-def status(one: Status) -> View:
+def waiting_on(one: WaitingOn) -> WaitingView:
+    """Why a job waits."""
+    return WaitingView(reason=one.reason, detail=one.detail, until=instant(one.until))
+
+
+def status(one: Status) -> StatusView:
     """The daemon in one look."""
-    return one._asdict() | {
-        "started_at": instant(one.started_at),
-        "queues": [queue(each) for each in one.queues],
-        "next_fires": [{"schedule": name, "at": instant(at)} for name, at in one.next_fires],
-    }
+    return StatusView(
+        **one._asdict()
+        | {
+            "started_at": format_instant(one.started_at),
+            "queues": [queue(each) for each in one.queues],
+            "next_fires": [ComingView(schedule=name, at=format_instant(at)) for name, at in one.next_fires],
+        }
+    )
 
 
-def health(one: HealthReport) -> View:
+def health(one: HealthReport) -> HealthView:
     """The verdict and every check."""
     checks = {
-        name: {"status": check.level, "detail": check.detail, "since": instant(check.since)}
+        name: CheckView(status=check.level, detail=check.detail, since=format_instant(check.since))
         for name, check in one.checks.items()
     }
-    return {"status": one.level, "checks": checks}
+    return HealthView(status=one.level, checks=checks)
 
 
-def task(one: Task) -> View:
+def task(one: Task) -> TaskView:
     """A task and what it takes."""
     names = ("name", "description", "queue", "lock", "max_retries", "timeout", "priority", "unique", "isolation")
-    return {name: getattr(one, name) for name in names} | {"args": one.schema()}
+    return TaskView(**{name: getattr(one, name) for name in names}, args=one.schema())
 
 
-def queue(one: QueueSnapshot) -> View:
+def queue(one: QueueSnapshot) -> QueueView:
     """A queue now."""
-    return one._asdict()
+    return QueueView(**one._asdict())
 
 
-def fire(one: LedgerRow) -> View:
+def fire(one: LedgerRow) -> FireView:
     """A row of the ledger."""
-    times = {"fire_time": instant(one.fire_time), "until": instant(one.until)}
-    return msgspec.structs.asdict(one) | times
+    return FireView(
+        schedule=one.schedule,
+        fire_time=format_instant(one.fire_time),
+        outcome=FireOutcome(one.outcome),
+        reason=one.reason,
+        job_id=one.job_id,
+        count=one.count,
+        until=instant(one.until),
+    )
 
 
-def schedule(one: ScheduleSnapshot) -> View:
+def schedule(one: ScheduleSnapshot) -> ScheduleView:
     """A schedule with its next fires."""
     planned = one.schedule
-    return {
-        "name": planned.name,
-        "task": planned.task,
-        "args": _json(planned.args),
-        "description": one.description,
+    return ScheduleView(
+        name=planned.name,
+        task=planned.task,
+        args=_raw(planned.args),
+        description=one.description,
         **_when(planned.recurrence),
-        "catchup": planned.catchup,
-        "overlap": planned.overlap,
-        "jitter_seconds": planned.jitter_seconds,
-        "misfire_grace_seconds": planned.grace_seconds,
-        "paused": one.paused,
-        "note": one.note,
-        "next": [instant(at) for at in one.next],
-        "last": None if one.last is None else fire(one.last),
-    }
+        catchup=planned.catchup,
+        overlap=planned.overlap,
+        jitter_seconds=planned.jitter_seconds,
+        misfire_grace_seconds=planned.grace_seconds,
+        paused=one.paused,
+        note=one.note,
+        next=[format_instant(at) for at in one.next],
+        last=None if one.last is None else fire(one.last),
+    )
 
 
-def preview(one: Preview) -> View:
+def preview(one: Preview) -> PreviewView:
     """What an expression means and when it is due, in UTC and by the local clock."""
     zone = zones.zone(one.timezone)
-    fires = [{"utc": instant(at), "local": to_datetime(at).astimezone(zone).isoformat()} for at in one.fires]
-    return {"description": one.description, "warnings": list(one.warnings), "fires": fires}
+    fires = [
+        PreviewedFireView(utc=format_instant(at), local=to_datetime(at).astimezone(zone).isoformat())
+        for at in one.fires
+    ]
+    return PreviewView(description=one.description, warnings=list(one.warnings), fires=fires)
 
 
-def _when(recurrence: Recurrence) -> View:
+def _when(recurrence: Recurrence) -> dict[str, Any]:
     """How a schedule's recurrence was written."""
     match recurrence:
         case Cron(expression, timezone, gap, fold):
@@ -120,29 +422,26 @@ def _when(recurrence: Recurrence) -> View:
             return {"cron": STARTUP, "every": None, "timezone": "UTC", "dst_gap": None, "dst_fold": None}
 
 
-def lock(one: LockSnapshot) -> View:
+def lock(one: LockSnapshot) -> LockView:
     """A lock that is held; its token stays secret."""
     held = one.lock
-    return {
-        "name": held.name,
-        "owner": held.owner,
-        "job_id": held.job_id,
-        "since": instant(held.since),
-        "expires_at": instant(held.expires_at),
-        "fence": held.fence,
-        "waiters": one.waiters,
-    }
+    return LockView(
+        name=held.name,
+        owner=held.owner,
+        job_id=held.job_id,
+        since=format_instant(held.since),
+        expires_at=format_instant(held.expires_at),
+        fence=held.fence,
+        waiters=one.waiters,
+    )
 
 
-def series(one: Series) -> View:
-    """What ended over time."""
-    items = [
-        bucket._asdict() | {"at": instant(bucket.at), "run": bucket.run._asdict(), "wait": bucket.wait._asdict()}
-        for bucket in one.buckets
-    ]
-    counted = instant(one.counted_since)
-    return {"window": one.window, "step": one.step / SECOND, "counted_since": counted, "items": items}
+def page_of(named: Sequence[tuple[str, T]], limit: int, cursor: str | None) -> tuple[list[T], str | None]:
+    """One page of a short list by name, and the cursor of the next: the last name, so nothing is lost or doubled."""
+    after = sorted((name, index) for index, (name, _) in enumerate(named) if cursor is None or name > cursor)
+    page = after[:limit]
+    return [named[index][1] for _, index in page], page[-1][0] if len(after) > limit else None
 
 
-def _json(text: str | None) -> Any:  # noqa: ANN401 - JSON has no narrower type
-    return None if text is None else msgspec.json.decode(text)
+def _raw(text: str | None) -> msgspec.Raw | None:
+    return None if text is None else msgspec.Raw(text.encode())

@@ -5,7 +5,8 @@ only after the store has it.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -62,6 +63,8 @@ class Scheduler:
         # how far the wall clock is ahead of the boot clock: constant but for corrections
         self._ahead = _ahead(clock)
         self._changed = asyncio.Event()
+        # (next fire, name) of each entry, soonest first; what an entry no longer says is passed over
+        self._coming: list[tuple[Instant, str]] = []
 
     async def load(self, schedules: Mapping[str, Schedule]) -> None:
         """Take up the schedules of the configuration: known ones at their cursor, new or changed ones from now."""
@@ -77,13 +80,15 @@ class Scheduler:
             name: _entry(schedule, states.get(name), now if name in starting else None)
             for name, schedule in schedules.items()
         }
-        first = [
-            one for one in schedules.values() if _starts(one, is_new=one in new) and not self.entries[one.name].paused
-        ]
+        self._coming = []
+        self._remember(self.entries.values())
         fired = Plan((Fire(now, FireOutcome.FIRED, "start"),), now, None)
-        self._tell_others(
-            await self._store.begin(new, [self._due(self.entries[one.name], fired) for one in first], now)
-        )
+        first = [
+            self._due(entry, fired)
+            for name, entry in self.entries.items()
+            if _starts(entry.schedule, is_new=name not in states) and not entry.paused
+        ]
+        self._tell_others(await self._store.begin(new, first, now))
         self._changed.set()
 
     def entry(self, name: str) -> Entry:
@@ -136,9 +141,8 @@ class Scheduler:
         if abs(jump := self._jump()) > CORRECTION:
             await self._correct(now, jump)
         due = [
-            (entry, plan(entry.schedule, entry.cursor, now, paused=entry.paused))
-            for entry in self.entries.values()
-            if entry.next_fire is not None and entry.next_fire <= now
+            (entry, plan(entry.schedule, entry.cursor, now, paused=entry.paused, first=entry.next_fire))
+            for entry in self._take_due(now)
         ]
         if due:
             await self._carry_out(due, now)
@@ -146,6 +150,21 @@ class Scheduler:
         return sum(len(made.fires) for _, made in due)
 
     # --- within ---
+
+    def _take_due(self, now: Instant) -> list[Entry]:
+        """The entries whose next fire has come; they are remembered again when their plan is on disk."""
+        due: dict[str, Entry] = {}
+        while self._coming and self._coming[0][0] <= now:
+            at, name = heapq.heappop(self._coming)
+            entry = self.entries.get(name)
+            if entry is not None and entry.next_fire == at:
+                due[name] = entry
+        return list(due.values())
+
+    def _remember(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if entry.next_fire is not None:
+                heapq.heappush(self._coming, (entry.next_fire, entry.schedule.name))
 
     def _jump(self) -> Instant:
         """How far the wall clock was moved since the last tick, in microseconds; small drifts are followed."""
@@ -160,10 +179,15 @@ class Scheduler:
         await self._store.redefine([(entry.schedule, now) for entry in entries])
 
     async def _carry_out(self, due: list[tuple[Entry, Plan]], now: Instant) -> None:
-        done = await self._store.carry_out([self._due(entry, made) for entry, made in due], now)
+        try:
+            done = await self._store.carry_out([self._due(entry, made) for entry, made in due], now)
+        except LaunchdError:
+            self._remember(entry for entry, _ in due)
+            raise
         for entry, made in due:
             entry.cursor, entry.next_fire = made.cursor, made.next_fire
             _tell(entry, made)
+        self._remember(entry for entry, _ in due)
         self._tell_others(done)
         on_time = [fire.fire_time for _, made in due for fire in made.fires if fire.outcome is FireOutcome.FIRED]
         if on_time:
@@ -180,8 +204,7 @@ class Scheduler:
     async def _sleep(self) -> None:
         """Until the next fire, or until the schedules are other ones."""
         self._changed.clear()
-        coming = [entry.next_fire for entry in self.entries.values() if entry.next_fire is not None]
-        timer = asyncio.ensure_future(self._clock.sleep_until(min(coming, default=None)))
+        timer = asyncio.ensure_future(self._clock.sleep_until(self._coming[0][0] if self._coming else None))
         changed = asyncio.ensure_future(self._changed.wait())
         try:
             await asyncio.wait([timer, changed], return_when=asyncio.FIRST_COMPLETED)

@@ -118,7 +118,7 @@ def _carry_out(connection: Connection, due: Sequence[DueSchedule], now: Instant)
     for one in due:
         for fire in one.plan.fires:
             _record(connection, one, fire, now, done)
-        connection.execute(_SQL["advance"], {"name": one.schedule.name, "cursor": one.plan.cursor})
+    connection.executemany(_SQL["advance"], [{"name": one.schedule.name, "cursor": one.plan.cursor} for one in due])
     return done
 
 

@@ -1,8 +1,7 @@
-"""Figures of this machine: `make bench`. What is compared is measured in one run and given as a ratio."""
+"""The scrape's figures: a cold refresh, an unchanged one, and how the control plane answers meanwhile."""
 
 import asyncio
 import statistics
-import sys
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,37 +13,13 @@ import msgspec
 import uvloop
 
 from launchd.daemon import Daemon
-from launchd.engine.maker import TriggerRequest
 from launchd.ops import logs
-from launchd.task import Context, task
+from tests.bench.process import say
 from tests.hosting import ended, hosted, quiet_config
 from tests.payloads import LOG, PREVIOUS, UPCOMING, gcat, page
 from tests.replay import replaying
 
-JOBS, BATCH, LAUNCHES = 20_000, 1_000, 7_000
-
-
-@task
-async def noop(_ctx: Context) -> None:
-    """Nothing."""
-
-
-def say(what: str, figure: str) -> None:
-    sys.stdout.write(f"{what:<58} {figure}\n")
-
-
-async def drain(daemon: Daemon) -> None:
-    """Accept a backlog in durable batches, then run it."""
-    await daemon.control.pause_queue("default", None, "bench")
-    started = time.perf_counter()
-    for _ in range(JOBS // BATCH):
-        await daemon.control.enqueue([TriggerRequest("noop")] * BATCH, "bench")
-    say("jobs accepted durably, batches of 1,000", f"{JOBS / (time.perf_counter() - started):,.0f}/s")
-    started = time.perf_counter()
-    await daemon.control.resume_queue("default", "bench")
-    while any(one.waiting or one.running for one in await daemon.control.queues()):  # noqa: ASYNC110 - a row, not an event
-        await asyncio.sleep(0.02)
-    say("no-op jobs run, every state on disk, 100 slots", f"{JOBS / (time.perf_counter() - started):,.0f}/s")
+LAUNCHES = 7_000
 
 
 async def answers(daemon: Daemon, stop: asyncio.Event) -> list[float]:
@@ -101,19 +76,17 @@ def launchlog(recorded: Path | None) -> bytes:
 
 
 async def main(recorded: Path | None) -> None:
+    """Scrape a launch log from a local server, within this process."""
     logs.configure("error", "json")
     async with AsyncExitStack() as stack:
         replay = await stack.enter_async_context(replaying())
         replay.bodies = {UPCOMING: page(), PREVIOUS: page(), LOG: launchlog(recorded)}
         directory = Path(stack.enter_context(TemporaryDirectory()))
-        extra = f'[queues.default]\nconcurrency = 100\n[sources.gcat]\nrate = "1000/s"\nbase_url = "{replay.url}/gcat/"'
-        daemon = await stack.enter_async_context(hosted(quiet_config(directory, extra), tasks=[noop]))
-        await drain(daemon)
+        extra = f'[sources.gcat]\nrate = "1000/s"\nbase_url = "{replay.url}/gcat/"'
+        daemon = await stack.enter_async_context(hosted(quiet_config(directory, extra)))
         await scrape(daemon)
-        say(
-            "resident memory, replay server included", f"{(await daemon.control.status()).memory_bytes / 2**20:.0f} MiB"
-        )
 
 
-if __name__ == "__main__":
-    uvloop.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
+def run(recorded: str | None) -> None:
+    """The scrape's figures; `recorded` is a launch log of GCAT, else one is made up."""
+    uvloop.run(main(Path(recorded) if recorded else None))

@@ -1,0 +1,213 @@
+"""Access: who calls, and whether it may be believed. What each role may do stands in the routes' table (routes.py).
+
+On the Unix socket the kernel says who calls (SO_PEERCRED, SO_PEERGROUPS): root and the service's own user are admins,
+members of the socket's group are operators, others are refused. On TCP it is whoever holds the token, or the cookie
+that a one-time link gave; the link is made over the Unix socket and carries its maker's name and role.
+
+Secrets are kept as digests and compared in constant time. This module knows nothing of endpoints.
+"""
+
+import hashlib
+import hmac
+import os
+import pwd
+import secrets
+import socket
+import struct
+from collections import deque
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+from launchd.clock import SECOND, Clock, Instant
+
+COOKIE = "launchd_session"
+TICKET_SECONDS = 120.0
+SESSION_SECONDS = 12 * 3600.0
+# The most of each that are kept; the oldest goes first.
+MAX_TICKETS, MAX_SESSIONS = 32, 64
+# Wrong tokens and tickets in any window of so many seconds; what is wrong beyond them is told to wait.
+MAX_FAILURES, FAILURE_SECONDS = 10, 60.0
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_SITES = frozenset({"same-origin", "none"})
+_SO_PEERGROUPS = 59  # asm-generic/socket.h; Python has no name for it
+_MAX_OPTION = 1024  # bytes that getsockopt of Python gives room for: 256 groups
+
+
+class Role(StrEnum):
+    """What a caller is, the least first. An admin may do all that an operator may."""
+
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+_RANK = {role: rank for rank, role in enumerate(Role)}
+
+
+class Caller(NamedTuple):
+    """Who calls: a name for the audit, and what it may do."""
+
+    name: str
+    role: Role
+
+    def may(self, needs: Role) -> bool:
+        """Whether this caller's role is at least `needs`."""
+        return _RANK[self.role] >= _RANK[needs]
+
+
+NOBODY = Caller("nobody", Role.OPERATOR)
+
+
+class Peer(NamedTuple):
+    """The process at the other end of a Unix socket, as the kernel knows it."""
+
+    uid: int
+    groups: frozenset[int]
+
+
+class Ticket(NamedTuple):
+    """What opens a session once, and until when."""
+
+    text: str
+    expires_at: Instant
+
+
+class _Held(NamedTuple):
+    caller: Caller
+    until: float
+
+
+class SocketOptions(Protocol):
+    """What is asked of a connected socket."""
+
+    def getsockopt(self, level: int, name: int, size: int, /) -> bytes:
+        """socket.getsockopt."""
+
+
+def peer_of(connection: SocketOptions) -> Peer:
+    """Who is at the other end of a connected Unix socket: its user and all of its groups (socket(7), unix(7))."""
+    layout = struct.Struct("3i")
+    _, uid, gid = layout.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size))
+    groups = {gid}
+    try:
+        packed = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_OPTION)
+        groups |= set(memoryview(packed).cast("I"))
+    except OSError:  # more groups than fit, or a kernel before 4.13: the first one must do
+        pass
+    return Peer(uid, frozenset(groups))
+
+
+def peer_role(peer: Peer, *, service_uid: int, group: int) -> Role | None:
+    """The role of a process on this machine; None for a stranger. Pure."""
+    if peer.uid in {0, service_uid}:
+        return Role.ADMIN
+    return Role.OPERATOR if group in peer.groups else None
+
+
+@lru_cache(maxsize=256)
+def user_name(uid: int) -> str:
+    """A user as the audit names it. May ask the network's directory of users: not to be called on a loop."""
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
+    except KeyError:
+        return f"uid {uid}"
+
+
+def misdirected(headers: Mapping[str, str], hosts: frozenset[str]) -> bool:
+    """Whether a TCP request is meant for another host: a name of somebody else's that points at us (DNS rebinding)."""
+    return headers.get("Host", "").lower() not in hosts
+
+
+def forged(method: str, headers: Mapping[str, str], *, by_cookie: bool) -> bool:
+    """Whether a write may have been sent by another site's page (CSRF).
+
+    Browsers say where a request comes from; a cookie, which they add by themselves, counts only with that word.
+    """
+    if method in SAFE_METHODS:
+        return False
+    site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
+    if site is not None and site.lower() not in _OWN_SITES:
+        return True
+    if origin is not None and origin.lower() != f"http://{headers.get('Host', '').lower()}":
+        return True
+    return by_cookie and site is None and origin is None
+
+
+class Access:
+    """Tokens, tickets and sessions of one daemon. Owned by the control loop.
+
+    `group` and `hosts` are set by whoever listens, before the first connection: the socket's group, and the values of
+    Host that mean the TCP listener (empty without one).
+    """
+
+    def __init__(self, clock: Clock, token: str | None = None) -> None:
+        self.group = -1
+        self.hosts: frozenset[str] = frozenset()
+        self.address: str | None = None
+        self._clock = clock
+        self._token = None if token is None else _digest(token)
+        self._service = os.geteuid()
+        self._tickets: dict[bytes, _Held] = {}
+        self._sessions: dict[bytes, _Held] = {}
+        self._failures: deque[float] = deque(maxlen=MAX_FAILURES)
+
+    def peer(self, peer: Peer) -> Role | None:
+        """The role of a process that connected to the Unix socket; None for a stranger."""
+        return peer_role(peer, service_uid=self._service, group=self.group)
+
+    def bearer(self, authorization: str) -> Caller | None:
+        """Who sends an Authorization header, if its token is ours; anything else counts as a failure."""
+        scheme, _, given = authorization.partition(" ")
+        known = self._token if self._token is not None else secrets.token_bytes(32)
+        if hmac.compare_digest(_digest(given.strip()), known) and scheme.lower() == "bearer":
+            return Caller("token", Role.ADMIN)
+        self._failed()
+        return None
+
+    def session(self, cookie: str) -> Caller | None:
+        """Whose session a cookie is; None when there is none (any more)."""
+        held = self._sessions.get(_digest(cookie))
+        if held is not None and self._clock.monotonic() < held.until:
+            return held.caller
+        return None
+
+    def ticket(self, caller: Caller) -> Ticket:
+        """Make what signs `caller` in, once, within two minutes."""
+        text = secrets.token_urlsafe(32)
+        _keep(self._tickets, text, _Held(caller, self._clock.monotonic() + TICKET_SECONDS), MAX_TICKETS)
+        return Ticket(text, self._clock.now() + int(TICKET_SECONDS * SECOND))
+
+    def redeem(self, text: str) -> str | None:
+        """Open a session for a ticket: the cookie's value; None when the ticket is not, or no longer, good."""
+        held = self._tickets.pop(_digest(text), None)
+        if held is None or self._clock.monotonic() >= held.until:
+            self._failed()
+            return None
+        cookie = secrets.token_urlsafe(32)
+        opened = _Held(held.caller, self._clock.monotonic() + SESSION_SECONDS)
+        _keep(self._sessions, cookie, opened, MAX_SESSIONS)
+        return cookie
+
+    def wait_seconds(self) -> float:
+        """For how long whoever failed must wait; 0 below the limit.
+
+        What is right is let in at any time: else whoever can connect could lock everybody out.
+        """
+        if len(self._failures) < MAX_FAILURES:
+            return 0.0
+        return max(self._failures[0] + FAILURE_SECONDS - self._clock.monotonic(), 0.0)
+
+    def _failed(self) -> None:
+        if self.wait_seconds() == 0.0:
+            self._failures.append(self._clock.monotonic())
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+
+
+def _keep(held: dict[bytes, _Held], text: str, one: _Held, most: int) -> None:
+    while len(held) >= most:
+        del held[next(iter(held))]
+    held[_digest(text)] = one

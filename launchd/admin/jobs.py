@@ -1,0 +1,173 @@
+"""The endpoints of jobs: making, looking, ending, and the tasks they are made of."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from launchd.admin import views
+from launchd.admin.route import Answer, Api, Ask, Body, Moment, PageQuery, Query, Reason, Route, moment
+from launchd.clock import parse_instant
+from launchd.engine.maker import TriggerRequest
+from launchd.engine.snapshots import JobQuery
+from launchd.errors import ConflictError, InvalidError
+from launchd.job import Job, JobState
+
+MAX_BATCH = 1000
+_MAX_KEY = 200
+
+
+class TriggerBody(Body):
+    """`POST /v1/tasks/{task}/trigger`."""
+
+    args: dict[str, Any] = msgspec.field(default_factory=dict)
+    queue: str | None = None
+    priority: int | None = None
+    delay: float | None = None
+    run_at: str | None = None
+    expires_in: float | None = None
+    max_retries: int | None = None
+
+
+class JobBody(TriggerBody, kw_only=True):
+    """One of `POST /v1/jobs`."""
+
+    task: str
+
+
+class JobsBody(Body):
+    """`POST /v1/jobs`."""
+
+    jobs: Annotated[list[JobBody], Meta(min_length=1, max_length=MAX_BATCH)]
+
+
+class RefreshBody(Body):
+    """`POST /v1/refresh`."""
+
+    sources: list[str] | None = None
+    force: bool = False
+
+
+class CancelBody(Body):
+    """`POST /v1/jobs/{id}/cancel`."""
+
+    terminate: bool = False
+    reason: Reason | None = None
+
+
+class JobsQuery(PageQuery, kw_only=True):
+    """`GET /v1/jobs`."""
+
+    state: JobState | None = None
+    queue: str | None = None
+    task: str | None = None
+    schedule: str | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class JobQueryOne(Query):
+    """`GET /v1/jobs/{id}`."""
+
+    wait: Annotated[float, Meta(ge=0, le=300, description="answer when it ends, or after so many seconds")] = 0.0
+
+
+def view(api: Api, job: Job) -> views.JobView:
+    """A job as it is shown."""
+    return views.job(job, api.control.waiting_on(job), enforceable=api.control.enforceable(job))
+
+
+def made(api: Api, job: Job, status: int = 202) -> Answer:
+    """The answer to a wish for a job."""
+    return Answer(view(api, job), status, {"Location": f"/v1/jobs/{job.id}"})
+
+
+def _wanted(task: str, given: TriggerBody) -> TriggerRequest:
+    run_at = parse_instant(given.run_at) if given.run_at is not None else None
+    return TriggerRequest(
+        task, given.args, given.queue, given.priority, given.delay, run_at, given.expires_in, given.max_retries
+    )
+
+
+async def refresh(api: Api, ask: Ask[Query, RefreshBody]) -> Answer:
+    """Scrape now, whatever the schedule."""
+    return made(api, await api.control.refresh(ask.body.sources, force=ask.body.force, by=ask.by))
+
+
+async def tasks(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+    """What can be done."""
+    found, cursor = views.page_of(sorted(api.control.tasks.items()), ask.query.limit, ask.query.cursor)
+    return Answer(views.TaskPageView(items=[views.task(one) for one in found], next=cursor))
+
+
+async def trigger(api: Api, ask: Ask[Query, TriggerBody]) -> Answer:
+    """Make a job; a replayed Idempotency-Key gets the earlier one, with 200."""
+    wanted = _wanted(ask.path["task"], ask.body)
+    key = ask.request.headers.get("Idempotency-Key")
+    if key is not None and not 1 <= len(key) <= _MAX_KEY:
+        raise InvalidError(f"Idempotency-Key: expected 1..{_MAX_KEY} characters")
+    job, is_new = await api.control.trigger(**wanted._asdict(), idempotency_key=key, by=ask.by)
+    return made(api, job, 202 if is_new else 200)
+
+
+async def make_jobs(api: Api, ask: Ask[Query, JobsBody]) -> Answer:
+    """Make many jobs, all or none."""
+    ids = await api.control.enqueue([_wanted(one.task, one) for one in ask.body.jobs], ask.by)
+    return Answer(views.IdsView(ids=ids), 202)
+
+
+async def jobs(api: Api, ask: Ask[JobsQuery, Body]) -> Answer:
+    """Jobs, newest first."""
+    given = ask.query
+    since, until = moment(given.since), moment(given.until)
+    wanted = JobQuery(given.state, given.queue, given.task, given.schedule, since, until, given.limit, given.cursor)
+    page = await api.control.jobs(wanted)
+    return Answer(views.JobPageView(items=[view(api, one) for one in page.items], next=page.next))
+
+
+async def job(api: Api, ask: Ask[JobQueryOne, Body]) -> Answer:
+    """One job, at once or when it has ended."""
+    job_id, seconds = ask.path["id"], ask.query.wait
+    return Answer(view(api, await (api.control.wait(job_id, seconds) if seconds else api.control.job(job_id))))
+
+
+async def cancel(api: Api, ask: Ask[Query, CancelBody]) -> Answer:
+    """End a job; a running one is asked to, and `enforceable` says whether it can be made to."""
+    wanted = ask.body
+    found = await api.control.cancel(ask.path["id"], terminate=wanted.terminate, reason=wanted.reason, by=ask.by)
+    return Answer(view(api, found), 202)
+
+
+async def retry(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Queue an ended job again."""
+    return Answer(view(api, await api.control.retry(ask.path["id"], ask.by)), 202)
+
+
+async def stack(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Where a running job stands right now."""
+    found = await api.control.stack(ask.path["id"])
+    if found is None:
+        raise ConflictError("the job does not run here at this moment")
+    return Answer(views.StackView(job_id=ask.path["id"], stack=found))
+
+
+JOB_ROUTES = (
+    Route("POST", "/v1/refresh", refresh, views.JobView, body=RefreshBody, status=202),
+    Route("GET", "/v1/tasks", tasks, views.TaskPageView, query=PageQuery),
+    Route(
+        "POST",
+        "/v1/tasks/{task}/trigger",
+        trigger,
+        views.JobView,
+        body=TriggerBody,
+        status=202,
+        also=(200,),
+        headers=("Idempotency-Key",),
+    ),
+    Route("POST", "/v1/jobs", make_jobs, views.IdsView, body=JobsBody, status=202, errors=(404,)),
+    Route("GET", "/v1/jobs", jobs, views.JobPageView, query=JobsQuery),
+    Route("GET", "/v1/jobs/{id}", job, views.JobView, query=JobQueryOne),
+    Route("POST", "/v1/jobs/{id}/cancel", cancel, views.JobView, body=CancelBody, status=202, errors=(409,)),
+    Route("POST", "/v1/jobs/{id}/retry", retry, views.JobView, status=202, errors=(409,)),
+    Route("GET", "/v1/jobs/{id}/stack", stack, views.StackView, errors=(409,)),
+)

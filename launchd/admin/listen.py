@@ -1,0 +1,116 @@
+"""The sockets that the admin API listens on: one Unix socket, and loopback TCP where it is asked for."""
+
+import ipaddress
+import os
+import secrets
+import socket
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+from launchd.config import CREDENTIAL, MAX_SOCKET_PATH, read_secret, secret_path
+from launchd.errors import AlreadyRunningError, ConfigError
+
+BACKLOG = 512
+MIN_TOKEN = 32
+
+
+class Address(NamedTuple):
+    """A loopback address; port 0 takes any that is free."""
+
+    host: str
+    port: int
+
+
+def parse_address(text: str) -> Address:
+    """The address in "127.0.0.1:8470", "[::1]:8470" or "localhost:8470"; raises ConfigError for any other host."""
+    host, _, port = text.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ConfigError(f"admin.tcp: expected a loopback address such as 127.0.0.1:8470, got {text!r}")
+    return Address(host, int(port))
+
+
+def listen_unix(path: Path, mode: int) -> socket.socket:
+    """Bind the socket, in the place of one that nobody listens on any more."""
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise ConfigError(f"admin.socket: {path} is longer than the {MAX_SOCKET_PATH} bytes a Unix socket may have")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        if path.exists():
+            _remove_stale(path)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        umask = os.umask(0o777 & ~mode)  # the mode holds from the first moment
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(umask)
+        listener.setblocking(False)  # noqa: FBT003 - the library's signature
+    except OSError as error:
+        raise ConfigError(f"admin.socket: cannot listen on {path}: {error.strerror or error}") from error
+    return listener
+
+
+def listen_tcp(address: Address) -> socket.socket:
+    """Bind the TCP socket; raises ConfigError when that cannot be."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.setblocking(False)  # noqa: FBT003 - the library's signature
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"admin.tcp: cannot listen on {address.host}:{address.port}: {error.strerror}") from error
+    return listener
+
+
+def host_names(listener: socket.socket) -> tuple[str, frozenset[str]]:
+    """The address of a TCP listener as a link has it, and every value of Host that means it."""
+    host, port = listener.getsockname()[:2]
+    literal = f"[{host}]" if ":" in host else host
+    names = {f"{name}:{port}" for name in (literal, "localhost")}
+    return f"{literal}:{port}", frozenset(names | ({literal, "localhost"} if port == 80 else set()))  # noqa: PLR2004 - left out where it is HTTP's own
+
+
+def load_token(named: str) -> str:
+    """The token of the TCP listener, made where its file is not there yet.
+
+    Raises ConfigError for one that is too short, cannot be read, or can be read by others.
+    """
+    path = secret_path(named)
+    if not named.startswith(CREDENTIAL):
+        if not path.exists():
+            _make_token(path)
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise ConfigError(f"admin.token_file: {path} can be read by others: chmod 600 {path}")
+    token = read_secret(named)
+    if len(token) < MIN_TOKEN:
+        raise ConfigError(f"admin.token_file: {path} holds {len(token)} characters, expected at least {MIN_TOKEN}")
+    return token
+
+
+def _make_token(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(f"{secrets.token_urlsafe(32)}\n")
+    except OSError as error:
+        raise ConfigError(f"admin.token_file: cannot make {path}: {error.strerror or error}") from error
+
+
+def _remove_stale(path: Path) -> None:
+    if not stat.S_ISSOCK(path.lstat().st_mode):
+        raise ConfigError(f"admin.socket: {path} exists and is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise AlreadyRunningError(f"another program listens on {path}: stop it, or set admin.socket")

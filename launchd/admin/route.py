@@ -1,0 +1,206 @@
+"""A route: one row of the API's table, and how its request is read and its answer is written.
+
+Everything that is said of an endpoint is said in its row: who may call it, which parameters and body it takes, what it
+answers. Requests are decoded, refused and documented (openapi.py) by that row alone.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from launchd.admin.access import Access, Caller, Role
+from launchd.clock import Instant, parse_instant
+from launchd.engine.control import Control
+from launchd.errors import InvalidError, MalformedError, Problem
+from launchd.launches.source_store import SourceStore
+from launchd.launches.store import LaunchStore
+
+MAX_LIMIT, DEFAULT_LIMIT = 1000, 50
+# A body that has not come whole after so many seconds is given up.
+BODY_SECONDS = 20.0
+_ENCODER = msgspec.json.Encoder()
+Q = TypeVar("Q")
+B = TypeVar("B")
+
+Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="how many items a page has")]
+Cursor = Annotated[str, Meta(max_length=512, description="the `next` of the page before")]
+# RFC 3339, checked by parse_instant, whose message says more than a schema's.
+Moment = Annotated[
+    str, Meta(description="a time such as 2026-01-31T06:00:00Z", extra_json_schema={"format": "date-time"})
+]
+Reason = Annotated[str, Meta(max_length=500, description="why, for the audit")]
+
+
+class Api(NamedTuple):
+    """What the endpoints work on."""
+
+    control: Control
+    launches: LaunchStore
+    sources: SourceStore
+    access: Access
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    """A request body; what it does not know is refused. This one says everything by its address."""
+
+
+class Query(msgspec.Struct, forbid_unknown_fields=True):
+    """The query parameters of an endpoint; this one takes none."""
+
+
+class PageQuery(Query, kw_only=True):
+    """Which page of a list."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
+
+
+class Answer(NamedTuple):
+    """What goes back: a view (or a Document), the status and headers of its own."""
+
+    view: Any
+    status: int = 200
+    headers: dict[str, str] | None = None
+
+
+class Document(NamedTuple):
+    """An answer that is no JSON."""
+
+    body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Generic[Q, B]):
+    """A request, decoded by its route. `path` holds the parts of the address that have a name."""
+
+    path: Mapping[str, str]
+    query: Q
+    body: B
+    caller: Caller
+    request: web.Request
+
+    @property
+    def by(self) -> str:
+        """Who asks, for the audit."""
+        return self.caller.name
+
+    @property
+    def local(self) -> bool:
+        """Whether it came over the Unix socket."""
+        return over_unix_socket(self.request)
+
+
+Handler = Callable[[Api, Ask[Any, Any]], Awaitable[Answer]]
+
+
+class Route(NamedTuple):
+    """A row of the table. `needs` is the least role that may call it, None for whoever can connect.
+
+    `body` None takes no body; `answer` is the type of the JSON answered with `status`, or the content type of a
+    document. `also` are further statuses of success with the same shape, `errors` those of problems beyond the usual
+    ones; `headers` are those of a request that mean something. `revalidates` gives the answer an ETag.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    answer: Any
+    needs: Role | None = Role.OPERATOR
+    query: type[Query] = Query
+    body: type[msgspec.Struct] | None = None
+    status: int = 200
+    also: tuple[int, ...] = ()
+    errors: tuple[int, ...] = ()
+    headers: tuple[str, ...] = ()
+    revalidates: bool = False
+
+
+async def ask(route: Route, request: web.Request, caller: Caller) -> Ask[Any, Any]:
+    """The request as its route reads it.
+
+    Raises InvalidError, MalformedError, HTTP 415 for a body that is no JSON, HTTP 408 for one that does not come.
+    """
+    query = read_query(request.query, route.query)
+    body = None if route.method == "GET" else await _body(request, route.body or Body)
+    return Ask(request.match_info, query, body, caller, request)
+
+
+def read_query(given: Mapping[str, str], kind: type[Query]) -> Query:
+    """The query parameters as `kind`; an unknown or repeated one is refused, an empty one left out."""
+    known = [field.encode_name for field in msgspec.structs.fields(kind)]
+    for name in given:
+        if name not in known:
+            raise InvalidError(f"{name[:100]}: no such parameter; known: {', '.join(known) or 'none'}")
+        if len(getattr(given, "getall", lambda one: [one])(name)) > 1:
+            raise InvalidError(f"{name}: given more than once")
+    try:
+        return msgspec.convert({name: value for name, value in given.items() if value}, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+
+
+async def _body(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
+    """The body as `kind`; an empty one is `{}`."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            raw = await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(reason=f"the body did not come within {BODY_SECONDS:g} s") from None
+    # curl -d without a header calls JSON a form
+    is_form = request.content_type == "application/x-www-form-urlencoded" and raw.lstrip()[:1] == b"{"
+    if raw and not is_form and request.content_type not in {"application/json", "application/octet-stream"}:
+        raise web.HTTPUnsupportedMediaType(reason="send JSON as application/json")
+    try:
+        return msgspec.json.decode(raw or b"{}", type=kind)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"the body is not JSON: {error}") from error
+
+
+def invalid(error: msgspec.ValidationError) -> InvalidError:
+    """What msgspec says ("Expected `int`, got `str` - at `$.limit`") as a problem with its path."""
+    message, _, where = str(error).partition(" - at `$")
+    path = where.rstrip("`").lstrip(".")
+    if not path:
+        return InvalidError(message)
+    return InvalidError(f"{path}: {message}", errors=[Problem(path, message)])
+
+
+def moment(text: str | None) -> Instant | None:
+    """A time among the query parameters; a `+` that was not escaped came as a space."""
+    return None if text is None else parse_instant(text.replace(" ", "+"))
+
+
+def over_unix_socket(request: web.Request) -> bool:
+    """Whether a request came over the Unix socket; TCP is only ever loopback, and wants a token."""
+    transport = request.transport
+    connection = None if transport is None else transport.get_extra_info("socket")
+    return connection is not None and connection.family == socket.AF_UNIX
+
+
+def respond(answer: Answer) -> web.Response:
+    """The answer as HTTP."""
+    document = answer.view
+    if not isinstance(document, Document):
+        document = Document(encode(document), "application/json")
+    charset = "utf-8" if document.content_type.startswith("text/") else None
+    return web.Response(
+        status=answer.status,
+        body=document.body,
+        content_type=document.content_type,
+        charset=charset,
+        headers=answer.headers,
+    )
+
+
+def encode(view: object) -> bytes:
+    """JSON with a final newline, as a terminal likes it."""
+    return _ENCODER.encode(view) + b"\n"

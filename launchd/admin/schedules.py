@@ -1,0 +1,92 @@
+"""The endpoints of schedules: what is due, what became of it, and how to steer it."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from launchd.admin import views
+from launchd.admin.jobs import made
+from launchd.admin.queues import NoteBody
+from launchd.admin.route import MAX_LIMIT, Answer, Api, Ask, Body, Moment, PageQuery, Query, Route, moment
+from launchd.clock import parse_instant
+from launchd.cron import DstFold, DstGap
+
+
+class BackfillBody(Body):
+    """`POST /v1/schedules/{schedule}/backfill`: both ends are included."""
+
+    to: str
+    from_: str = msgspec.field(name="from")
+
+
+class PreviewQuery(Query, kw_only=True):
+    """`GET /v1/cron/preview`."""
+
+    expression: Annotated[str, Meta(max_length=1000)]
+    timezone: Annotated[str, Meta(max_length=100)] = "UTC"
+    after: Moment | None = None
+    count: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = 10
+    dst_gap: DstGap = DstGap.SHIFT
+    dst_fold: DstFold = DstFold.FIRST
+
+
+async def schedules(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+    """When jobs are made."""
+    named = [(one.schedule.name, one) for one in await api.control.timetable.all()]
+    found, cursor = views.page_of(named, ask.query.limit, ask.query.cursor)
+    return Answer(views.SchedulePageView(items=[views.schedule(one) for one in found], next=cursor))
+
+
+async def schedule(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """One schedule, with its next fires."""
+    return Answer(views.schedule(await api.control.timetable.get(ask.path["schedule"])))
+
+
+async def fires(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+    """The ledger of a schedule, newest first."""
+    rows, cursor = await api.control.timetable.fires(ask.path["schedule"], ask.query.limit, ask.query.cursor)
+    return Answer(views.FirePageView(items=[views.fire(row) for row in rows], next=cursor))
+
+
+async def trigger_schedule(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Run a schedule's task with its arguments now, beside its fires."""
+    return made(api, await api.control.trigger_schedule(ask.path["schedule"], ask.by))
+
+
+async def pause_schedule(api: Api, ask: Ask[Query, NoteBody]) -> Answer:
+    """Fire no more until resumed."""
+    return Answer(views.schedule(await api.control.timetable.pause(ask.path["schedule"], ask.body.note, ask.by)))
+
+
+async def resume_schedule(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Fire again, from now."""
+    return Answer(views.schedule(await api.control.timetable.resume(ask.path["schedule"], ask.by)))
+
+
+async def backfill(api: Api, ask: Ask[Query, BackfillBody]) -> Answer:
+    """Make up for past fires."""
+    first, last = parse_instant(ask.body.from_), parse_instant(ask.body.to)
+    jobs = await api.control.timetable.backfill(ask.path["schedule"], first, last, ask.by)
+    return Answer(views.IdsView(ids=[job.id for job in jobs]), 202)
+
+
+async def preview(api: Api, ask: Ask[PreviewQuery, Body]) -> Answer:
+    """What a cron expression means, and when it is due."""
+    given = ask.query
+    found = api.control.timetable.preview(
+        given.expression, given.timezone, moment(given.after), given.count, gap=given.dst_gap, fold=given.dst_fold
+    )
+    return Answer(views.preview(found))
+
+
+SCHEDULE_ROUTES = (
+    Route("GET", "/v1/schedules", schedules, views.SchedulePageView, query=PageQuery),
+    Route("GET", "/v1/schedules/{schedule}", schedule, views.ScheduleView),
+    Route("GET", "/v1/schedules/{schedule}/fires", fires, views.FirePageView, query=PageQuery),
+    Route("POST", "/v1/schedules/{schedule}/trigger", trigger_schedule, views.JobView, status=202),
+    Route("POST", "/v1/schedules/{schedule}/pause", pause_schedule, views.ScheduleView, body=NoteBody),
+    Route("POST", "/v1/schedules/{schedule}/resume", resume_schedule, views.ScheduleView),
+    Route("POST", "/v1/schedules/{schedule}/backfill", backfill, views.IdsView, body=BackfillBody, status=202),
+    Route("GET", "/v1/cron/preview", preview, views.PreviewView, query=PreviewQuery),
+)

@@ -1,0 +1,31 @@
+"""Figures of this machine: `make bench`. What is compared is measured in one run and given as a ratio.
+
+`ARGS="drain latency"` runs only these parts; `LOG=launchlog.tsv` scrapes a recorded launch log.
+"""
+
+import os
+import sys
+
+from tests.bench import engine, peers, scrape
+
+PARTS = ("drain", "latency", "fires", "backlogs", "idle", "scrape", "peers")
+
+
+def main(wanted: list[str]) -> None:
+    """Run the parts in order."""
+    rate = 0.0
+    for part in PARTS:
+        if wanted and part not in wanted:
+            continue
+        if part == "scrape":
+            scrape.run(os.environ.get("LOG"))
+        elif part == "peers":
+            peers.compare(rate or engine.drain())
+        elif part == "drain":
+            rate = engine.drain()
+        else:
+            getattr(engine, part)()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

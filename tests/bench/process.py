@@ -1,0 +1,118 @@
+"""The real daemon as a process of its own, and a client of its socket: what is measured is what users run."""
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from launchd.admin.client import AdminClient
+from launchd.errors import UnreachableError
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+[daemon]
+state_directory = "{state}"
+log_level = "warning"
+[admin]
+socket = "{state}/admin.sock"
+[tasks]
+modules = ["tests.bench.tasks"]
+[queues.default]
+concurrency = {slots}
+[schedules.scrape_launch_data]
+enabled = false
+[schedules.health_check]
+enabled = false
+[schedules.prune]
+enabled = false
+{extra}
+"""
+
+
+class Process:
+    """A daemon that runs."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], state: Path) -> None:
+        self.client = AdminClient(state / "admin.sock")
+        self.state = state
+        self._popen = popen
+
+    def memory_mib(self) -> float:
+        """Resident memory of the whole process tree."""
+        text = Path(f"/proc/{self._popen.pid}/status").read_text("ascii")
+        return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+    def enqueue(self, task: str, count: int, **settings: Any) -> float:  # noqa: ANN401 - fields of a job
+        """Make jobs in batches of 1,000; seconds taken."""
+        started = time.perf_counter()
+        for first in range(0, count, 1000):
+            jobs = [{"task": task, **settings}] * min(1000, count - first)
+            self.client.ask("POST", "/v1/jobs", body={"jobs": jobs})
+        return time.perf_counter() - started
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Read jobs.db from outside."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.state}/jobs.db?mode=ro", uri=True)) as db:
+            return db.execute(statement, values).fetchall()
+
+    def until_done(self, first_seq: int, count: int) -> None:
+        """Wait until so many jobs from a row on have ended."""
+        asked = "SELECT count(*) FROM jobs WHERE seq > ? AND seq <= ? AND finished_at IS NOT NULL"
+        while self.rows(asked, first_seq, first_seq + count)[0][0] < count:
+            time.sleep(0.02)
+
+    def last_seq(self) -> int:
+        """The number of the last row."""
+        return int(self.rows("SELECT coalesce(max(seq), 0) FROM jobs")[0][0])
+
+
+@contextmanager
+def daemon(state: Path, *options: str, slots: int = 100, extra: str = "") -> Iterator[Process]:
+    """Start it, wait until it is ready, end it by its pid."""
+    state.mkdir(parents=True, exist_ok=True)
+    config = state / "launchd.toml"
+    config.write_text(CONFIG.format(state=state, slots=slots, extra=extra))
+    command = [sys.executable, "-m", "launchd", "run", "--config", str(config), *options]
+    popen = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
+    try:
+        running = Process(popen, state)
+        _until_ready(running, popen)
+        yield running
+    finally:
+        popen.send_signal(signal.SIGTERM)
+        popen.wait(60)
+
+
+def _until_ready(running: Process, popen: subprocess.Popen[bytes]) -> None:
+    while True:
+        if popen.poll() is not None:
+            raise RuntimeError("the daemon did not start")
+        with contextlib.suppress(UnreachableError):
+            running.client.ask("GET", "/readyz")
+            return
+        time.sleep(0.01)
+
+
+def say(what: str, figure: str) -> None:
+    """One line of the report."""
+    sys.stdout.write(f"{what:<62} {figure}\n")
+    sys.stdout.flush()
+
+
+def peer_lines(text: str) -> list[dict[str, Any]]:
+    """The rows that the peers print, one JSON object a line."""
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which this share lies."""
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]

@@ -1,0 +1,31 @@
+"""What the benchmarks run."""
+
+import os
+import time
+from typing import Any
+
+from launchd import Context, task
+
+_clients: dict[str, Any] = {}
+
+
+@task
+async def noop(_ctx: Context) -> None:
+    """Nothing."""
+
+
+@task
+async def stamp(_ctx: Context) -> float:
+    """When it began, by this machine's monotonic clock."""
+    return time.monotonic()
+
+
+@task
+async def incr(_ctx: Context) -> None:
+    """One INCR in the server that the peers count in."""
+    url = os.environ["REDIS_URL"]
+    if url not in _clients:
+        from redis.asyncio import Redis  # noqa: PLC0415 - only where the peers run
+
+        _clients[url] = Redis.from_url(url)
+    await _clients[url].incr("bench:done")
