@@ -69,6 +69,7 @@ from launchd.ops.tally import LagMeter, Tally
 from launchd.ops.watchdog import Watchdog
 from launchd.store.jobs import JobStore
 from launchd.store.schedules import ScheduleStore
+from launchd.store.series import SeriesStore
 from launchd.task import Task
 
 _log = structlog.get_logger("launchd.daemon")
@@ -222,6 +223,7 @@ async def _build(
         maker=maker,
         jobs=jobs,
         schedules=schedules,
+        series=SeriesStore(databases[0]),
         scheduler=scheduler,
         dispatcher=dispatcher,
         executor=executor,

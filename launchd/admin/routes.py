@@ -8,6 +8,14 @@ from launchd.admin.launches import LAUNCH_ROUTES
 from launchd.admin.queues import QUEUE_ROUTES
 from launchd.admin.route import Route
 from launchd.admin.schedules import SCHEDULE_ROUTES
+from launchd.admin.series import SERIES_ROUTES
 from launchd.admin.status import STATUS_ROUTES
 
-ROUTES: tuple[Route, ...] = (*STATUS_ROUTES, *JOB_ROUTES, *QUEUE_ROUTES, *SCHEDULE_ROUTES, *LAUNCH_ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *STATUS_ROUTES,
+    *SERIES_ROUTES,
+    *JOB_ROUTES,
+    *QUEUE_ROUTES,
+    *SCHEDULE_ROUTES,
+    *LAUNCH_ROUTES,
+)

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from launchd.admin import metrics, views
+from launchd.admin import dashboard, metrics, views
 from launchd.admin.access import (
     COOKIE,
     NOBODY,
@@ -105,6 +105,7 @@ def _application(api: Api, metered: Metered | None) -> web.Application:
         app.router.add_route(route.method, route.path, responder)
     if metered is not None:
         app.router.add_get("/metrics", functools.partial(metrics.answer, metered))
+    dashboard.add_routes(app, dashboard.load())
     app.router.add_get("/sign-in", functools.partial(_open_session, api.access))
     return app
 
@@ -140,7 +141,7 @@ def _revalidating(responder: Responder) -> Responder:
 
 # --- who calls ---
 
-_OPEN = frozenset({"/sign-in"} | {route.path for route in ROUTES if route.needs is None})
+_OPEN = frozenset({"/sign-in", *dashboard.PATHS} | {route.path for route in ROUTES if route.needs is None})
 
 
 def _admit(access: Access) -> Middleware:

@@ -40,6 +40,7 @@ from launchd.ops.health import Health, HealthReport
 from launchd.rate import parse_rate
 from launchd.store.jobs import Audit, Idempotency, JobStore
 from launchd.store.schedules import ScheduleStore
+from launchd.store.series import Series, SeriesStore, Window
 from launchd.task import Task
 
 MAX_WAIT_SECONDS = 300.0
@@ -72,6 +73,7 @@ class Control:
         maker: JobMaker,
         jobs: JobStore,
         schedules: ScheduleStore,
+        series: SeriesStore,
         scheduler: Scheduler,
         dispatcher: Dispatcher,
         executor: Executor,
@@ -86,6 +88,7 @@ class Control:
         self._life = life
         self._maker = maker
         self._jobs = jobs
+        self._series = series
         self.timetable = Timetable(clock, scheduler, schedules, self._audit)
         self._dispatcher = dispatcher
         self._pools = dispatcher.pools
@@ -127,6 +130,10 @@ class Control:
     async def health(self) -> HealthReport:
         """Run every check now."""
         return await self._health.report()
+
+    async def series(self, window: Window) -> Series:
+        """What ended in the window before now, over time."""
+        return await self._series.series(window, self._clock.now())
 
     # --- making jobs ---
 

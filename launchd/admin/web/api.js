@@ -1,0 +1,58 @@
+// Asks the daemon. Every refusal becomes a Problem that says what to do.
+import { heardDate } from "./time.js";
+
+const PATIENCE_MS = 20000;
+
+export class Problem extends Error {
+  constructor(status, body) {
+    super(body.detail || body.title || `HTTP ${status}`);
+    this.status = status;
+    this.code = body.code ?? "";
+    this.errors = body.errors ?? [];
+  }
+  /** The message and what is wrong where. */
+  get sentence() {
+    return [this.message, ...this.errors.map((one) => `${one.path}: ${one.message}`)].join("\n");
+  }
+}
+
+/** A path with its parts and parameters escaped: at`/v1/jobs/${id}`. */
+export const at = (parts, ...values) => String.raw({ raw: parts }, ...values.map(encodeURIComponent));
+
+export function withQuery(path, params) {
+  const given = Object.entries(params ?? {}).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+async function ask(method, path, { body, headers = {}, signal } = {}) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-cache",
+      credentials: "same-origin",
+      redirect: "error",
+      signal: signal ?? AbortSignal.timeout(PATIENCE_MS),
+    });
+  } catch (error) {
+    throw new Problem(0, { detail: error.name === "TimeoutError" ? "the daemon does not answer in time" : "the daemon cannot be reached" });
+  }
+  heardDate(response.headers.get("Date"));
+  const answer = await response.json().catch(() => ({}));
+  // an unhealthy daemon answers 503 with the very report that one wants to see
+  const told = response.ok || (response.status === 503 && answer.checks);
+  if (!told) {
+    if (response.status === 401) document.dispatchEvent(new CustomEvent("signedout"));
+    throw new Problem(response.status, answer);
+  }
+  return answer;
+}
+
+export const get = (path, params) => ask("GET", withQuery(path, params));
+export const send = (method, path, body) => ask(method, path, { body });
+/** Make a job at most once, however often it is sent with the same key. */
+export const sendOnce = (path, body, key) => ask("POST", path, { body, headers: { "Idempotency-Key": key } });
+export const uniqueKey = () =>
+  [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

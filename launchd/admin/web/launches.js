@@ -1,0 +1,176 @@
+// Launches: what is next with its countdown and slips, the list, one launch with where each fact comes from.
+import { at, get } from "./api.js";
+import { nextLaunches, resource, sources } from "./data.js";
+import { h } from "./dom.js";
+import { badge, button, empty, facts, faint, levelOf, link, panel, state, table } from "./parts.js";
+import { count, duration, isExact, net, time } from "./time.js";
+
+const href = (launch) => `#/launches/${encodeURIComponent(launch.id)}`;
+const where = (launch) => [launch.pad, launch.location?.name].filter(Boolean).join(", ");
+const slipped = ({ slips }) =>
+  slips?.count ? badge(`slipped ${slips.count}×, ${duration(slips.total)}`, "warn", slips.summary) : null;
+
+/** The next launches; the soonest one that can be counted down to stands large. */
+export const nextPanel = () =>
+  panel({
+    title: "Next launches",
+    of: [nextLaunches()],
+    area: "next",
+    lines: 8,
+    tools: () => link("#/launches", "All launches"),
+    draw: (launches) => {
+      if (!launches.length) return empty("No launch is known yet.", button("Refresh sources", "refresh-sources"));
+      const first = launches.find(isExact) ?? launches[0];
+      return [hero(first), h("ol", { class: "coming" }, launches.filter((one) => one !== first).slice(0, 5).map(coming))];
+    },
+  });
+
+function hero(launch) {
+  return h("article", { class: "hero", "data-key": "hero" },
+    h("p", { class: "count" }, isExact(launch) ? time(launch.net, "countdown") : net(launch)),
+    h("h3", null, link(href(launch), launch.name)),
+    h("p", { class: "faint" }, [launch.provider, where(launch)].filter(Boolean).join(" · ") || "No place is known."),
+    h("p", { class: "row" }, state(launch.status), isExact(launch) ? h("span", null, net(launch), " UTC") : null, slipped(launch)));
+}
+
+const coming = (launch) =>
+  h("li", { "data-key": launch.id },
+    h("span", { class: "grow" }, link(href(launch), launch.name), h("span", { class: "row small" }, state(launch.status), slipped(launch))),
+    h("span", { class: "right" }, isExact(launch) ? time(launch.net, "countdown", { class: "num" }) : h("span", { class: "num" }, net(launch)),
+      h("span", { class: "faint small" }, launch.provider ?? "")));
+
+const STATUSES = ["go", "tbc", "tbd", "hold", "in_flight", "success", "partial_failure", "failure", "cancelled"];
+
+export function launchesView(_arg, query) {
+  const asked = { when: query.when ?? "upcoming", status: query.status, q: query.q, limit: 100 };
+  const name = `launches?${new URLSearchParams(Object.entries(asked).filter(([, value]) => value))}`;
+  const found = resource(name, () => get("/v1/launches", asked), ["launch", "source"], { live: 60, polling: 20 });
+  return {
+    title: "Launches",
+    filters: [
+      { name: "when", label: "When", options: [["", "Upcoming"], ["past", "Past"]] },
+      { name: "status", label: "Status", options: [["", "Any status"], ...STATUSES.map((one) => [one, one.replaceAll("_", " ")])] },
+      { name: "q", label: "Search", search: true },
+    ],
+    panels: [panel({
+      title: asked.when === "past" ? "Past launches" : "Upcoming launches",
+      of: [found],
+      lines: 12,
+      tools: ({ items, next }) => faint(next ? `the first ${count(items.length)}` : `${count(items.length)} launches`),
+      draw: ({ items }) => (items.length ? table("Launches", LAUNCH_COLUMNS, items, (one) => one.id) : empty("No launch fits.")),
+    })],
+  };
+}
+
+const LAUNCH_COLUMNS = [
+  { name: "NET (UTC)", class: "num when", cell: (one) => [net(one), isExact(one) ? h("span", { class: "under" }, time(one.net, "countdown")) : null] },
+  { name: "Launch", class: "main", cell: (one) => [link(href(one), one.name), h("span", { class: "under narrow-only" }, one.provider ?? "")] },
+  { name: "Status", class: "tight", cell: (one) => state(one.status) },
+  { name: "Provider", class: "wide", cell: (one) => one.provider ?? faint("–") },
+  { name: "From", class: "wide", cell: (one) => where(one) || faint("–") },
+  { name: "Sources", class: "wide num right", cell: (one) => h("span", { title: one.sources.join(", ") }, one.sources.length) },
+];
+
+export function launchView(id) {
+  const of = [resource(`launch:${id}`, () => get(at`/v1/launches/${id}`), ["launch", "source"], { live: 60, polling: 20 })];
+  return {
+    title: "Launch",
+    back: ["#/launches", "Launches"],
+    layout: "detail",
+    panels: [
+      panel({ title: "Launch", of, lines: 10, draw: launchFacts }),
+      panel({ title: "What each source says", of, lines: 4, draw: ({ sightings }) => table("Sightings", SIGHTINGS, sightings, (one) => `${one.source} ${one.source_id}`) }),
+      panel({ title: "Disagreements", of, lines: 2, draw: ({ conflicts }) =>
+        conflicts.length ? h("ul", { class: "plain" }, conflicts.map((one) => h("li", { "data-key": `${one.kind}${one.other_id}` }, badge(one.kind, "warn"), " ", valuesOf(one)))) : empty("The sources agree.") }),
+      panel({ title: "History", of, lines: 4, draw: ({ history, slips }) => [
+        h("p", { class: "lead" }, `It ${slips.summary}.`),
+        history.length ? table("Changes, newest first", HISTORY, [...history].reverse(), (one) => `${one.seen_at} ${one.field} ${one.new}`) : empty("Nothing has changed since it was first seen.")] }),
+    ],
+  };
+}
+
+const valuesOf = ({ values }) => Object.entries(values ?? {}).map(([source, value]) => h("span", { class: "said" }, `${source}: `, h("b", null, typeof value === "string" ? value : JSON.stringify(value))));
+
+const launchFacts = (one) => [
+  h("h3", { class: "name" }, one.name),
+  isExact(one) ? h("p", { class: "count" }, time(one.net, "countdown")) : null,
+  h("p", { class: "row" }, state(one.status), slipped(one)),
+  facts([
+    ["NET", h("span", null, net(one), one.net_precision ? faint(` to the ${one.net_precision}`) : null)],
+    ["Window", one.window_start && h("span", null, time(one.window_start), " – ", time(one.window_end))],
+    ["Provider", from(one, "provider")],
+    ["Vehicle", from(one, "vehicle")],
+    ["Mission", from(one, "mission")],
+    ["Orbit", from(one, "orbit")],
+    ["Pad", from(one, "pad")],
+    ["Place", one.location?.name],
+    ["Designator", from(one, "designator")],
+    ["Links", one.urls?.length ? one.urls.map((url) => h("a", { href: url, rel: "noopener noreferrer", class: "said" }, hostOf(url))) : null, true],
+    ["Updated", time(one.updated_at, "ago")],
+  ]),
+];
+
+const from = (one, field) =>
+  one[field] && h("span", { title: one.provenance[field] ? `from ${one.provenance[field].source}` : null }, one[field]);
+
+function hostOf(url) {
+  try {
+    return new URL(url).host;
+  } catch {
+    return String(url);
+  }
+}
+
+const SIGHTINGS = [
+  { name: "Source", class: "tight", cell: (one) => one.source },
+  { name: "Name there", class: "main", cell: (one) => one.name },
+  { name: "NET", class: "num when", cell: net },
+  { name: "Status", class: "wide", cell: (one) => one.status_word ?? one.status ?? faint("–") },
+  { name: "Seen", class: "wide num", cell: (one) => time(one.seen_at, "ago") },
+];
+const HISTORY = [
+  { name: "Seen", class: "num when", cell: (one) => time(one.seen_at) },
+  { name: "Field", class: "tight", cell: (one) => one.field },
+  { name: "Change", class: "main", cell: (one) => [faint(one.old ?? "nothing"), " → ", one.new ?? faint("nothing")] },
+  { name: "Source", class: "wide", cell: (one) => one.source ?? faint("–") },
+];
+
+// --- sources ---
+
+const sourceTable = (columns) => ({ items }) => table("Sources", columns, items, (one) => one.name);
+function circuit({ last_attempt: asked, error, circuit: { state: now } }) {
+  if (!asked) return state("off", "not asked yet");
+  return error && now === "closed" ? state("degraded", "failing") : state(now);
+}
+const SOURCE_NAME = { name: "Source", class: "main", cell: (one) => [one.title ?? one.name, h("span", { class: "narrow-only" }, circuit(one)), one.error ? h("span", { class: "under bad-text", title: one.error }, one.error) : null] };
+const FRESH = { name: "Last answer", class: "num when", cell: (one) => (one.last_success ? time(one.last_success, "ago") : faint("never")) };
+const CIRCUIT = { name: "State", class: "tight wide", cell: circuit };
+const SOURCE_COLUMNS = [
+  SOURCE_NAME, CIRCUIT, FRESH,
+  { name: "Asked again", class: "wide num", cell: (one) => time(one.circuit.retry_at, "until") },
+  { name: "Records", class: "wide num right", cell: (one) => count(one.records) },
+  { name: "Refused", class: "wide num right", cell: (one) => h("span", { class: levelOf(one.rejected ? "degraded" : "off") }, count(one.rejected)) },
+  { name: "", class: "acts", cell: (one) => button("Refresh", "refresh-sources", one.name, { class: "small", "aria-label": `Refresh ${one.title ?? one.name}` }) },
+];
+
+export const freshnessPanel = () =>
+  panel({ title: "Sources", of: [sources()], area: "sources", lines: 5, tools: () => link("#/sources", "All"), draw: sourceTable([SOURCE_NAME, CIRCUIT, FRESH]) });
+
+export const sourcesView = () => ({
+  title: "Sources",
+  panels: [
+    panel({ title: "Sources", of: [sources()], lines: 8, tools: () => button("Refresh all", "refresh-sources", undefined, { class: "primary small" }), draw: sourceTable(SOURCE_COLUMNS) }),
+    panel({
+      title: "Open disagreements",
+      of: [resource("conflicts", () => get("/v1/conflicts", { limit: 50 }), ["launch", "source"], { live: 60, polling: 30 })],
+      lines: 4,
+      draw: ({ items }) => (items.length ? table("Disagreements", CONFLICTS, items, (one) => `${one.launch.id} ${one.kind} ${one.other?.id}`) : empty("The sources agree.")),
+    }),
+  ],
+});
+const CONFLICTS = [
+  { name: "Launch", class: "main", cell: (one) => link(href(one.launch), one.launch.name) },
+  { name: "About", class: "tight", cell: (one) => badge(one.kind, "warn") },
+  { name: "Said", class: "wide", cell: (one) => (one.other ? link(href(one.other), one.other.name ?? one.other.id) : valuesOf(one)) },
+  { name: "Since", class: "num when", cell: (one) => time(one.since, "ago") },
+];

@@ -1,0 +1,122 @@
+// Times and figures as text. Everything shown is UTC; the local time is in the title, for who hovers.
+// `now` follows the daemon's clock, not this machine's, once an answer has told the difference.
+import { h } from "./dom.js";
+
+const DAY = 86400;
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const LOCAL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+// Clocks that differ by less are the same: the Date header has whole seconds, and answers take their time.
+const TOLERATED_MS = 2500;
+let offset = 0;
+
+/** Learn the daemon's time from the Date header of an answer that has just come. */
+export function heardDate(header) {
+  const difference = Date.parse(header ?? "") - Date.now();
+  if (Number.isFinite(difference)) offset = Math.abs(difference) > TOLERATED_MS ? difference : 0;
+}
+
+/** Milliseconds since the epoch, by the daemon's clock. */
+export const now = () => Date.now() + offset;
+export const two = (number) => String(Math.trunc(number)).padStart(2, "0");
+
+/** A duration in the two units that matter: "820 ms", "4.2 s", "3 m 05 s", "2 h 10 m", "3 d 4 h". */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
+  const span = Math.max(seconds, 0);
+  if (span === 0) return "0 s";
+  if (span < 0.9995) return `${span < 0.01 ? Math.round(span * 1e4) / 10 : Math.round(span * 1000)} ms`;
+  if (span < 9.95 && !Number.isInteger(span)) return `${span.toFixed(1)} s`;
+  const whole = Math.round(span);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} m ${two(whole % 60)} s`;
+  if (whole < DAY) return `${Math.floor(whole / 3600)} h ${two((whole % 3600) / 60)} m`;
+  return `${Math.floor(whole / DAY)} d ${Math.floor((whole % DAY) / 3600)} h`;
+}
+
+/** A span that is counted while one looks: whole seconds, so that it never jitters. */
+export const counted = (seconds) => duration(Math.floor(Math.max(seconds, 0)));
+
+/** The time of day in UTC, with the date where it is not today's. */
+export function clock(instant, { seconds = true } = {}) {
+  const at = new Date(instant);
+  const today = new Date(now());
+  const time = `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}${seconds ? `:${two(at.getUTCSeconds())}` : ""}`;
+  if (at.toISOString().slice(0, 10) === today.toISOString().slice(0, 10)) return time;
+  const year = at.getUTCFullYear() === today.getUTCFullYear() ? "" : ` ${at.getUTCFullYear()}`;
+  return `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}${year} ${time.slice(0, 5)}`;
+}
+
+/** "T−2 d 04:11:09" before, "T+00:10:00" after. */
+export function countdown(instant) {
+  const left = Math.floor((Date.parse(instant) - now()) / 1000);
+  const span = Math.abs(left);
+  const days = Math.floor(span / DAY);
+  const rest = `${two((span % DAY) / 3600)}:${two((span % 3600) / 60)}:${two(span % 60)}`;
+  return `T${left >= 0 ? "−" : "+"}${days ? `${days} d ` : ""}${rest}`;
+}
+
+const ago = (instant) => {
+  const seconds = (now() - Date.parse(instant)) / 1000;
+  return seconds < 0 ? `in ${counted(-seconds)}` : seconds < 1 ? "just now" : `${counted(seconds)} ago`;
+};
+const KINDS = {
+  clock,
+  ago,
+  until: ago,
+  countdown,
+  since: (instant) => counted((now() - Date.parse(instant)) / 1000),
+};
+
+/** A `<time>` of one kind (clock, ago, until, since, countdown); it keeps itself right. An absent one is a dash. */
+export function time(instant, kind = "clock", props = {}) {
+  if (!instant) return h("span", { class: "faint" }, "–");
+  const exact = new Date(instant);
+  const title = `${LOCAL.format(exact)} (local)\n${exact.toISOString().replace("T", " ").replace(/\.\d+Z|Z/, "")} UTC`;
+  const ticking = kind === "clock" ? {} : { "data-tick": kind };
+  return h("time", { datetime: instant, title, ...ticking, ...props }, KINDS[kind](instant));
+}
+
+const VAGUE = {
+  day: (at) => `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}`,
+  week: (at) => `week of ${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}`,
+  month: (at) => `${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}`,
+  quarter: (at) => `Q${Math.floor(at.getUTCMonth() / 3) + 1} ${at.getUTCFullYear()}`,
+  half: (at) => `H${at.getUTCMonth() < 6 ? 1 : 2} ${at.getUTCFullYear()}`,
+  year: (at) => String(at.getUTCFullYear()),
+  decade: (at) => `${Math.floor(at.getUTCFullYear() / 10) * 10}s`,
+};
+
+/** A NET no finer than it is known: never a minute that nobody promised. */
+export function net(launch) {
+  if (!launch.net) return h("span", { class: "faint" }, "not known");
+  const vague = VAGUE[launch.net_precision];
+  if (!vague) return time(launch.net);
+  return h("time", { datetime: launch.net, title: `known to the ${launch.net_precision}` }, vague(new Date(launch.net)));
+}
+
+/** Whether a NET is fine enough to count down to. */
+export const isExact = (launch) => Boolean(launch.net) && !VAGUE[launch.net_precision];
+
+const COUNT = new Intl.NumberFormat("en");
+export const count = (number) => (Number.isFinite(number) ? COUNT.format(number) : "–");
+export const percent = (share) => (Number.isFinite(share) ? `${(share * 100).toFixed(share > 0.999 || share === 0 ? 0 : 1)} %` : "–");
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+export function bytes(number) {
+  if (!Number.isFinite(number)) return "–";
+  const step = number < 1 ? 0 : Math.min(Math.floor(Math.log2(number) / 10), UNITS.length - 1);
+  const shown = number / 2 ** (10 * step);
+  return `${shown < 10 && step ? shown.toFixed(1) : Math.round(shown)} ${UNITS[step]}`;
+}
+
+/** Keep every ticking time right, once a second. */
+export function startTicking(each) {
+  const beat = () => {
+    for (const node of document.querySelectorAll("[data-tick]")) {
+      const text = KINDS[node.dataset.tick](node.getAttribute("datetime"));
+      if (node.textContent !== text) node.firstChild ? (node.firstChild.nodeValue = text) : (node.textContent = text);
+    }
+    each();
+    setTimeout(beat, 1000 - (now() % 1000) + 5);
+  };
+  beat();
+}

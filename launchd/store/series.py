@@ -1,0 +1,86 @@
+"""What ended, over time: counts, durations and waits in buckets, read from the jobs themselves.
+
+A restart loses nothing of it. The newest `MOST_JOBS` jobs are looked at; where there are more, the answer says since
+when those were made.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from launchd import sql
+from launchd.clock import HOUR, MINUTE, SECOND, Instant
+from launchd.db import Database, Row
+
+_SQL = sql.statements("jobs", "series")
+MOST_JOBS = 50_000
+
+
+class Window(StrEnum):
+    """How far to look back."""
+
+    HOUR = "1h"
+    DAY = "24h"
+    WEEK = "7d"
+
+
+# How long a bucket is, and how many there are.
+BUCKETS = {Window.HOUR: (MINUTE, 60), Window.DAY: (HOUR // 2, 48), Window.WEEK: (3 * HOUR, 56)}
+
+
+class Quantiles(NamedTuple):
+    """Seconds: the median and the 95th percentile; None where nothing was measured."""
+
+    p50: float | None
+    p95: float | None
+
+
+class Bucket(NamedTuple):
+    """What ended from `at` on, for the series' step; `other` is cancelled, skipped or expired."""
+
+    at: Instant
+    succeeded: int
+    failed: int
+    other: int
+    run: Quantiles
+    wait: Quantiles
+
+
+class Series(NamedTuple):
+    """Buckets of `step` microseconds, oldest first, none left out.
+
+    Jobs made before `counted_since` are not in it; None when all are.
+    """
+
+    window: Window
+    step: int
+    counted_since: Instant | None
+    buckets: tuple[Bucket, ...]
+
+
+class SeriesStore:
+    """Reads series from jobs.db."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def series(self, window: Window, now: Instant) -> Series:
+        """The series of a window that ends with the bucket of `now`. Buckets lie at multiples of their length."""
+        step, count = BUCKETS[window]
+        since = (now // step - count + 1) * step
+        params = {"since": since, "until": since + count * step, "step": step, "most": MOST_JOBS}
+        found = {row["bucket"]: row for row in await self._db.read(_SQL["series"], params)}
+        oldest = await self._db.read_one(_SQL["counted_since"], {"most": MOST_JOBS})
+        buckets = tuple(_bucket(since + index * step, found.get(index)) for index in range(count))
+        return Series(window, step, None if oldest is None else oldest["created_at"], buckets)
+
+
+def _bucket(at: Instant, row: Row | None) -> Bucket:
+    if row is None:
+        return Bucket(at, 0, 0, 0, Quantiles(None, None), Quantiles(None, None))
+    run = Quantiles(_seconds(row["run_p50"]), _seconds(row["run_p95"]))
+    wait = Quantiles(_seconds(row["wait_p50"]), _seconds(row["wait_p95"]))
+    return Bucket(at, row["succeeded"], row["failed"], row["other"], run, wait)
+
+
+def _seconds(microseconds: int | None) -> float | None:
+    return None if microseconds is None else microseconds / SECOND
