@@ -222,6 +222,10 @@ PLANTED: dict[str, tuple[str, Callable[[Record], object]]] = {
         "quarantined_early",
         lambda r: setattr(the(r, "twice2"), "life", "life1"),
     ),
+    "set aside after a requeue and one crash": (
+        "quarantined_early",
+        lambda r: r.requests.append(asked("requeue", 12, 12.1, target="twice", state="queued")),
+    ),
     "not set aside after two crashes in a row": (
         "quarantine_missed",
         lambda r: add(r, run("twice3", 3, 3, 22, 23, "returned")),
@@ -269,6 +273,12 @@ def test_a_planted_fault_is_found(what: str) -> None:
     record = deepcopy(good())
     plant(record)
     assert kind in {fault.kind for fault in check(record)}
+
+
+def test_a_requeue_that_may_not_have_happened_proves_nothing() -> None:
+    record = good()
+    record.requests.append(Request(at(12), "requeue", target="twice"))
+    assert check(record) == []
 
 
 def test_every_rule_finds_something_that_was_planted() -> None:

@@ -205,21 +205,22 @@ def quarantine_follows_two_crashes(record: Record) -> Iterator[Fault]:
     """A job is set aside after two crashes in a row, never sooner, and then it is."""
     runs, requeues = by_job(record.runs), _requeues(record)
     for job in record.jobs.values():
-        since = max((asked for asked, _ in requeues.get(job.id, [])), default=0)
-        own = [run for run in runs.get(job.id, []) if run.begin > since]
+        own = runs.get(job.id, [])
         if job.state == "quarantined":
-            yield from _early(record, job, own, since)
+            yield from _early(record, job, own)
         for first, second, third in zip(own, own[1:], own[2:], strict=False):
-            if _two_crashes(record, first, second) and third.life != second.life:
+            again = any(asked < third.begin and done > first.begin for asked, done in requeues.get(job.id, []))
+            if _two_crashes(record, first, second) and not again:
                 yield Fault("quarantine_missed", f"{job.id} crashed in {first.life} and {second.life}, ran again")
 
 
-def _early(record: Record, job: JobRow, runs: list[Run], since: int) -> Iterator[Fault]:
-    """Fewer kills than it takes since the job was last well: since it ran again or was put back in good order."""
-    well = [second.begin for first, second in pairwise(runs) if first.life == second.life]
+def _early(record: Record, job: JobRow, runs: list[Run]) -> Iterator[Fault]:
+    """Fewer kills than it takes since the job was last well: ran again, was put back in good order, was requeued."""
+    well = [one.asked_at for one in record.requests if (one.action, one.target, one.status) == ("requeue", job.id, 202)]
+    well += [second.begin for first, second in pairwise(runs) if first.life == second.life]
     drained = [record.life[run.life] for run in runs if not record.life[run.life].killed]
     well += [life.ended_at for life in drained if life.ended_at is not None]
-    kills = _killed_between(record, max(well, default=since), record.lives[-1].spawned_at)
+    kills = _killed_between(record, max(well, default=0), record.lives[-1].spawned_at)
     if job.crashes != MAX_CRASHES or kills < MAX_CRASHES:
         yield Fault("quarantined_early", f"{job.id} says {job.crashes} crashes; {kills} kills since it was well")
 

@@ -146,7 +146,7 @@ class Client:
                 with contextlib.suppress(aiohttp.ClientError, OSError, asyncio.TimeoutError):
                     await self.ask("trigger", "POST", f"/v1/tasks/{task}/trigger", body, key=tag, tag=tag)
                     done += 1
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def batch(self) -> None:
         """Several jobs, all or none."""
