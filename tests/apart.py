@@ -46,7 +46,7 @@ def end_apart(_ctx: Context, *, how: str) -> None:
     }[how]
 
 
-@task(isolation="process", timeout=0.5, hard_timeout=60, max_retries=0)
+@task(isolation="process", timeout=2.0, hard_timeout=60, max_retries=0)
 async def catch_apart(_ctx: Context) -> str:
     """Catch the time limit in a coroutine."""
     try:
@@ -56,7 +56,7 @@ async def catch_apart(_ctx: Context) -> str:
     return "never told"
 
 
-@task(isolation="process", timeout=0.5, hard_timeout=60, max_retries=0)
+@task(isolation="process", timeout=2.0, hard_timeout=60, max_retries=0)
 def catch_apart_plain(_ctx: Context) -> str:
     """Catch the time limit in a plain function."""
     try:
@@ -66,7 +66,7 @@ def catch_apart_plain(_ctx: Context) -> str:
     return "never told"
 
 
-@task(isolation="process", timeout=0.5, hard_timeout=60, max_retries=0)
+@task(isolation="process", timeout=2.0, hard_timeout=60, max_retries=0)
 async def late_apart(_ctx: Context) -> None:
     """Run into the time limit."""
     await asyncio.sleep(3600)

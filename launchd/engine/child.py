@@ -16,7 +16,7 @@ import threading
 import traceback
 import types
 from collections.abc import Callable, Coroutine, Generator, MutableMapping
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import msgspec
@@ -87,7 +87,6 @@ def main() -> None:
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
     sys.path[:] = request.path
     signal.signal(signal.SIGUSR1, _raiser(TimeoutError(_out_of_time(request))))
-    link.say(FromChild(kind="ready"))
     try:
         message = _work(request, link)
     except _Stopped:
@@ -100,9 +99,12 @@ def _work(request: Request, link: _Link) -> FromChild:
     try:
         function = _function(request)
         context = _ChildContext(link, **request.context)
+        ready = partial(link.say, FromChild(kind="ready"))
         if inspect.iscoroutinefunction(function):
-            value = asyncio.run(_drive(function(context, **request.arguments), _out_of_time(request)))
+            limit = _Limit(_out_of_time(request))
+            value = asyncio.run(_drive(function(context, **request.arguments), limit, ready))
         else:
+            ready()
             value = function(context, **request.arguments)
         return FromChild(kind="returned", value=msgspec.Raw(_encode(value)))
     except Cancel as error:
@@ -131,10 +133,10 @@ def _encode(value: object) -> bytes:
     return msgspec.json.encode({"cut": True, "bytes": len(data), "head": data[:1000].decode(errors="ignore")})
 
 
-async def _drive(coroutine: Coroutine[Any, Any, Any], out_of_time: str) -> Any:  # noqa: ANN401 - a task returns what it likes
-    """Run the coroutine; SIGTERM cancels it, SIGUSR1 raises TimeoutError inside it."""
-    loop, limit = asyncio.get_running_loop(), _Limit(out_of_time)
-    limit.work = loop.create_task(_limited(coroutine, limit))
+async def _drive(coroutine: Coroutine[Any, Any, Any], limit: "_Limit", ready: Callable[[], None]) -> Any:  # noqa: ANN401 - a task returns what it likes
+    """Run the coroutine; SIGTERM cancels it, SIGUSR1 raises TimeoutError inside it. Says when it hears them."""
+    loop = asyncio.get_running_loop()
+    limit.work = loop.create_task(_limited(coroutine, limit, ready))
     loop.add_signal_handler(signal.SIGTERM, limit.work.cancel)
     loop.add_signal_handler(signal.SIGUSR1, limit.reached)
     return await limit.work
@@ -163,7 +165,8 @@ class _Limit:
         return TimeoutError(self._message)
 
 
-async def _limited(coroutine: Coroutine[Any, Any, Any], limit: _Limit) -> Any:  # noqa: ANN401 - a task returns what it likes
+async def _limited(coroutine: Coroutine[Any, Any, Any], limit: _Limit, ready: Callable[[], None]) -> Any:  # noqa: ANN401 - a task returns what it likes
+    ready()  # not sooner: a task that is cancelled before its first step never takes it
     return await _stepped(coroutine, limit)
 
 
