@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from launchd import Context, task
+from launchd import Context, Retry, Snooze, task
 from launchd.errors import ConflictError
 from launchd.job import MAX_INTERRUPTIONS, JobState
 from tests.hosting import PATIENCE_SECONDS, ended, hosted, quiet_config
@@ -77,24 +77,28 @@ async def test_a_deploy_spends_no_attempt_five_times_in_a_row(tmp_path: Path) ->
     assert attempts == [1] * (MAX_INTERRUPTIONS + 1) + [2]
 
 
-async def test_a_cancelled_job_stays_cancelled_when_its_task_raises_on_the_way_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [ValueError("not like this"), Snooze(3600, "not now"), Retry("not like this")])
+@pytest.mark.parametrize("max_retries", [0, 5])
+async def test_a_cancelled_job_stays_cancelled_when_its_task_raises_on_the_way_out(
+    tmp_path: Path, error: Exception, max_retries: int
+) -> None:
     entered = threading.Event()
 
-    @task(max_retries=5)
+    @task(max_retries=max_retries)
     async def sulk(_ctx: Context) -> None:
         entered.set()
         try:
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
-            raise ValueError("not like this") from None
+            raise error from None
 
     async with hosted(quiet_config(tmp_path), tasks=[sulk]) as daemon:
         job, _ = await daemon.control.trigger("sulk", {}, by="test")
         await fact(entered)
         await daemon.control.cancel(job.id, terminate=False, reason="enough", by="test")
         job = await ended(daemon, job.id)
-        assert job.state is JobState.CANCELLED
-        assert "not like this" in (job.error or "")
+        assert (job.state, job.reason) == (JobState.CANCELLED, "enough")
+        assert str(error) in (job.error or "")
     async with hosted(quiet_config(tmp_path), tasks=[sulk]) as daemon:
         job = await daemon.control.job(job.id)
         assert (job.state, job.attempt) == (JobState.CANCELLED, 1)

@@ -13,6 +13,8 @@ from launchd.task import Cancel, Retry, Snooze
 _MESSAGE_BYTES = 4096
 _REASON_BYTES = 500
 _HEAD = 1000
+# Somebody asked for the end of the job itself, not only of this attempt.
+_WANTED = frozenset({Stop.CANCEL, Stop.TERMINATE})
 
 
 class LockLostError(Exception):
@@ -61,7 +63,7 @@ def raised(attempt: Attempt, error: BaseException, now: Instant) -> Outcome:
     """The task raised: a wish (Cancel, Snooze, Retry) or a failure."""
     if isinstance(error, Cancel):
         return _outcome(attempt, Verb.CANCEL, now, reason=str(error))
-    if isinstance(error, Snooze):
+    if isinstance(error, Snooze) and attempt.stop not in _WANTED:
         run_at = now + int(error.seconds * SECOND)
         return _outcome(attempt, Verb.SNOOZE, now, run_at=run_at, reason=str(error))
     return failed(attempt, error, now)
@@ -74,9 +76,11 @@ def lock_lost(attempt: Attempt, now: Instant) -> Outcome:
 
 
 def failed(attempt: Attempt, error: BaseException, now: Instant, *, note: str | None = None) -> Outcome:
-    """Another attempt where one is left, else the end."""
+    """Another attempt where one is left, else the end. What fails while its end is wanted has ended as it was to."""
     job = attempt.job
     text = msgspec.json.encode(describe(error, note)).decode()
+    if attempt.stop in _WANTED:
+        return _outcome(attempt, Verb.CANCEL, now, error=text, reason=attempt.reason)
     if job.attempt > job.max_retries:
         return _outcome(attempt, Verb.FAIL, now, error=text)
     asked = error.after if isinstance(error, Retry) else None
