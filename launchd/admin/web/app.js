@@ -65,7 +65,7 @@ function filterBar(view, query) {
 let shows = 0;
 
 function show() {
-  const next = route();
+  const next = route(), since = Date.now();
   const same = shown.route && shown.route.path === next.path;
   const make = VIEWS[next.name];
   const view = make ? make(next.arg, next.query) : { title: "Nothing here", panels: [] };
@@ -82,8 +82,8 @@ function show() {
   render(main, head, filters, grid);
   const fill = () => render($("#main > [data-key^=filters]"), filterBar(view, route().query));
   shown = { route: next, panels: view.panels, ends: (view.needs ?? []).map((one) => one.watch(fill)) };
-  for (const one of view.needs ?? []) one.ensure();
-  for (const one of view.panels) one.start();
+  for (const one of view.needs ?? []) one.ensure(since);
+  for (const one of view.panels) one.start(since);
   document.title = `${view.title} · launchd`;
   markNav(next.path.split("/")[0]);
   if (!same && shows > 1) {
