@@ -41,6 +41,7 @@ from launchd.engine.control import Control, Lifecycle
 from launchd.engine.dispatcher import Dispatcher
 from launchd.engine.executor import Executor
 from launchd.engine.firecount import FireCount
+from launchd.engine.live import Live
 from launchd.engine.loading import Options, load_tasks, plan_schedules, pool_sizes
 from launchd.engine.maker import JobMaker
 from launchd.engine.pool import Pool, Shared, Watch
@@ -88,6 +89,7 @@ class Daemon(NamedTuple):
     sources: SourceStore
     socket: Path
     hurry: asyncio.Event
+    live: Live
     busy: Callable[[Callable[[asyncio.AbstractEventLoop], int]], str | None]
 
 
@@ -166,7 +168,8 @@ async def running(
                     _log.info("ready", socket=str(path), state=str(directory), version=launchd.__version__)
                     try:
                         at_rest = partial(busy, databases, list(parts.dispatcher.pools.values()), parts.executor)
-                        yield Daemon(parts.control, launches, sources, path, hurry, at_rest)
+                        live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options)
+                        yield Daemon(parts.control, launches, sources, path, hurry, live, at_rest)
                     finally:
                         metered.lag.stop()
                         await _stop(parts, scheduler, hurry)
@@ -392,10 +395,12 @@ def main(
         check(config_path)
         return load_config(config_path)
 
-    reloader = Reloader(config, load, lambda new: log.set_level(log_level or new.daemon.log_level))
+    def set_level(new: Config) -> None:
+        log.set_level(log_level or new.daemon.log_level)
+
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_until_signal(config, options, host, reloader))
+            runner.run(_until_signal(config, options, host, load, set_level))
     finally:
         log.close()
     return 0
@@ -439,7 +444,13 @@ def load_config(config_path: str | None) -> Config:
     return configuration.load(configuration.find(config_path), sources=SOURCES)
 
 
-async def _until_signal(config: Config, options: Options, host: Host, reloader: Reloader) -> None:
+async def _until_signal(
+    config: Config,
+    options: Options,
+    host: Host,
+    load: Callable[[], Config],
+    set_level: Callable[[Config], None],
+) -> None:
     """Run until SIGTERM or SIGINT; a second one hurries, SIGHUP reloads. All are heard from the first moment."""
     loop = asyncio.get_running_loop()
     stop, hurry, hangup = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -450,7 +461,12 @@ async def _until_signal(config: Config, options: Options, host: Host, reloader: 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask)
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
-    async with running(config, options=options, host=host, hurry=hurry):
-        reloads = asyncio.create_task(reloader.run(hangup))
+    async with running(config, options=options, host=host, hurry=hurry) as daemon:
+
+        async def apply(new: Config) -> None:
+            await daemon.live.apply(new)
+            set_level(new)
+
+        reloads = asyncio.create_task(Reloader(config, load, apply).run(hangup))
         await stop.wait()
         reloads.cancel()

@@ -21,7 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from launchd import config as configuration
+from launchd import config as settings
 from launchd.clock import SECOND, Instant, parse_instant
 from launchd.config import Config
 from launchd.daemon import Daemon
@@ -31,13 +31,14 @@ from launchd.errors import ConfigError
 from launchd.job import Job
 from launchd.task import Task
 
-__all__ = ["TestDaemon", "VirtualClock", "running"]
+__all__ = ["TestDaemon", "VirtualClock", "configuration", "running"]
 
 START = parse_instant("2026-01-01T00:00:00Z")
 # A daemon that has not come to rest after so many seconds of real time never will.
 PATIENCE_SECONDS = 30.0
-# How often in a row it must be seen at rest: word passes between threads in a few turns of their loops.
-_RESTS = 8
+# How often in a row it must be seen at rest. A sleeper that was woken goes through some eight turns of its loop before
+# it asks the store for anything: three times that is enough, and a turn costs microseconds.
+_RESTS = 24
 _PAGE = 1000
 # How long what runs may take, in real time, before a stop lets the drain's time pass.
 _STOP_SECONDS = 2.0
@@ -125,8 +126,8 @@ class TestDaemon:
 
     __test__ = False  # pytest: a tool, not a test
 
-    def __init__(self, configuration: Config, clock: VirtualClock, tasks: Sequence[Task]) -> None:
-        self.config = configuration
+    def __init__(self, config: Config, clock: VirtualClock, tasks: Sequence[Task]) -> None:
+        self.config = config
         self.clock = clock
         self._tasks = tasks
         self._daemon: Daemon | None = None
@@ -243,7 +244,7 @@ async def running(
     """
     clock = VirtualClock(parse_instant(start) if isinstance(start, str) else start)
     async with _directory(directory) as place:
-        made = TestDaemon(_configuration(config, schedules or {}, place), clock, list(tasks))
+        made = TestDaemon(configuration(config, schedules or {}, place), clock, list(tasks))
         await made.start()
         try:
             yield made
@@ -251,17 +252,20 @@ async def running(
             await made.stop()
 
 
-def _configuration(text: str, schedules: Mapping[str, Mapping[str, Any]], place: Path) -> Config:
-    base = configuration.document(text)
+def configuration(text: str, schedules: Mapping[str, Mapping[str, Any]], place: Path | None = None) -> Config:
+    """The configuration in a TOML text with these schedules and no others, its state in `place`; raises ConfigError."""
+    base = settings.document(text)
     tables = base.setdefault("schedules", {})
-    for name in configuration.DEFAULT_SCHEDULES:
+    for name in settings.DEFAULT_SCHEDULES:
         tables.setdefault(name, {"enabled": False})
     for name, table in schedules.items():
         tables[name] = dict(table)
+    if place is None:
+        return settings.decode(base)
     base.setdefault("daemon", {}).setdefault("state_directory", str(place))
     base.setdefault("admin", {}).setdefault("socket", str(place / "admin.sock"))
     try:
-        return configuration.decode(base)
+        return settings.decode(base)
     except ConfigError as error:
         raise ConfigError(f"the test's configuration: {error.detail}", errors=error.errors) from error
 

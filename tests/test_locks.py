@@ -1,6 +1,9 @@
 """One contract for both lock backends, on a real SQLite file and on a real server."""
 
 import asyncio
+import shutil
+import socket
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -299,6 +302,28 @@ async def test_a_user_with_few_rights_and_a_password_is_enough(tmp_path: Path) -
                 await take(locks)
     finally:
         server.kill()
+
+
+@pytest.mark.skipif(
+    "redis" not in SERVERS or not shutil.which("openssl"), reason="needs redis-server with TLS, openssl"
+)
+async def test_the_connection_may_be_encrypted_and_a_certificate_of_nobody_is_refused(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    subprocess.run([*made, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)  # noqa: ASYNC221 - once
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    tls = ["--tls-port", str(port), "--bind", "127.0.0.1", "--tls-auth-clients", "no"]
+    tls += ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-ca-cert-file", str(certificate)]
+    async with serving(SERVERS["redis"], tmp_path, *tls) as server:
+        server.url = f"rediss://localhost:{port}/0?ssl_ca_certs={certificate}"
+        async with redis_backend(server, 60) as locks:
+            assert await locks.release(await take(locks))
+        server.url = f"rediss://localhost:{port}/0"
+        async with redis_backend(server, 60) as locks:
+            with pytest.raises(UnavailableError, match=r"(?i)certificate"):
+                await take(locks)
 
 
 # --- a whole daemon on it ---

@@ -267,6 +267,23 @@ async def test_a_buffered_job_goes_on_when_the_one_before_it_is_cancelled_in_the
         ]
 
 
+async def test_a_buffered_job_whose_forerunner_is_cancelled_in_the_queue_still_waits_for_the_one_that_runs() -> None:
+    schedules = {"s": {"task": "slow", "cron": "*/10 * * * *", "overlap": "buffer_all"}}
+    async with running(tasks=[slow], schedules=schedules, start=NOON) as daemon:
+        CLOCK.append(daemon.clock)
+        await daemon.advance(minutes=31)
+        first, second, third = (await daemon.jobs())[::-1]
+        await daemon.daemon.control.cancel(second.id, terminate=False, reason=None, by="test")
+        await daemon.settle()
+        states = [(await daemon.job(one.id)).state.value for one in (first, second, third)]
+        assert states == ["running", "cancelled", "queued"]
+        assert (await daemon.job(third.id)).waits_for == first.id
+        await daemon.advance(minutes=7)
+        assert (await daemon.job(third.id)).state is JobState.RUNNING
+        again = await daemon.daemon.control.retry(second.id, by="test")
+        assert again.waits_for is None
+
+
 # --- backfill and pause ---
 
 

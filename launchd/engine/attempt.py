@@ -1,8 +1,9 @@
 """An attempt: one run of a job, and how it is asked to end. Its decisions are pure."""
 
 import asyncio
+from collections.abc import Coroutine
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -46,13 +47,15 @@ class Attempt:
     """One run of a job.
 
     `stop`, `reason`, `asked_at` and `stuck` are written by the control loop only, before it cancels `task`; `task`,
-    `timed_out` and `runner` by the task loop only. The rest never changes. `deadline` and `hard_deadline` are monotonic
-    seconds, None for no time limit.
+    `begun`, `coroutine`, `timed_out` and `runner` by the task loop only. The rest never changes. `deadline` and
+    `hard_deadline` are monotonic seconds, None for no time limit.
     """
 
     __slots__ = (
         "asked_at",
+        "begun",
         "context",
+        "coroutine",
         "deadline",
         "hard_deadline",
         "job",
@@ -79,6 +82,8 @@ class Attempt:
         self.asked_at = 0.0
         self.stuck = False
         self.task: asyncio.Task[None] | None = None
+        self.begun = False
+        self.coroutine: Coroutine[Any, Any, Any] | None = None
         self.timed_out = False
         self.runner: Runner | None = None
         self.context = Context(

@@ -1,4 +1,4 @@
-"""The main of a task's process: `python -m launchd.engine.child RESULT_FD STACK_FD`, the request on stdin.
+"""The main of a task's process: `python -m launchd.engine.child RESULT_FD STACK_FD DAEMON_PID`, the request on stdin.
 
 Signals: SIGTERM asks the task to end (a coroutine is cancelled, a plain function gets SystemExit), SIGUSR1 raises
 TimeoutError inside it, SIGUSR2 writes its stack to STACK_FD. It dies with the daemon.
@@ -14,7 +14,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Coroutine, MutableMapping
+import types
+from collections.abc import Callable, Coroutine, Generator, MutableMapping
 from functools import reduce
 from typing import Any
 
@@ -77,7 +78,7 @@ class _ChildContext(Context):
 
 def main() -> None:
     """Do the one piece of work and say how it ended."""
-    _die_with_parent()
+    _die_with(int(sys.argv[3]))
     link = _Link(int(sys.argv[1]))
     faulthandler.register(signal.SIGUSR2, file=int(sys.argv[2]), all_threads=True)
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, link.log])
@@ -85,6 +86,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
     sys.path[:] = request.path
+    signal.signal(signal.SIGUSR1, _raiser(TimeoutError(_out_of_time(request))))
+    link.say(FromChild(kind="ready"))
     try:
         message = _work(request, link)
     except _Stopped:
@@ -97,11 +100,9 @@ def _work(request: Request, link: _Link) -> FromChild:
     try:
         function = _function(request)
         context = _ChildContext(link, **request.context)
-        timeout = f"ran longer than its {request.timeout:g} s"
         if inspect.iscoroutinefunction(function):
-            value = asyncio.run(_drive(function(context, **request.arguments), timeout))
+            value = asyncio.run(_drive(function(context, **request.arguments), _out_of_time(request)))
         else:
-            signal.signal(signal.SIGUSR1, _raiser(TimeoutError(timeout)))
             value = function(context, **request.arguments)
         return FromChild(kind="returned", value=msgspec.Raw(_encode(value)))
     except Cancel as error:
@@ -130,23 +131,63 @@ def _encode(value: object) -> bytes:
     return msgspec.json.encode({"cut": True, "bytes": len(data), "head": data[:1000].decode(errors="ignore")})
 
 
-async def _drive(coroutine: Coroutine[Any, Any, Any], timeout: str) -> Any:  # noqa: ANN401, ASYNC109 - the text of an error
-    """Run the coroutine; SIGTERM cancels it, SIGUSR1 is its time limit."""
-    loop, timed_out = asyncio.get_running_loop(), asyncio.Event()
-    work = asyncio.ensure_future(coroutine)
+async def _drive(coroutine: Coroutine[Any, Any, Any], out_of_time: str) -> Any:  # noqa: ANN401 - a task returns what it likes
+    """Run the coroutine; SIGTERM cancels it, SIGUSR1 raises TimeoutError inside it."""
+    loop, limit = asyncio.get_running_loop(), _Limit(out_of_time)
+    limit.work = loop.create_task(_limited(coroutine, limit))
+    loop.add_signal_handler(signal.SIGTERM, limit.work.cancel)
+    loop.add_signal_handler(signal.SIGUSR1, limit.reached)
+    return await limit.work
 
-    def out_of_time() -> None:
-        timed_out.set()
-        work.cancel()
 
-    loop.add_signal_handler(signal.SIGTERM, work.cancel)
-    loop.add_signal_handler(signal.SIGUSR1, out_of_time)
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if timed_out.is_set():
-            raise TimeoutError(timeout) from None
-        raise
+class _Limit:
+    """A soft time limit: a cancellation that the coroutine sees as TimeoutError, once."""
+
+    def __init__(self, message: str) -> None:
+        self.work: asyncio.Task[Any] | None = None
+        self._message = message
+        self._pending = False
+
+    def reached(self) -> None:
+        """The time is up."""
+        if self.work is not None:
+            self._pending = True
+            self.work.cancel()
+
+    def instead(self, error: asyncio.CancelledError) -> BaseException:
+        """What the coroutine gets to see of a cancellation."""
+        if not self._pending or self.work is None:
+            return error
+        self._pending = False
+        self.work.uncancel()
+        return TimeoutError(self._message)
+
+
+async def _limited(coroutine: Coroutine[Any, Any, Any], limit: _Limit) -> Any:  # noqa: ANN401 - a task returns what it likes
+    return await _stepped(coroutine, limit)
+
+
+@types.coroutine
+def _stepped(coroutine: Coroutine[Any, Any, Any], limit: _Limit) -> Generator[Any, Any, Any]:
+    """Await the coroutine, as `launchd.engine.drive` does, whose marks and attempts have no place here."""
+    thrown: BaseException | None = None
+    value: Any = None
+    while True:
+        try:
+            awaited = coroutine.send(value) if thrown is None else coroutine.throw(thrown)
+        except StopIteration as end:
+            return end.value
+        thrown, value = None, None
+        try:
+            value = yield awaited
+        except asyncio.CancelledError as error:
+            thrown = limit.instead(error)
+        except BaseException as error:  # noqa: BLE001 - whatever was awaited raised it: it is the coroutine's
+            thrown = error
+
+
+def _out_of_time(request: Request) -> str:
+    return f"ran longer than its {request.timeout:g} s"
 
 
 def _stop(_number: int, _frame: object) -> None:
@@ -160,11 +201,14 @@ def _raiser(error: Exception) -> Callable[[int, object], None]:
     return handle
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel for SIGKILL when the daemon's thread that watches over this process is gone (prctl(2))."""
-    parent = os.getppid()
+def _die_with(daemon: int) -> None:
+    """Ask the kernel for SIGKILL when the daemon's thread that watches over this process is gone (prctl(2)).
+
+    A daemon that died before this was asked has left this process to another parent: the work is not this one's any
+    more, for the next daemon takes it up.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if os.getppid() != daemon:
         sys.exit(1)
 
 

@@ -3,6 +3,7 @@
 Runs on the task loop only.
 """
 
+import traceback
 import types
 from asyncio import CancelledError
 from collections.abc import Coroutine, Generator
@@ -40,6 +41,29 @@ def drive(coroutine: Coroutine[Any, Any, Any], attempt: Attempt, steps: Steps) -
             thrown = _soft(attempt) or error
         except BaseException as error:  # noqa: BLE001 - whatever was awaited raised it: it is the coroutine's
             thrown = error
+
+
+def stack_of(coroutine: Coroutine[Any, Any, Any]) -> str | None:
+    """Where a coroutine that waits stands, outermost call first; None when it has ended.
+
+    A task knows only its own frame: what that awaits, and what this awaits, is found link by link. To be called from
+    any thread; the coroutine may go on meanwhile.
+    """
+    frames: list[tuple[types.FrameType, int]] = []
+    link: Any = coroutine
+    while link is not None:
+        frame, link = _link(link)
+        if frame is not None:
+            frames.append((frame, frame.f_lineno or 0))
+    return "".join(traceback.StackSummary.extract(iter(frames)).format()) or None
+
+
+def _link(awaited: object) -> tuple[types.FrameType | None, Any]:
+    """The frame of a coroutine or a generator of any kind, and what it awaits."""
+    for frame, inner in (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await")):
+        if hasattr(awaited, frame):
+            return getattr(awaited, frame), getattr(awaited, inner)
+    return None, None
 
 
 def _soft(attempt: Attempt) -> TimeoutError | None:

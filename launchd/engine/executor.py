@@ -10,7 +10,6 @@ Rules:
 import asyncio
 import contextlib
 import functools
-import io
 import sys
 import threading
 import traceback
@@ -23,7 +22,7 @@ import uvloop
 
 from launchd.clock import Clock
 from launchd.engine.attempt import Attempt, Stop, stronger
-from launchd.engine.drive import Steps, drive
+from launchd.engine.drive import Steps, drive, stack_of
 from launchd.engine.isolation import ProcessRunner, ThreadRunner, in_thread
 from launchd.engine.verdict import raised, stopped, succeeded
 from launchd.engine.wire import FromChild, ToChild
@@ -49,7 +48,13 @@ class Executor:
         self._thread = threading.Thread(target=self._serve, name="tasks", daemon=True)
         self._outbox: deque[tuple[Attempt, Outcome]] = deque()
         self._flushing = False  # task loop only: a flush is scheduled for the end of this turn
+        self._asked = self._heard = 0  # ends asked for by the control loop, heard of by the task loop
         self._thread.start()
+
+    @property
+    def asking(self) -> bool:
+        """Whether an end was asked for that the task loop has not heard of yet."""
+        return self._asked != self._heard
 
     @property
     def thread_id(self) -> int | None:
@@ -69,6 +74,7 @@ class Executor:
             attempt.runner.stop(attempt.stop or why)
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the attempt
             self.loop.call_soon_threadsafe(self._cancel_here, attempt)
+            self._asked += 1
 
     async def stack(self, attempt: Attempt) -> str | None:
         """Where an attempt stands right now; None when it has just ended."""
@@ -77,11 +83,9 @@ class Executor:
         if self.steps.attempt is attempt:  # it holds the loop: its frames are the thread's
             frame = sys._current_frames().get(self.thread_id or 0)  # noqa: SLF001 - the documented way
             return "".join(traceback.format_stack(frame))
-        if attempt.task is None or attempt.task.done():
+        if attempt.task is None or attempt.task.done() or attempt.coroutine is None:
             return None
-        text = io.StringIO()
-        attempt.task.print_stack(file=text)
-        return text.getvalue()
+        return stack_of(attempt.coroutine)
 
     async def close(self, seconds: float) -> bool:
         """End the task thread; False when a task blocks it beyond `seconds` (it dies with the process)."""
@@ -102,15 +106,18 @@ class Executor:
     def _start_here(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
             attempt.task = self.loop.create_task(self._run_here(attempt))
-            if attempt.stop is not None:  # it was asked to end on its way here
-                attempt.task.cancel()
 
     def _cancel_here(self, attempt: Attempt) -> None:
-        if attempt.task is not None:
+        # a task that is cancelled before its first step never takes it: nobody would send a verdict
+        if attempt.task is not None and attempt.begun:
             attempt.task.cancel()
+        self._heard += 1
 
     async def _run_here(self, attempt: Attempt) -> None:
+        attempt.begun = True
         try:
+            if attempt.stop is not None:  # it was asked to end on its way here
+                raise asyncio.CancelledError  # noqa: TRY301 - one place judges how an attempt ended
             outcome = succeeded(attempt, await self._call_here(attempt), self._clock.now())
         except asyncio.CancelledError as error:
             outcome = stopped(attempt, error, self._clock.now())
@@ -125,7 +132,8 @@ class Executor:
             process = attempt.runner = ProcessRunner(attempt, arguments, functools.partial(self._trigger, attempt))
             return await in_thread(attempt, process.run)
         if task.is_coroutine:
-            return await drive(task.function(attempt.context, **arguments), attempt, self.steps)
+            coroutine = attempt.coroutine = task.function(attempt.context, **arguments)
+            return await drive(coroutine, attempt, self.steps)
         thread = attempt.runner = ThreadRunner(attempt, arguments)
         return await in_thread(attempt, thread.run)
 

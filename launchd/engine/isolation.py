@@ -67,7 +67,8 @@ class ProcessRunner:
 
     Its thread reads what the process says until it ends. `_kill_at` and `_asked` are written by the control loop.
     Three guards, each held shortly or by those who may wait: `_alive` while the process is signalled or reaped,
-    `_writing` for its stdin, `_looking` for its stacks.
+    `_writing` for its stdin, `_looking` for its stacks. `_ready` is set once it hears every signal: before that, one
+    that it does not expect would end it.
     """
 
     def __init__(self, attempt: Attempt, arguments: Mapping[str, Any], trigger: Callable[..., Any]) -> None:
@@ -81,6 +82,7 @@ class ProcessRunner:
         self._alive = threading.Lock()
         self._writing = threading.Lock()
         self._looking = threading.Lock()
+        self._ready = threading.Event()
         self._said: FromChild | None = None
 
     # --- in its thread ---
@@ -104,7 +106,7 @@ class ProcessRunner:
         return self._verdict(code)
 
     def _start(self, writer: int, stacks: int) -> None:
-        command = [sys.executable, "-m", "launchd.engine.child", str(writer), str(stacks)]
+        command = [sys.executable, "-m", "launchd.engine.child", str(writer), str(stacks), str(os.getpid())]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, stdin=subprocess.PIPE, pass_fds=(writer, stacks), start_new_session=True, bufsize=0
         )
@@ -151,7 +153,11 @@ class ProcessRunner:
         except msgspec.MsgspecError:
             return  # the task wrote into our pipe
         context = self._attempt.context
-        if said.kind == "progress":
+        if said.kind == "ready":
+            self._ready.set()
+            if self._asked is Stop.TIMEOUT:  # its time was up before it could be told
+                self._signal(signal.SIGUSR1)
+        elif said.kind == "progress":
             context.latest_progress = said.progress
         elif said.kind == "log":
             getattr(context.log, said.level, context.log.info)(said.event, **said.fields)
@@ -183,10 +189,14 @@ class ProcessRunner:
             self._kill_at = time.monotonic() + KILL_SECONDS
         if self._asked is not why:
             self._asked = why
-            self._signal(_SIGNALS.get(why, signal.SIGTERM))
+            number = _SIGNALS.get(why, signal.SIGTERM)
+            if number is signal.SIGTERM or self._ready.is_set():
+                self._signal(number)
 
     def stack(self) -> str | None:
         """What the process says of its own stack (faulthandler writes it even from a loop in C); waits up to 2 s."""
+        if not self._ready.wait(_STACK_SECONDS):
+            return None
         with self._looking:
             if self._stacks is None:
                 return None

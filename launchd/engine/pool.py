@@ -290,7 +290,7 @@ class Pool:
         """Start what gets its lock: how many started, how many were denied. A backend that is away is asked later."""
         try:
             started = await self._retry_waits()
-            denied = await self._take_locked(candidates)
+            more, denied = await self._take_locked(candidates)
         except StoreError:
             raise
         except UnavailableError as error:
@@ -303,22 +303,28 @@ class Pool:
         if self.lock_trouble is not None:
             _log.info("locks_available", queue=self.queue)
             self.lock_trouble = None
-        return started + len(candidates) - denied, denied
+        return started + more, denied
 
-    async def _take_locked(self, candidates: list[Candidate]) -> int:
-        """Try the lock of each candidate once; returns how many found it taken and wait now."""
-        denied = 0
+    async def _take_locked(self, candidates: list[Candidate]) -> tuple[int, int]:
+        """Try the lock of each candidate once: how many started, how many found it taken and wait now.
+
+        Those that waited for their lock have gone first and may have left no slot.
+        """
+        started = denied = 0
         taken: dict[str, Lock] = {wait.candidate.lock: wait.holder for wait in self.waits.values()}
         for candidate in candidates:
+            if self.free() <= 0:
+                break
             holder = taken.get(candidate.lock)
             if holder is None:
                 got, holder = await self._try(candidate)
+                started += got
                 if got or holder is None:
                     continue
                 taken[candidate.lock] = holder
             self._wait(candidate, holder)
             denied += 1
-        return denied
+        return started, denied
 
     def _wait(self, candidate: Candidate, holder: Lock) -> None:
         task = self._tasks.get(candidate.task)
@@ -361,6 +367,8 @@ class Pool:
         if claimed is None:
             return False, None
         self._start([claimed], lock)
+        if not self._locks.holds(lock):  # it was taken away before there was an attempt to stop
+            self._executor.stop(self.running[claimed.seq], Stop.LOCK_LOST)
         return True, lock
 
     async def _skip(self, candidate: Candidate, holder: Lock) -> None:

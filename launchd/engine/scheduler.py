@@ -65,9 +65,14 @@ class Scheduler:
         self._changed = asyncio.Event()
         # (next fire, name) of each entry, soonest first; what an entry no longer says is passed over
         self._coming: list[tuple[Instant, str]] = []
+        # a pause takes a tick too: what that has taken up must be back before the loop looks for the next fire
+        self._ticking = asyncio.Lock()
 
-    async def load(self, schedules: Mapping[str, Schedule]) -> None:
-        """Take up the schedules of the configuration: known ones at their cursor, new or changed ones from now."""
+    async def load(self, schedules: Mapping[str, Schedule], *, starting: bool = True) -> None:
+        """Take up the schedules of the configuration: known ones at their cursor, new or changed ones from now.
+
+        `starting` says that the daemon starts, which is itself an occurrence of those that fire at a start.
+        """
         states = await self._store.states()
         now = self._clock.now()
         new = [schedule for name, schedule in schedules.items() if name not in states]
@@ -75,9 +80,9 @@ class Scheduler:
         if changed:
             await self._store.redefine([(schedule, now) for schedule in changed])
             _log.warning("schedules_redefined", schedules=[one.name for one in changed], detail="they start from now")
-        starting = {one.name for one in (*new, *changed)}
+        anew = {one.name for one in (*new, *changed)}
         self.entries = {
-            name: _entry(schedule, states.get(name), now if name in starting else None)
+            name: _entry(schedule, states.get(name), now if name in anew else None)
             for name, schedule in schedules.items()
         }
         self._coming = []
@@ -86,7 +91,7 @@ class Scheduler:
         first = [
             self._due(entry, fired)
             for name, entry in self.entries.items()
-            if _starts(entry.schedule, is_new=name not in states) and not entry.paused
+            if _fires_now(entry.schedule, is_new=name not in states, starting=starting) and not entry.paused
         ]
         self._tell_others(await self._store.begin(new, first, now))
         self._changed.set()
@@ -137,6 +142,12 @@ class Scheduler:
 
     async def run_once(self) -> int:
         """Carry out what is due now; returns how many ledger rows that made."""
+        async with self._ticking:
+            return await self._tick()
+
+    # --- within ---
+
+    async def _tick(self) -> int:
         now = self._clock.now()
         if abs(jump := self._jump()) > CORRECTION:
             await self._correct(now, jump)
@@ -148,8 +159,6 @@ class Scheduler:
             await self._carry_out(due, now)
         self.last_tick = self._clock.monotonic()
         return sum(len(made.fires) for _, made in due)
-
-    # --- within ---
 
     def _take_due(self, now: Instant) -> list[Entry]:
         """The entries whose next fire has come; they are remembered again when their plan is on disk."""
@@ -217,9 +226,9 @@ def _ahead(clock: Clock) -> Instant:
     return clock.now() - int(clock.boot() * SECOND)
 
 
-def _starts(schedule: Schedule, *, is_new: bool) -> bool:
-    """Whether the start of the daemon is itself an occurrence."""
-    return isinstance(schedule.recurrence, Startup) or (is_new and schedule.run_on_first_start)
+def _fires_now(schedule: Schedule, *, is_new: bool, starting: bool) -> bool:
+    """Whether being taken up is itself an occurrence."""
+    return (starting and isinstance(schedule.recurrence, Startup)) or (is_new and schedule.run_on_first_start)
 
 
 def _same(schedule: Schedule, state: ScheduleState) -> bool:

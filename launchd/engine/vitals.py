@@ -114,6 +114,8 @@ def busy(
     for database in databases:
         if database.busy:
             return f"{database.path.name} has work"
+    if executor.asking:
+        return "an end was asked for"
     running = []
     for pool in pools:
         if pool.awake:

@@ -19,7 +19,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class FromChild(msgspec.Struct, frozen=True, kw_only=True):
-    """One line from the process; `kind` is progress, log, trigger, returned, raised, cancel, snooze or retry."""
+    """One line from the process; `kind` is ready, progress, log, trigger, returned, raised, cancel, snooze or retry."""
 
     kind: str
     progress: tuple[float, float | None, str | None] | None = None

@@ -89,11 +89,18 @@ class LaunchStore:
 
     # --- for the scraper ---
 
-    async def stored(self) -> Stored:
-        """All sightings and records, as the last commit left them."""
-        seen, launches = await self._db.write(
-            lambda db: (db.execute(_SQL["all_sightings"]).fetchall(), db.execute(_SQL["all_launches"]).fetchall())
-        )
+    async def stored(self, fence: int | None = None) -> Stored:
+        """All sightings and records, as the last commit left them; raises StaleFenceError.
+
+        Reading counts as much as writing: whoever held the lock before cannot write any more, so that what is planned
+        from here is planned on the last word.
+        """
+
+        def act(db: Connection) -> tuple[list[Row], list[Row]]:
+            check_fence(db, fence)
+            return db.execute(_SQL["all_sightings"]).fetchall(), db.execute(_SQL["all_launches"]).fetchall()
+
+        seen, launches = await self._db.write(act)
         records = (msgspec.json.decode(row["body"], type=Launch) for row in launches)
         return Stored({(row["source"], row["source_id"]): _seen(row) for row in seen}, {one.id: one for one in records})
 
@@ -248,12 +255,12 @@ class LaunchStore:
 
 
 def check_fence(db: Connection, fence: int | None) -> None:
-    """Refuse a write under a lower fence than one that has written; None is a write that needs no lock."""
+    """Refuse a lower fence than one that was here before; None is for what needs no lock."""
     if fence is None:
         return
     row = db.execute(_SQL["fence"]).fetchone()
     if row is not None and row["fence"] > fence:
-        raise StaleFenceError(f"fence {fence} is older than {row['fence']}, which has written")
+        raise StaleFenceError(f"fence {fence} is older than {row['fence']}, which was here since")
     db.execute(_SQL["raise_fence"], (fence,))
 
 

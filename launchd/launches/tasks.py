@@ -252,7 +252,7 @@ class Tracker:
         """Store what sources say (name, content, its statistics, which are filled), in one transaction."""
         now = self._clock.now()
         sightings = [sighting for _, parsed, _ in read for sighting in parsed.sightings]
-        stored = await self._store.stored()
+        stored = await self._store.stored(ctx.fence)
         made = await asyncio.to_thread(plan, stored, sightings, self._priorities, now, lambda: self._new_id(now))
         await self._store.apply(made, ctx.fence, now)
         for name, parsed, statistics in read:

@@ -5,7 +5,7 @@ answer to systemd. What cannot be applied is named, so that the operator knows t
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,8 +16,6 @@ from launchd.errors import LaunchdError
 from launchd.ops.systemd import notify, reloading, status
 
 _log = structlog.get_logger("launchd.reload")
-# The keys that `apply` can change in a running daemon.
-LIVE = frozenset({"daemon.log_level"})
 
 
 class Changes(NamedTuple):
@@ -32,18 +30,32 @@ def compare(running: Config, new: Config) -> Changes:
     before, after = _flat(running), _flat(new)
     absent = object()
     changed = sorted(key for key in before.keys() | after.keys() if before.get(key, absent) != after.get(key, absent))
-    live = tuple(key for key in changed if key in LIVE)
-    return Changes(live, tuple(key for key in changed if key not in LIVE))
+    queues = running.queues.keys() & new.queues.keys()
+    live = tuple(key for key in changed if _is_live(key, queues))
+    return Changes(live, tuple(key for key in changed if not _is_live(key, queues)))
+
+
+def _is_live(key: str, queues: Collection[str]) -> bool:
+    """Whether a running daemon can change it: the log level, schedules, and the sizes of queues it has."""
+    table, _, rest = key.partition(".")
+    return key == "daemon.log_level" or table == "schedules" or (table == "queues" and rest.partition(".")[0] in queues)
+
+
+def _in_force(running: Config, new: Config) -> Config:
+    """The configuration once what can be applied was."""
+    kept = msgspec.structs.replace(running.daemon, log_level=new.daemon.log_level)
+    queues = {name: new.queues.get(name, queue) for name, queue in running.queues.items()}
+    return msgspec.structs.replace(running, daemon=kept, queues=queues, schedules=new.schedules)
 
 
 class Reloader:
     """Reloads when asked.
 
-    `load` reads and checks everything, in a thread, and raises LaunchdError with what is wrong; `apply` puts the `LIVE`
-    keys into force. `running` is the configuration in force.
+    `load` reads and checks everything, in a thread, and raises LaunchdError with what is wrong; `apply` puts into force
+    what can be. `running` is the configuration in force.
     """
 
-    def __init__(self, running: Config, load: Callable[[], Config], apply: Callable[[Config], None]) -> None:
+    def __init__(self, running: Config, load: Callable[[], Config], apply: Callable[[Config], Awaitable[None]]) -> None:
         self.running = running
         self._load = load
         self._apply = apply
@@ -60,15 +72,14 @@ class Reloader:
         notify(*reloading(), status("reloading: checking the configuration"))
         try:
             new = await asyncio.to_thread(self._load)
+            await self._apply(new)
         except LaunchdError as error:
             problems = [f"{problem.path}: {problem.message}" for problem in error.errors]
             _log.error("reload_refused", detail="the configuration in force stays", problems=problems or [error.detail])
             notify("READY=1", status(f"reload refused: {error.detail}"))
             return None
         changes = compare(self.running, new)
-        self._apply(new)
-        kept = msgspec.structs.replace(self.running.daemon, log_level=new.daemon.log_level)
-        self.running = msgspec.structs.replace(self.running, daemon=kept)
+        self.running = _in_force(self.running, new)
         write = _log.warning if changes.restart else _log.info
         write("reloaded", applied=list(changes.live), needs_restart=list(changes.restart))
         due = f"; a restart is due for {', '.join(changes.restart)}" if changes.restart else ""

@@ -4,7 +4,9 @@ Each method is one transaction (shared with whoever commits at the same moment).
 launchd/job.py; SQL repeats the guards, so a transition that does not apply changes nothing and is reported.
 """
 
+import heapq
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -273,8 +275,14 @@ class JobStore:
 
 
 def _candidates(connection: Connection, queue: str, free: int, waiting: Sequence[int]) -> list[Candidate]:
+    """Of the first `free` ready jobs of a queue, those that need a lock; the rest of them is claimed without one."""
     parameters = {"queue": queue, "limit": free, "waiting": msgspec.json.encode(list(waiting)).decode()}
-    return [Candidate(*row) for row in connection.execute(_SQL["lock_candidates"], parameters)]
+    locked = connection.execute(_SQL["lock_candidates"], parameters).fetchall()
+    if not locked:
+        return []
+    others = connection.execute(_SQL["unlocked_orders"], parameters).fetchall()
+    first = heapq.merge(((row["claim_order"], row) for row in locked), ((row[0], None) for row in others), key=_rank)
+    return [Candidate(*row[:-1]) for _, row in islice(first, free) if row is not None]
 
 
 def insert_jobs(connection: Connection, jobs: Sequence[NewJob]) -> list[str]:
@@ -414,6 +422,10 @@ def _job(connection: Connection, job_id: str) -> Job:
     if row is None:
         raise NotFoundError(f"no job {job_id}")
     return job_of(row)
+
+
+def _rank(ranked: tuple[int, Row | None]) -> int:
+    return ranked[0]
 
 
 def _order(claimed: Claimed) -> int:

@@ -8,7 +8,7 @@ import sys
 
 from tests.bench import engine, peers, scrape
 
-PARTS = ("drain", "latency", "fires", "backlogs", "idle", "scrape", "peers")
+PARTS = ("drain", "latency", "blocked", "fires", "backlogs", "idle", "scrape", "peers")
 
 
 def main(wanted: list[str]) -> None:

@@ -47,6 +47,23 @@ def latency() -> float:
         return p50
 
 
+def blocked() -> None:
+    """How the status is answered while a coroutine blocks the task loop for good, and who is named for it."""
+    with TemporaryDirectory() as place, daemon(Path(place) / "state") as process:
+        process.client.ask("POST", "/v1/tasks/block/trigger", body={"args": {"seconds": 30}})
+        while not (found := process.client.ask("GET", "/v1/health", accept=(503,))["checks"]["event_loop"])[
+            "detail"
+        ].startswith("the task loop"):
+            time.sleep(0.05)
+        taken = []
+        for _ in range(200):
+            asked = time.perf_counter()
+            process.client.ask("GET", "/v1/status")
+            taken.append((time.perf_counter() - asked) * 1000)
+        figure = f"max {max(taken):.1f} ms; health: {found['detail']}"
+        say("GET /v1/status while time.sleep blocks the task loop", figure)
+
+
 def fires() -> None:
     """10,000 schedules of which 200 fire each second: how late their jobs are made and started."""
     tables = "\n".join(
@@ -91,8 +108,9 @@ def backlogs(sizes: tuple[int, ...] = (0, 100_000, 1_000_000), measured: int = 2
 
 
 def idle() -> None:
-    """Memory of an idle daemon, which is one process."""
+    """Start and memory of an idle daemon, which is one process."""
     with TemporaryDirectory() as place, daemon(Path(place) / "state") as process:
+        say("from the command to ready", f"{process.ready_seconds:.2f} s")
         for _ in range(20):
             process.client.ask("GET", "/v1/status")
         say("resident memory of an idle daemon, one process", f"{process.memory_mib():.0f} MiB")

@@ -43,6 +43,7 @@ class Process:
     def __init__(self, popen: subprocess.Popen[bytes], state: Path) -> None:
         self.client = AdminClient(state / "admin.sock")
         self.state = state
+        self.ready_seconds = 0.0
         self._popen = popen
 
     def memory_mib(self) -> float:
@@ -81,10 +82,12 @@ def daemon(state: Path, *options: str, slots: int = 100, extra: str = "") -> Ite
     config = state / "launchd.toml"
     config.write_text(CONFIG.format(state=state, slots=slots, extra=extra))
     command = [sys.executable, "-m", "launchd", "run", "--config", str(config), *options]
+    started = time.perf_counter()
     popen = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
     try:
         running = Process(popen, state)
         _until_ready(running, popen)
+        running.ready_seconds = time.perf_counter() - started
         yield running
     finally:
         popen.send_signal(signal.SIGTERM)

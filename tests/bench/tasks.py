@@ -20,6 +20,12 @@ async def stamp(_ctx: Context) -> float:
     return time.monotonic()
 
 
+@task(max_retries=0)
+async def block(_ctx: Context, *, seconds: float) -> None:
+    """Block the task loop, as no coroutine should."""
+    time.sleep(seconds)  # noqa: ASYNC251 - the very fault
+
+
 @task
 async def incr(_ctx: Context) -> None:
     """One INCR in the server that the peers count in."""

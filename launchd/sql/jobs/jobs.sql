@@ -42,9 +42,15 @@ RETURNING seq, id, task, queue, args, attempt, max_retries, schedule, fire_time,
 
 -- name: lock_candidates
 -- The first ready jobs of a queue that need a lock, those known to wait for theirs left out.
-SELECT seq, id, task, lock FROM jobs
+SELECT seq, id, task, lock, claim_order FROM jobs
 WHERE queue = :queue AND state = 'queued' AND ready = 1 AND lock IS NOT NULL
   AND seq NOT IN (SELECT value FROM json_each(:waiting))
+ORDER BY claim_order LIMIT :limit;
+
+-- name: unlocked_orders
+-- The places in line of the first ready jobs that need no lock: those that need one take theirs among them.
+SELECT claim_order FROM jobs
+WHERE queue = :queue AND state = 'queued' AND ready = 1 AND lock IS NULL
 ORDER BY claim_order LIMIT :limit;
 
 -- name: claim_locked
@@ -105,7 +111,8 @@ WHERE id = :id AND state = 'running';
 -- An operator wants an ended job again: it starts over.
 UPDATE jobs SET state = 'queued', attempt = 0, crashes = 0, interruptions = 0, run_at = :now,
   claim_order = :now - priority * 60000000, ready = 1, expires_at = NULL, started_at = NULL, finished_at = NULL,
-  fence = NULL, cancel_requested = NULL, reason = :reason, result = NULL, error = NULL, progress = NULL
+  fence = NULL, cancel_requested = NULL, reason = :reason, result = NULL, error = NULL, progress = NULL,
+  waits_for = NULL
 WHERE id = :id AND state NOT IN ('queued', 'running');
 
 -- name: node

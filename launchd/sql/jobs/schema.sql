@@ -50,11 +50,12 @@ CREATE UNIQUE INDEX jobs_unique ON jobs (unique_key) WHERE unique_key IS NOT NUL
 CREATE INDEX jobs_waiting ON jobs (waits_for) WHERE waits_for IS NOT NULL;
 CREATE INDEX jobs_unwell ON jobs (state, seq) WHERE state NOT IN ('queued', 'running', 'succeeded');
 
--- Whatever ends a scheduled job lets the one go that waits for it.
+-- Whatever ends a scheduled job lets the one go that waits for it; if it had waited itself, that one waits in its place.
 CREATE TRIGGER jobs_release AFTER UPDATE OF state ON jobs
 WHEN NEW.schedule IS NOT NULL AND NEW.finished_at IS NOT NULL
 BEGIN
-  UPDATE jobs SET waits_for = NULL, ready = run_at <= NEW.finished_at WHERE waits_for = NEW.id;
+  UPDATE jobs SET waits_for = OLD.waits_for, ready = OLD.waits_for IS NULL AND run_at <= NEW.finished_at
+  WHERE waits_for = NEW.id;
 END;
 
 CREATE TABLE idempotency (

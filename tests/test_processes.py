@@ -1,0 +1,215 @@
+"""Tasks in a process of their own: everything that a task can do in the daemon, and an end that can be forced."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import structlog
+
+from launchd.daemon import Daemon
+from launchd.engine.attempt import Attempt
+from launchd.engine.isolation import KILL_SECONDS
+from launchd.engine.wire import Request
+from launchd.job import Job, JobState
+from tests.apart import ALL_APART
+from tests.hosting import PATIENCE_SECONDS, ended, hosted, quiet_config
+from tests.tasks import ALL
+
+
+@pytest.fixture
+async def apart(tmp_path: Path) -> AsyncIterator[Daemon]:
+    async with hosted(quiet_config(tmp_path), tasks=[*ALL, *ALL_APART]) as daemon:
+        yield daemon
+
+
+async def start(daemon: Daemon, task: str, **args: object) -> Job:
+    job, _ = await daemon.control.trigger(task, dict(args), by="test")
+    return job
+
+
+async def told(path: Path) -> int:
+    """The pid that a task has written."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (text := read(path)).endswith("\n"):  # noqa: ASYNC110 - another process tells only who asks
+            await asyncio.sleep(0.01)
+    return int(text)
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs: not gone, and no zombie."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    return False
+
+
+async def gone(pid: int) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while alive(pid):  # noqa: ASYNC110 - another process tells only who asks
+            await asyncio.sleep(0.01)
+
+
+def error_of(job: Job) -> dict[str, str]:
+    return dict(msgspec.json.decode(job.error or "{}"))
+
+
+# --- what it says ---
+
+
+async def test_a_process_returns_its_result_its_progress_and_its_log_lines(apart: Daemon) -> None:
+    with structlog.testing.capture_logs() as lines:
+        job = await ended(apart, (await start(apart, "measure", size=3)).id)
+    result = msgspec.json.decode(job.result or "{}")
+    assert (job.state, result["size"], result["job_id"], result["attempt"]) == (JobState.SUCCEEDED, 3, job.id, 1)
+    assert result["pid"] != os.getpid()
+    assert msgspec.json.decode(job.progress or "{}") == {"done": 1.0, "total": 2.0, "note": "half way"}
+    (line,) = [line for line in lines if line["event"] == "measuring"]
+    assert (line["job_id"], line["size"], line["log_level"]) == (job.id, 3, "warning")
+
+
+async def test_a_process_makes_a_job_and_gets_its_id(apart: Daemon) -> None:
+    job = await ended(apart, (await start(apart, "trigger_apart", value="from afar")).id)
+    made = await ended(apart, msgspec.json.decode(job.result or "null"))
+    assert (made.task, made.result) == ("echo", '"from afar"')
+
+
+@pytest.mark.parametrize(
+    ("how", "state", "attempt", "says"),
+    [
+        ("retry", JobState.QUEUED, 1, "come back"),
+        ("snooze", JobState.QUEUED, 0, "sleepy"),
+        ("cancel", JobState.CANCELLED, 1, "no need"),
+        ("error", JobState.QUEUED, 1, "broken apart"),
+    ],
+)
+async def test_what_a_process_raises_is_what_it_would_be_in_the_daemon(
+    apart: Daemon, how: str, state: JobState, attempt: int, says: str
+) -> None:
+    job = await start(apart, "end_apart", how=how)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while job.reason is None:
+            await asyncio.sleep(0.01)
+            job = await apart.control.job(job.id)
+    assert (job.state, job.attempt) == (state, attempt)
+    assert says in (job.reason or "")
+    if how == "error":
+        assert error_of(job)["type"] == "ValueError"
+        assert "end_apart" in error_of(job)["traceback"]
+
+
+@pytest.mark.parametrize("task", ["catch_apart", "catch_apart_plain"])
+async def test_a_soft_time_limit_is_a_timeout_error_inside_a_process_and_may_be_caught(
+    apart: Daemon, task: str
+) -> None:
+    job = await ended(apart, (await start(apart, task)).id)
+    assert (job.state, job.result) == (JobState.SUCCEEDED, '"caught: ran longer than its 0.5 s"')
+
+
+async def test_a_soft_time_limit_that_nobody_catches_fails_the_job(apart: Daemon) -> None:
+    job = await ended(apart, (await start(apart, "late_apart")).id)
+    assert (job.state, error_of(job)["type"]) == (JobState.FAILED, "TimeoutError")
+
+
+# --- how it dies ---
+
+
+@pytest.mark.parametrize("task", ["compute_forever", "call_c_forever"])
+async def test_a_loop_in_c_is_asked_then_killed_and_cancelled_only_once_the_process_is_gone(
+    apart: Daemon, tmp_path: Path, task: str
+) -> None:
+    job = await start(apart, task, path=str(tmp_path / "pid"))
+    pid = await told(tmp_path / "pid")
+    asked = time.monotonic()
+    wanted = await apart.control.cancel(job.id, terminate=True, reason="enough", by="test")
+    assert (wanted.state, wanted.cancel_requested, apart.control.enforceable(wanted)) == (
+        JobState.RUNNING,
+        "terminate",
+        True,
+    )
+    job = await ended(apart, job.id)
+    assert not os.path.exists(f"/proc/{pid}"), "it ended before its process was waited for"  # noqa: ASYNC240, PTH110 - a look at the kernel
+    assert (job.state, job.reason) == (JobState.CANCELLED, "enough")
+    assert KILL_SECONDS <= time.monotonic() - asked < KILL_SECONDS + 1
+
+
+@pytest.mark.parametrize("forever", [False, True])
+async def test_what_a_process_has_started_is_swept_when_it_ends(apart: Daemon, tmp_path: Path, forever: bool) -> None:
+    job = await start(apart, "with_grandchild", path=str(tmp_path / "pid"), forever=forever)
+    grandchild = await told(tmp_path / "pid")
+    if forever:
+        assert alive(grandchild)
+        await apart.control.cancel(job.id, terminate=True, reason=None, by="test")
+    state = (await ended(apart, job.id)).state
+    assert state is (JobState.CANCELLED if forever else JobState.SUCCEEDED)
+    await gone(grandchild)
+
+
+@pytest.mark.parametrize(("task", "says"), [("crash", "SIGSEGV"), ("leave", "exit code 3")])
+async def test_a_process_that_dies_without_a_word_is_an_error_that_says_how(
+    apart: Daemon, task: str, says: str
+) -> None:
+    job = await ended(apart, (await start(apart, task)).id)
+    assert job.state is JobState.FAILED
+    assert error_of(job)["message"] == f"the task's process ended by {says} without a result"
+
+
+async def test_a_process_dies_with_a_killed_daemon(tmp_path: Path) -> None:
+    (tmp_path / "launchd.toml").write_text(
+        f'[daemon]\nstate_directory = "{tmp_path}"\n[admin]\nsocket = "{tmp_path}/admin.sock"\n'
+        '[tasks]\nmodules = ["tests.apart"]\n'
+        '[schedules]\nscrape_launch_data.enabled = false\n[schedules.now]\ncron = "@startup"\ntask = "stand"\n'
+        f'args = {{ path = "{tmp_path}/pid" }}\n'
+    )
+    command = [sys.executable, "-m", "launchd", "run", "--config", str(tmp_path / "launchd.toml")]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=Path(__file__).parents[1], stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        pid = await told(tmp_path / "pid")
+        assert alive(pid)
+    finally:
+        process.kill()
+        await process.wait()
+    await gone(pid)
+
+
+def test_a_process_whose_daemon_died_before_it_had_begun_does_nothing(tmp_path: Path) -> None:
+    request = Request("tests.apart", "stand", {"path": str(tmp_path / "pid")}, {"job_id": "j", "task": "stand"}, [], 9)
+    (tmp_path / "pid.go").touch()
+    reader, writer = os.pipe()
+    for daemon, ran in ((os.getpid(), True), (1, False)):
+        found = subprocess.run(
+            [sys.executable, "-m", "launchd.engine.child", str(writer), str(writer), str(daemon)],
+            input=msgspec.json.encode(msgspec.structs.replace(request, path=sys.path)) + b"\n",
+            pass_fds=(writer,),
+            check=False,
+        )
+        assert (found.returncode == 0, (tmp_path / "pid").exists()) == (ran, ran)
+        (tmp_path / "pid").unlink(missing_ok=True)
+    os.close(reader)
+    os.close(writer)
+
+
+async def test_a_look_at_a_process_that_is_just_starting_does_not_end_it(apart: Daemon, tmp_path: Path) -> None:
+    job = await start(apart, "stand", path=str(tmp_path / "pid"))
+    attempt: Attempt | None = None
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while attempt is None or attempt.runner is None:
+            await asyncio.sleep(0)
+            attempt = apart.control._pools["default"].attempt_of(job.id)
+    stack = await apart.control.stack(job.id)  # the process has hardly been started
+    assert stack is None or "File" in stack
+    pid = await told(tmp_path / "pid")
+    assert alive(pid)
+    Path(f"{tmp_path}/pid.go").touch()  # noqa: ASYNC240 - the word to go on
+    assert (await ended(apart, job.id)).state is JobState.SUCCEEDED
