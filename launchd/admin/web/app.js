@@ -1,5 +1,6 @@
 // Starts the page: which view the address names, keeping it fresh, and handing clicks to the actions.
 import { actions } from "./actions.js";
+import { isReached } from "./api.js";
 import { chartsView } from "./charts.js";
 import { happened, health, keepFresh, resync } from "./data.js";
 import { attempt } from "./dialog.js";
@@ -181,8 +182,7 @@ function tellMode(changed) {
 }
 
 function tellHealth() {
-  const { data, error } = health();
-  const verdict = error ? "unreachable" : (data?.status ?? "…");
+  const verdict = isReached() ? (health().data?.status ?? "…") : "unreachable";
   const pill = $("#verdict");
   pill.textContent = verdict;
   pill.className = `pill ${{ healthy: "ok", degraded: "warn", unhealthy: "bad", unreachable: "bad" }[verdict] ?? ""}`;
@@ -210,6 +210,7 @@ document.addEventListener("signedout", () => {
 own.reload = () => location.reload();
 
 addEventListener("hashchange", show);
+document.addEventListener("reach", tellHealth);
 tellTheme();
 health().watch(tellHealth);
 startTicking(() => (tellNow(), keepFresh(mode === "live" ? "live" : "polling")));
