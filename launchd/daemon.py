@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -40,6 +40,7 @@ from launchd.engine.checks import dispatcher_check, loop_check, scheduler_check
 from launchd.engine.control import Control, Lifecycle
 from launchd.engine.dispatcher import Dispatcher
 from launchd.engine.executor import Executor
+from launchd.engine.feed import Feed
 from launchd.engine.firecount import FireCount
 from launchd.engine.live import Live
 from launchd.engine.loading import Options, load_tasks, plan_schedules, pool_sizes
@@ -51,6 +52,7 @@ from launchd.engine.scheduler import Scheduler, Told
 from launchd.engine.stall import StallMonitor, Watched
 from launchd.engine.vitals import Vitals, busy
 from launchd.errors import LaunchdError
+from launchd.event import Event
 from launchd.job import IdMaker
 from launchd.launches.fetch import Identity
 from launchd.launches.source_store import SourceStore
@@ -118,6 +120,7 @@ class _Parts:
     control: Control
     vitals: Vitals
     metered: Metered
+    feed: Feed
 
 
 @asynccontextmanager
@@ -149,9 +152,11 @@ async def running(
         _lock_backend(config, jobs_db, LaunchStore(launches_db), clock) as backend,
     ):
         launches, sources = LaunchStore(launches_db), SourceStore(launches_db)
-        tracker = _tracker(config, launches_db, clock)
-        databases = (jobs_db, launches_db)
-        parts = await _build(config, options, clock, databases=databases, backend=backend, tracker=tracker, given=tasks)
+        databases, bus = (jobs_db, launches_db), Bus()
+        tracker = _tracker(config, launches_db, clock, bus)
+        parts = await _build(
+            config, options, clock, databases=databases, backend=backend, tracker=tracker, bus=bus, given=tasks
+        )
         metered = parts.metered._replace(dropped=host.log_lines_dropped)
         watchdog = Watchdog(clock, parts.vitals.signs, parts.vitals.line, period=host.watchdog_seconds)
         async with asyncio.TaskGroup() as group:
@@ -159,7 +164,7 @@ async def running(
             loops = [group.create_task(parts.reaper.run()), group.create_task(parts.locks.run())]
             loops += [group.create_task(pool.run()) for pool in parts.dispatcher.pools.values()]
             try:
-                api = Api(parts.control, launches, sources, access)
+                api = Api(parts.control, launches, sources, access, parts.feed)
                 async with serve(api, path, int(config.admin.socket_mode, 8), given, tcp=tcp, metered=metered):
                     parts.life.ready = True
                     metered.lag.start()
@@ -187,24 +192,32 @@ async def _build(
     databases: tuple[Database, Database],
     backend: Locks,
     tracker: Tracker,
+    bus: Bus,
     given: Iterable[Task],
 ) -> _Parts:
     """Make the parts, take back what a dead instance ran, and load what is remembered."""
     new_id = IdMaker()
     life = Lifecycle(new_id(clock.now()), launchd.__version__, clock)
     jobs, schedules = JobStore(databases[0], life.instance), ScheduleStore(databases[0])
-    health, port, bus, dispatcher = Health(clock), EnginePort(asyncio.get_running_loop()), Bus(), Dispatcher()
+    health, port, dispatcher = Health(clock), EnginePort(asyncio.get_running_loop()), Dispatcher(clock, bus)
+    health.on_change = dispatcher.health_changed
     tasks = load_tasks(config, [*_built_in(config, port, health, jobs, clock), *launch_tasks(tracker), *given])
     planned = plan_schedules(config, tasks)
     sizes = pool_sizes(config, options)
     lease = config.locks.lease_seconds
     owner = f"{await jobs.node():x}:{life.instance}"
     locks = LockManager(
-        backend, clock, owner, on_loss=dispatcher.lock_lost, on_free=dispatcher.lock_freed, lease_seconds=lease
+        backend,
+        clock,
+        owner,
+        on_loss=dispatcher.lock_lost,
+        on_free=dispatcher.lock_freed,
+        lease_seconds=lease,
+        tell=dispatcher.lock_changed,
     )
     await _recover(jobs, locks, clock)
     maker = JobMaker(tasks, config.queues, new_id)
-    told = Told(dispatcher.made, dispatcher.cancel)
+    told = Told(dispatcher.made, dispatcher.cancel, dispatcher.recorded)
     scheduler = Scheduler(clock, schedules, lambda one, at: maker.fired(one, at, clock.now()), told)
     await scheduler.load(planned)
     executor = dispatcher.executor = Executor(clock, dispatcher.report)
@@ -257,8 +270,10 @@ async def _build(
         lag=LagMeter(),
     )
     vitals = Vitals(clock, control, life, pools, databases, scheduler=ticking, objection=monitor.objection)
+    # a name of this run: the milliseconds of its UUIDv7
+    feed = Feed(bus, clock, life.instance.replace("-", "")[:12], health, dispatcher.attempts)
     return _Parts(
-        config, clock, life, dispatcher, executor, locks, scheduler, reaper, monitor, control, vitals, metered
+        config, clock, life, dispatcher, executor, locks, scheduler, reaper, monitor, control, vitals, metered, feed
     )
 
 
@@ -279,9 +294,15 @@ def _built_in(config: Config, port: EnginePort, health: Health, jobs: JobStore, 
     return [health_task(port, health.report), prune_task(jobs, clock, keeping)]
 
 
-def _tracker(config: Config, database: Database, clock: Clock) -> Tracker:
-    identity = Identity(config.fetch.contact, config.fetch.from_email)
-    return Tracker(LaunchStore(database), SourceStore(database), config.sources, clock, identity)
+def _tracker(config: Config, database: Database, clock: Clock, bus: Bus) -> Tracker:
+    identity, loop = Identity(config.fetch.contact, config.fetch.from_email), asyncio.get_running_loop()
+
+    def tell(events: Sequence[Event]) -> None:
+        """Called on the task loop."""
+        if bus.heard and events:
+            loop.call_soon_threadsafe(bus.publish, events)
+
+    return Tracker(LaunchStore(database), SourceStore(database), config.sources, clock, identity, tell=tell)
 
 
 def _sources_check(tracker: Tracker) -> Check:
@@ -433,7 +454,7 @@ async def _try_out(config: Config, scratch: Path) -> tuple[int, int]:
         open_database(scratch / "jobs.db", "jobs", clock) as jobs_db,
         open_database(scratch / "launches.db", "launches", clock) as launches_db,
     ):
-        tracker = _tracker(config, launches_db, clock)
+        tracker = _tracker(config, launches_db, clock, Bus())
         port, jobs = EnginePort(asyncio.get_running_loop()), JobStore(jobs_db, "check")
         tasks = load_tasks(config, [*_built_in(config, port, Health(clock), jobs, clock), *launch_tasks(tracker)])
         return len(tasks), len(plan_schedules(config, tasks))

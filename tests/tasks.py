@@ -93,6 +93,16 @@ async def locked(ctx: Context, *, name: str) -> int | None:
     return ctx.fence
 
 
+@task
+async def advancing(ctx: Context, *, name: str) -> None:
+    """Say how far it is, then wait for a gate."""
+    ctx.progress(3.0, 4.0, "nearly")
+    ctx.log.info("advanced", name=name)
+    started(name).set()
+    while not gate(name).is_set():  # noqa: ASYNC110 - a thread's event: the test sets it from another loop
+        await asyncio.sleep(0.005)
+
+
 @task(timeout=0.2, max_retries=0)
 async def too_slow(_ctx: Context) -> None:
     """Run into its time limit."""
@@ -146,6 +156,7 @@ ALL = (
     giving_up,
     waiting,
     locked,
+    advancing,
     too_slow,
     stubborn,
     blocking,

@@ -13,10 +13,12 @@ from launchd.admin.route import Api
 from launchd.admin.server import serve
 from launchd.clock import SystemClock
 from launchd.daemon import Host
+from launchd.engine.bus import Bus
+from launchd.engine.feed import Feed
 from tests.hosting import PATIENCE_SECONDS, hosted, quiet_config
 
 NONE = cast("Any", None)  # /healthz asks neither the control nor the store
-NOBODY = Api(NONE, NONE, NONE, Access(SystemClock()))
+NOBODY = Api(NONE, NONE, NONE, Access(SystemClock()), Feed(Bus(), SystemClock(), "test", NONE, list))
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: launchd\r\nConnection: close\r\n\r\n"
 
 

@@ -17,6 +17,7 @@ from msgspec import Meta
 from launchd.admin.access import Access, Caller, Role
 from launchd.clock import Instant, parse_instant
 from launchd.engine.control import Control
+from launchd.engine.feed import Feed
 from launchd.errors import InvalidError, MalformedError, Problem
 from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
@@ -44,6 +45,7 @@ class Api(NamedTuple):
     launches: LaunchStore
     sources: SourceStore
     access: Access
+    feed: Feed
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,7 +64,7 @@ class PageQuery(Query, kw_only=True):
 
 
 class Answer(NamedTuple):
-    """What goes back: a view (or a Document), the status and headers of its own."""
+    """What goes back: a view, a Document or a response that was sent already; the status and headers of its own."""
 
     view: Any
     status: int = 200
@@ -186,9 +188,11 @@ def over_unix_socket(request: web.Request) -> bool:
     return connection is not None and connection.family == socket.AF_UNIX
 
 
-def respond(answer: Answer) -> web.Response:
+def respond(answer: Answer) -> web.StreamResponse:
     """The answer as HTTP."""
     document = answer.view
+    if isinstance(document, web.StreamResponse):
+        return document
     if not isinstance(document, Document):
         document = Document(encode(document), "application/json")
     charset = "utf-8" if document.content_type.startswith("text/") else None

@@ -86,6 +86,7 @@ async def serve(
         for site in sites:
             await site.start()
         yield
+        await api.feed.close()
         for site in sites:
             await site.stop()
         await asyncio.sleep(_LAST_WORD_SECONDS)
@@ -149,7 +150,8 @@ def _admit(access: Access) -> Middleware:
     async def admit(request: web.Request, handler: Responder) -> web.StreamResponse:
         _CALLER.set(await (_peer(access, request) if over_unix_socket(request) else _remote(access, request)))
         response = await handler(request)
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if not response.prepared:
+            response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response
 
     return admit

@@ -4,28 +4,33 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from launchd.event import Event, JobEnd
+from launchd.event import Happening, JobEnd
 
 
 class Bus:
     """Publish and subscribe on one loop. Listeners are called at once and must not block or raise.
 
-    Ends of jobs come tens of thousands a second: they are told in batches, and become events only for those who listen
-    to events.
+    Ends of jobs come tens of thousands a second: they are told in batches, and become events only where somebody looks
+    at one. Who makes an event asks `heard` first, so that nothing is made for nobody.
     """
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: list[Callable[[Sequence[Happening]], None]] = []
         self._counters: list[Callable[[Sequence[JobEnd]], None]] = []
         self._ends: dict[str, list[asyncio.Event]] = {}
 
-    def publish(self, event: Event) -> None:
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens to events."""
+        return bool(self._listeners)
+
+    def publish(self, happenings: Sequence[Happening]) -> None:
         """Tell everybody."""
         for listener in self._listeners:
-            listener(event)
+            listener(happenings)
 
-    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Listen to all events; returns how to stop."""
+    def subscribe(self, listener: Callable[[Sequence[Happening]], None]) -> Callable[[], None]:
+        """Listen to all events, in batches; returns how to stop."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
@@ -41,9 +46,7 @@ class Bus:
             for end in ends:
                 for waiter in self._ends.get(end.job_id, ()):
                     waiter.set()
-        if self._listeners:
-            for end in ends:
-                self.publish(end.event())
+        self.publish(ends)
 
     @contextmanager
     def end_of(self, job_id: str) -> Iterator[asyncio.Event]:

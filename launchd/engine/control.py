@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from launchd.clock import SECOND, Clock, Instant
+from launchd.engine import telling
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
 from launchd.engine.dispatcher import Dispatcher
@@ -319,7 +320,10 @@ class Control:
     # --- within ---
 
     async def _audit(self, by: str, action: str, target: str, detail: str | None) -> None:
-        await self._jobs.audit(Audit(self._clock.now(), by, action, target, detail))
+        now = self._clock.now()
+        await self._jobs.audit(Audit(now, by, action, target, detail))
+        if self._bus.heard and (told := telling.steered(by, action, target, detail, now)) is not None:
+            self._bus.publish([told])
 
     def _pool(self, name: str) -> Pool:
         if name not in self._pools:

@@ -3,22 +3,27 @@
 `pools` and `executor` are filled in by daemon.py before the first job runs, then never change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from launchd.clock import Instant
+from launchd.clock import Clock, Instant
+from launchd.engine import telling
 from launchd.engine.attempt import Attempt, Stop
+from launchd.engine.bus import Bus
 from launchd.engine.executor import Executor
 from launchd.engine.pool import Pool
 from launchd.engine.reaper import Reaper
 from launchd.job import NewJob, Outcome
 from launchd.lock import Lock
-from launchd.store.schedules import Cancelled
+from launchd.ops.health import CheckReport, Level
+from launchd.store.schedules import Cancelled, Recorded
 
 
 class Dispatcher:
     """Who is told when jobs are made, attempts begin or end, a lock is lost or freed, or an end is wanted."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock, bus: Bus) -> None:
+        self._clock = clock
+        self._bus = bus
         self.pools: dict[str, Pool] = {}
         self.executor: Executor | None = None
         self.reaper: Reaper | None = None
@@ -30,6 +35,9 @@ class Dispatcher:
 
     def started(self, attempts: Sequence[Attempt]) -> None:
         """Attempts began: their time limits count."""
+        if self._bus.heard:
+            now = self._clock.now()
+            self._bus.publish([telling.job_started(attempt, now) for attempt in attempts])
         if self.reaper is not None:
             self.reaper.started(attempts)
 
@@ -40,6 +48,8 @@ class Dispatcher:
 
     def made(self, jobs: Sequence[NewJob]) -> None:
         """Jobs were made: their queues have work, now or later."""
+        if self._bus.heard:
+            self._bus.publish([telling.job_made(job) for job in jobs])
         for queue in {job.queue for job in jobs}:
             if queue in self.pools:
                 self.pools[queue].wake()
@@ -48,6 +58,27 @@ class Dispatcher:
                 self.later(job.run_at)
             if job.expires_at is not None:
                 self.later(job.expires_at)
+
+    def recorded(self, rows: Sequence[Recorded]) -> None:
+        """The ledger got rows."""
+        if self._bus.heard:
+            now = self._clock.now()
+            self._bus.publish([telling.fired(row, now) for row in rows])
+
+    def lock_changed(self, what: str, lock: Lock) -> None:
+        """A lock was taken, released or lost."""
+        if self._bus.heard:
+            self._bus.publish([telling.lock_changed(what, lock, self._clock.now())])
+
+    def health_changed(self, name: str, before: Level | None, found: CheckReport) -> None:
+        """A check is at another level; what is found first is no change."""
+        if self._bus.heard and before is not None:
+            self._bus.publish([telling.health_changed(name, before, found, self._clock.now())])
+
+    def attempts(self) -> Iterator[Attempt]:
+        """What runs now."""
+        for pool in self.pools.values():
+            yield from pool.running.values()
 
     def stop(self, job_id: str, queue: str, why: Stop, reason: str | None) -> None:
         """The end of a job is wanted, and on record: a running attempt is asked."""

@@ -178,11 +178,14 @@ class Pool:
         free = min(free, TURN_LIMIT if len(self.waits) < WAITS_LIMIT else 0)
         now = self._clock.now()
         waiting = list(self.waits) if self._clock.monotonic() >= self._locks_away_until else None
+        if free > 0:  # what this turn claims is running from the commit on: a stop must wait for it
+            self._idle.clear()
         try:
             turn = await self._store.turn(self.queue, free, waiting, outcomes, now)
         except StoreError:
             self._ended = ended + self._ended  # nothing of it was written: say it again
             self.running |= {attempt.job.seq: attempt for attempt, _ in ended}
+            self._mark_idle()
             raise
         self.last_turn = self._clock.monotonic()
         self._start(turn.claimed)

@@ -17,7 +17,7 @@ from launchd.errors import InvalidError, LaunchdError, NotFoundError
 from launchd.job import NewJob
 from launchd.recurrence import Startup, occurrences
 from launchd.schedule import Fire, FireOutcome, Plan, Schedule, correct, plan
-from launchd.store.schedules import Cancelled, CarriedOut, DueSchedule, ScheduleState, ScheduleStore
+from launchd.store.schedules import Cancelled, CarriedOut, DueSchedule, Recorded, ScheduleState, ScheduleStore
 
 _log = structlog.get_logger("launchd.scheduler")
 BACKOFF_SECONDS = 1.0
@@ -43,10 +43,11 @@ class Entry:
 
 
 class Told(NamedTuple):
-    """Who is told what a tick did: the jobs that were made, and those that are to end."""
+    """Who is told what a tick did: the jobs that were made, those that are to end, and the rows of the ledger."""
 
     made: Callable[[Sequence[NewJob]], None]
     cancel: Callable[[Sequence[Cancelled]], None]
+    recorded: Callable[[Sequence[Recorded]], None]
 
 
 class Scheduler:
@@ -203,6 +204,7 @@ class Scheduler:
             self.lateness = max((self._clock.now() - min(on_time)) / SECOND, 0.0)
 
     def _tell_others(self, done: CarriedOut) -> None:
+        self._told.recorded(done.recorded)
         self._told.made(done.made)
         self._told.cancel(done.cancelled)
 

@@ -50,13 +50,21 @@ def slips(history: Sequence[HistoryRow], present: Net | None) -> Slips:
     """The slips in a history (oldest row first) that led to the present NET."""
     nets = [net for net in _nets(history, present) if net is not None]
     count = total = earlier = 0
-    for before, after in pairwise(nets):
-        moved = min(after.earliest - before.earliest, after.latest - before.latest)
-        if after.earliest > before.latest and moved >= MINUTE:
-            count, total = count + 1, total + moved
-        elif after.latest < before.earliest and before.latest - after.latest >= MINUTE:
+    for by in (moved(before, after) for before, after in pairwise(nets)):
+        if by > 0:
+            count, total = count + 1, total + by
+        elif by < 0:
             earlier += 1
     return Slips(count, total, earlier)
+
+
+def moved(before: Net, after: Net) -> int:
+    """By how many microseconds a NET slipped, negative where it was moved forward; 0 where it may be the same."""
+    later = min(after.earliest - before.earliest, after.latest - before.latest)
+    if after.earliest > before.latest and later >= MINUTE:
+        return later
+    sooner = before.latest - after.latest
+    return -sooner if after.latest < before.earliest and sooner >= MINUTE else 0
 
 
 def _nets(history: Sequence[HistoryRow], present: Net | None) -> list[Net | None]:

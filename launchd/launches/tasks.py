@@ -3,7 +3,7 @@
 import asyncio
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -12,11 +12,13 @@ import structlog
 from launchd.clock import SECOND, Clock, format_instant
 from launchd.config import SourceConfig
 from launchd.errors import InvalidError, NotFoundError, SourceError
+from launchd.event import Event
 from launchd.job import IdMaker
 from launchd.launches.circuit import Circuit, CircuitState
 from launchd.launches.fetch import FetchOptions, HttpClient, Identity, RateLimitedError, open_session, read_token
 from launchd.launches.ingest import plan
 from launchd.launches.launch import Parsed
+from launchd.launches.news import launch_events, source_event
 from launchd.launches.rate import RateLimiter
 from launchd.launches.source_store import Attempt, KeptPayload, Page, SourceStore, Traffic
 from launchd.launches.sources import SOURCES
@@ -48,7 +50,10 @@ class _Failure(NamedTuple):
 
 
 class Tracker:
-    """Scrapes the configured sources into the store. Its lock is the caller's: one scrape at a time."""
+    """Scrapes the configured sources into the store. Its lock is the caller's: one scrape at a time.
+
+    `tell` hears of what happened, on the task loop.
+    """
 
     def __init__(
         self,
@@ -57,8 +62,11 @@ class Tracker:
         config: Mapping[str, SourceConfig],
         clock: Clock,
         identity: Identity,
+        *,
+        tell: Callable[[Sequence[Event]], None] = lambda _events: None,
     ) -> None:
         self._store = store
+        self._tell = tell
         self.sources = sources
         self._clock = clock
         self._identity = identity
@@ -121,6 +129,7 @@ class Tracker:
         ctx.progress(2, 2, "stored")
         for name, numbers in statistics.items():
             ctx.log.info("source_done" if "error" not in numbers else "source_failed", source=name, **numbers)
+        self._tell([source_event(name, numbers, self._clock.now()) for name, numbers in statistics.items()])
         if failures and not pulled:
             # those that are to be left alone for longer are not asked by the retry
             waits = [one.retry_after for one in failures.values() if one.retry_after is not None]
@@ -255,6 +264,7 @@ class Tracker:
         stored = await self._store.stored(ctx.fence)
         made = await asyncio.to_thread(plan, stored, sightings, self._priorities, now, lambda: self._new_id(now))
         await self._store.apply(made, ctx.fence, now)
+        self._tell(launch_events(stored.launches, made, now))
         for name, parsed, statistics in read:
             statistics.update(_counts(parsed))
             statistics.update(

@@ -23,7 +23,10 @@ class _Hold(NamedTuple):
 
 
 class LockManager:
-    """Takes and keeps locks for the jobs of one instance. `on_loss` is told the lock of a job that must stop."""
+    """Takes and keeps locks for the jobs of one instance. `on_loss` is told the lock of a job that must stop.
+
+    `tell` hears "taken", "released" or "lost" and the lock, after the fact.
+    """
 
     def __init__(
         self,
@@ -34,8 +37,10 @@ class LockManager:
         on_loss: Callable[[Lock], None],
         on_free: Callable[[], None],
         lease_seconds: float = LEASE_SECONDS,
+        tell: Callable[[str, Lock], None] = lambda _what, _lock: None,
     ) -> None:
         self.backend = backend
+        self._tell = tell
         self._clock = clock
         self._owner = owner
         self._lease = lease_seconds
@@ -62,6 +67,7 @@ class LockManager:
             return False, lock
         self._held[name] = _Hold(lock, self._trust(lock, asked_at))
         self._holding.set()
+        self._tell("taken", lock)
         return True, lock
 
     def holds(self, lock: Lock) -> bool:
@@ -131,7 +137,8 @@ class LockManager:
 
     async def _give_back(self, lock: Lock) -> None:
         try:
-            await self.backend.release(lock)
+            if await self.backend.release(lock):
+                self._tell("released", lock)
         except LaunchdError as error:
             _log.warning("lock_release_failed", lock=lock.name, job_id=lock.job_id, error=error.detail)
         self._on_free()
@@ -154,3 +161,4 @@ class LockManager:
         del self._held[name]
         _log.error("lock_lost", lock=name, job_id=hold.lock.job_id, fence=hold.lock.fence)
         self._on_loss(hold.lock)
+        self._tell("lost", hold.lock)

@@ -57,6 +57,8 @@ class Health:
         self._clock = clock
         self._checks: dict[str, Check] = {}
         self._last: dict[str, CheckReport] = {}
+        # told the name, the level before (None at the first look) and what was found, when a level is another one
+        self.on_change: Callable[[str, Level | None, CheckReport], None] = lambda _name, _before, _found: None
 
     def add(self, name: str, check: Check) -> None:
         """Run this check too."""
@@ -68,7 +70,9 @@ class Health:
         for name, finding in zip(self._checks, findings, strict=True):
             before = self._last.get(name)
             since = before.since if before and before.level is finding.level else self._clock.now()
-            self._last[name] = CheckReport(finding.level, finding.detail, since)
+            found = self._last[name] = CheckReport(finding.level, finding.detail, since)
+            if before is None or before.level is not finding.level:
+                self.on_change(name, before.level if before else None, found)
         levels = [report.level for report in self._last.values()]
         return HealthReport(max(levels, key=_ORDER.index, default=Level.HEALTHY), dict(self._last))
 

@@ -43,11 +43,20 @@ class Cancelled(NamedTuple):
     reason: str
 
 
+class Recorded(NamedTuple):
+    """A row that the ledger got: what became of an occurrence, and the job that was made of it."""
+
+    schedule: str
+    fire: Fire
+    job_id: str | None
+
+
 class CarriedOut(NamedTuple):
-    """What a tick has put on disk: the jobs made, and those whose end is wanted."""
+    """What a tick has put on disk: the jobs made, those whose end is wanted, and the rows of the ledger."""
 
     made: list[NewJob]
     cancelled: list[Cancelled]
+    recorded: list[Recorded]
 
 
 class ScheduleStore:
@@ -114,7 +123,7 @@ class ScheduleStore:
 
 
 def _carry_out(connection: Connection, due: Sequence[DueSchedule], now: Instant) -> CarriedOut:
-    done = CarriedOut([], [])
+    done = CarriedOut([], [], [])
     for one in due:
         for fire in one.plan.fires:
             _record(connection, one, fire, now, done)
@@ -136,6 +145,7 @@ def _record(connection: Connection, due: DueSchedule, fire: Fire, now: Instant, 
             reason = f"unique: job {made} with the same arguments had not ended"
             fire, job = Fire(fire.fire_time, FireOutcome.OVERLAP_SKIPPED, reason), None
     connection.execute(_SQL["record"], _ledger_values(name, fire, job.id if job else None))
+    done.recorded.append(Recorded(name, fire, job.id if job else None))
     if job is not None:
         done.made.append(job)
 
