@@ -40,8 +40,9 @@ bench: $(STAMP) ## figures of this machine, as ratios where two things are compa
 quality: $(STAMP) ## precision and recall of the matching on recorded payloads (SOURCES=, TRUTH=); skipped without ../shared
 	$(BIN)/python -m tests.quality
 
-lab: $(STAMP) ## slow, root or fault-injecting tests
-	$(BIN)/python -m pytest -m lab $(ARGS)
+lab: $(STAMP) ## slow, root or fault-injecting tests, and those of the dashboard (needs a chromium)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint etc/constraints.txt --editable '.[dev,lab]'
+	BROWSER=required $(BIN)/python -m pytest -m 'lab or browser' $(ARGS)
 
 install: ## onto this machine, under systemd (as root)
 	sh etc/install.sh $(PYTHON)

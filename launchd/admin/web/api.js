@@ -24,6 +24,15 @@ export function withQuery(path, params) {
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
+let reached = true;
+/** Whether the last request got any answer at all; a change is told as the event `reach`. */
+export const isReached = () => reached;
+function reach(now) {
+  if (now === reached) return;
+  reached = now;
+  document.dispatchEvent(new CustomEvent("reach"));
+}
+
 async function ask(method, path, { body, headers = {}, signal } = {}) {
   let response;
   try {
@@ -37,8 +46,10 @@ async function ask(method, path, { body, headers = {}, signal } = {}) {
       signal: signal ?? AbortSignal.timeout(PATIENCE_MS),
     });
   } catch (error) {
+    reach(false);
     throw new Problem(0, { detail: error.name === "TimeoutError" ? "the daemon does not answer in time" : "the daemon cannot be reached" });
   }
+  reach(true);
   heardDate(response.headers.get("Date"));
   const answer = await response.json().catch(() => ({}));
   // an unhealthy daemon answers 503 with the very report that one wants to see

@@ -1,5 +1,6 @@
 // Starts the page: which view the address names, keeping it fresh, and handing clicks to the actions.
 import { actions } from "./actions.js";
+import { isReached } from "./api.js";
 import { chartsView } from "./charts.js";
 import { happened, health, keepFresh, resync } from "./data.js";
 import { attempt } from "./dialog.js";
@@ -65,7 +66,7 @@ function filterBar(view, query) {
 let shows = 0;
 
 function show() {
-  const next = route();
+  const next = route(), since = Date.now();
   const same = shown.route && shown.route.path === next.path;
   const make = VIEWS[next.name];
   const view = make ? make(next.arg, next.query) : { title: "Nothing here", panels: [] };
@@ -82,8 +83,8 @@ function show() {
   render(main, head, filters, grid);
   const fill = () => render($("#main > [data-key^=filters]"), filterBar(view, route().query));
   shown = { route: next, panels: view.panels, ends: (view.needs ?? []).map((one) => one.watch(fill)) };
-  for (const one of view.needs ?? []) one.ensure();
-  for (const one of view.panels) one.start();
+  for (const one of view.needs ?? []) one.ensure(since);
+  for (const one of view.panels) one.start(since);
   document.title = `${view.title} · launchd`;
   markNav(next.path.split("/")[0]);
   if (!same && shows > 1) {
@@ -181,8 +182,7 @@ function tellMode(changed) {
 }
 
 function tellHealth() {
-  const { data, error } = health();
-  const verdict = error ? "unreachable" : (data?.status ?? "…");
+  const verdict = isReached() ? (health().data?.status ?? "…") : "unreachable";
   const pill = $("#verdict");
   pill.textContent = verdict;
   pill.className = `pill ${{ healthy: "ok", degraded: "warn", unhealthy: "bad", unreachable: "bad" }[verdict] ?? ""}`;
@@ -210,6 +210,7 @@ document.addEventListener("signedout", () => {
 own.reload = () => location.reload();
 
 addEventListener("hashchange", show);
+document.addEventListener("reach", tellHealth);
 tellTheme();
 health().watch(tellHealth);
 startTicking(() => (tellNow(), keepFresh(mode === "live" ? "live" : "polling")));

@@ -37,9 +37,9 @@ export class Resource {
     return this.busy;
   }
 
-  /** Ask unless that has just been done. */
-  ensure() {
-    if (!this.busy && Date.now() - this.asked > GAP_MS) this.refresh();
+  /** Ask unless that has been done since an instant: panels that share it ask once. */
+  ensure(since) {
+    if (this.asked < since) this.refresh();
   }
 
   async ask() {

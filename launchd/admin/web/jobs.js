@@ -126,7 +126,8 @@ export function jobView(id) {
 }
 
 async function lookAtStack(id, job) {
-  if (job.data && job.data.state !== "running") return { stack: null };
+  if (!job.data) await job.refresh();
+  if (job.data?.state !== "running") return { stack: null };
   try {
     return await get(at`/v1/jobs/${id}/stack`);
   } catch (problem) {

@@ -64,8 +64,8 @@ export function launchesView(_arg, query) {
 
 const LAUNCH_COLUMNS = [
   { name: "NET (UTC)", class: "num when", cell: (one) => [net(one), isExact(one) ? h("span", { class: "under" }, time(one.net, "countdown")) : null] },
-  { name: "Launch", class: "main", cell: (one) => [link(href(one), one.name), h("span", { class: "under narrow-only" }, one.provider ?? "")] },
-  { name: "Status", class: "tight", cell: (one) => state(one.status) },
+  { name: "Launch", class: "main", cell: (one) => [link(href(one), one.name), h("span", { class: "under narrow-only" }, one.provider ?? ""), h("span", { class: "small narrow-only" }, state(one.status))] },
+  { name: "Status", class: "tight wide", cell: (one) => state(one.status) },
   { name: "Provider", class: "wide", cell: (one) => one.provider ?? faint("–") },
   { name: "From", class: "wide", cell: (one) => where(one) || faint("–") },
   { name: "Sources", class: "wide num right", cell: (one) => h("span", { title: one.sources.join(", ") }, one.sources.length) },

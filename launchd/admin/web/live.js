@@ -5,7 +5,7 @@
 const SILENCE_MS = 40000; // heartbeats come every 15 s
 const FIRST_PAUSE_MS = 1000, LONGEST_PAUSE_MS = 30000;
 
-/** Parts of an event stream, fed in pieces; calls `tell` with {id, type, data} (HTML §9.2.6). */
+/** Parts of an event stream, fed in pieces; calls `tell` with {type, data} (HTML §9.2.6). */
 export class StreamParser {
   constructor(tell) {
     this.tell = tell;
@@ -21,7 +21,7 @@ export class StreamParser {
   line(line) {
     if (line === "") {
       const { type, data } = this.fields;
-      if (data.length) this.tell({ id: this.lastId, type: type || "message", data: data.join("\n") });
+      if (data.length) this.tell({ type: type || "message", data: data.join("\n") });
       this.fields = { type: "", data: [] };
       return;
     }
@@ -32,7 +32,7 @@ export class StreamParser {
   }
 }
 
-/** Keeps the stream open. `heard(type, event)`, `state("live" | "polling" | "connecting")`, `resync()`. */
+/** Keeps the stream open. `heard(type)` of each event, `state("live" | "polling" | "connecting")`, `resync()`. */
 export class Live {
   constructor({ heard, state, resync }) {
     Object.assign(this, { heard, state, resync, lastId: "", failures: 0, wake: () => {} });
@@ -73,6 +73,7 @@ export class Live {
         timer = setTimeout(() => abort.abort(), SILENCE_MS);
         this.failures = 0;
         parser.feed(part.value);
+        this.lastId = parser.lastId || this.lastId;
       }
     } finally {
       clearTimeout(timer);
@@ -80,16 +81,8 @@ export class Live {
     }
   }
 
-  told({ id, type, data }) {
-    this.lastId = id || this.lastId;
-    let event = {};
-    try {
-      event = JSON.parse(data) ?? {};
-    } catch {
-      // not of ours, but something happened
-    }
-    const name = typeof event.type === "string" ? event.type : type;
-    if (["gap", "reset", "resync", "missed"].includes(name.split(".").pop())) this.resync();
-    else this.heard(name, event);
+  told({ type }) {
+    if (type === "gap") this.resync(); // some were missed for good
+    else this.heard(type);
   }
 }

@@ -74,10 +74,10 @@ export function panel({ title, of, draw, tools = null, fixed = null, lines = 4, 
   let watches = [];
   return {
     node,
-    start() {
+    start(since) {
       watches = of.map((one) => one.watch(redraw));
       redraw();
-      for (const one of of) one.ensure();
+      for (const one of of) one.ensure(since);
     },
     stop() {
       for (const end of watches) end();

@@ -1,0 +1,138 @@
+"""A real Chromium in front of a real daemon: signed in by a real link, over the loopback TCP listener.
+
+Where playwright or a chromium is missing, tests that browse are skipped; `make lab` sets BROWSER=required, and then
+they fail.
+"""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from launchd.config import Config
+from launchd.daemon import Daemon
+from tests.hosting import quiet_config
+from tests.scraping import asking
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Page
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+REQUIRED = os.environ.get("BROWSER") == "required"
+# No sandbox: tests may run as root in a container. Nothing is asked of anybody but the daemon.
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_PATIENCE_MS = 15_000
+
+
+def _missing() -> str | None:
+    try:
+        import playwright  # noqa: F401, PLC0415 - an extra: only those who browse need it
+    except ImportError:
+        return "playwright is not installed: pip install 'launchd[lab]'"
+    return None if CHROMIUM else "no chromium: apt-get install chromium, or name one in $CHROMIUM"
+
+
+def needs_browser() -> None:
+    """Skip the test where there is no browser, with the reason; fail it where one is required."""
+    if (missing := _missing()) is not None:
+        (pytest.fail if REQUIRED else pytest.skip)(missing)
+
+
+def with_tcp(directory: Path, extra: str = "") -> Config:
+    """A quiet configuration that listens on any free port of loopback."""
+    quiet = quiet_config(directory, extra)
+    return msgspec.structs.replace(quiet, admin=msgspec.structs.replace(quiet.admin, tcp="127.0.0.1:0"))
+
+
+async def sign_in_link(daemon: Daemon) -> str:
+    """What `launchd dashboard` prints."""
+    async with asking(daemon) as client, client.post("/v1/sign-in") as response:
+        assert response.status == 200, await response.text()
+        return str((await response.json())["url"])
+
+
+async def ask(daemon: Daemon, path: str) -> Any:  # noqa: ANN401 - JSON
+    """What the API says, over the Unix socket."""
+    async with asking(daemon) as client, client.get(path) as response:
+        assert response.status == 200, await response.text()
+        return await response.json()
+
+
+class Tab:
+    """A page of the dashboard and whatever went wrong in it."""
+
+    def __init__(self, page: "Page", origin: str) -> None:
+        self.page = page
+        self.origin = origin
+        self.errors: list[str] = []
+        self.foreign: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda line: self.errors.append(line.text) if _is_grave(line.text, line.type) else None)
+        page.on("request", lambda one: None if one.url.startswith(origin) else self.foreign.append(one.url))
+
+    async def show(self, view: str = "") -> None:
+        """Go to a view and wait until every panel has its data."""
+        await self.page.goto(f"{self.origin}/#/{view}")
+        await self.page.wait_for_selector("main .panel")
+        await self.page.wait_for_selector(".panel[data-state=loading]", state="detached")
+
+    async def text(self, selector: str) -> str:
+        """The text that is seen there."""
+        return await self.page.locator(selector).inner_text()
+
+
+def _is_grave(text: str, kind: str) -> bool:
+    """Refusals of the API are answers; everything else on the console is a fault of the page."""
+    return kind in {"error", "warning"} and not text.startswith("Failed to load resource")
+
+
+@asynccontextmanager
+async def browsing(
+    daemon: Daemon,
+    *,
+    width: int = 1280,
+    height: int = 900,
+    **options: Any,  # noqa: ANN401 - the library's own
+) -> AsyncIterator[Tab]:
+    """A tab that is signed in; leaving it proves that nothing broke and nobody else was asked."""
+    from playwright.async_api import async_playwright  # noqa: PLC0415 - see _missing
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
+        context = await browser.new_context(viewport={"width": width, "height": height}, **options)
+        context.set_default_timeout(_PATIENCE_MS)
+        try:
+            tab = await _signed_in(daemon, context)
+            yield tab
+            assert (tab.errors, tab.foreign) == ([], [])
+        finally:
+            await browser.close()
+
+
+async def _signed_in(daemon: Daemon, context: "BrowserContext") -> Tab:
+    link = await sign_in_link(daemon)
+    tab = Tab(await context.new_page(), link.partition("/sign-in")[0])
+    await tab.page.goto(link)
+    return tab
+
+
+@asynccontextmanager
+async def fetching(daemon: Daemon) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of the TCP listener that nobody knows, and that unpacks nothing."""
+    origin = (await sign_in_link(daemon)).partition("/sign-in")[0]
+    async with aiohttp.ClientSession(origin, auto_decompress=False) as session:
+        yield session
