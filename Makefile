@@ -7,7 +7,7 @@ CONFIG ?=
 STATE ?= .state
 export SOURCES TRUTH
 
-.PHONY: run test demo lint format bench quality lab install uninstall clean
+.PHONY: run test demo lint format bench coldload quality lab install uninstall clean
 
 $(STAMP): pyproject.toml etc/constraints.txt launchd/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit("launchd needs Python 3.11 or newer: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -36,6 +36,9 @@ format: $(STAMP)
 
 bench: $(STAMP) ## figures of this machine, as ratios where two things are compared
 	$(BIN)/python -m tests.bench $(ARGS)
+
+coldload: $(STAMP) ## all recorded payloads into an empty database: seconds, memory, lag, writes (SOURCES=); skipped without ../shared
+	$(BIN)/python -m tests.bench.coldload
 
 quality: $(STAMP) ## precision and recall of the matching on recorded payloads (SOURCES=, TRUTH=); skipped without ../shared
 	$(BIN)/python -m tests.quality

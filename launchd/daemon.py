@@ -7,6 +7,7 @@ loudly.
 
 import asyncio
 import faulthandler
+import gc
 import os
 import signal
 import socket
@@ -483,6 +484,7 @@ async def _until_signal(
         loop.add_signal_handler(number, ask)
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
     async with running(config, options=options, host=host, hurry=hurry) as daemon:
+        gc.freeze()  # what the start has made stays: no collection of cycles walks it again, with all threads stopped
 
         async def apply(new: Config) -> None:
             await daemon.live.apply(new)

@@ -30,7 +30,7 @@ from launchd.launches.match import assign, key
 from launchd.launches.sources import SOURCES
 from tests.memory import remembered
 
-_SHARED = Path(__file__).parents[2] / "shared"
+SHARED = Path(__file__).parents[2] / "shared"
 # At least this precision and this recall.
 TARGET = 0.995
 LAUNCHES = 80_000
@@ -386,8 +386,8 @@ def _moved(one: Sighting, turn: int) -> Sighting:
 
 def main() -> int:
     """0 when the targets are met or there is nothing to measure, 1 when one is missed."""
-    root = Path(os.environ.get("SOURCES") or _SHARED / "sources")
-    truth = Path(os.environ.get("TRUTH") or _SHARED / "matching_truth.csv")
+    root = Path(os.environ.get("SOURCES") or SHARED / "sources")
+    truth = Path(os.environ.get("TRUTH") or SHARED / "matching_truth.csv")
     if not (root.is_dir() and truth.is_file()):
         _say(f"quality: skipped, there are no payloads in {root} or no truth in {truth}")
         return 0

@@ -12,6 +12,7 @@ from launchd.clock import Instant
 from launchd.db import Connection, Database, Row
 from launchd.errors import InvalidError, NotFoundError, StaleFenceError
 from launchd.launches import override
+from launchd.launches.aside import aside
 from launchd.launches.ingest import Plan, Stored
 from launchd.launches.launch import Change, Conflict, Launch, Sighting
 from launchd.launches.override import Override
@@ -100,9 +101,7 @@ class LaunchStore:
             check_fence(db, fence)
             return db.execute(_SQL["all_sightings"]).fetchall(), db.execute(_SQL["all_launches"]).fetchall()
 
-        seen, launches = await self._db.write(act)
-        records = (msgspec.json.decode(row["body"], type=Launch) for row in launches)
-        return Stored({(row["source"], row["source_id"]): _seen(row) for row in seen}, {one.id: one for one in records})
+        return await aside(_stored, *await self._db.write(act))
 
     async def fence(self) -> int:
         """The highest fence that has written; 0 before any."""
@@ -110,7 +109,12 @@ class LaunchStore:
         return 0 if row is None else int(row["fence"])
 
     async def apply(self, plan: Plan, fence: int | None, now: Instant) -> None:
-        """Write a plan in one transaction; raises StaleFenceError when a newer holder of the lock has written since."""
+        """Write a plan in one transaction; raises StaleFenceError when a newer holder of the lock has written since.
+
+        A plan that changes nothing is not written at all.
+        """
+        if not plan.seen:
+            return
 
         def act(db: Connection) -> None:
             check_fence(db, fence)
@@ -262,6 +266,11 @@ def check_fence(db: Connection, fence: int | None) -> None:
     if row is not None and row["fence"] > fence:
         raise StaleFenceError(f"fence {fence} is older than {row['fence']}, which was here since")
     db.execute(_SQL["raise_fence"], (fence,))
+
+
+def _stored(seen: Sequence[Row], launches: Sequence[Row]) -> Stored:
+    records = (msgspec.json.decode(row["body"], type=Launch) for row in launches)
+    return Stored({(row["source"], row["source_id"]): _seen(row) for row in seen}, {one.id: one for one in records})
 
 
 def _seen(row: Row, launch_id: str | None = None) -> Seen:

@@ -14,6 +14,7 @@ from launchd.config import SourceConfig
 from launchd.errors import InvalidError, NotFoundError, SourceError
 from launchd.event import Event
 from launchd.job import IdMaker
+from launchd.launches.aside import aside
 from launchd.launches.circuit import Circuit, CircuitState
 from launchd.launches.fetch import FetchOptions, HttpClient, Identity, RateLimitedError, open_session, read_token
 from launchd.launches.ingest import plan
@@ -148,7 +149,7 @@ class Tracker:
         kept = await self.sources.payloads(name)
         if not kept:
             raise NotFoundError(f"nothing is kept of {name}: refresh it first")
-        payloads = await asyncio.to_thread(lambda: [Payload(url, zlib.decompress(body)) for url, body in kept])
+        payloads = await aside(lambda: [Payload(url, zlib.decompress(body)) for url, body in kept])
         reading = await _parse(source, payloads)
         if reading.parsed is None:
             raise SourceError(reading.trouble or "")
@@ -239,7 +240,7 @@ class Tracker:
     async def _keep(self, source: Source, payloads: Sequence[Payload]) -> None:
         """Keep what was fetched for a replay, compressed off the loop."""
         read = [(one.url, one.body) for one in payloads if one.body is not None]
-        kept = await asyncio.to_thread(
+        kept = await aside(
             lambda: [KeptPayload(url, len(body), zlib.compress(body)) for url, body in read],
         )
         await self.sources.keep(source.name, kept, self._clock.now())
@@ -262,7 +263,7 @@ class Tracker:
         now = self._clock.now()
         sightings = [sighting for _, parsed, _ in read for sighting in parsed.sightings]
         stored = await self._store.stored(ctx.fence)
-        made = await asyncio.to_thread(plan, stored, sightings, self._priorities, now, lambda: self._new_id(now))
+        made = await aside(plan, stored, sightings, self._priorities, now, lambda: self._new_id(now))
         await self._store.apply(made, ctx.fence, now)
         self._tell(launch_events(stored.launches, made, now))
         for name, parsed, statistics in read:
@@ -290,7 +291,7 @@ async def _parse(source: Source, payloads: Sequence[Payload]) -> _Reading:
     """Run the source's parser off the loop."""
     bodies = [payload.body for payload in payloads if payload.body is not None]
     try:
-        parsed = await asyncio.to_thread(source.parse, bodies)
+        parsed = await aside(source.parse, bodies)
     except Exception as error:  # noqa: BLE001 - a broken parser is this source's trouble alone
         _log.exception("parser_failed", source=source.name)
         trouble = f"{source.name}: its parser failed: {type(error).__name__}: {error}"

@@ -1,14 +1,15 @@
 """Figures of this machine: `make bench`. What is compared is measured in one run and given as a ratio.
 
-`ARGS="drain latency"` runs only these parts; `LOG=launchlog.tsv` scrapes a recorded launch log.
+`ARGS="drain latency"` runs only these parts; `LOG=launchlog.tsv` scrapes a recorded launch log, `SOURCES=`
+is the folder of recorded payloads that `coldload` reads (also `make coldload`, which fails where a figure is missed).
 """
 
 import os
 import sys
 
-from tests.bench import engine, peers, scrape
+from tests.bench import coldload, engine, peers, scrape
 
-PARTS = ("drain", "latency", "blocked", "fires", "backlogs", "idle", "scrape", "peers")
+PARTS = ("drain", "latency", "blocked", "fires", "backlogs", "idle", "scrape", "coldload", "peers")
 
 
 def main(wanted: list[str]) -> None:
@@ -19,6 +20,8 @@ def main(wanted: list[str]) -> None:
             continue
         if part == "scrape":
             scrape.run(os.environ.get("LOG"))
+        elif part == "coldload":
+            coldload.run(os.environ.get("SOURCES"))
         elif part == "peers":
             peers.compare(rate or engine.drain())
         elif part == "drain":
