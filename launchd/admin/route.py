@@ -20,6 +20,7 @@ from launchd.engine.control import Control
 from launchd.errors import InvalidError, MalformedError, Problem
 from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
+from launchd.ops.backup import Backups
 
 MAX_LIMIT, DEFAULT_LIMIT = 1000, 50
 # A body that has not come whole after so many seconds is given up.
@@ -44,6 +45,7 @@ class Api(NamedTuple):
     launches: LaunchStore
     sources: SourceStore
     access: Access
+    backups: Backups
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,7 +64,7 @@ class PageQuery(Query, kw_only=True):
 
 
 class Answer(NamedTuple):
-    """What goes back: a view (or a Document), the status and headers of its own."""
+    """What goes back: a view, a Document or a response that was sent already; the status and headers of its own."""
 
     view: Any
     status: int = 200
@@ -186,9 +188,11 @@ def over_unix_socket(request: web.Request) -> bool:
     return connection is not None and connection.family == socket.AF_UNIX
 
 
-def respond(answer: Answer) -> web.Response:
+def respond(answer: Answer) -> web.StreamResponse:
     """The answer as HTTP."""
     document = answer.view
+    if isinstance(document, web.StreamResponse):
+        return document
     if not isinstance(document, Document):
         document = Document(encode(document), "application/json")
     charset = "utf-8" if document.content_type.startswith("text/") else None

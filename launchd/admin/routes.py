@@ -3,6 +3,7 @@
 The server serves these rows, requests are checked by them, and the OpenAPI document is made of them.
 """
 
+from launchd.admin.backup import BACKUP_ROUTES
 from launchd.admin.jobs import JOB_ROUTES
 from launchd.admin.launches import LAUNCH_ROUTES
 from launchd.admin.queues import QUEUE_ROUTES
@@ -18,4 +19,5 @@ ROUTES: tuple[Route, ...] = (
     *QUEUE_ROUTES,
     *SCHEDULE_ROUTES,
     *LAUNCH_ROUTES,
+    *BACKUP_ROUTES,
 )

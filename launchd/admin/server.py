@@ -149,7 +149,8 @@ def _admit(access: Access) -> Middleware:
     async def admit(request: web.Request, handler: Responder) -> web.StreamResponse:
         _CALLER.set(await (_peer(access, request) if over_unix_socket(request) else _remote(access, request)))
         response = await handler(request)
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if not response.prepared:
+            response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response
 
     return admit
