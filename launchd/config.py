@@ -24,6 +24,7 @@ from launchd.schedule import Catchup, Overlap
 T = TypeVar("T", bound=msgspec.Struct)
 SYSTEM_CONFIG = Path("/etc/launchd/launchd.toml")
 SYSTEM_SOCKET = Path("/run/launchd/admin.sock")
+SYSTEM_STATE = Path("/var/lib/launchd")
 # sun_path of unix(7) holds 108 bytes with the final NUL.
 MAX_SOCKET_PATH = 107
 # A secret that systemd hands over (LoadCredential=) is named so; it lies in $CREDENTIALS_DIRECTORY.
@@ -39,7 +40,7 @@ Days = Annotated[float, Meta(gt=0, le=3_650)]
 
 
 class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[daemon]`: where state lives, how stopping goes, what is logged, how long ended jobs are kept."""
+    """`[daemon]`: where state lives, how stopping goes, what is logged, how long ended jobs and backups are kept."""
 
     state_directory: str | None = None
     drain_seconds: Seconds = 30.0
@@ -51,6 +52,8 @@ class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
     keep_failed_days: Days = 30.0
     keep_ledger_days: Days = 35.0
     minimum_free_mib: Annotated[int, Meta(ge=0, le=1_000_000)] = 256
+    backup_directory: str | None = None
+    keep_backup_files: Annotated[int, Meta(ge=1, le=1_000)] = 7
 
 
 class AdminConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +164,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.daemon.state_directory or default_state_directory()).expanduser()
 
     @property
+    def backup_directory(self) -> Path:
+        """Where the task `backup` puts its archives."""
+        return Path(self.daemon.backup_directory or self.state_directory / "backups").expanduser()
+
+    @property
     def socket(self) -> Path:
         """The admin socket's path."""
         if self.admin.socket:
@@ -183,6 +191,7 @@ DEFAULT_SCHEDULES = {
     "scrape_launch_data": ScheduleConfig(task="scrape_launch_data", cron="0 */6 * * *", run_on_first_start=True),
     "health_check": ScheduleConfig(task="health_check", cron="*/15 * * * *"),
     "prune": ScheduleConfig(task="prune", cron="17 3 * * *"),
+    "backup": ScheduleConfig(task="backup", cron="43 2 * * *"),
 }
 
 # The most characters of a wrong value that a message repeats.

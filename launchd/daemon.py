@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import structlog
 import uvloop
@@ -35,7 +35,7 @@ from launchd.clock import Clock, SystemClock
 from launchd.config import Config
 from launchd.db import Database, open_database, own_directory
 from launchd.engine.attempt import Stop
-from launchd.engine.builtin import Keeping, health_task, prune_task
+from launchd.engine.builtin import Keeping, backup_task, health_task, prune_task
 from launchd.engine.bus import Bus
 from launchd.engine.checks import dispatcher_check, loop_check, scheduler_check
 from launchd.engine.control import Control, Lifecycle
@@ -64,6 +64,7 @@ from launchd.lock import Locks
 from launchd.locks.manager import LockManager
 from launchd.locks.sqlite import SqliteLocks
 from launchd.ops import logs
+from launchd.ops.backup import Backups
 from launchd.ops.checks import database_check, disk_check, locks_check
 from launchd.ops.health import Check, Finding, Health, Level
 from launchd.ops.reload import Reloader
@@ -122,6 +123,7 @@ class _Parts:
     vitals: Vitals
     metered: Metered
     feed: Feed
+    backups: Backups
 
 
 @asynccontextmanager
@@ -165,7 +167,7 @@ async def running(
             loops = [group.create_task(parts.reaper.run()), group.create_task(parts.locks.run())]
             loops += [group.create_task(pool.run()) for pool in parts.dispatcher.pools.values()]
             try:
-                api = Api(parts.control, launches, sources, access, parts.feed)
+                api = Api(parts.control, launches, sources, access, parts.feed, parts.backups)
                 async with serve(api, path, int(config.admin.socket_mode, 8), given, tcp=tcp, metered=metered):
                     parts.life.ready = True
                     metered.lag.start()
@@ -202,7 +204,9 @@ async def _build(
     jobs, schedules = JobStore(databases[0], life.instance), ScheduleStore(databases[0])
     health, port, dispatcher = Health(clock), EnginePort(asyncio.get_running_loop()), Dispatcher(clock, bus)
     health.on_change = dispatcher.health_changed
-    tasks = load_tasks(config, [*_built_in(config, port, health, jobs, clock), *launch_tasks(tracker), *given])
+    backups = _backups(config, clock)
+    built_in = [*_built_in(config, port, health, jobs, clock), backup_task(backups)]
+    tasks = load_tasks(config, [*built_in, *launch_tasks(tracker), *given])
     planned = plan_schedules(config, tasks)
     sizes = pool_sizes(config, options)
     lease = config.locks.lease_seconds
@@ -274,7 +278,20 @@ async def _build(
     # a name of this run: the milliseconds of its UUIDv7
     feed = Feed(bus, clock, life.instance.replace("-", "")[:12], health, dispatcher.attempts)
     return _Parts(
-        config, clock, life, dispatcher, executor, locks, scheduler, reaper, monitor, control, vitals, metered, feed
+        config,
+        clock,
+        life,
+        dispatcher,
+        executor,
+        locks,
+        scheduler,
+        reaper,
+        monitor,
+        control,
+        vitals,
+        metered,
+        feed,
+        backups,
     )
 
 
@@ -293,6 +310,18 @@ def _built_in(config: Config, port: EnginePort, health: Health, jobs: JobStore, 
     daemon = config.daemon
     keeping = Keeping(daemon.keep_succeeded_days, daemon.keep_failed_days, daemon.keep_ledger_days)
     return [health_task(port, health.report), prune_task(jobs, clock, keeping)]
+
+
+def _backups(config: Config, clock: Clock) -> Backups:
+    daemon = config.daemon
+    return Backups(
+        config.state_directory,
+        config.backup_directory,
+        keep=daemon.keep_backup_files,
+        minimum_free_mib=daemon.minimum_free_mib,
+        version=launchd.__version__,
+        clock=clock,
+    )
 
 
 def _tracker(config: Config, database: Database, clock: Clock, bus: Bus) -> Tracker:
@@ -404,12 +433,15 @@ def main(
     scheduler: bool = True,
     workers: bool = True,
     log_level: str | None = None,
+    log_format: Literal["json"] | None = None,
 ) -> int:
     """Run the daemon until SIGTERM or SIGINT; the exit code. Raises LaunchdError when it cannot start."""
     faulthandler.enable()  # a watchdog's SIGABRT leaves the stack of every thread in the log
     config = load_config(config_path)
     log = logs.configure(
-        log_level or config.daemon.log_level, config.daemon.log_format, secrets=configuration.secrets(config)
+        log_level or config.daemon.log_level,
+        log_format or config.daemon.log_format,
+        secrets=configuration.secrets(config),
     )
     options, host = Options(queues, concurrency, scheduler, workers), _host(lambda: log.dropped)
 
@@ -457,7 +489,8 @@ async def _try_out(config: Config, scratch: Path) -> tuple[int, int]:
     ):
         tracker = _tracker(config, launches_db, clock, Bus())
         port, jobs = EnginePort(asyncio.get_running_loop()), JobStore(jobs_db, "check")
-        tasks = load_tasks(config, [*_built_in(config, port, Health(clock), jobs, clock), *launch_tasks(tracker)])
+        built_in = [*_built_in(config, port, Health(clock), jobs, clock), backup_task(_backups(config, clock))]
+        tasks = load_tasks(config, [*built_in, *launch_tasks(tracker)])
         return len(tasks), len(plan_schedules(config, tasks))
 
 

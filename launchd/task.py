@@ -13,7 +13,6 @@ from types import ModuleType
 from typing import Any, Literal, Protocol
 
 import msgspec
-import structlog
 
 from launchd.clock import Instant
 from launchd.errors import InvalidError, NotFoundError, Problem
@@ -115,6 +114,8 @@ class Context:
     def log(self) -> Any:  # noqa: ANN401 - structlog's bound loggers have no common static type
         """A structured logger that carries the job's id, task, queue and attempt on every line."""
         if self._log is None:
+            import structlog  # noqa: PLC0415 - the command line imports this module and never logs: it starts fast
+
             fields = {"job_id": self.job_id, "task": self.task, "queue": self.queue, "attempt": self.attempt}
             if self.schedule is not None:
                 fields["schedule"] = self.schedule

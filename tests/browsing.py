@@ -92,7 +92,7 @@ class Tab:
 
     async def text(self, selector: str) -> str:
         """The text that is seen there."""
-        return await self.page.locator(selector).inner_text()
+        return str(await self.page.locator(selector).inner_text())
 
 
 def _is_grave(text: str, kind: str) -> bool:

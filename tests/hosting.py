@@ -24,6 +24,8 @@ enabled = false
 enabled = false
 [schedules.prune]
 enabled = false
+[schedules.backup]
+enabled = false
 """
 
 

@@ -1,43 +1,55 @@
-"""A client of the admin socket: plain HTTP over a Unix socket, problems as exceptions."""
+"""A client of the admin socket: plain HTTP over a Unix socket, problems as exceptions that say what to do next."""
 
+import grp
 import http.client
+import os
+import pwd
 import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlencode
 
 import msgspec
 
-from launchd.errors import LaunchdError, UnreachableError
+from launchd.errors import LaunchdError, Problem, UnreachableError
 
+# More than the longest wait that the API allows (300 s).
 TIMEOUT_SECONDS = 330.0
+_CHUNK = 256 * 1024
+_ERRORS_FROM = 400
 
 
 class RefusedError(LaunchdError):
     """The daemon refused the request."""
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        super().__init__(str(problem.get("detail") or problem.get("title") or f"HTTP {status}"))
+        errors = [Problem(one["path"], one["message"]) for one in problem.get("errors", ())]
+        super().__init__(str(problem.get("detail") or problem.get("title") or f"HTTP {status}"), errors=errors)
         self.status = status
         self.problem = problem
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("launchd", timeout=TIMEOUT_SECONDS)
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("launchd", timeout=timeout)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT_SECONDS)
-        self.sock.connect(str(self._path))
+        self.sock.settimeout(self.timeout)
+        try:
+            self.sock.connect(str(self._path))
+        except OSError as error:
+            raise UnreachableError(_why_no_connection(self._path, error)) from error
 
 
 class AdminClient:
-    """Asks the daemon that listens at `path`."""
+    """Asks the daemon that listens at `path`, and waits for `timeout` seconds at most."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timeout: float = TIMEOUT_SECONDS) -> None:
         self.path = path
+        self.timeout = timeout
 
     def ask(self, method: str, path: str, *, body: object = None, accept: tuple[int, ...] = (), **query: object) -> Any:  # noqa: ANN401 - JSON
         """The answer's JSON; parameters that are None are left out.
@@ -46,20 +58,111 @@ class AdminClient:
         """
         given = {name: str(value) for name, value in query.items() if value is not None}
         target = f"{path}?{urlencode(given)}" if given else path
+
+        def read(response: http.client.HTTPResponse) -> Any:  # noqa: ANN401 - JSON
+            return _answer(response, accept)
+
+        return self._exchange(method, target, body, read)
+
+    def save(self, method: str, path: str, file: IO[bytes], told: Callable[[int, int], None]) -> None:
+        """Write the answer's body to a file; `told` hears how many bytes there are of how many.
+
+        Raises what `ask` raises, also when less came than was announced, and OSError for the file's own troubles.
+        """
+
+        def copy(response: http.client.HTTPResponse) -> None:
+            if response.status >= _ERRORS_FROM:
+                _answer(response, ())
+            total, done = int(response.headers["Content-Length"]), 0
+            while chunk := response.read(_CHUNK):
+                _write(file, chunk)
+                done += len(chunk)
+                told(done, total)
+            if done < total:
+                raise http.client.IncompleteRead(b"", total - done)
+
+        self._exchange(method, path, None, copy)
+
+    def _exchange(self, method: str, target: str, body: object, read: Callable[[http.client.HTTPResponse], Any]) -> Any:  # noqa: ANN401 - what `read` gives
         data = None if body is None else msgspec.json.encode(body)
-        connection = _UnixConnection(self.path)
+        connection = _UnixConnection(self.path, self.timeout)
         try:
             connection.request(method, target, body=data, headers={"Content-Type": "application/json"})
-            response = connection.getresponse()
-            answer = msgspec.json.decode(response.read() or b"null")
+            return read(connection.getresponse())
+        except _FileError as error:
+            raise error.cause from error
+        except TimeoutError as error:
+            detail = f"the daemon at {self.path} has not answered within {self.timeout:g} s; its log says what it does"
+            raise UnreachableError(detail) from error
         except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise UnreachableError(
-                f"no daemon answers at {self.path} ({reason}): start one with `launchd run`, or name its socket with "
-                "--socket"
-            ) from error
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            detail = f"the daemon at {self.path} went away while it was asked ({reason}): ask again; its log says why"
+            raise UnreachableError(detail) from error
         finally:
             connection.close()
-        if response.status >= 400 and response.status not in accept:  # noqa: PLR2004 - HTTP's errors begin here
-            raise RefusedError(response.status, answer if isinstance(answer, dict) else {})
-        return answer
+
+
+class _FileError(Exception):
+    """What a file raised, kept apart from what the connection raises."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def _write(file: IO[bytes], chunk: bytes) -> None:
+    try:
+        file.write(chunk)
+    except OSError as error:
+        raise _FileError(error) from error
+
+
+def _answer(response: http.client.HTTPResponse, accept: tuple[int, ...]) -> Any:  # noqa: ANN401 - JSON
+    answer = msgspec.json.decode(response.read() or b"null")
+    if response.status >= _ERRORS_FROM and response.status not in accept:
+        raise RefusedError(response.status, answer if isinstance(answer, dict) else {})
+    return answer
+
+
+def _why_no_connection(path: Path, error: OSError) -> str:
+    """Why connecting failed, and what to do about it."""
+    match error:
+        case FileNotFoundError():
+            return (
+                f"there is no socket {path}: is the daemon running? Start it (`systemctl start launchd`, or "
+                "`launchd run`), or name its socket with --socket"
+            )
+        case ConnectionRefusedError():
+            return (
+                f"nobody listens at {path}: the daemon has ended; start it (`systemctl start launchd`, `launchd run`)"
+            )
+        case PermissionError():
+            return _why_no_permission(path)
+        case BlockingIOError() | TimeoutError():
+            return f"the daemon at {path} takes no more connections: it hangs, or too many ask at once"
+    return f"cannot connect to {path}: {error.strerror or error}"
+
+
+def _why_no_permission(path: Path) -> str:
+    """Who may use a socket that we may not."""
+    me = _user(os.geteuid())
+    closed = next((one for one in reversed(path.parents) if not os.access(one, os.X_OK, effective_ids=True)), None)
+    at = closed or path
+    found = at.stat()
+    group = found.st_gid
+    if not found.st_mode & (0o010 if closed else 0o020):
+        return f"{me} may not use {path}: only {_user(found.st_uid)} may; ask as that user"
+    try:
+        name = grp.getgrgid(group).gr_name
+    except KeyError:
+        name = str(group)
+    if group in {os.getegid(), *os.getgroups()}:
+        return f"{me} may not use {path}, though in its group {name}: its mode is {found.st_mode & 0o777:04o}"
+    return f"{me} may not use {path}: join its group ({name}) with `sudo usermod -aG {name} {me}`, then log in again"
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

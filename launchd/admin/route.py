@@ -21,6 +21,7 @@ from launchd.engine.feed import Feed
 from launchd.errors import InvalidError, MalformedError, Problem
 from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
+from launchd.ops.backup import Backups
 
 MAX_LIMIT, DEFAULT_LIMIT = 1000, 50
 # A body that has not come whole after so many seconds is given up.
@@ -46,6 +47,7 @@ class Api(NamedTuple):
     sources: SourceStore
     access: Access
     feed: Feed
+    backups: Backups
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):

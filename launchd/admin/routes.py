@@ -3,6 +3,7 @@
 The server serves these rows, requests are checked by them, and the OpenAPI document is made of them.
 """
 
+from launchd.admin.backup import BACKUP_ROUTES
 from launchd.admin.events import EVENT_ROUTES
 from launchd.admin.jobs import JOB_ROUTES
 from launchd.admin.launches import LAUNCH_ROUTES
@@ -20,4 +21,5 @@ ROUTES: tuple[Route, ...] = (
     *SCHEDULE_ROUTES,
     *LAUNCH_ROUTES,
     *EVENT_ROUTES,
+    *BACKUP_ROUTES,
 )

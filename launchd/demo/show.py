@@ -70,8 +70,8 @@ class _Handler(BaseHTTPRequestHandler):
         """The daemon's own log says enough."""
 
 
-def show() -> int:
-    """Run the demonstration; the exit code."""
+def show(*, as_json: bool = False) -> int:
+    """Run the demonstration; the exit code. As JSON, standard output holds the commands' answers and nothing else."""
     with TemporaryDirectory(prefix="launchd-demo-") as name, _replaying() as replay:
         directory = Path(name)
         config = directory / "launchd.toml"
@@ -82,8 +82,9 @@ def show() -> int:
         with _daemon(config, environ, AdminClient(socket)) as client:
 
             def say(title: str, *words: str) -> int:
-                click.echo(f"\n{title}\n$ launchd {' '.join(words)}", nl=True)
-                return subprocess.run([sys.executable, "-m", "launchd", *words], env=environ, check=False).returncode  # noqa: S603 - our own program, fixed words
+                click.echo(f"\n{title}\n$ launchd {' '.join(words)}", err=as_json)
+                command = [sys.executable, "-m", "launchd", *words, *(["--json"] if as_json else [])]
+                return subprocess.run(command, env=environ, check=False).returncode  # noqa: S603 - our own program, fixed words
 
             codes = [
                 say("The first scrape, both sources:", "refresh", "--wait"),

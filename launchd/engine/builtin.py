@@ -1,4 +1,4 @@
-"""The engine's own tasks: `health_check` and `prune`."""
+"""The engine's own tasks: `health_check`, `prune` and `backup`."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
@@ -7,6 +7,7 @@ import structlog
 
 from launchd.clock import DAY, SECOND, Clock
 from launchd.engine.port import EnginePort
+from launchd.ops.backup import Backups
 from launchd.ops.health import HealthReport, Level
 from launchd.store.jobs import IDEMPOTENCY_SECONDS, JobStore
 from launchd.task import Context, Task, task
@@ -63,3 +64,15 @@ def prune_task(store: JobStore, clock: Clock, keeping: Keeping) -> Task:
         return {"jobs": jobs, "fires": fires}
 
     return prune
+
+
+def backup_task(backups: Backups) -> Task:
+    """The task that keeps the last few backups on this machine."""
+
+    @task(queue="default", max_retries=1, timeout=3600)
+    def backup(_ctx: Context) -> dict[str, Any]:
+        """Back up both databases into one file, and remove the oldest ones."""
+        taken = backups.take()
+        return {"file": str(taken.path), "size_bytes": taken.size_bytes, "removed": taken.removed}
+
+    return backup

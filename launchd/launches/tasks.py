@@ -120,14 +120,21 @@ class Tracker:
         """
         self.check_sources(names or [])
         chosen = [SOURCES[name] for name in (self.enabled() if names is None else dict.fromkeys(names))]
-        results = await asyncio.gather(*(self._pull(source, force=force) for source in chosen))
+        done: list[str] = []
+
+        async def pull(source: Source) -> _Pulled | _Failure:
+            result = await self._pull(source, force=force)
+            done.append(_in_words(result))
+            ctx.progress(len(done), len(chosen) + 1, "\n".join(done))
+            return result
+
+        results = await asyncio.gather(*map(pull, chosen))
         pulled = [one for one in results if isinstance(one, _Pulled)]
-        ctx.progress(1, 2, "fetched")
         await self._ingest(ctx, pulled)
         statistics = {one.source.name: one.statistics for one in pulled}
         failures = {one.source: one for one in results if isinstance(one, _Failure)}
         statistics |= {name: {"error": one.error} for name, one in failures.items()}
-        ctx.progress(2, 2, "stored")
+        ctx.progress(len(chosen) + 1, len(chosen) + 1, "\n".join(done))
         for name, numbers in statistics.items():
             ctx.log.info("source_done" if "error" not in numbers else "source_failed", source=name, **numbers)
         self._tell([source_event(name, numbers, self._clock.now()) for name, numbers in statistics.items()])
@@ -300,6 +307,17 @@ async def _parse(source: Source, payloads: Sequence[Payload]) -> _Reading:
         return _Reading(parsed, worth_keeping=True)
     first = parsed.rejections[0]
     return _Reading(None, f"{source.name}: nothing could be read; {first.record}: {first.reason}")
+
+
+def _in_words(result: _Pulled | _Failure) -> str:
+    """How a source ended, as a line of the job's progress."""
+    if isinstance(result, _Failure):
+        return result.error if result.error.startswith(result.source) else f"{result.source}: {result.error}"
+    seconds = result.statistics["seconds"]
+    if result.parsed is None:
+        return f"{result.source.name}: not modified ({seconds:.1f} s)"
+    read, rejected = _records(result.parsed)
+    return f"{result.source.name}: {read} records{f', {rejected} rejected' if rejected else ''} ({seconds:.1f} s)"
 
 
 def _records(parsed: Parsed) -> tuple[int, int]:

@@ -33,6 +33,8 @@ enabled = false
 enabled = false
 [schedules.prune]
 enabled = false
+[schedules.backup]
+enabled = false
 {extra}
 """
 

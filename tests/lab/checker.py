@@ -92,7 +92,7 @@ def successes_ran(record: Record) -> Iterator[Fault]:
 
 
 # Tasks of the engine itself, which tell nobody that they run.
-_SILENT = {"health_check", "prune"}
+_SILENT = {"health_check", "prune", "backup"}
 
 
 # --- runs ---

@@ -51,6 +51,7 @@ rate = "8/s"
 scrape_launch_data.enabled = false
 health_check.enabled = false
 prune.enabled = false
+backup.enabled = false
 second = {{ task = "tick", every = "1s", args = {{ seconds = 0.3 }}, misfire_grace_seconds = 1.0 }}
 caught_up = {{ task = "tick", cron = "* * * * * *", args = {{ seconds = 0.05 }}, misfire_grace_seconds = 0.5, \
 catchup = "all", overlap = "buffer_all" }}

@@ -1,6 +1,7 @@
 """What the command line prints: JSON for programs, tables and plain lines for people."""
 
 import io
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +9,12 @@ from typing import Any
 import click
 import msgspec
 
+from launchd.cli.asking import Asking
+
 Columns = dict[str, Callable[[dict[str, Any]], object]]
 _PIPE_WIDTH = 400
+# C0 (but for newline and tab) and C1: what a terminal obeys instead of showing. Names come from sources out there.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def columns(*names: str) -> Columns:
@@ -21,7 +26,7 @@ def columns(*names: str) -> Columns:
     return {name: reads(name) for name in names}
 
 
-QUEUES = columns("name", "concurrency", "running", "waiting", "oldest_wait", "paused", "note")
+QUEUES = columns("name", "concurrency", "rate", "running", "waiting", "oldest_wait", "paused", "note")
 # How much of an instant a precision lets one say.
 _LENGTHS = {"second": 19, "minute": 16, "hour": 13, "day": 10, "week": 10, "month": 7}
 
@@ -45,9 +50,28 @@ def print_json(view: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(view), indent=2).decode())
 
 
+def print_page(asking: Asking, view: dict[str, Any], shows: Columns) -> None:
+    """Print a page of a list."""
+    if asking.json:
+        print_json(view)
+        return
+    print_table(view["items"], shows)
+
+
+def print_record(asking: Asking, view: dict[str, Any], hide: tuple[str, ...] = ()) -> None:
+    """Print one thing, a field a line; those without a value are left out."""
+    if asking.json:
+        print_json(view)
+        return
+    width = max(map(len, view))
+    for name, value in view.items():
+        if name not in hide and value is not None:
+            click.echo(f"{name:<{width}}  {shown(value)}")
+
+
 def print_table(rows: list[dict[str, Any]], shows: Columns) -> None:
     """Print rows under their headings; a pipe gets whole lines."""
-    from rich.console import Console  # noqa: PLC0415 - see the top
+    from rich.console import Console  # noqa: PLC0415 - JSON does without
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -75,5 +99,27 @@ def shown(value: object) -> str:
         case float():
             return f"{value:.1f}"
         case str():
-            return value
-    return msgspec.json.encode(value).decode()
+            return visible(value)
+    return visible(msgspec.json.encode(value).decode())
+
+
+def visible(text: str) -> str:
+    """A text whose control characters are seen, not obeyed."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def age(seconds: float) -> str:
+    """A duration in its largest unit: `45 s`, `3 min`, `2 h`, `4 d`."""
+    for length, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def size(count: float) -> str:
+    """A number of bytes in its largest binary unit."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:  # noqa: PLR2004 - as the units say
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"

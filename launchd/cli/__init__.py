@@ -1,0 +1,60 @@
+"""The command line. Exit codes: 0 done, 1 failed, 2 usage, 3 cannot reach the daemon.
+
+A module for each group of commands, each with its `COMMANDS`. What a program reads (`--json`) goes to standard output
+alone; errors and progress go to standard error. The engine is imported only by `run`, `check` and `demo`, the libraries
+that draw only by who draws: the rest starts fast.
+"""
+
+from typing import Any
+
+import click
+
+from launchd import __version__
+from launchd.cli import acting, launches, looking, running, storage
+from launchd.cli.asking import Asking, common
+from launchd.cli.refusal import refusal
+from launchd.errors import LaunchdError
+
+__all__ = ["Asking", "cli", "main"]
+_GROUPS = (
+    ("Running", running.COMMANDS),
+    ("Looking", looking.COMMANDS),
+    ("Acting", acting.COMMANDS),
+    ("Launches", launches.COMMANDS),
+    ("Storage", storage.COMMANDS),
+)
+
+
+class _Commands(click.Group):
+    """All commands: listed by group, and their errors told as a person (or a program) reads them."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
+        """Run the command; raises Refusal for what launchd raises on purpose."""
+        try:
+            return super().invoke(ctx)
+        except LaunchdError as error:
+            raise refusal(error, as_json=ctx.ensure_object(Asking).json) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each group under its name, in its own order."""
+        width = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
+        for title, commands in _GROUPS:
+            with formatter.section(title):
+                formatter.write_dl([(one.name or "", one.get_short_help_str(width)) for one in commands])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+@common
+def cli() -> None:
+    """Track space launches: one daemon, one socket."""
+
+
+for _, _commands in _GROUPS:
+    for _command in _commands:
+        cli.add_command(_command)
+
+
+def main() -> None:
+    """The console script."""
+    cli(obj=Asking(), prog_name="launchd")

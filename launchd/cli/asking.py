@@ -1,0 +1,73 @@
+"""What the options common to all commands say: which daemon is meant, and who reads the answer."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import click
+
+from launchd.admin.client import TIMEOUT_SECONDS, AdminClient
+
+F = TypeVar("F", bound=Callable[..., Any])
+# click may give an option in any form; a command's own function says what it takes
+Options = Any
+
+
+class Asking:
+    """Which daemon, and whether to print JSON. Written while the command line is parsed, read by the commands."""
+
+    def __init__(self) -> None:
+        self.config: str | None = None
+        self.socket: str | None = None
+        self.json = False
+
+    def client(self, timeout: float = TIMEOUT_SECONDS) -> AdminClient:
+        """A client of the daemon that is meant; `timeout` seconds for each answer. Raises ConfigError."""
+        return AdminClient(self._path(), timeout)
+
+    def state_directory(self) -> Path:
+        """The state directory that is meant: the configuration's, or the system's where ours holds nothing.
+
+        Raises ConfigError.
+        """
+        from launchd import config  # noqa: PLC0415 - a command that names its socket does without
+
+        own = config.load(config.find(self.config)).state_directory
+        ours = (own / "jobs.db").exists() or not (config.SYSTEM_STATE / "jobs.db").exists()
+        return own if ours else config.SYSTEM_STATE
+
+    def _path(self) -> Path:
+        named = self.socket or os.environ.get("LAUNCHD_SOCKET")
+        if named:
+            return Path(named)
+        from launchd import config  # noqa: PLC0415 - see above
+
+        own = config.load(config.find(self.config)).socket
+        return own if own.exists() or not config.SYSTEM_SOCKET.exists() else config.SYSTEM_SOCKET
+
+
+def common(command: F) -> F:
+    """The options that may stand before a command or after it."""
+
+    def store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+        def keep(context: click.Context, _parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401 - click's
+            if value:
+                setattr(context.ensure_object(Asking), name, value)
+
+        return keep
+
+    options = (
+        click.option("--json", is_flag=True, expose_value=False, callback=store("json"), help="Print JSON."),
+        click.option("--socket", metavar="PATH", expose_value=False, callback=store("socket"), help="Admin socket."),
+        click.option("--config", metavar="FILE", expose_value=False, callback=store("config"), help="Configuration."),
+    )
+    for option in options:
+        command = option(command)
+    return command
+
+
+def at(*parts: str) -> str:
+    """The address of a resource: `at("jobs", job_id, "cancel")`."""
+    return "/".join(("/v1", *(quote(part, safe="") for part in parts)))

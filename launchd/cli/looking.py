@@ -1,0 +1,199 @@
+"""Commands that look at the daemon and change nothing."""
+
+import sys
+
+import click
+
+from launchd.cli.asking import Asking, Options, at, common
+from launchd.cli.following import ended_well, follow, how_it_ended
+from launchd.cli.monitor import monitor
+from launchd.cli.printing import (
+    QUEUES,
+    age,
+    columns,
+    print_json,
+    print_page,
+    print_record,
+    print_table,
+    shown,
+    size,
+    visible,
+)
+from launchd.cli.refusal import FAILED
+from launchd.cli.stats import stats
+
+_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+
+
+@click.command()
+@common
+@click.pass_obj
+def status(asking: Asking) -> None:
+    """The daemon in one look."""
+    view = asking.client().ask("GET", at("status"))
+    if asking.json:
+        print_json(view)
+        return
+    state = "" if view["ready"] and not view["stopping"] else f", {'stopping' if view['stopping'] else 'starting'}"
+    words = f"pid {view['pid']}, up {age(view['uptime'])}, {size(view['memory_bytes'])}{state}"
+    click.echo(f"launchd {view['version']}, {words}")
+    print_table(view["queues"], QUEUES)
+    print_table(view["next_fires"], columns("schedule", "at"))
+
+
+@click.command()
+@common
+@click.pass_obj
+def health(asking: Asking) -> None:
+    """Every check, run now; fails when the daemon is unhealthy."""
+    view = asking.client().ask("GET", at("health"), accept=(503,))
+    if asking.json:
+        print_json(view)
+    else:
+        click.echo(view["status"])
+        rows = [{"check": name, **check} for name, check in view["checks"].items()]
+        print_table(rows, columns("check", "status", "since", "detail"))
+    if view["status"] == "unhealthy":
+        sys.exit(FAILED)
+
+
+@click.command()
+@common
+@click.pass_obj
+def tasks(asking: Asking) -> None:
+    """The tasks and the arguments they take."""
+    chosen = columns("name", "queue", "lock", "isolation")
+    chosen["arguments"] = lambda one: ", ".join(one["args"].get("properties", {}))
+    print_page(asking, asking.client().ask("GET", at("tasks")), chosen | columns("description"))
+
+
+@click.command()
+@click.option("--state")
+@click.option("--queue")
+@click.option("--task")
+@click.option("--schedule")
+@click.option("--since", metavar="TIME", help="Made at or after, such as 2026-01-31T06:00:00Z.")
+@click.option("--until", metavar="TIME")
+@_LIMIT
+@common
+@click.pass_obj
+def jobs(asking: Asking, /, **filters: Options) -> None:
+    """Jobs, newest first."""
+    chosen = columns("id", "task", "queue", "state", "attempt", "created_at")
+    chosen["reason"] = lambda one: one["reason"] or (one["waiting_on"] or {}).get("detail")
+    print_page(asking, asking.client().ask("GET", at("jobs"), **filters), chosen)
+
+
+@click.command()
+@click.argument("job_id", metavar="ID")
+@click.option("--logs", is_flag=True, help="What it logged, instead.")
+@click.option("--stack", is_flag=True, help="Where it stands right now, instead.")
+@click.option("--wait", is_flag=True, help="Wait for its end first; exit 1 unless it succeeded.")
+@common
+@click.pass_obj
+def job(asking: Asking, /, job_id: str, logs: bool, stack: bool, wait: bool) -> None:
+    """One job."""
+    if logs and stack:
+        raise click.UsageError("--logs and --stack exclude each other")
+    client = asking.client()
+    view = client.ask("GET", at("jobs", job_id))
+    if wait:
+        view = follow(asking, view)
+    if logs:
+        found = client.ask("GET", at("jobs", view["id"], "logs"))
+        print_json(found) if asking.json else _print_log(found["items"])
+    elif stack:
+        found = client.ask("GET", at("jobs", view["id"], "stack"))
+        print_json(found) if asking.json else click.echo(visible(found["stack"]))
+    else:
+        print_record(asking, view)
+    if wait and not ended_well(view):
+        if not asking.json:
+            click.echo(how_it_ended(view), err=True)
+        sys.exit(FAILED)
+
+
+def _print_log(lines: list[dict[str, object]]) -> None:
+    first = ("timestamp", "at", "level", "event")
+    for line in lines:
+        words = [shown(line[name]) for name in first if line.get(name) is not None]
+        rest = [f"{name}={shown(value)}" for name, value in line.items() if name not in first and value is not None]
+        click.echo(" ".join(words + rest))
+
+
+@click.command()
+@common
+@click.pass_obj
+def queues(asking: Asking) -> None:
+    """The queues now."""
+    print_page(asking, asking.client().ask("GET", at("queues")), QUEUES)
+
+
+@click.command()
+@common
+@click.pass_obj
+def schedules(asking: Asking) -> None:
+    """The schedules and their next fires."""
+    chosen = columns("name", "task", "description", "paused", "note")
+    chosen["next"] = lambda one: one["next"][0] if one["next"] else None
+    chosen["last"] = lambda one: one["last"] and f"{one['last']['outcome']} {one['last']['fire_time']}"
+    print_page(asking, asking.client().ask("GET", at("schedules")), chosen)
+
+
+@click.command()
+@click.argument("schedule")
+@_LIMIT
+@common
+@click.pass_obj
+def fires(asking: Asking, schedule: str, limit: int) -> None:
+    """What became of each fire of a schedule, newest first."""
+    view = asking.client().ask("GET", at("schedules", schedule, "fires"), limit=limit)
+    print_page(asking, view, columns("fire_time", "outcome", "count", "until", "job_id", "reason"))
+
+
+@click.command()
+@click.argument("expression", metavar="EXPR")
+@click.option("--timezone", default="UTC", show_default=True, help="An IANA name such as Europe/Berlin.")
+@click.option("--after", metavar="TIME", help="Count from here instead of now.")
+@click.option("--count", type=click.IntRange(1, 1000), default=10, show_default=True)
+@click.option("--dst-gap", type=click.Choice(["shift", "skip"]), help="Times that the clock leaves out.")
+@click.option("--dst-fold", type=click.Choice(["first", "last", "both"]), help="Times that come twice.")
+@common
+@click.pass_obj
+def preview(asking: Asking, /, **query: Options) -> None:
+    """What a cron expression means, and when it is due."""
+    view = asking.client().ask("GET", at("cron", "preview"), **query)
+    if asking.json:
+        print_json(view)
+        return
+    click.echo(view["description"])
+    for warning in view["warnings"]:
+        click.echo(f"warning: {warning}", err=True)
+    print_table(view["fires"], columns("utc", "local"))
+
+
+@click.command()
+@common
+@click.pass_obj
+def locks(asking: Asking) -> None:
+    """The locks that are held."""
+    shows = columns("name", "job_id", "since", "expires_at", "fence", "waiters")
+    print_page(asking, asking.client().ask("GET", at("locks")), shows)
+
+
+@click.command()
+@click.option("--open", "show", is_flag=True, help="Open it in a browser.")
+@common
+@click.pass_obj
+def dashboard(asking: Asking, /, show: bool) -> None:
+    """Print a link that signs a browser in to the dashboard. It is good once, within two minutes."""
+    view = asking.client().ask("POST", at("sign-in"))
+    if show:
+        click.launch(view["url"])
+    if asking.json:
+        print_json(view)
+    else:
+        click.echo(view["url"])
+
+
+COMMANDS = (monitor, status, health, stats, jobs, job, tasks, queues, schedules, fires, preview, locks, dashboard)

@@ -1,0 +1,57 @@
+"""How the command line tells what went wrong, with the exit code that says which kind."""
+
+import difflib
+from collections.abc import Iterable
+from typing import IO, Any
+
+import click
+import msgspec
+
+from launchd.cli.printing import visible
+from launchd.errors import LaunchdError, UnreachableError
+
+FAILED, UNREACHABLE = 1, 3
+
+
+class Refusal(click.ClickException):
+    """An error of launchd's own, told on standard error: in words, or as an object where JSON was asked for."""
+
+    exit_code = FAILED
+
+    def __init__(self, error: LaunchdError, *, as_json: bool) -> None:
+        super().__init__(error.detail)
+        self._error = error
+        self._as_json = as_json
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it."""
+        error = self._error
+        if self._as_json:
+            errors = [{"path": problem.path, "message": problem.message} for problem in error.errors]
+            problem = {"code": error.code, "detail": error.detail, "errors": errors}
+            click.echo(msgspec.json.encode(problem).decode(), file=file, err=True)
+            return
+        click.echo(f"launchd: {visible(error.detail)}", file=file, err=True)
+        for one in error.errors:
+            line = f"{one.path}: {one.message}"
+            if line not in error.detail and one.message not in error.detail:
+                click.echo(f"  {visible(line)}", file=file, err=True)
+
+
+class Unreachable(Refusal):
+    """Nobody answers."""
+
+    exit_code = UNREACHABLE
+
+
+def refusal(error: LaunchdError, *, as_json: bool) -> Refusal:
+    """The error as click ends with it."""
+    kind = Unreachable if isinstance(error, UnreachableError) else Refusal
+    return kind(error, as_json=as_json)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """What to try instead of a name that is not known, as the end of a sentence."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(names) or 'none'}"

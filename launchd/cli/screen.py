@@ -1,0 +1,201 @@
+"""The monitor's screen: a snapshot as tables. Everything here is a function of what was seen."""
+
+import io
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from launchd.cli.printing import age, shown, size, visible
+
+Snapshot = dict[str, Any]
+Row = dict[str, Any]
+_COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red", "open": "red", "half_open": "yellow"}
+# Narrower than this, the two halves stand one below the other.
+_WIDE = 110
+_PIPE_WIDTH = 160
+# Lines of the screen that are not rows of running jobs: header, notice, headings, the upper half's longest table.
+_LEAST_JOBS = 3
+
+
+class Watched:
+    """Remembers which daemon was seen, so that a restart can be told; `notice` is None where nothing is to tell."""
+
+    def __init__(self) -> None:
+        self.notice: str | None = None
+        self._instance: str | None = None
+        self._away_since: str | None = None
+
+    def saw(self, seen: Snapshot) -> None:
+        """Take note of a snapshot."""
+        if not seen["reachable"]:
+            self._away_since = self._away_since or _clock(seen["at"])
+            self.notice = f"no answer since {self._away_since} (UTC), this is what was seen before: {seen['detail']}"
+            return
+        instance = seen["status"]["instance"]
+        if self._instance not in {None, instance}:
+            self.notice = f"the daemon was restarted at {_clock(seen['status']['started_at'])} (UTC)"
+        elif self._away_since is not None:
+            self.notice = f"the daemon answers again; it did not from {self._away_since} (UTC)"
+        self._instance, self._away_since = instance, None
+
+
+def screen(seen: Snapshot, notice: str | None, room: ConsoleDimensions) -> RenderableType:
+    """The whole screen, cut to the room there is."""
+    upper = _upper(seen, room.width)
+    parts: list[RenderableType] = [_header(seen)]
+    if notice is not None:
+        parts.append(Text(visible(notice), style="reverse red" if not seen["reachable"] else "yellow"))
+    parts += [_unwell(seen), *upper]
+    failures = _table("Recent failures", _FAILURES, seen["failures"][:5], seen)
+    console = Console(width=room.width, height=room.height, file=io.StringIO())
+    used = len(console.render_lines(Group(*parts, failures, Text("q ends")), pad=False)) + 3
+    most = max(room.height - used, _LEAST_JOBS)
+    parts.append(_table(_jobs_title(seen, most), _RUNNING, seen["running"][:most], seen))
+    return Group(*parts, failures, Text("q ends", style="dim"))
+
+
+def plain(seen: Snapshot) -> str:
+    """The same for where there is no terminal: no colours, no cuts."""
+    console = Console(width=_PIPE_WIDTH, file=io.StringIO(), color_system=None)
+    parts = [_header(seen), _unwell(seen), *_upper(seen, _PIPE_WIDTH)]
+    jobs = _table(_jobs_title(seen, len(seen["running"])), _RUNNING, seen["running"], seen)
+    with console.capture() as captured:
+        console.print(*parts, jobs, _table("Recent failures", _FAILURES, seen["failures"], seen), sep="\n")
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def _upper(seen: Snapshot, width: int) -> list[RenderableType]:
+    status = seen["status"]
+    left = [_table("Queues", _QUEUES, status["queues"], seen), _table("Locks", _LOCKS, seen["locks"], seen)]
+    right = [
+        _table("Next fires", _FIRES, status["next_fires"][:6], seen),
+        _table("Sources", _SOURCES, seen["sources"], seen),
+    ]
+    if width < _WIDE:
+        return [*left, *right]
+    grid = Table.grid(padding=(0, 4))
+    grid.add_row(Group(*left), Group(*right))
+    return [grid]
+
+
+def _header(seen: Snapshot) -> Text:
+    status, verdict = seen["status"], seen["health"]["status"]
+    running = sum(queue["running"] for queue in status["queues"])
+    waiting = sum(queue["waiting"] for queue in status["queues"])
+    text = Text(f"launchd {status['version']}  ", style="bold")
+    text.append(verdict, style=f"bold {_COLOURS[verdict]}")
+    memory = size(status["memory_bytes"])
+    words = f"pid {status['pid']}  up {age(status['uptime'])}  {memory}  {running} running  {waiting} waiting"
+    text.append(f"  {words}  {_clock(seen['at'])} UTC", style="not bold")
+    return text
+
+
+def _unwell(seen: Snapshot) -> Text:
+    """A line for each check that is not healthy."""
+    checks = seen["health"]["checks"].items()
+    lines = [
+        Text(f"{name}: {visible(check['detail'])} (since {check['since']})", style=_COLOURS[check["status"]])
+        for name, check in checks
+        if check["status"] != "healthy"
+    ]
+    return Text("\n").join([*lines, Text("")])
+
+
+def _jobs_title(seen: Snapshot, most: int) -> str:
+    count = len(seen["running"])
+    return f"Running ({count})" if count <= most else f"Running ({most} of {count})"
+
+
+Cell = Callable[[Row, Snapshot], object]
+
+
+def _field(name: str) -> Cell:
+    return lambda row, _seen: row.get(name)
+
+
+def _slots(row: Row, _seen: Snapshot) -> str:
+    return f"{row['running']}/{row['concurrency']}"
+
+
+def _state(row: Row, _seen: Snapshot) -> str:
+    return f"paused{': ' + row['note'] if row['note'] else ''}" if row["paused"] else ""
+
+
+def _since(name: str) -> Cell:
+    return lambda row, seen: age(_seconds(row[name], seen["at"])) if row[name] else ""
+
+
+def _until(name: str) -> Cell:
+    return lambda row, seen: f"in {age(_seconds(seen['at'], row[name]))}" if row[name] else ""
+
+
+def _oldest(row: Row, _seen: Snapshot) -> str:
+    return age(row["oldest_wait"]) if row["waiting"] else ""
+
+
+def _progress(row: Row, _seen: Snapshot) -> str:
+    said = row["progress"]
+    if said is None:
+        return "asked to end" if row["cancel_requested"] else ""
+    total = f"/{said['total']:g}" if said["total"] else ""
+    note = (said["note"] or "").splitlines()[-1:]
+    return " ".join([f"{said['done']:g}{total}", *note])
+
+
+def _fresh(row: Row, _seen: Snapshot) -> str:
+    return "" if row["freshness"] is None else age(row["freshness"])
+
+
+def _why(row: Row, _seen: Snapshot) -> str:
+    text = (row["error"] or {}).get("message") or row["reason"] or ""
+    return str(text).split("\n", 1)[0]
+
+
+_QUEUES = {"queue": _field("name"), "slots": _slots, "waiting": _field("waiting"), "oldest": _oldest, "": _state}
+_LOCKS = {"lock": _field("name"), "held": _since("since"), "by job": _field("job_id"), "waiters": _field("waiters")}
+_FIRES = {"schedule": _field("schedule"), "next": _until("at"), "at": _field("at")}
+_SOURCES = {
+    "source": _field("name"),
+    "age": _fresh,
+    "records": _field("records"),
+    "circuit": lambda row, _seen: row["circuit"]["state"],
+    "error": _field("error"),
+}
+_RUNNING = {
+    "job": _field("id"),
+    "task": _field("task"),
+    "queue": _field("queue"),
+    "attempt": _field("attempt"),
+    "age": _since("started_at"),
+    "progress": _progress,
+}
+_FAILURES = {
+    "job": _field("id"),
+    "task": _field("task"),
+    "state": _field("state"),
+    "ago": _since("finished_at"),
+    "why": _why,
+}
+
+
+def _table(title: str, shows: dict[str, Cell], rows: Iterable[Row], seen: Snapshot) -> RenderableType:
+    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
+    for name in shows:
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        words = [shown(cell(row, seen)) for cell in shows.values()]
+        table.add_row(*(Text(word, style=_COLOURS.get(word, "")) for word in words))
+    heading = Text(title, style="bold")
+    return Group(heading, table if table.row_count else Text("(none)", style="dim"), Text(""))
+
+
+def _seconds(earlier: str, later: str) -> float:
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
+def _clock(at: str) -> str:
+    return at[11:19]

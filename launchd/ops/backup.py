@@ -1,0 +1,277 @@
+"""Backups: both databases of a state directory in one archive, taken while a daemon writes to them.
+
+- SQLite's online backup (sqlite.org/backup.html) copies each database as of one commit, in one step, over a read-only
+  connection of its own: no writer waits. Each copy is checked (PRAGMA integrity_check) before it is packed.
+- launches.db is copied first, so that jobs.db never knows a lower fence than the launches were written with.
+- The archive is a gzipped tar of manifest.json, launches.db and jobs.db. The manifest says the schema, the size and the
+  SHA-256 of each database. tar and sqlite3 are enough to read it.
+- A file has its name only once it is whole and on disk.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import sqlite3
+import tarfile
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Literal, NamedTuple, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from launchd.clock import Clock, format_instant, to_datetime
+from launchd.errors import ConflictError, DiskFullError, InvalidError, StoreError
+
+Kind = Literal["launches", "jobs"]
+KINDS: tuple[Kind, ...] = ("launches", "jobs")
+_MANIFEST = "manifest.json"
+_MAX_MANIFEST = 64 * 1024
+_NAME = re.compile(r"launchd-\d{8}T\d{6}Z\.tar\.gz")
+_CHUNK = 1024 * 1024
+_MIB = 1024 * 1024
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A database in an archive; `schema` is its user_version."""
+
+    kind: Kind
+    schema: int
+    size_bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What an archive holds; `created_at` is RFC 3339, `version` that of the launchd that made it."""
+
+    format: Literal[1]
+    version: str
+    created_at: str
+    parts: tuple[Part, ...]
+
+
+class Taken(NamedTuple):
+    """A scheduled backup, and how many older ones went for it."""
+
+    path: Path
+    size_bytes: int
+    removed: int
+
+
+class _Sink(Protocol):
+    def write(self, data: bytes, /) -> object:
+        """Take some bytes."""
+
+
+class Backups:
+    """Makes the backups of one daemon, one at a time. May be called from any thread.
+
+    `keep` is how many of the scheduled ones stay in `target`; `minimum_free_mib` stays free on the disk.
+    """
+
+    def __init__(
+        self, directory: Path, target: Path, *, keep: int, minimum_free_mib: int, version: str, clock: Clock
+    ) -> None:
+        self._directory = directory
+        self._target = target
+        self._keep = keep
+        self._minimum_free = minimum_free_mib * _MIB
+        self._version = version
+        self._clock = clock
+        self._one_at_a_time = threading.Lock()
+
+    def take(self) -> Taken:
+        """Make a backup among the scheduled ones and remove those past keeping. Raises StoreError, DiskFullError."""
+        now = self._clock.now()
+        with self._one_at_a_time:
+            self._target.mkdir(parents=True, exist_ok=True, mode=0o750)
+            path = self._target / f"launchd-{to_datetime(now):%Y%m%dT%H%M%SZ}.tar.gz"
+            write(
+                self._directory, path, version=self._version, created_at=format_instant(now), spare=self._minimum_free
+            )
+            old = sorted(one for one in self._target.iterdir() if _NAME.fullmatch(one.name))[: -self._keep]
+            for one in old:
+                one.unlink()
+        return Taken(path, path.stat().st_size, len(old))
+
+    def open(self) -> IO[bytes]:
+        """A new backup as an open file without a name. Raises ConflictError while another is being made, StoreError."""
+        if not self._one_at_a_time.acquire(blocking=False):
+            raise ConflictError("a backup is being made at this moment: ask again when it is done")
+        try:
+            path = self._directory / "backup.tar.gz"
+            now = format_instant(self._clock.now())
+            write(self._directory, path, version=self._version, created_at=now, spare=self._minimum_free)
+            file = path.open("rb")
+            path.unlink()
+        finally:
+            self._one_at_a_time.release()
+        return file
+
+
+def write(directory: Path, target: Path, *, version: str, created_at: str, spare: int = 0) -> Manifest:
+    """Back up the databases of `directory` into the archive `target`, leaving `spare` bytes of the disk free.
+
+    Raises DiskFullError before anything is written, StoreError for a database that is damaged or cannot be read.
+    """
+    scratch = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed
+    _check_room(directory, target.parent, spare)
+    scratch.mkdir(mode=0o700)
+    try:
+        parts = tuple(_copy(kind, directory / f"{kind}.db", scratch / f"{kind}.db") for kind in KINDS)
+        manifest = Manifest(1, version, created_at, parts)
+        packed = scratch / "packed"
+        _pack(manifest, scratch, packed)
+        packed.replace(target)
+        sync_directory(target.parent)
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return manifest
+
+
+def verify(archive: Path) -> Manifest:
+    """Read a whole archive and compare it with its manifest; raises InvalidError for one that is damaged or is none."""
+    with _reading(archive) as tar:
+        manifest = _manifest(tar)
+        for part, packed in _parts(tar, manifest):
+            _check(part, packed, None)
+    return manifest
+
+
+def unpack(archive: Path, into: Path) -> Manifest:
+    """The same, and the databases are written to `into`."""
+    with _reading(archive) as tar:
+        manifest = _manifest(tar)
+        for part, packed in _parts(tar, manifest):
+            with (into / f"{part.kind}.db").open("xb") as file:
+                _check(part, packed, file)
+                file.flush()
+                os.fsync(file.fileno())
+    return manifest
+
+
+def check_integrity(connection: sqlite3.Connection) -> str | None:
+    """What SQLite finds wrong in a database, None when nothing is."""
+    found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(5)")]
+    return None if found == ["ok"] else "; ".join(found)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames in a directory durable."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# --- writing ---
+
+
+def _check_room(directory: Path, target: Path, spare: int) -> None:
+    """A copy of the databases, and the archive at its worst, must fit beside what stays free."""
+    needed = 2 * sum(one.stat().st_size for kind in KINDS for one in directory.glob(f"{kind}.db*"))
+    free = shutil.disk_usage(target).free
+    if free < needed + spare:
+        raise DiskFullError(
+            f"{target}: a backup needs up to {needed // _MIB + 1} MiB and {spare // _MIB} MiB stay free, but only "
+            f"{free // _MIB} MiB are: free some space"
+        )
+
+
+def _copy(kind: Kind, source: Path, target: Path) -> Part:
+    origin_uri = f"file:{quote(str(source))}?mode=ro"
+    try:
+        with (
+            closing(sqlite3.connect(origin_uri, uri=True)) as origin,
+            closing(sqlite3.connect(target, isolation_level=None)) as copy,
+        ):
+            origin.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a -wal beside it
+            wrong = check_integrity(copy)
+            schema = int(copy.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.Error as error:
+        raise StoreError(f"{source} cannot be backed up: {error}") from error
+    if wrong is not None:
+        raise StoreError(f"{source} is damaged ({wrong}): restore an earlier backup")
+    with target.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Part(kind, schema, target.stat().st_size, digest)
+
+
+def _pack(manifest: Manifest, scratch: Path, packed: Path) -> None:
+    with os.fdopen(os.open(packed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "wb") as file:
+        with tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as tar:
+            text = msgspec.json.format(msgspec.json.encode(manifest))
+            header = tarfile.TarInfo(_MANIFEST)
+            header.size, header.mode = len(text), 0o600
+            tar.addfile(header, BytesIO(text))
+            for part in manifest.parts:
+                database = scratch / f"{part.kind}.db"
+                tar.add(database, database.name, filter=_nameless)
+                database.unlink()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _nameless(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Whose file it was means nothing elsewhere."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mode = 0o600
+    return member
+
+
+# --- reading ---
+
+
+@contextmanager
+def _reading(archive: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(archive, "r|gz") as tar:
+            yield tar
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise InvalidError(f"{archive} is no whole backup: {error}") from error
+    except OSError as error:
+        raise InvalidError(f"{archive} cannot be read: {error.strerror or error}") from error
+
+
+def _manifest(tar: tarfile.TarFile) -> Manifest:
+    first = tar.next()
+    file = tar.extractfile(first) if first is not None and first.name == _MANIFEST and first.isreg() else None
+    if first is None or file is None or first.size > _MAX_MANIFEST:
+        raise InvalidError(f"{tar.name!s} is no backup of launchd: it has no {_MANIFEST}")
+    try:
+        manifest = msgspec.json.decode(file.read(), type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise InvalidError(f"{tar.name!s} was made by another launchd than this one can read: {error}") from error
+    if sorted(part.kind for part in manifest.parts) != sorted(KINDS):
+        raise InvalidError(f"{tar.name!s} does not hold each database once")
+    return manifest
+
+
+def _parts(tar: tarfile.TarFile, manifest: Manifest) -> Iterator[tuple[Part, IO[bytes]]]:
+    for part in manifest.parts:
+        member = tar.next()
+        file = tar.extractfile(member) if member is not None and member.isreg() else None
+        if member is None or file is None or (member.name, member.size) != (f"{part.kind}.db", part.size_bytes):
+            raise InvalidError(f"{tar.name!s} is damaged: {part.kind}.db is not as its manifest says")
+        yield part, file
+
+
+def _check(part: Part, packed: IO[bytes], to: _Sink | None) -> None:
+    digest = hashlib.sha256()
+    while chunk := packed.read(_CHUNK):
+        digest.update(chunk)
+        if to is not None:
+            to.write(chunk)
+    if digest.hexdigest() != part.sha256:
+        raise InvalidError(f"the backup is damaged: {part.kind}.db has another SHA-256 than its manifest says")
