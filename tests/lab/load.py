@@ -24,7 +24,7 @@ _LOCKS = ("alpha", "beta")
 # A task, how often it is wanted, the longest it runs in seconds, and the ways in which it may end.
 _TASKS: tuple[tuple[str, int, float, tuple[str, ...]], ...] = (
     ("stroll", 10, 0.4, ("ok", "ok", "ok", "retry", "snooze", "fail", "stubborn")),
-    ("stroll", 2, 2.5, ("ok",)),
+    ("stroll", 3, 2.5, ("ok", "stubborn")),
     ("plod", 5, 0.4, ("ok", "retry", "snooze")),
     ("grind", 2, 0.4, ("ok", "ok", "retry", "deaf")),
     ("sip", 4, 0.1, ("ok",)),
@@ -75,6 +75,7 @@ class Client:
             (5, self.unique),
             (6, self.cancel),
             (3, self.terminate),
+            (4, self.cancel_running),
             (8, self.requeue),
             (8, self.look),
             (4, self.find_ended),
@@ -168,6 +169,12 @@ class Client:
     async def terminate(self) -> None:
         """End a job hard."""
         await self._steer("terminate", "cancel", {"terminate": True})
+
+    async def cancel_running(self) -> None:
+        """End a job that is known to run: some do not listen, and are still running when the daemon dies."""
+        page = await self.ask("list", "GET", "/v1/jobs?state=running&task=stroll&limit=50")
+        for job in self.dice.sample(page["items"], min(3, len(page["items"]))):
+            await self.ask("cancel", "POST", f"/v1/jobs/{job['id']}/cancel", {}, target=job["id"])
 
     async def requeue(self) -> None:
         """Want a job again."""

@@ -50,16 +50,14 @@ def decide(ctx: Context, how: str) -> None:
 
 
 async def pass_time(ctx: Context, seconds: float, how: str, beat: Callable[[], None]) -> None:
-    """Go on for so long; a stubborn one goes on after a first cancellation."""
+    """Go on for so long; a stubborn one does so however often it is cancelled."""
     end = time.monotonic() + seconds
-    stubborn = how == "stubborn"
     while time.monotonic() < end:
         try:
             await asyncio.sleep(BEAT_SECONDS)
         except asyncio.CancelledError:
-            if not stubborn:
+            if how != "stubborn":
                 raise
-            stubborn = False
         beat()
     decide(ctx, how)
 
