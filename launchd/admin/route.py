@@ -22,6 +22,10 @@ from launchd.errors import InvalidError, MalformedError, Problem
 from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
 from launchd.ops.backup import Backups
+from launchd.ops.joblines import JobLines
+from launchd.ops.reload import Reloader
+from launchd.store.audit import AuditStore
+from launchd.store.stats import StatsStore
 
 MAX_LIMIT, DEFAULT_LIMIT = 1000, 50
 # A body that has not come whole after so many seconds is given up.
@@ -39,6 +43,14 @@ Moment = Annotated[
 Reason = Annotated[str, Meta(max_length=500, description="why, for the audit")]
 
 
+class Kept(NamedTuple):
+    """What is kept of the past, for those who look back."""
+
+    stats: StatsStore
+    audit: AuditStore
+    job_lines: JobLines
+
+
 class Api(NamedTuple):
     """What the endpoints work on."""
 
@@ -48,6 +60,8 @@ class Api(NamedTuple):
     access: Access
     feed: Feed
     backups: Backups
+    kept: Kept
+    reloader: Reloader
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
