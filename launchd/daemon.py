@@ -180,8 +180,8 @@ async def running(
                 live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options)
                 reloader = _reloader(config, live, host)
                 kept = Kept(StatsStore(jobs_db), AuditStore(jobs_db), host.job_lines or JobLines())
-                api = Api(parts.control, launches, sources, access, parts.feed, parts.backups, kept, reloader)
-                async with serve(api, path, int(config.admin.socket_mode, 8), given, tcp=tcp, metered=metered):
+                api = Api(parts.control, launches, sources, access, parts.feed, parts.backups, kept, reloader, metered)
+                async with serve(api, path, int(config.admin.socket_mode, 8), given, tcp=tcp):
                     parts.life.ready = True
                     metered.lag.start()
                     notify("READY=1", status(await parts.vitals.line()))

@@ -15,6 +15,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from launchd.admin.access import Access, Caller, Role
+from launchd.admin.metrics import Metered
 from launchd.clock import Instant, parse_instant
 from launchd.engine.control import Control
 from launchd.engine.feed import Feed
@@ -62,6 +63,7 @@ class Api(NamedTuple):
     backups: Backups
     kept: Kept
     reloader: Reloader
+    metered: Metered
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from launchd.admin import dashboard, metrics, views
+from launchd.admin import dashboard, views
 from launchd.admin.access import (
     COOKIE,
     NOBODY,
@@ -29,7 +29,6 @@ from launchd.admin.access import (
     user_name,
 )
 from launchd.admin.listen import BACKLOG, Address, host_names, listen_tcp, listen_unix
-from launchd.admin.metrics import Metered
 from launchd.admin.route import Api, Route, ask, encode, over_unix_socket, respond
 from launchd.admin.routes import ROUTES
 from launchd.errors import (
@@ -66,7 +65,6 @@ async def serve(
     given: socket.socket | None = None,
     *,
     tcp: Address | None = None,
-    metered: Metered | None = None,
 ) -> AsyncIterator[None]:
     """Listen until the body is left; raises ConfigError or AlreadyRunningError when that cannot be.
 
@@ -75,7 +73,7 @@ async def serve(
     """
     listener = listen_unix(path, mode) if given is None else given
     listeners = [listener]
-    runner = web.AppRunner(_application(api, metered), access_log=None, shutdown_timeout=2.0, handle_signals=False)
+    runner = web.AppRunner(_application(api), access_log=None, shutdown_timeout=2.0, handle_signals=False)
     try:
         if tcp is not None:
             listeners.append(listen_tcp(tcp))
@@ -96,7 +94,7 @@ async def serve(
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
-def _application(api: Api, metered: Metered | None) -> web.Application:
+def _application(api: Api) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems, _admit(api.access)])
     for route in ROUTES:
         responder = _answering(api, route)
@@ -104,8 +102,6 @@ def _application(api: Api, metered: Metered | None) -> web.Application:
             responder = _revalidating(responder)
             app.router.add_route("HEAD", route.path, responder)
         app.router.add_route(route.method, route.path, responder)
-    if metered is not None:
-        app.router.add_get("/metrics", functools.partial(metrics.answer, metered))
     dashboard.add_routes(app, dashboard.load())
     app.router.add_get("/sign-in", functools.partial(_open_session, api.access))
     return app
