@@ -9,13 +9,14 @@ from typing import Any
 
 import launchd
 from launchd.admin import metrics
+from launchd.admin.encoding import encode
 from launchd.admin.events import EVENT_ROUTES
 from launchd.admin.jobs import JOB_ROUTES
 from launchd.admin.launches import LAUNCH_ROUTES
 from launchd.admin.openapi import document
 from launchd.admin.past import PAST_ROUTES
 from launchd.admin.queues import QUEUE_ROUTES
-from launchd.admin.route import Answer, Api, Ask, Body, Document, Query, Route, encode
+from launchd.admin.route import Answer, Api, Ask, Body, Document, Query, Route
 from launchd.admin.schedules import SCHEDULE_ROUTES
 from launchd.admin.series import SERIES_ROUTES
 from launchd.admin.status import STATUS_ROUTES
