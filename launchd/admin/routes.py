@@ -3,12 +3,12 @@
 The server serves these rows, requests are checked by them, and the OpenAPI document is made of them.
 """
 
-from launchd.admin.backup import BACKUP_ROUTES
 import functools
 from typing import Any
 
 import launchd
 from launchd.admin import metrics
+from launchd.admin.backup import BACKUP_ROUTES
 from launchd.admin.encoding import encode
 from launchd.admin.events import EVENT_ROUTES
 from launchd.admin.jobs import JOB_ROUTES
