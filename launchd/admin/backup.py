@@ -9,6 +9,7 @@ from typing import IO
 
 from aiohttp import web
 
+from launchd.admin.access import Role
 from launchd.admin.route import Answer, Api, Ask, Body, Query, Route
 
 _CHUNK = 256 * 1024
@@ -36,4 +37,4 @@ def _size(file: IO[bytes]) -> int:
     return size
 
 
-BACKUP_ROUTES = (Route("POST", "/v1/backup", backup, "application/gzip", errors=(409,)),)
+BACKUP_ROUTES = (Route("POST", "/v1/backup", backup, "application/gzip", needs=Role.ADMIN, errors=(409,)),)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from launchd.config import CREDENTIAL, MAX_SOCKET_PATH, read_secret, secret_path
 from launchd.errors import AlreadyRunningError, ConfigError
 
-BACKLOG = 512
+BACKLOG = 128
 MIN_TOKEN = 32
 
 

@@ -15,6 +15,9 @@ from aiohttp import web
 from msgspec import Meta
 
 from launchd.admin.access import Access, Caller, Role
+from launchd.admin.encoding import encode
+from launchd.admin.gate import reading
+from launchd.admin.metrics import Metered
 from launchd.clock import Instant, parse_instant
 from launchd.engine.control import Control
 from launchd.engine.feed import Feed
@@ -22,11 +25,16 @@ from launchd.errors import InvalidError, MalformedError, Problem
 from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
 from launchd.ops.backup import Backups
+from launchd.ops.joblines import JobLines
+from launchd.ops.reload import Reloader
+from launchd.store.audit import AuditStore
+from launchd.store.stats import StatsStore
 
 MAX_LIMIT, DEFAULT_LIMIT = 1000, 50
 # A body that has not come whole after so many seconds is given up.
 BODY_SECONDS = 20.0
-_ENCODER = msgspec.json.Encoder()
+# So much later its connection is cut off, in case it does not take the refusal either.
+_GRACE_SECONDS = 5.0
 Q = TypeVar("Q")
 B = TypeVar("B")
 
@@ -39,6 +47,14 @@ Moment = Annotated[
 Reason = Annotated[str, Meta(max_length=500, description="why, for the audit")]
 
 
+class Kept(NamedTuple):
+    """What is kept of the past, for those who look back."""
+
+    stats: StatsStore
+    audit: AuditStore
+    job_lines: JobLines
+
+
 class Api(NamedTuple):
     """What the endpoints work on."""
 
@@ -48,6 +64,9 @@ class Api(NamedTuple):
     access: Access
     feed: Feed
     backups: Backups
+    kept: Kept
+    reloader: Reloader
+    metered: Metered
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -153,8 +172,9 @@ def read_query(given: Mapping[str, str], kind: type[Query]) -> Query:
 async def _body(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
     """The body as `kind`; an empty one is `{}`."""
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            raw = await request.read()
+        with reading(request, BODY_SECONDS + _GRACE_SECONDS):
+            async with asyncio.timeout(BODY_SECONDS):
+                raw = await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout(reason=f"the body did not come within {BODY_SECONDS:g} s") from None
     # curl -d without a header calls JSON a form
@@ -205,8 +225,3 @@ def respond(answer: Answer) -> web.StreamResponse:
         charset=charset,
         headers=answer.headers,
     )
-
-
-def encode(view: object) -> bytes:
-    """JSON with a final newline, as a terminal likes it."""
-    return _ENCODER.encode(view) + b"\n"

@@ -3,23 +3,50 @@
 The server serves these rows, requests are checked by them, and the OpenAPI document is made of them.
 """
 
+import functools
+from typing import Any
+
+import launchd
+from launchd.admin import metrics
 from launchd.admin.backup import BACKUP_ROUTES
+from launchd.admin.encoding import encode
 from launchd.admin.events import EVENT_ROUTES
 from launchd.admin.jobs import JOB_ROUTES
 from launchd.admin.launches import LAUNCH_ROUTES
+from launchd.admin.openapi import document
+from launchd.admin.past import PAST_ROUTES
 from launchd.admin.queues import QUEUE_ROUTES
-from launchd.admin.route import Route
+from launchd.admin.route import Answer, Api, Ask, Body, Document, Query, Route
 from launchd.admin.schedules import SCHEDULE_ROUTES
 from launchd.admin.series import SERIES_ROUTES
 from launchd.admin.status import STATUS_ROUTES
 
+
+async def scrape(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Every metric, for Prometheus."""
+    return Answer(await metrics.answer(api.metered, ask.request))
+
+
+async def openapi(_api: Api, _ask: Ask[Query, Body]) -> Answer:
+    """This document."""
+    return Answer(Document(_openapi(), "application/json"))
+
+
 ROUTES: tuple[Route, ...] = (
     *STATUS_ROUTES,
     *SERIES_ROUTES,
+    *PAST_ROUTES,
     *JOB_ROUTES,
     *QUEUE_ROUTES,
     *SCHEDULE_ROUTES,
     *LAUNCH_ROUTES,
     *EVENT_ROUTES,
     *BACKUP_ROUTES,
+    Route("GET", "/metrics", scrape, "text/plain"),
+    Route("GET", "/openapi.json", openapi, dict[str, Any], needs=None),
 )
+
+
+@functools.cache
+def _openapi() -> bytes:
+    return encode(document(ROUTES, launchd.__version__))

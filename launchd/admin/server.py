@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from launchd.admin import dashboard, metrics, views
+from launchd.admin import dashboard, problems
 from launchd.admin.access import (
     COOKIE,
     NOBODY,
@@ -28,28 +28,15 @@ from launchd.admin.access import (
     peer_of,
     user_name,
 )
+from launchd.admin.gate import Gate, serving
 from launchd.admin.listen import BACKLOG, Address, host_names, listen_tcp, listen_unix
-from launchd.admin.metrics import Metered
-from launchd.admin.route import Api, Route, ask, encode, over_unix_socket, respond
+from launchd.admin.route import Api, Route, ask, over_unix_socket, respond
 from launchd.admin.routes import ROUTES
-from launchd.errors import (
-    HTTP_STATUS,
-    ForbiddenError,
-    LaunchdError,
-    TooManyRequestsError,
-    UnauthorizedError,
-)
+from launchd.errors import ForbiddenError, LaunchdError, TooManyRequestsError, UnauthorizedError
 
 MAX_BODY_BYTES = 1024 * 1024
-# The codes of what the HTTP layer itself refuses; Python renames its phrases between releases.
-_HTTP_CODES = {
-    400: "malformed",
-    404: "not_found",
-    405: "method_not_allowed",
-    408: "timeout",
-    413: "too_large",
-    415: "unsupported_media_type",
-}
+# Connections of each listener; more than `BACKLOG`, so that those accepted together never push each other out.
+UNIX_PLACES, TCP_PLACES = 384, 192
 _log = structlog.get_logger("launchd.admin")
 # Who has just connected when listening ends gets this long to say what is wanted; closed at once, it would get a reset.
 _LAST_WORD_SECONDS = 0.05
@@ -66,7 +53,6 @@ async def serve(
     given: socket.socket | None = None,
     *,
     tcp: Address | None = None,
-    metered: Metered | None = None,
 ) -> AsyncIterator[None]:
     """Listen until the body is left; raises ConfigError or AlreadyRunningError when that cannot be.
 
@@ -75,37 +61,44 @@ async def serve(
     """
     listener = listen_unix(path, mode) if given is None else given
     listeners = [listener]
-    runner = web.AppRunner(_application(api, metered), access_log=None, shutdown_timeout=2.0, handle_signals=False)
+    runner = web.AppRunner(_application(api), access_log=None, shutdown_timeout=2.0, handle_signals=False)
+    gates: list[Gate] = []
     try:
         if tcp is not None:
             listeners.append(listen_tcp(tcp))
             api.access.address, api.access.hosts = host_names(listeners[-1])
         api.access.group = (await asyncio.to_thread(path.stat)).st_gid
         await runner.setup()
-        sites = [web.SockSite(runner, one, backlog=BACKLOG) for one in listeners]
-        for site in sites:
-            await site.start()
+        servers = [await _open(runner, one, gates) for one in listeners]
         yield
         await api.feed.close()
-        for site in sites:
-            await site.stop()
+        for server in servers:
+            server.close()
         await asyncio.sleep(_LAST_WORD_SECONDS)
     finally:
+        for gate in gates:
+            gate.close()
         await runner.cleanup()
         if given is None:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
-def _application(api: Api, metered: Metered | None) -> web.Application:
+async def _open(runner: web.AppRunner, listener: socket.socket, gates: list[Gate]) -> asyncio.Server:
+    """Listen through a gate of its own: who fills the places of one listener keeps nobody out of the other."""
+    if runner.server is None:
+        raise RuntimeError("the runner is not set up")
+    gates.append(Gate(runner.server, UNIX_PLACES if listener.family == socket.AF_UNIX else TCP_PLACES))
+    return await asyncio.get_running_loop().create_server(gates[-1], sock=listener, backlog=BACKLOG)
+
+
+def _application(api: Api) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems, _admit(api.access)])
     for route in ROUTES:
         responder = _answering(api, route)
         if route.revalidates:
             responder = _revalidating(responder)
             app.router.add_route("HEAD", route.path, responder)
-        app.router.add_route(route.method, route.path, responder)
-    if metered is not None:
-        app.router.add_get("/metrics", functools.partial(metrics.answer, metered))
+        app.router.add_route(route.method, route.path, responder, expect_handler=_expect)
     dashboard.add_routes(app, dashboard.load())
     app.router.add_get("/sign-in", functools.partial(_open_session, api.access))
     return app
@@ -216,40 +209,35 @@ async def _open_session(access: Access, request: web.Request) -> web.Response:
 
 @web.middleware
 async def _problems(request: web.Request, handler: Responder) -> web.StreamResponse:
-    """Every error as problem+json; never a traceback."""
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        detail = "" if error.status == 404 else error.reason  # noqa: PLR2004 - Not Found
-        code = _HTTP_CODES.get(error.status, "refused")
-        return _problem(error.status, code, error.reason, detail, headers=headers)
-    except LaunchdError as error:
-        errors = [views.ProblemPath(path=problem.path, message=problem.message) for problem in error.errors]
-        status = HTTP_STATUS.get(error.code, 500)
-        return _problem(status, error.code, error.title, error.detail, errors=errors, headers=_hints(error))
-    except Exception:  # noqa: BLE001 - whatever broke, the client gets an answer and the log the traceback
-        _log.exception("request_failed", method=request.method, path=request.path)
-        return _problem(500, "internal", "Something went wrong inside launchd.", "its log says what")
+    """Every error as problem+json; never a traceback. Until the answer is made, the connection keeps its place."""
+    with serving(request):
+        try:
+            if (request.content_length or 0) > MAX_BODY_BYTES:
+                return _too_large()
+            return await handler(request)
+        except web.HTTPException as error:
+            headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+            detail = "" if error.status == 404 else error.reason  # noqa: PLR2004 - Not Found
+            return problems.of_status(error.status, detail, headers)
+        except LaunchdError as error:
+            return problems.of_error(error)
+        except Exception:  # noqa: BLE001 - whatever broke, the client gets an answer and the log the traceback
+            _log.exception("request_failed", method=request.method, path=request.path)
+            return problems.problem(500, "internal", "Something went wrong inside launchd.", "its log says what")
 
 
-def _hints(error: LaunchdError) -> dict[str, str]:
-    """The headers that belong to a refusal."""
-    if isinstance(error, TooManyRequestsError):
-        return {"Retry-After": str(int(error.retry_after) + 1)}
-    return {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else {}
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    """Who asks before sending a body (RFC 9110 §10.1.1) is told at once whether it would be taken."""
+    if request.headers["Expect"].lower() != "100-continue":
+        return problems.of_status(417, "only 100-continue is understood")
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        return _too_large()
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0
+    return None
 
 
-def _problem(
-    status: int,
-    code: str,
-    title: str,
-    detail: str,
-    *,
-    errors: list[views.ProblemPath] | None = None,
-    headers: dict[str, str] | None = None,
-) -> web.Response:
-    view = views.ProblemView(
-        type="about:blank", title=title, status=status, code=code, detail=detail, errors=errors or []
-    )
-    return web.Response(status=status, body=encode(view), content_type="application/problem+json", headers=headers)
+def _too_large() -> web.Response:
+    response = problems.of_status(413, f"at most {MAX_BODY_BYTES} bytes are taken")
+    response.force_close()  # what still comes is no request
+    return response

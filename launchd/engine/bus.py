@@ -18,6 +18,7 @@ class Bus:
         self._listeners: list[Callable[[Sequence[Happening]], None]] = []
         self._counters: list[Callable[[Sequence[JobEnd]], None]] = []
         self._ends: dict[str, list[asyncio.Event]] = {}
+        self.waiting = 0  # how many wait for the end of a job
 
     @property
     def heard(self) -> bool:
@@ -53,9 +54,11 @@ class Bus:
         """An event that is set when the job ends. Look at the job after entering: it may have ended before."""
         waiter = asyncio.Event()
         self._ends.setdefault(job_id, []).append(waiter)
+        self.waiting += 1
         try:
             yield waiter
         finally:
+            self.waiting -= 1
             left = self._ends[job_id]
             left.remove(waiter)
             if not left:

@@ -32,7 +32,7 @@ from launchd.engine.snapshots import (
 )
 from launchd.engine.timetable import NEXT_FIRES, Timetable
 from launchd.engine.waiting import waiting_on
-from launchd.errors import InvalidError, NotFoundError
+from launchd.errors import InvalidError, NotFoundError, UnavailableError
 from launchd.event import JobEnd
 from launchd.job import FINAL, Job, JobState
 from launchd.lock import Lock
@@ -45,6 +45,8 @@ from launchd.store.series import Series, SeriesStore, Window
 from launchd.task import Task
 
 MAX_WAIT_SECONDS = 300.0
+# Each holds a connection of its own.
+MAX_WAITERS = 128
 MAX_CONCURRENCY = 1000
 
 
@@ -204,7 +206,9 @@ class Control:
         return JobPage(items, items[-1].id if len(found) > query.limit else None)
 
     async def wait(self, job_id: str, seconds: float) -> Job:
-        """The job once it has ended, or as it is when the time is up."""
+        """The job once it has ended, or as it is when the time is up. Raises NotFoundError, UnavailableError."""
+        if self._bus.waiting >= MAX_WAITERS:
+            raise UnavailableError(f"{MAX_WAITERS} others wait for the end of a job: ask without `wait`")
         deadline = self._clock.monotonic() + min(seconds, MAX_WAIT_SECONDS)
         with self._bus.end_of(job_id) as ended:
             while True:

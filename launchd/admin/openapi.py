@@ -1,0 +1,139 @@
+"""The OpenAPI 3.1 document, made of the table of routes and of the types that decode and encode. Pure.
+
+What is true of every endpoint is said here once: which problems it may answer, and who may call it.
+"""
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from launchd.admin.access import COOKIE
+from launchd.admin.route import Route
+from launchd.admin.views import ProblemView
+
+Json = dict[str, Any]
+_REFERENCE = "#/components/schemas/{name}"
+_PROBLEM = "application/problem+json"
+_PART = re.compile(r"\{(\w+)\}")
+# What any endpoint may answer: not HTTP, an unknown parameter, too many wrong tokens, too much at once.
+_ALWAYS = (400, 422, 429, 503)
+_GUARDED, _NAMED, _WRITING = (401, 403), (404,), (408, 413, 415)
+_HEADERS = {
+    "Idempotency-Key": "up to 200 characters; the same key within a day gives the same job",
+    "Last-Event-ID": "the id of the last event that was seen",
+}
+
+
+def document(routes: Iterable[Route], version: str) -> Json:
+    """The whole document."""
+    routes = list(routes)
+    schemas, components = _schemas(routes)
+    paths: dict[str, Json] = {}
+    for route in routes:
+        operation = _operation(route, schemas)
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+        if route.revalidates:
+            paths[route.path]["head"] = _head(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "launchd",
+            "version": version,
+            "description": "Over the Unix socket the kernel says who calls, over TCP a token or a cookie does.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+            },
+        },
+    }
+
+
+def _schemas(routes: Iterable[Route]) -> tuple[dict[int, Json], Json]:
+    """The schema of each type in the table, by the id of the type, and what they refer to."""
+    types: dict[int, Any] = {id(ProblemView): ProblemView}
+    for route in routes:
+        own = [route.answer, route.body, *(field.type for field in msgspec.structs.fields(route.query))]
+        types |= {id(one): one for one in own if one is not None and not isinstance(one, str)}
+    found, components = msgspec.json.schema_components(types.values(), ref_template=_REFERENCE)
+    return dict(zip(types, found, strict=True)), components
+
+
+def _operation(route: Route, schemas: dict[int, Json]) -> Json:
+    said = inspect.getdoc(route.handler) or ""
+    operation: Json = {
+        "operationId": route.handler.__name__,
+        "summary": said.partition("\n")[0].rstrip("."),
+        "responses": {str(status): content for status, content in sorted(_responses(route, schemas).items())},
+    }
+    parameters = list(_parameters(route, schemas))
+    if parameters:
+        operation["parameters"] = parameters
+    if route.body is not None:
+        needed = any(field.required for field in msgspec.structs.fields(route.body))
+        content = {"application/json": {"schema": schemas[id(route.body)]}}
+        operation["requestBody"] = {"required": needed, "content": content}
+    operation["security"] = [] if route.needs is None else [{"token": []}, {"session": []}]
+    if route.needs is not None:
+        operation["description"] = f"Needs the role {route.needs}."
+    return operation
+
+
+def _parameters(route: Route, schemas: dict[int, Json]) -> Iterator[Json]:
+    for name in _PART.findall(route.path):
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    for field in msgspec.structs.fields(route.query):
+        schema = schemas[id(field.type)]
+        if not field.required and field.default is not msgspec.NODEFAULT and field.default is not None:
+            schema = schema | {"default": msgspec.to_builtins(field.default)}
+        yield {"name": field.encode_name, "in": "query", "required": field.required, "schema": _without_null(schema)}
+    for header in route.headers:
+        schema = {"type": "string", "minLength": 1, "maxLength": 200}
+        yield {"name": header, "in": "header", "required": False, "description": _HEADERS[header], "schema": schema}
+
+
+def _without_null(schema: Json) -> Json:
+    """A parameter that is not given is left out: null is only how that is decoded."""
+    options = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    if not options:
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    return options[0] | rest if len(options) == 1 else {"anyOf": options} | rest
+
+
+def _responses(route: Route, schemas: dict[int, Json]) -> dict[int, Json]:
+    problem = {_PROBLEM: {"schema": schemas[id(ProblemView)]}}
+    expected = {*_ALWAYS, *route.errors}
+    expected |= set(_GUARDED) if route.needs is not None else {403}
+    expected |= set(_NAMED) if _PART.search(route.path) else set()
+    expected |= set(_WRITING) if route.method != "GET" else set()
+    expected |= {409} if route.method != "GET" else set()
+    found: dict[int, Json] = {status: _response(status, problem) for status in expected}
+    if isinstance(route.answer, str):
+        good: Json = {route.answer: {"schema": {"type": "string"}}}
+    else:
+        good = {"application/json": {"schema": schemas[id(route.answer)]}}
+    for status in (route.status, *route.also):
+        found[status] = _response(status, good | (problem if status in expected else {}))
+    if route.revalidates:
+        found[304] = _response(304, None)
+        found[200]["headers"] = {"ETag": {"schema": {"type": "string"}}}
+    return found
+
+
+def _response(status: int, content: Json | None) -> Json:
+    said: Json = {"description": HTTPStatus(status).phrase}
+    return said if content is None else said | {"content": content}
+
+
+def _head(operation: Json) -> Json:
+    """The same without bodies."""
+    bare = {status: {"description": one["description"]} for status, one in operation["responses"].items()}
+    return operation | {"operationId": f"head_{operation['operationId']}", "responses": bare}

@@ -1,0 +1,126 @@
+"""The OpenAPI document says what the daemon does: every answer here is checked against it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from launchd.admin.routes import ROUTES
+from launchd.daemon import Daemon
+from tests.hosting import ended
+from tests.scraping import asking
+
+OPERATIONS = [(route.method, route.path) for route in ROUTES]
+
+
+@pytest.fixture
+async def client(daemon: Daemon) -> AsyncIterator[aiohttp.ClientSession]:
+    async with asking(daemon) as session:
+        yield session
+
+
+@pytest.fixture
+async def document(client: aiohttp.ClientSession) -> Any:  # noqa: ANN401 - JSON
+    async with client.get("/openapi.json") as response:
+        assert response.status == 200
+        return await response.json()
+
+
+def references(value: object) -> list[str]:
+    """Every $ref in a document."""
+    if isinstance(value, dict):
+        own = [value["$ref"]] if "$ref" in value else []
+        return own + [one for inner in value.values() for one in references(inner)]
+    return [one for inner in value for one in references(inner)] if isinstance(value, list) else []
+
+
+async def test_every_endpoint_is_in_it_once_and_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    assert {(method.upper(), path) for path, found in document["paths"].items() for method in found} >= set(OPERATIONS)
+    ids = [one["operationId"] for one in operations]
+    assert len(set(ids)) == len(ids)
+    for reference in references(document):
+        assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"]
+    for path, found in document["paths"].items():
+        for operation in found.values():
+            named = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
+            assert named == set(re.findall(r"\{(\w+)\}", path))
+            assert operation["summary"]
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+async def test_an_unknown_parameter_is_refused_by_every_endpoint(
+    client: aiohttp.ClientSession, method: str, path: str
+) -> None:
+    async with client.request(method, path.replace("{", "").replace("}", ""), params={"nonsense": "1"}) as response:
+        assert response.status == 422, await response.text()
+        problem = await response.json(content_type=None)
+        assert response.content_type == "application/problem+json"
+        assert "nonsense: no such parameter" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [(route.method, route.path) for route in ROUTES if route.method not in {"GET", "DELETE"}]
+)
+async def test_an_unknown_field_is_refused_by_every_endpoint_and_named(
+    client: aiohttp.ClientSession, method: str, path: str
+) -> None:
+    async with client.request(method, path.replace("{", "").replace("}", ""), json={"nonsense": 1}) as response:
+        assert response.status == 422, await response.text()
+        assert "nonsense" in (await response.json(content_type=None))["detail"]
+
+
+async def test_a_problem_names_the_path_of_what_is_wrong(client: aiohttp.ClientSession) -> None:
+    async with client.post("/v1/jobs", json={"jobs": [{"task": "echo", "priority": "high"}]}) as response:
+        assert response.status == 422
+        problem = await response.json(content_type=None)
+    assert problem["errors"] == [{"path": "jobs[0].priority", "message": "Expected `int | null`, got `str`"}]
+    async with client.get("/v1/jobs?limit=0") as response:
+        assert (await response.json(content_type=None))["errors"][0]["path"] == "limit"
+
+
+async def test_lists_of_every_kind_come_in_pages(client: aiohttp.ClientSession) -> None:
+    for path in ("/v1/tasks", "/v1/queues", "/v1/sources"):
+        names: list[str] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            async with client.get(path, params={"limit": "2", "cursor": cursor}) as response:
+                page = await response.json()
+            assert 1 <= len(page["items"]) <= 2
+            names += [one["name"] for one in page["items"]]
+            cursor = page["next"]
+        assert len(names) > 2
+        assert names == sorted(set(names))
+
+
+async def test_the_shapes_that_are_answered_are_those_of_the_document(
+    daemon: Daemon, client: aiohttp.ClientSession, document: dict[str, Any]
+) -> None:
+    """Decode what each GET answers as the type in its row, which makes its schema."""
+    job, _ = await daemon.control.trigger("failing_at_once", {}, by="test")
+    await ended(daemon, job.id)
+    seen = 0
+    for route in ROUTES:
+        if route.method != "GET" or isinstance(route.answer, str) or "{" in route.path.replace("{id}", ""):
+            continue
+        path = route.path.replace("{id}", job.id)
+        async with client.get(path, params={"expression": "* * * * *"} if "preview" in path else {}) as response:
+            assert str(response.status) in document["paths"][route.path]["get"]["responses"], path
+            if response.status in {route.status, *route.also} and "/launches/" not in path:
+                msgspec.json.decode(await response.read(), type=route.answer)
+                seen += 1
+    assert seen > 15
+
+
+@pytest.mark.lab
+def test_schemathesis_finds_no_answer_that_is_not_in_the_document(tmp_path: Path) -> None:
+    """Generated requests, right and wrong, against a daemon on TCP; see tests/lab/contract.py."""
+    contract = pytest.importorskip("tests.lab.contract", reason="needs the extra `lab`")
+    report = asyncio.run(contract.check(tmp_path))
+    assert report.requests > 1000
+    assert report.failures == []
