@@ -287,7 +287,7 @@ async def test_a_tick_during_another_leaves_nothing_out_and_the_next_fire_is_kno
     async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as db:
         maker = JobMaker({"nap": nap}, ["default"], lambda _: f"job-{clock.wall}")
         store = ScheduleStore(db)
-        told = Told(lambda _: None, lambda _: None)
+        told = Told(lambda _: None, lambda _: None, lambda _: None)
         scheduler = Scheduler(clock, store, lambda one, at: maker.fired(one, at, clock.now()), told)
         await scheduler.load({"s": Schedule(name="s", task="nap", recurrence=Every(1), spec="every 1s")})
         blocked = asyncio.create_task(db.write(lambda _: gate.wait(PATIENCE_SECONDS)))
