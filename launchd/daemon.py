@@ -28,7 +28,7 @@ from launchd import config as configuration
 from launchd.admin.access import Access
 from launchd.admin.listen import load_token, parse_address
 from launchd.admin.metrics import Metered
-from launchd.admin.route import Api
+from launchd.admin.route import Api, Kept
 from launchd.admin.server import serve
 from launchd.clock import Clock, SystemClock
 from launchd.config import Config
@@ -65,13 +65,16 @@ from launchd.locks.sqlite import SqliteLocks
 from launchd.ops import logs
 from launchd.ops.checks import database_check, disk_check, locks_check
 from launchd.ops.health import Check, Finding, Health, Level
+from launchd.ops.joblines import JobLines
 from launchd.ops.reload import Reloader
 from launchd.ops.systemd import extending, notify, status, take_listeners, watchdog_seconds
 from launchd.ops.tally import LagMeter, Tally
 from launchd.ops.watchdog import Watchdog
+from launchd.store.audit import AuditStore
 from launchd.store.jobs import JobStore
 from launchd.store.schedules import ScheduleStore
 from launchd.store.series import SeriesStore
+from launchd.store.stats import StatsStore
 from launchd.task import Task
 
 _log = structlog.get_logger("launchd.daemon")
@@ -92,16 +95,23 @@ class Daemon(NamedTuple):
     socket: Path
     hurry: asyncio.Event
     live: Live
+    reloader: Reloader
     busy: Callable[[Callable[[asyncio.AbstractEventLoop], int]], str | None]
 
 
 class Host(NamedTuple):
-    """What this process was given by who started it: sockets by name, whether and how often it must report."""
+    """What this process was given by who started it: sockets by name, whether and how often it must report.
+
+    `load` reads the configuration anew for a reload (None: the file it came from), `reloaded` hears of it.
+    """
 
     listeners: Mapping[str, socket.socket] = {}
     supervised: bool = False
     watchdog_seconds: float | None = None
     log_lines_dropped: Callable[[], int] = lambda: 0
+    job_lines: JobLines | None = None
+    load: Callable[[], Config] | None = None
+    reloaded: Callable[[Config], None] = lambda _config: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +174,10 @@ async def running(
             loops = [group.create_task(parts.reaper.run()), group.create_task(parts.locks.run())]
             loops += [group.create_task(pool.run()) for pool in parts.dispatcher.pools.values()]
             try:
-                api = Api(parts.control, launches, sources, access, parts.feed)
+                live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options)
+                reloader = _reloader(config, live, host)
+                kept = Kept(StatsStore(jobs_db), AuditStore(jobs_db), host.job_lines or JobLines())
+                api = Api(parts.control, launches, sources, access, parts.feed, kept, reloader)
                 async with serve(api, path, int(config.admin.socket_mode, 8), given, tcp=tcp, metered=metered):
                     parts.life.ready = True
                     metered.lag.start()
@@ -173,8 +186,7 @@ async def running(
                     _log.info("ready", socket=str(path), state=str(directory), version=launchd.__version__)
                     try:
                         at_rest = partial(busy, databases, list(parts.dispatcher.pools.values()), parts.executor)
-                        live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options)
-                        yield Daemon(parts.control, launches, sources, path, hurry, live, at_rest)
+                        yield Daemon(parts.control, launches, sources, path, hurry, live, reloader, at_rest)
                     finally:
                         metered.lag.stop()
                         await _stop(parts, scheduler, hurry)
@@ -305,6 +317,19 @@ def _tracker(config: Config, database: Database, clock: Clock, bus: Bus) -> Trac
     return Tracker(LaunchStore(database), SourceStore(database), config.sources, clock, identity, tell=tell)
 
 
+def _reloader(config: Config, live: Live, host: Host) -> Reloader:
+    """Reads the configuration anew and takes it up."""
+
+    def load() -> Config:
+        return configuration.load(Path(config.path), sources=SOURCES) if config.path else config
+
+    async def apply(new: Config) -> None:
+        await live.apply(new)
+        host.reloaded(new)
+
+    return Reloader(config, host.load or load, apply)
+
+
 def _sources_check(tracker: Tracker) -> Check:
     """What the tracker says of its sources, as a finding."""
 
@@ -410,7 +435,7 @@ def main(
     log = logs.configure(
         log_level or config.daemon.log_level, config.daemon.log_format, secrets=configuration.secrets(config)
     )
-    options, host = Options(queues, concurrency, scheduler, workers), _host(lambda: log.dropped)
+    options = Options(queues, concurrency, scheduler, workers)
 
     def load() -> Config:
         check(config_path)
@@ -421,18 +446,21 @@ def main(
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_until_signal(config, options, host, load, set_level))
+            host = _host()._replace(
+                log_lines_dropped=lambda: log.dropped, job_lines=log.job_lines, load=load, reloaded=set_level
+            )
+            runner.run(_until_signal(config, options, host))
     finally:
         log.close()
     return 0
 
 
-def _host(log_lines_dropped: Callable[[], int]) -> Host:
+def _host() -> Host:
     """What systemd gave to this process. A socket that launchd has no use for is closed: nobody would answer there."""
     listeners = take_listeners()
     for name in [name for name in listeners if name != "admin"]:
         listeners.pop(name).close()
-    return Host(listeners, "NOTIFY_SOCKET" in os.environ, watchdog_seconds(), log_lines_dropped)
+    return Host(listeners, "NOTIFY_SOCKET" in os.environ, watchdog_seconds())
 
 
 def check(config_path: str | None) -> str:
@@ -469,8 +497,6 @@ async def _until_signal(
     config: Config,
     options: Options,
     host: Host,
-    load: Callable[[], Config],
-    set_level: Callable[[Config], None],
 ) -> None:
     """Run until SIGTERM or SIGINT; a second one hurries, SIGHUP reloads. All are heard from the first moment."""
     loop = asyncio.get_running_loop()
@@ -483,11 +509,6 @@ async def _until_signal(
         loop.add_signal_handler(number, ask)
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
     async with running(config, options=options, host=host, hurry=hurry) as daemon:
-
-        async def apply(new: Config) -> None:
-            await daemon.live.apply(new)
-            set_level(new)
-
-        reloads = asyncio.create_task(Reloader(config, load, apply).run(hangup))
+        reloads = asyncio.create_task(daemon.reloader.run(hangup))
         await stop.wait()
         reloads.cancel()

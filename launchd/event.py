@@ -22,6 +22,7 @@ TYPES = (
     *("launch.made", "launch.imported", "launch.slipped", "launch.moved_forward", "launch.status_changed"),
     "launch.merged",
     "health.changed",
+    "config.reloaded",
 )
 NOUNS = tuple(dict.fromkeys(name.partition(".")[0] for name in TYPES))
 

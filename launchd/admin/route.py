@@ -21,6 +21,10 @@ from launchd.engine.feed import Feed
 from launchd.errors import InvalidError, MalformedError, Problem
 from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
+from launchd.ops.joblines import JobLines
+from launchd.ops.reload import Reloader
+from launchd.store.audit import AuditStore
+from launchd.store.stats import StatsStore
 
 MAX_LIMIT, DEFAULT_LIMIT = 1000, 50
 # A body that has not come whole after so many seconds is given up.
@@ -38,6 +42,14 @@ Moment = Annotated[
 Reason = Annotated[str, Meta(max_length=500, description="why, for the audit")]
 
 
+class Kept(NamedTuple):
+    """What is kept of the past, for those who look back."""
+
+    stats: StatsStore
+    audit: AuditStore
+    job_lines: JobLines
+
+
 class Api(NamedTuple):
     """What the endpoints work on."""
 
@@ -46,6 +58,8 @@ class Api(NamedTuple):
     sources: SourceStore
     access: Access
     feed: Feed
+    kept: Kept
+    reloader: Reloader
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):

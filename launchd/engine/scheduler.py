@@ -47,7 +47,7 @@ class Told(NamedTuple):
 
     made: Callable[[Sequence[NewJob]], None]
     cancel: Callable[[Sequence[Cancelled]], None]
-    recorded: Callable[[Sequence[Recorded]], None]
+    recorded: Callable[[Sequence[Recorded]], None] = lambda _rows: None
 
 
 class Scheduler:

@@ -21,6 +21,7 @@ _STEERED = {
     "resume_schedule": "schedule.resumed",
     "backfill": "schedule.backfilled",
     "release_lock": "lock.released",
+    "reload": "config.reloaded",
 }
 
 

@@ -20,6 +20,7 @@ import msgspec
 import structlog
 
 from launchd.ops import journal
+from launchd.ops.joblines import JobLines
 from launchd.ops.logwriter import Line, Sink, Writer
 from launchd.ops.redact import Redactor
 
@@ -37,9 +38,10 @@ _STANDARD = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, log
 
 
 class Logs:
-    """The log of this process, as `configure` set it up."""
+    """The log of this process, as `configure` set it up. `job_lines` keeps the last lines of each job."""
 
-    def __init__(self, writer: Writer, bridge: logging.Handler) -> None:
+    def __init__(self, writer: Writer, bridge: logging.Handler, job_lines: JobLines) -> None:
+        self.job_lines = job_lines
         self._writer = writer
         self._bridge = bridge
 
@@ -85,6 +87,12 @@ def configure(
         writer = Writer(journaled, ended=journaled.close)
     else:
         writer = Writer(sink)
+    job_lines = JobLines(redactor)
+
+    def put(line: Line) -> None:
+        job_lines.keep(line)
+        writer.put(line)
+
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -95,7 +103,7 @@ def configure(
             _seal,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=lambda *names: _Logger(writer.put, *names),
+        logger_factory=lambda *names: _Logger(put, *names),
         cache_logger_on_first_use=False,
     )
     bridge = _Bridge()
@@ -103,7 +111,7 @@ def configure(
     root.addHandler(bridge)
     root.setLevel(LEVELS[level])
     logging.captureWarnings(True)  # noqa: FBT003 - the library's signature
-    logs = Logs(writer, bridge)
+    logs = Logs(writer, bridge, job_lines)
     atexit.register(logs.close)
     return logs
 

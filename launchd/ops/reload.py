@@ -27,7 +27,7 @@ class Changes(NamedTuple):
 
 def compare(running: Config, new: Config) -> Changes:
     """What differs between the configuration in force and a new one. Pure."""
-    before, after = _flat(running), _flat(new)
+    before, after = flat(running), flat(new)
     absent = object()
     changed = sorted(key for key in before.keys() | after.keys() if before.get(key, absent) != after.get(key, absent))
     queues = running.queues.keys() & new.queues.keys()
@@ -52,13 +52,14 @@ class Reloader:
     """Reloads when asked.
 
     `load` reads and checks everything, in a thread, and raises LaunchdError with what is wrong; `apply` puts into force
-    what can be. `running` is the configuration in force.
+    what can be. `running` is the configuration in force, `read` the one that was read last.
     """
 
     def __init__(self, running: Config, load: Callable[[], Config], apply: Callable[[Config], Awaitable[None]]) -> None:
-        self.running = running
+        self.running = self.read = running
         self._load = load
         self._apply = apply
+        self._one_at_a_time = asyncio.Lock()
 
     async def run(self, asked: asyncio.Event) -> None:
         """Reload each time it is asked for; questions that come meanwhile are answered by one more."""
@@ -69,6 +70,17 @@ class Reloader:
 
     async def run_once(self) -> Changes | None:
         """Reload now; what changed, or None when the new configuration was refused."""
+        try:
+            return await self.reload()
+        except LaunchdError:  # the log and the status line have it
+            return None
+
+    async def reload(self) -> Changes:
+        """Reload now; what changed. Raises LaunchdError when the new configuration is refused: nothing has changed."""
+        async with self._one_at_a_time:
+            return await self._reload()
+
+    async def _reload(self) -> Changes:
         notify(*reloading(), status("reloading: checking the configuration"))
         try:
             new = await asyncio.to_thread(self._load)
@@ -77,9 +89,9 @@ class Reloader:
             problems = [f"{problem.path}: {problem.message}" for problem in error.errors]
             _log.error("reload_refused", detail="the configuration in force stays", problems=problems or [error.detail])
             notify("READY=1", status(f"reload refused: {error.detail}"))
-            return None
+            raise
         changes = compare(self.running, new)
-        self.running = _in_force(self.running, new)
+        self.running, self.read = _in_force(self.running, new), new
         write = _log.warning if changes.restart else _log.info
         write("reloaded", applied=list(changes.live), needs_restart=list(changes.restart))
         due = f"; a restart is due for {', '.join(changes.restart)}" if changes.restart else ""
@@ -87,7 +99,7 @@ class Reloader:
         return changes
 
 
-def _flat(config: Config) -> dict[str, Any]:
+def flat(config: Config) -> dict[str, Any]:
     """Every value by its dotted key; where the file lies is no value."""
     values: dict[str, Any] = {}
 
