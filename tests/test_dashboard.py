@@ -173,6 +173,15 @@ async def test_a_job_shows_its_traceback_arguments_and_result(tab: Tab, daemon: 
     await see(panel(tab, "Job"), "half way")
 
 
+async def test_a_job_shows_what_it_logged_and_who_touched_it(tab: Tab, daemon: Daemon) -> None:
+    job, _ = await daemon.control.trigger("hostile", {"name": "end"}, by="somebody")
+    await ended(daemon, job.id)
+    (line,) = [one for one in (await ask(daemon, f"/v1/jobs/{job.id}/logs"))["items"] if one["event"] == HOSTILE]
+    await tab.show(f"jobs/{job.id}")
+    await see(panel(tab, "Log").get_by_role("region"), f"{HOSTILE}  field={line['fields']['field']}")
+    await see(row(tab, "Who did what", "trigger"), "somebody")
+
+
 async def test_a_running_job_shows_where_it_stands(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
     held("standing")
     job, _ = await daemon.control.trigger("waiting", {"name": "standing"}, by="test")
@@ -209,8 +218,20 @@ async def test_the_charts_count_what_ended(tab: Tab, daemon: Daemon) -> None:
     charts = panel(tab, "Over time")
     await see(charts.locator("figure").filter(has_text="Throughput"), "3 jobs ended")
     await see(charts.locator("figure").filter(has_text="Failures"), "1 failed, 33.3 %")
+    await see(row(tab, "By task", "failing_at_once"), "0 %")
+    await see(row(tab, "By queue", "default"), "66.7 %")
     await charts.locator("figure").filter(has_text="Duration").locator("summary").click()
     await see(charts.locator("figure").filter(has_text="Duration").locator("tbody"), re.compile(r"ms|s"))
+
+
+async def test_the_system_shows_the_audit_and_the_configuration(tab: Tab, daemon: Daemon) -> None:
+    await daemon.control.pause_queue("default", "for the audit", "somebody")
+    await tab.show("system")
+    shown = row(tab, "Who did what", "for the audit")
+    await see(shown, "somebody")
+    await see(shown, "pause queue")
+    await see(panel(tab, "Configuration").get_by_role("region"), '"half_yearly"')
+    await see(panel(tab, "Daemon"), str((await ask(daemon, "/v1/status"))["pid"]))
 
 
 # --- as it happens ---

@@ -126,6 +126,15 @@ const trigger = (name) =>
     act: () => done(send("POST", at`/v1/schedules/${name}/trigger`, {}), made),
   });
 
+const reloadConfig = () =>
+  ask({
+    title: "Reload the configuration?",
+    text: "All of it is checked first; what is not valid changes nothing. What runs goes on.",
+    confirm: "Reload",
+    act: () => done(send("POST", "/v1/config/reload", {}), ({ applied, needs_restart: waiting }) =>
+      `${applied.length ? `Taken up: ${applied.join(", ")}.` : "Nothing has changed."}${waiting.length ? ` Await a restart: ${waiting.join(", ")}.` : ""}`),
+  });
+
 const refreshSources = (names) =>
   attempt(() => done(send("POST", "/v1/refresh", names ? { sources: [names] } : {}), made));
 
@@ -144,4 +153,5 @@ export const actions = {
   release: (lock) => release(JSON.parse(lock)),
   run: (task) => attempt(() => run(task)),
   "refresh-sources": refreshSources,
+  "reload-config": reloadConfig,
 };
