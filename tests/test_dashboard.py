@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 from launchd import Context, task
 from launchd.admin.dashboard import load
-from launchd.daemon import Daemon
+from launchd.daemon import Daemon, Host
 from launchd.job import JobState
+from launchd.ops import logs
 from tests import tasks
 from tests.browsing import Tab, ask, browsing, needs_browser, with_tcp
 from tests.hosting import ended, hosted
@@ -173,13 +175,21 @@ async def test_a_job_shows_its_traceback_arguments_and_result(tab: Tab, daemon: 
     await see(panel(tab, "Job"), "half way")
 
 
-async def test_a_job_shows_what_it_logged_and_who_touched_it(tab: Tab, daemon: Daemon) -> None:
-    job, _ = await daemon.control.trigger("hostile", {"name": "end"}, by="somebody")
-    await ended(daemon, job.id)
-    (line,) = [one for one in (await ask(daemon, f"/v1/jobs/{job.id}/logs"))["items"] if one["event"] == HOSTILE]
-    await tab.show(f"jobs/{job.id}")
-    await see(panel(tab, "Log").get_by_role("region"), f"{HOSTILE}  field={line['fields']['field']}")
-    await see(row(tab, "Who did what", "trigger"), "somebody")
+async def test_a_job_shows_what_it_logged_and_who_touched_it(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as sink:
+        log = logs.configure("info", "json", secrets=["s3cret"], descriptor=sink.fileno())
+        host = Host(job_lines=log.job_lines)
+        try:
+            async with hosted(with_tcp(tmp_path), tasks=[hostile], host=host) as daemon, browsing(daemon) as tab:
+                job, _ = await daemon.control.trigger("hostile", {"name": "end"}, by="somebody")
+                await ended(daemon, job.id)
+                await tab.show(f"jobs/{job.id}")
+                await see(panel(tab, "Log").get_by_role("region"), HOSTILE)
+                await see(panel(tab, "Log").get_by_role("region"), f"field={HOSTILE}")
+                await see(row(tab, "Who did what", "trigger"), "somebody")
+        finally:
+            log.close()
+            structlog.reset_defaults()
 
 
 async def test_a_running_job_shows_where_it_stands(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
