@@ -479,6 +479,39 @@ async def test_live_updates_leave_the_focus_where_it_is(tab: Tab, daemon: Daemon
     assert await tab.page.evaluate("() => document.activeElement.getAttribute('aria-label')") == "Resume half_yearly"
 
 
+async def test_a_stream_reads_the_same_wherever_it_is_cut(tab: Tab) -> None:
+    """The page's own reader of server-sent events, fed in two pieces at each place, with every kind of line end."""
+    stream = "retry: 2000\nid: a-1\n\n: beat\n\nevent: job.ended\nid: a-2\ndata: {\r\ndata: }\r\n\r\ndata:x\r\r"
+    stream += "event: nothing\n\n"  # without data there is no event
+    told = await tab.page.evaluate(
+        """async (stream) => {
+            const { StreamParser } = await import('/web/live.js');
+            return [...Array(stream.length + 1).keys()].map((cut) => {
+                const told = [], parser = new StreamParser((event) => told.push(event));
+                parser.feed(stream.slice(0, cut));
+                parser.feed(stream.slice(cut));
+                return { told, id: parser.lastId };
+            });
+        }""",
+        stream,
+    )
+    expected = {"told": [{"type": "job.ended", "data": "{\n}"}, {"type": "message", "data": "x"}], "id": "a-2"}
+    assert [one for one in told if one != expected] == []
+
+
+async def test_only_harmless_addresses_become_links(tab: Tab) -> None:
+    given = [
+        "javascript:alert(1)",
+        "JaVaScRiPt:alert(1)",
+        "data:text/html,x",
+        "//evil.example",
+        "#/jobs",
+        "https://example.org/",
+    ]
+    kept = await tab.page.evaluate("async (given) => given.map((await import('/web/dom.js')).safeHref)", given)
+    assert kept == [None, None, None, None, "#/jobs", "https://example.org/"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_serious(daemon: Daemon, scheme: Any, held: Callable[[str], None]) -> None:  # noqa: ANN401 - a Literal
     from axe_playwright_python.async_playwright import Axe  # noqa: PLC0415 - an extra

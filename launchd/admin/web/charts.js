@@ -9,8 +9,8 @@ import { clock, count, duration, percent } from "./time.js";
 const WINDOWS = ["1h", "24h", "7d"];
 const HEIGHT = 100;
 
-export const series = (window) => resource(`series:${window}`, () => get("/v1/stats/series", { window }), ["job"], { live: 15, polling: 10 });
-const stats = (window) => resource(`stats:${window}`, () => get("/v1/stats", { window }), ["job"], { live: 15, polling: 10 });
+export const series = (window) => resource(`series:${window}`, () => get("/v1/stats/series", { window }), ["job"], { live: 15, polling: 10, gap: 4000 });
+const stats = (window) => resource(`stats:${window}`, () => get("/v1/stats", { window }), ["job"], { live: 15, polling: 10, gap: 4000 });
 
 /** The next larger of 1, 2, 5, 10, 20 … Pure. */
 export function ceiling(value) {

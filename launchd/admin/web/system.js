@@ -17,7 +17,7 @@ export const healthPanel = (whole = false) =>
     title: "Health",
     of: [health()],
     area: "health",
-    lines: 7,
+    lines: 19,
     tools: (report) => (whole ? state(report.status) : link("#/system", "System")),
     draw: ({ checks }) => table("Health checks", whole ? CHECKS : CHECKS.slice(0, 2), Object.entries(checks), ([name]) => name),
   });
@@ -36,7 +36,7 @@ export const systemView = () => ({
     panel({
       title: "Daemon",
       of: [status()],
-      lines: 8,
+      lines: 6,
       draw: (one) => facts([
         ["Version", one.version],
         ["Instance", h("span", { class: "mono" }, one.instance), true],
@@ -51,7 +51,7 @@ export const systemView = () => ({
     }),
     panel({
       title: "Who did what",
-      of: [resource("audit", () => get("/v1/audit", { limit: 50 }), ["*"], { live: 30, polling: 10 })],
+      of: [resource("audit", () => get("/v1/audit", { limit: 50 }), ["*"], { live: 30, polling: 10, gap: 3000 })],
       area: "full",
       lines: 8,
       draw: ({ items }) => (items.length ? table("Audit, newest first", AUDIT, items, (one, at) => `${one.at} ${one.action} ${one.target} ${at}`) : empty("Nobody has done anything yet.")),
