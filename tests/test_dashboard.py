@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 from launchd import Context, task
 from launchd.admin.dashboard import load
-from launchd.daemon import Daemon
+from launchd.daemon import Daemon, Host
 from launchd.job import JobState
+from launchd.ops import logs
 from tests import tasks
 from tests.browsing import Tab, ask, browsing, needs_browser, with_tcp
 from tests.hosting import ended, hosted
@@ -173,6 +175,23 @@ async def test_a_job_shows_its_traceback_arguments_and_result(tab: Tab, daemon: 
     await see(panel(tab, "Job"), "half way")
 
 
+async def test_a_job_shows_what_it_logged_and_who_touched_it(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as sink:
+        log = logs.configure("info", "json", secrets=["s3cret"], descriptor=sink.fileno())
+        host = Host(job_lines=log.job_lines)
+        try:
+            async with hosted(with_tcp(tmp_path), tasks=[hostile], host=host) as daemon, browsing(daemon) as tab:
+                job, _ = await daemon.control.trigger("hostile", {"name": "end"}, by="somebody")
+                await ended(daemon, job.id)
+                await tab.show(f"jobs/{job.id}")
+                await see(panel(tab, "Log").get_by_role("region"), HOSTILE)
+                await see(panel(tab, "Log").get_by_role("region"), f"field={HOSTILE}")
+                await see(row(tab, "Who did what", "trigger"), "somebody")
+        finally:
+            log.close()
+            structlog.reset_defaults()
+
+
 async def test_a_running_job_shows_where_it_stands(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
     held("standing")
     job, _ = await daemon.control.trigger("waiting", {"name": "standing"}, by="test")
@@ -209,16 +228,36 @@ async def test_the_charts_count_what_ended(tab: Tab, daemon: Daemon) -> None:
     charts = panel(tab, "Over time")
     await see(charts.locator("figure").filter(has_text="Throughput"), "3 jobs ended")
     await see(charts.locator("figure").filter(has_text="Failures"), "1 failed, 33.3 %")
+    await see(row(tab, "By task", "failing_at_once"), "0 %")
+    await see(row(tab, "By queue", "default"), "66.7 %")
     await charts.locator("figure").filter(has_text="Duration").locator("summary").click()
     await see(charts.locator("figure").filter(has_text="Duration").locator("tbody"), re.compile(r"ms|s"))
+
+
+async def test_the_system_shows_the_audit_and_the_configuration(tab: Tab, daemon: Daemon) -> None:
+    await daemon.control.pause_queue("default", "for the audit", "somebody")
+    await tab.show("system")
+    shown = row(tab, "Who did what", "for the audit")
+    await see(shown, "somebody")
+    await see(shown, "pause queue")
+    await see(panel(tab, "Configuration").get_by_role("region"), '"half_yearly"')
+    await see(panel(tab, "Daemon"), str((await ask(daemon, "/v1/status"))["pid"]))
 
 
 # --- as it happens ---
 
 
-async def test_what_happens_is_shown_without_a_reload(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("mode", ["live", "polling"])
+async def test_what_happens_is_shown_without_a_reload(
+    tab: Tab, daemon: Daemon, mode: str, held: Callable[[str], None]
+) -> None:
+    """By the event stream, or without one: with it, lists are asked for by themselves far too seldom to pass."""
     held("lively")
+    if mode == "polling":
+        await tab.page.route("**/v1/events", lambda route: route.abort())
+        await tab.page.reload()
     await tab.show("jobs")
+    await see(tab.page.locator("#link"), mode)
     await tab.page.evaluate("() => { window.stayed = true }")
     await see(panel(tab, "Jobs"), "There is no job yet.")
     job, _ = await daemon.control.trigger("waiting", {"name": "lively"}, by="test")
@@ -438,6 +477,39 @@ async def test_live_updates_leave_the_focus_where_it_is(tab: Tab, daemon: Daemon
     await daemon.control.timetable.pause("half_yearly", "by somebody else", "test")
     await see(row(tab, "Schedules", "half_yearly"), "by somebody else")
     assert await tab.page.evaluate("() => document.activeElement.getAttribute('aria-label')") == "Resume half_yearly"
+
+
+async def test_a_stream_reads_the_same_wherever_it_is_cut(tab: Tab) -> None:
+    """The page's own reader of server-sent events, fed in two pieces at each place, with every kind of line end."""
+    stream = "retry: 2000\nid: a-1\n\n: beat\n\nevent: job.ended\nid: a-2\ndata: {\r\ndata: }\r\n\r\ndata:x\r\r"
+    stream += "event: nothing\n\n"  # without data there is no event
+    told = await tab.page.evaluate(
+        """async (stream) => {
+            const { StreamParser } = await import('/web/live.js');
+            return [...Array(stream.length + 1).keys()].map((cut) => {
+                const told = [], parser = new StreamParser((event) => told.push(event));
+                parser.feed(stream.slice(0, cut));
+                parser.feed(stream.slice(cut));
+                return { told, id: parser.lastId };
+            });
+        }""",
+        stream,
+    )
+    expected = {"told": [{"type": "job.ended", "data": "{\n}"}, {"type": "message", "data": "x"}], "id": "a-2"}
+    assert [one for one in told if one != expected] == []
+
+
+async def test_only_harmless_addresses_become_links(tab: Tab) -> None:
+    given = [
+        "javascript:alert(1)",
+        "JaVaScRiPt:alert(1)",
+        "data:text/html,x",
+        "//evil.example",
+        "#/jobs",
+        "https://example.org/",
+    ]
+    kept = await tab.page.evaluate("async (given) => given.map((await import('/web/dom.js')).safeHref)", given)
+    assert kept == [None, None, None, None, "#/jobs", "https://example.org/"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

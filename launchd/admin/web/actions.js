@@ -1,7 +1,7 @@
 // All that can be done from the page, by the name that buttons carry in `data-do`. Each tells the daemon, says how it
 // went, and asks anew for what is shown.
 import { at, get, send, sendOnce, uniqueKey } from "./api.js";
-import { resync } from "./data.js";
+import { refreshAll } from "./data.js";
 import { ask, attempt, toast } from "./dialog.js";
 import { shortId } from "./parts.js";
 import { clock, now } from "./time.js";
@@ -11,7 +11,7 @@ const LONGEST_NOTE = 500;
 
 async function done(request, say) {
   const answer = await request;
-  resync();
+  refreshAll();
   return typeof say === "function" ? say(answer) : say;
 }
 
@@ -126,11 +126,20 @@ const trigger = (name) =>
     act: () => done(send("POST", at`/v1/schedules/${name}/trigger`, {}), made),
   });
 
+const reloadConfig = () =>
+  ask({
+    title: "Reload the configuration?",
+    text: "All of it is checked first; what is not valid changes nothing. What runs goes on.",
+    confirm: "Reload",
+    act: () => done(send("POST", "/v1/config/reload", {}), ({ applied, needs_restart: waiting }) =>
+      `${applied.length ? `Taken up: ${applied.join(", ")}.` : "Nothing has changed."}${waiting.length ? ` Await a restart: ${waiting.join(", ")}.` : ""}`),
+  });
+
 const refreshSources = (names) =>
   attempt(() => done(send("POST", "/v1/refresh", names ? { sources: [names] } : {}), made));
 
 export const actions = {
-  refresh: () => resync(),
+  refresh: refreshAll,
   cancel: (job) => cancel(JSON.parse(job), false),
   terminate: (job) => cancel(JSON.parse(job), true),
   retry: (id) => attempt(() => done(send("POST", at`/v1/jobs/${id}/retry`, {}), made)),
@@ -144,4 +153,5 @@ export const actions = {
   release: (lock) => release(JSON.parse(lock)),
   run: (task) => attempt(() => run(task)),
   "refresh-sources": refreshSources,
+  "reload-config": reloadConfig,
 };

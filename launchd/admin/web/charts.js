@@ -9,8 +9,8 @@ import { clock, count, duration, percent } from "./time.js";
 const WINDOWS = ["1h", "24h", "7d"];
 const HEIGHT = 100;
 
-export const series = (window) => resource(`series:${window}`, () => get("/v1/stats/series", { window }), ["job"], { live: 15, polling: 10 });
-const stats = (window) => resource(`stats:${window}`, () => get("/v1/stats", { window }), ["job"], { live: 15, polling: 10 });
+export const series = (window) => resource(`series:${window}`, () => get("/v1/stats/series", { window }), ["job"], { live: 15, polling: 10, gap: 4000 });
+const stats = (window) => resource(`stats:${window}`, () => get("/v1/stats", { window }), ["job"], { live: 15, polling: 10, gap: 4000 });
 
 /** The next larger of 1, 2, 5, 10, 20 … Pure. */
 export function ceiling(value) {
@@ -92,27 +92,34 @@ export function chartsView(_arg, query) {
     title: "Charts",
     panels: [
       panel({ title: "Over time", of: [series(window)], lines: 24, area: "full charts", fixed: switches(window), draw: drawCharts }),
-      panel({ title: "By task", of: [stats(window)], lines: 6, area: "full", draw: ({ tasks }) => byName(tasks, "task") }),
+      panel({ title: "By task", of: [stats(window)], lines: 6, area: "full", draw: ({ tasks }) => byName("task", tasks) }),
+      panel({ title: "By queue", of: [stats(window)], lines: 4, area: "full", draw: ({ queues }) => byName("queue", queues) }),
+      panel({ title: "Contention for locks", of: [stats(window)], lines: 3, area: "full", draw: ({ locks }) => (locks.length ? table("Locks", CONTENTION, locks, (one) => one.name) : empty("No job of this window needed a lock.")) }),
     ],
   };
 }
 
-function byName(found, noun) {
-  const rows = Array.isArray(found) ? found : Object.entries(found ?? {}).map(([name, one]) => ({ name, ...one }));
+function byName(noun, rows) {
   if (!rows.length) return empty("Nothing ended in this window.");
-  const named = (one) => one.name ?? one[noun];
   return table(`By ${noun}`, [
-    { name: "Task", class: "main", cell: (one) => link(`#/jobs?${new URLSearchParams({ [noun]: named(one) })}`, named(one)) },
+    { name: noun === "task" ? "Task" : "Queue", class: "main", cell: (one) => link(`#/jobs?${new URLSearchParams({ [noun]: one.name })}`, one.name) },
     { name: "Runs", class: "num right", cell: (one) => count(one.runs) },
-    { name: "Success", class: "num right", cell: (one) => percent(one.success_rate) },
+    { name: "Success", class: "num right", cell: (one) => (one.success_rate === null ? faint("–") : percent(one.success_rate)) },
     { name: "Failed", class: "wide num right", cell: (one) => (one.failures ? h("span", { class: "bad-text" }, count(one.failures)) : faint("0")) },
     { name: "Retries", class: "wide num right", cell: (one) => count(one.retries) },
-    { name: "p50", class: "wide num right", cell: (one) => duration(one.run?.p50) },
-    { name: "p95", class: "num right", cell: (one) => duration(one.run?.p95) },
-    { name: "p99", class: "wide num right", cell: (one) => duration(one.run?.p99) },
-    { name: "Wait p95", class: "wide num right", cell: (one) => duration(one.wait?.p95) },
-  ], rows, named);
+    ...["p50", "p95", "p99"].map((name) => ({ name, class: `${name === "p95" ? "" : "wide "}num right`, cell: (one) => duration(one.run[name]) })),
+    { name: "Wait p95", class: "wide num right", cell: (one) => duration(one.wait.p95) },
+    ...(noun === "queue" ? [{ name: "Used", class: "wide num right", cell: (one) => (one.utilisation === null ? faint("–") : percent(one.utilisation)) }] : []),
+  ], rows, (one) => one.name);
 }
+
+const CONTENTION = [
+  { name: "Lock", class: "main mono", cell: (one) => one.name },
+  { name: "Ended", class: "num right", cell: (one) => count(one.ended) },
+  { name: "Skipped", class: "num right", cell: (one) => (one.skipped ? h("span", { class: "warn" }, count(one.skipped)) : faint("0")) },
+  { name: "Wait p50", class: "wide num right", cell: (one) => duration(one.wait.p50) },
+  { name: "Wait p95", class: "num right", cell: (one) => duration(one.wait.p95) },
+];
 
 /** Bars without words beside a figure. */
 export const sparkline = (points) => {

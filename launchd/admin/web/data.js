@@ -3,12 +3,19 @@
 import { get } from "./api.js";
 
 const GATHER_MS = 250, GAP_MS = 1000;
+// Answers to questions that no view puts any more are forgotten beyond so many.
+const MOST_KEPT = 60;
 
 export class Resource {
-  /** `load` asks; `topics` are nouns of events that make the answer old; `every` {live, polling} is in seconds. */
+  /**
+   * `load` asks; `topics` are nouns of events that make the answer old; `every` {live, polling} is in seconds; `gap`
+   * is the least between two requests that nobody asked for: larger for large answers.
+   */
   constructor(load, topics, every = {}) {
     Object.assign(this, { load, topics, data: undefined, error: null, at: 0, asked: 0, busy: null, again: false, timer: 0 });
-    this.every = { live: 30, polling: 4, ...every };
+    const { gap = GAP_MS, ...periods } = every;
+    this.gap = gap;
+    this.every = { live: 30, polling: 4, ...periods };
     this.watchers = new Set();
   }
 
@@ -53,10 +60,10 @@ export class Resource {
     for (const draw of [...this.watchers]) draw();
   }
 
-  /** Something happened to it: ask soon, but not more than about once a second. */
+  /** Something happened to it: ask soon, but not more often than its gap. */
   touch() {
     if (!this.watchers.size || this.timer) return;
-    const pause = Math.max(GATHER_MS, this.asked + GAP_MS - Date.now());
+    const pause = Math.max(GATHER_MS, this.asked + this.gap - Date.now());
     this.timer = setTimeout(() => this.refresh(), pause);
   }
 
@@ -71,6 +78,7 @@ const all = new Map();
 
 /** The resource of this name, made at first use; all that ask for it share it. */
 export function resource(name, load, topics, every) {
+  if (all.size > MOST_KEPT) for (const [old, one] of all) if (!one.watchers.size && !one.busy) all.delete(old);
   if (!all.has(name)) all.set(name, new Resource(load, topics, every));
   return all.get(name);
 }
@@ -84,6 +92,11 @@ export function happened(noun) {
 
 /** All that is shown may be old. */
 export function resync() {
+  for (const one of watched()) one.touch();
+}
+
+/** Somebody wants to see all of it now. */
+export function refreshAll() {
   for (const one of watched()) one.refresh();
 }
 

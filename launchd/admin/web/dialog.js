@@ -47,7 +47,7 @@ export function ask({ title, text = [], fields = [], confirm, danger = false, ac
   const opener = document.activeElement;
   const refusal = h("p", { class: "wrong", role: "alert", hidden: true });
   const yes = h("button", { type: "submit", class: danger ? "danger" : "primary" }, confirm);
-  const no = h("button", { type: "button", class: "quiet" }, "Keep as it is");
+  const no = h("button", { type: "button", class: "quiet" }, danger ? "Keep as it is" : "Not now");
   const form = h("form", { novalidate: true, method: "dialog" },
     h("h2", { id: "dialog-title" }, title),
     [text].flat().map((one) => h("p", null, one)),

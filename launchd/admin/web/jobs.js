@@ -110,6 +110,7 @@ export function jobView(id) {
   const job = resource(`job:${id}`, () => get(at`/v1/jobs/${id}`), ["job"], { live: (one) => (active(one) ? 1.5 : 60), polling: (one) => (active(one) ? 1.5 : 15) });
   const logs = resource(`logs:${id}`, () => get(at`/v1/jobs/${id}/logs`, { limit: 500 }), ["job"], { live: () => (active(job.data) ? 3 : 120), polling: () => (active(job.data) ? 3 : 120) });
   const stack = resource(`stack:${id}`, () => lookAtStack(id, job), ["job"], { live: () => (job.data?.state === "running" ? 5 : 600), polling: () => (job.data?.state === "running" ? 5 : 600) });
+  const audit = resource(`audit:${id}`, () => get("/v1/audit", { target: id, limit: 50 }), ["job"], { live: 60, polling: 10 });
   return {
     title: `Job ${shortId(id)}`,
     back: ["#/jobs", "Jobs"],
@@ -118,9 +119,9 @@ export function jobView(id) {
       panel({ title: "Job", of: [job], lines: 12, area: "facts-of-job", tools: jobTools, draw: jobFacts }),
       panel({ title: "Outcome", of: [job], lines: 6, area: "outcome", draw: outcome }),
       panel({ title: "Arguments", of: [job], lines: 3, area: "args", draw: (one) => json(one.args, "Arguments") }),
-      panel({ title: "Log", of: [logs], lines: 4, area: "logs", draw: ({ items }) => (items.length ? verbatim(items.map(logLine).join("\n"), "Log lines", { class: "log" }) : empty("It has logged nothing.")) }),
+      panel({ title: "Log", of: [logs], lines: 4, area: "logs", draw: drawLog }),
       panel({ title: "Where it stands", of: [stack], lines: 4, area: "stack", draw: (one) => (one.stack ? verbatim(one.stack, "Stack") : empty("It does not run at this moment.")) }),
-      panel({ title: "What happened", of: [job], lines: 3, area: "history", draw: ({ history }) => (history?.length ? table("History of the job", HISTORY, history, (one) => `${one.at} ${one.event}`) : empty("No history is kept of it.")) }),
+      panel({ title: "Who did what", of: [audit], lines: 3, area: "history", draw: ({ items }) => (items.length ? table("Audit of the job", AUDIT, items, (one, row) => `${one.at} ${row}`) : empty("Nobody has touched it.")) }),
     ],
   };
 }
@@ -175,19 +176,18 @@ function outcome(job) {
   return empty(ACTIVE.has(job.state) ? "It has not ended." : "It returned nothing.");
 }
 
-const HISTORY = [
+const AUDIT = [
   { name: "When", class: "num when", cell: (one) => time(one.at) },
-  { name: "What", class: "tight", cell: (one) => one.event },
-  { name: "Detail", class: "main", cell: (one) => (one.detail === null || one.detail === undefined ? faint("") : typeof one.detail === "string" ? one.detail : JSON.stringify(one.detail)) },
+  { name: "Did", class: "tight", cell: (one) => badge(one.action.replaceAll("_", " ")) },
+  { name: "Who", class: "main", cell: (one) => [one.actor, one.detail ? h("span", { class: "under" }, one.detail) : null] },
 ];
 
-const TIMES = ["at", "timestamp", "time"], TEXTS = ["event", "message", "text", "line"];
-/** A line of a log: time, level, text, then whatever else it holds. */
-function logLine(entry) {
-  if (typeof entry === "string") return entry;
-  const instant = TIMES.map((name) => entry[name]).find(Boolean);
-  const text = TEXTS.map((name) => entry[name]).find((value) => typeof value === "string") ?? "";
-  const rest = Object.entries(entry.fields ?? entry).filter(([name, value]) => value !== null && typeof value !== "object" && ![...TIMES, ...TEXTS, "level"].includes(name));
-  const more = rest.map(([name, value]) => `${name}=${value}`).join(" ");
-  return [instant ? clock(instant) : "", (entry.level ?? "").padEnd(7), text, more].filter(Boolean).join("  ");
+const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+/** A line of the log: time, level, what happened, and its fields. */
+const logLine = ({ at: instant, level, event, fields }) =>
+  [clock(instant), level.padEnd(7), event, ...Object.entries(fields).map(([name, value]) => `${name}=${plain(value)}`)].join("  ");
+
+function drawLog({ items, missing }) {
+  if (!items.length) return empty("Nothing it logged is at hand: it logged nothing, or before this daemon started.");
+  return [missing ? h("p", { class: "lead faint" }, `${count(missing)} earlier lines are in the log only.`) : null, verbatim(items.map(logLine).join("\n"), "Log lines", { class: "log" })];
 }

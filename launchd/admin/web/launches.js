@@ -16,7 +16,7 @@ export const nextPanel = () =>
     title: "Next launches",
     of: [nextLaunches()],
     area: "next",
-    lines: 8,
+    lines: 18,
     tools: () => link("#/launches", "All launches"),
     draw: (launches) => {
       if (!launches.length) return empty("No launch is known yet.", button("Refresh sources", "refresh-sources"));
@@ -154,12 +154,12 @@ const SOURCE_COLUMNS = [
 ];
 
 export const freshnessPanel = () =>
-  panel({ title: "Sources", of: [sources()], area: "sources", lines: 5, tools: () => link("#/sources", "All"), draw: sourceTable([SOURCE_NAME, CIRCUIT, FRESH]) });
+  panel({ title: "Sources", of: [sources()], area: "sources", lines: 14, tools: () => link("#/sources", "All"), draw: sourceTable([SOURCE_NAME, CIRCUIT, FRESH]) });
 
 export const sourcesView = () => ({
   title: "Sources",
   panels: [
-    panel({ title: "Sources", of: [sources()], lines: 8, tools: () => button("Refresh all", "refresh-sources", undefined, { class: "primary small" }), draw: sourceTable(SOURCE_COLUMNS) }),
+    panel({ title: "Sources", of: [sources()], lines: 16, tools: () => button("Refresh all", "refresh-sources", undefined, { class: "primary small" }), draw: sourceTable(SOURCE_COLUMNS) }),
     panel({
       title: "Open disagreements",
       of: [resource("conflicts", () => get("/v1/conflicts", { limit: 50 }), ["launch", "source"], { live: 60, polling: 30 })],

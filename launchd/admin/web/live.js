@@ -35,8 +35,9 @@ export class StreamParser {
 /** Keeps the stream open. `heard(type)` of each event, `state("live" | "polling" | "connecting")`, `resync()`. */
 export class Live {
   constructor({ heard, state, resync }) {
-    Object.assign(this, { heard, state, resync, lastId: "", failures: 0, wake: () => {} });
+    Object.assign(this, { heard, state, resync, lastId: "", failures: 0, wake: () => {}, abort: null });
     addEventListener("online", () => this.wake());
+    addEventListener("offline", () => this.abort?.abort());
     document.addEventListener("visibilitychange", () => document.hidden || this.wake());
   }
 
@@ -58,7 +59,7 @@ export class Live {
   }
 
   async listen() {
-    const abort = new AbortController();
+    const abort = (this.abort = new AbortController());
     let timer = setTimeout(() => abort.abort(), SILENCE_MS);
     try {
       const headers = { Accept: "text/event-stream", ...(this.lastId ? { "Last-Event-ID": this.lastId } : {}) };

@@ -29,12 +29,12 @@ const OLDEST = { name: "Oldest", class: "num right short wide", cell: (one) => (
 const RATE = { name: "Rate", class: "wide num right", cell: (one) => one.rate ?? faint("no limit") };
 
 export const queuesPanel = () =>
-  panel({ title: "Queues", of: [status()], area: "queues", lines: 4, tools: () => link("#/queues", "All"), draw: ({ queues }) => table("Queues", [NAME, SLOTS, WAITING, OLDEST], queues, (one) => one.name) });
+  panel({ title: "Queues", of: [status()], area: "queues", lines: 7, tools: () => link("#/queues", "All"), draw: ({ queues }) => table("Queues", [NAME, SLOTS, WAITING, OLDEST], queues, (one) => one.name) });
 
 export const queuesView = (_arg, query) => ({
   title: "Queues",
   panels: [
-    panel({ title: "Queues", of: [status()], area: "full", lines: 6, draw: ({ queues }) => table("Queues", [NAME, SLOTS, WAITING, OLDEST, RATE, { name: "", class: "acts", cell: acts }], queues, (one) => one.name) }),
+    panel({ title: "Queues", of: [status()], area: "full", lines: 8, draw: ({ queues }) => table("Queues", [NAME, SLOTS, WAITING, OLDEST, RATE, { name: "", class: "acts", cell: acts }], queues, (one) => one.name) }),
     timelinePanel(query.span),
     locksPanel(true),
   ],
@@ -67,16 +67,16 @@ export const locksPanel = (whole = false) =>
 // --- the timeline ---
 
 const SPANS = { "15m": 900, "1h": 3600, "6h": 21600 };
-const MOST_LANES = 8, MOST_BARS = 1000;
+const MOST_LANES = 8, MOST_BARS = 400;
 
 export function timelinePanel(span) {
   const chosen = SPANS[span] ? span : "15m";
-  const found = resource(`timeline:${chosen}`, () => loadRuns(SPANS[chosen]), ["job"], { live: 10, polling: 3 });
+  const found = resource(`timeline:${chosen}`, () => loadRuns(SPANS[chosen]), ["job"], { live: 15, polling: 5, gap: 4000 });
   return panel({
     title: "Timeline of runs",
     of: [found, status()],
     area: "timeline",
-    lines: 6,
+    lines: 9,
     fixed: h("span", { class: "segments", role: "group", "aria-label": "Span of the timeline" },
       Object.keys(SPANS).map((one) => button(one, "span", one, { class: "small", "aria-pressed": String(one === chosen) }))),
     draw: ({ runs, full }, { queues }) => drawTimeline(runs, queues, SPANS[chosen], full),

@@ -3,7 +3,7 @@ import { get } from "./api.js";
 import { ended, series, sparkline, sum } from "./charts.js";
 import { health, resource, status } from "./data.js";
 import { h } from "./dom.js";
-import { badge, empty, facts, faint, json, link, panel, shortId, state, table } from "./parts.js";
+import { badge, button, empty, facts, faint, json, link, panel, shortId, state, table } from "./parts.js";
 import { bytes, count, duration, percent, time } from "./time.js";
 
 const CHECKS = [
@@ -17,15 +17,15 @@ export const healthPanel = (whole = false) =>
     title: "Health",
     of: [health()],
     area: "health",
-    lines: 7,
+    lines: 19,
     tools: (report) => (whole ? state(report.status) : link("#/system", "System")),
     draw: ({ checks }) => table("Health checks", whole ? CHECKS : CHECKS.slice(0, 2), Object.entries(checks), ([name]) => name),
   });
 
 const AUDIT = [
   { name: "When", class: "num when", cell: (one) => time(one.at) },
-  { name: "Who", class: "wide", cell: (one) => one.actor ?? one.by ?? faint("–") },
-  { name: "Did", class: "tight", cell: (one) => badge(String(one.action).replaceAll("_", " ")) },
+  { name: "Who", class: "wide", cell: (one) => one.actor },
+  { name: "Did", class: "tight", cell: (one) => badge(one.action.replaceAll("_", " ")) },
   { name: "To", class: "main", cell: (one) => [/^[0-9a-f-]{36}$/.test(one.target) ? link(`#/jobs/${one.target}`, shortId(one.target)) : one.target, one.detail ? h("span", { class: "under" }, one.detail) : null] },
 ];
 
@@ -36,7 +36,7 @@ export const systemView = () => ({
     panel({
       title: "Daemon",
       of: [status()],
-      lines: 8,
+      lines: 6,
       draw: (one) => facts([
         ["Version", one.version],
         ["Instance", h("span", { class: "mono" }, one.instance), true],
@@ -51,7 +51,7 @@ export const systemView = () => ({
     }),
     panel({
       title: "Who did what",
-      of: [resource("audit", () => get("/v1/audit", { limit: 50 }), ["*"], { live: 30, polling: 10 })],
+      of: [resource("audit", () => get("/v1/audit", { limit: 50 }), ["*"], { live: 30, polling: 10, gap: 3000 })],
       area: "full",
       lines: 8,
       draw: ({ items }) => (items.length ? table("Audit, newest first", AUDIT, items, (one, at) => `${one.at} ${one.action} ${one.target} ${at}`) : empty("Nobody has done anything yet.")),
@@ -61,7 +61,11 @@ export const systemView = () => ({
       of: [resource("config", () => get("/v1/config"), ["config"], { live: 300, polling: 300 })],
       area: "full",
       lines: 8,
-      draw: (config) => json(config, "Effective configuration, secrets redacted"),
+      tools: () => button("Reload", "reload-config", undefined, { class: "small", "aria-label": "Reload the configuration" }),
+      draw: ({ path, config, needs_restart: waiting }) => [
+        h("p", { class: "lead" }, path ? ["From ", h("code", null, path), "."] : "No file: everything is at its default.", waiting.length ? h("span", { class: "bad-text" }, ` Await a restart: ${waiting.join(", ")}.`) : null),
+        json(config, "Configuration in force, secrets redacted"),
+      ],
     }),
   ],
 });
