@@ -16,7 +16,7 @@ from launchd.daemon import Host
 from tests.hosting import PATIENCE_SECONDS, hosted, quiet_config
 
 NONE = cast("Any", None)  # /healthz asks neither the control nor the store
-NOBODY = Api(NONE, NONE, NONE, Access(SystemClock()))
+NOBODY = Api(NONE, NONE, NONE, Access(SystemClock()), NONE)
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: launchd\r\nConnection: close\r\n\r\n"
 
 
