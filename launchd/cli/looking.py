@@ -21,6 +21,7 @@ from launchd.cli.printing import (
 )
 from launchd.cli.refusal import FAILED
 from launchd.cli.stats import stats
+from launchd.job import JobState
 
 _LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 
@@ -68,7 +69,7 @@ def tasks(asking: Asking) -> None:
 
 
 @click.command()
-@click.option("--state")
+@click.option("--state", type=click.Choice([state.value for state in JobState]))
 @click.option("--queue")
 @click.option("--task")
 @click.option("--schedule")

@@ -109,7 +109,7 @@ def _live(client: AdminClient, interval: float, count: int | None) -> None:
     watched = Watched()
     looks = _looks(client, count)
     first = next(looks)  # before the screen is taken: an error is told in the ordinary way
-    with _keys() as quits, Live(screen=True, auto_refresh=False) as live:
+    with _keys() as quits, Live(screen=True, auto_refresh=False, vertical_overflow="crop") as live:
         seen: Snapshot | None = first
         while seen is not None:
             watched.saw(seen)

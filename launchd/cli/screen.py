@@ -17,8 +17,9 @@ _COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red", "open"
 # Narrower than this, the two halves stand one below the other.
 _WIDE = 110
 _PIPE_WIDTH = 160
-# Lines of the screen that are not rows of running jobs: header, notice, headings, the upper half's longest table.
+# However small the screen is, so many running jobs are shown.
 _LEAST_JOBS = 3
+_FIRES_SHOWN, _FAILURES_SHOWN = 5, 5
 
 
 class Watched:
@@ -44,42 +45,45 @@ class Watched:
 
 
 def screen(seen: Snapshot, notice: str | None, room: ConsoleDimensions) -> RenderableType:
-    """The whole screen, cut to the room there is."""
-    upper = _upper(seen, room.width)
-    parts: list[RenderableType] = [_header(seen)]
+    """The whole screen, the most important first: what finds no room is cut off at the end."""
+    head: list[RenderableType] = [_header(seen)]
     if notice is not None:
-        parts.append(Text(visible(notice), style="reverse red" if not seen["reachable"] else "yellow"))
-    parts += [_unwell(seen), *upper]
-    failures = _table("Recent failures", _FAILURES, seen["failures"][:5], seen)
+        head.append(Text(visible(notice), style="yellow" if seen["reachable"] else "reverse red"))
+    head.append(_unwell(seen))
     console = Console(width=room.width, height=room.height, file=io.StringIO())
-    used = len(console.render_lines(Group(*parts, failures, Text("q ends")), pad=False)) + 3
-    most = max(room.height - used, _LEAST_JOBS)
-    parts.append(_table(_jobs_title(seen, most), _RUNNING, seen["running"][:most], seen))
-    return Group(*parts, failures, Text("q ends", style="dim"))
+    others = Group(*head, *_sections(seen, room.width, 0))
+    left = room.height - len(console.render_lines(others, pad=False))
+    return Group(*head, *_sections(seen, room.width, max(left, _LEAST_JOBS)))
 
 
 def plain(seen: Snapshot) -> str:
     """The same for where there is no terminal: no colours, no cuts."""
     console = Console(width=_PIPE_WIDTH, file=io.StringIO(), color_system=None)
-    parts = [_header(seen), _unwell(seen), *_upper(seen, _PIPE_WIDTH)]
-    jobs = _table(_jobs_title(seen, len(seen["running"])), _RUNNING, seen["running"], seen)
     with console.capture() as captured:
-        console.print(*parts, jobs, _table("Recent failures", _FAILURES, seen["failures"], seen), sep="\n")
+        console.print(_header(seen), _unwell(seen), *_sections(seen, _PIPE_WIDTH, len(seen["running"])), sep="\n")
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def _upper(seen: Snapshot, width: int) -> list[RenderableType]:
+def _sections(seen: Snapshot, width: int, most: int) -> list[RenderableType]:
+    """The tables from top to bottom, with at most so many running jobs; on a wide screen some stand side by side."""
     status = seen["status"]
-    left = [_table("Queues", _QUEUES, status["queues"], seen), _table("Locks", _LOCKS, seen["locks"], seen)]
-    right = [
-        _table("Next fires", _FIRES, status["next_fires"][:6], seen),
-        _table("Sources", _SOURCES, seen["sources"], seen),
-    ]
+    count = len(seen["running"])
+    title = f"Running ({count})" if count <= most else f"Running ({most} of {count})"
+    queues = _table("Queues", _QUEUES, status["queues"], seen)
+    fires = _table("Next fires", _FIRES, status["next_fires"][:_FIRES_SHOWN], seen)
+    running = _table(title, _RUNNING, seen["running"][:most], seen)
+    failures = _table("Recent failures", _FAILURES, seen["failures"][:_FAILURES_SHOWN], seen)
+    locks = _table("Locks", _LOCKS, seen["locks"], seen)
+    sources = _table("Sources", _SOURCES, seen["sources"], seen)
     if width < _WIDE:
-        return [*left, *right]
+        return [queues, running, failures, fires, locks, sources]
+    return [_beside(queues, fires), running, failures, _beside(locks, sources)]
+
+
+def _beside(left: RenderableType, right: RenderableType) -> RenderableType:
     grid = Table.grid(padding=(0, 4))
-    grid.add_row(Group(*left), Group(*right))
-    return [grid]
+    grid.add_row(left, right)
+    return grid
 
 
 def _header(seen: Snapshot) -> Text:
@@ -90,7 +94,7 @@ def _header(seen: Snapshot) -> Text:
     text.append(verdict, style=f"bold {_COLOURS[verdict]}")
     memory = size(status["memory_bytes"])
     words = f"pid {status['pid']}  up {age(status['uptime'])}  {memory}  {running} running  {waiting} waiting"
-    text.append(f"  {words}  {_clock(seen['at'])} UTC", style="not bold")
+    text.append(f"  {words}  {_clock(seen['at'])} UTC  q ends", style="not bold")
     return text
 
 
@@ -103,11 +107,6 @@ def _unwell(seen: Snapshot) -> Text:
         if check["status"] != "healthy"
     ]
     return Text("\n").join([*lines, Text("")])
-
-
-def _jobs_title(seen: Snapshot, most: int) -> str:
-    count = len(seen["running"])
-    return f"Running ({count})" if count <= most else f"Running ({most} of {count})"
 
 
 Cell = Callable[[Row, Snapshot], object]
