@@ -18,8 +18,9 @@ from msgspec import Meta, inspect
 from launchd import rate
 from launchd.cron import DstFold, DstGap
 from launchd.errors import ConfigError, InvalidError, Problem
-from launchd.recurrence import Recurrence, parse_every, parse_recurrence
+from launchd.recurrence import Every, Recurrence, parse_every, parse_recurrence
 from launchd.schedule import Catchup, Overlap
+from launchd.tighten import check_rule
 
 T = TypeVar("T", bound=msgspec.Struct)
 SYSTEM_CONFIG = Path("/etc/launchd/launchd.toml")
@@ -95,6 +96,24 @@ class QueueConfig(msgspec.Struct, frozen=True, kw_only=True):
     rate: RateText | None = None
 
 
+class TightenConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One rule of `tighten`: while a launch is `within` that time, the schedule also fires `every` so often."""
+
+    within: str
+    every: str
+
+    def intervals(self) -> tuple[Every, Every]:
+        """`within` and `every`; raises InvalidError with the reason."""
+        within, every = parse_every(self.within), parse_every(self.every)
+        check_rule(within, every)
+        return within, every
+
+
+TightenRules = Annotated[
+    list[TightenConfig], Meta(description='a list of rules such as { within = "24h", every = "30m" }')
+]
+
+
 class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[schedules.NAME]`: when jobs of a task are made. Exactly one of `cron` and `every`."""
 
@@ -111,6 +130,7 @@ class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True):
     misfire_grace_seconds: Seconds | None = None
     jitter_seconds: Seconds = 0.0
     run_on_first_start: bool = False
+    tighten: TightenRules = []
 
     def recurrence(self) -> Recurrence:
         """When it is due; raises InvalidError with the reason."""
@@ -388,6 +408,11 @@ def _with_defaults(
         except InvalidError as error:
             key = "every" if entry.every is not None else "timezone" if "no such zone" in error.detail else "cron"
             problems.append(Problem(f"schedules.{name}.{key}", error.detail))
+        try:
+            for rule in merged[name].tighten:
+                rule.intervals()
+        except InvalidError as error:
+            problems.append(Problem(f"schedules.{name}.tighten", error.detail))
     return merged
 
 

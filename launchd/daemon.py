@@ -235,7 +235,8 @@ async def _build(
     await _recover(jobs, locks, clock)
     maker = JobMaker(tasks, config.queues, new_id)
     told = Told(dispatcher.made, dispatcher.cancel, dispatcher.recorded)
-    scheduler = Scheduler(clock, schedules, lambda one, at: maker.fired(one, at, clock.now()), told)
+    near_by = LaunchStore(databases[1]).near
+    scheduler = Scheduler(clock, schedules, lambda one, fire: maker.fired(one, fire, clock.now()), told, near_by)
     await scheduler.load(planned)
     executor = dispatcher.executor = Executor(clock, dispatcher.report)
     shared = Shared(clock, jobs, locks, executor, tasks, port, bus, Watch(dispatcher.started, dispatcher.later))

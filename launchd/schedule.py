@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from launchd.clock import SECOND, Instant
-from launchd.recurrence import Recurrence, period_seconds
+from launchd.recurrence import Every, Recurrence, period_seconds
 
 # The most missed occurrences that `catchup = "all"` makes up for.
 CATCHUP_CAP = 100
@@ -50,8 +50,23 @@ class FireOutcome(StrEnum):
     BACKFILLED = "backfilled"
 
 
+class TightenRule(msgspec.Struct, frozen=True):
+    """Within so many seconds of something near, fire every so often, with these arguments (canonical JSON)."""
+
+    within: int
+    every: Every
+    args: str
+
+    def in_words(self) -> str:
+        """Such as "every 300 s within 3600 s"."""
+        return f"every {self.every.seconds} s within {self.within} s"
+
+
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """A schedule as configured. `args` is canonical JSON; `grace_seconds` None means a half period within 1..60 min."""
+    """A schedule as configured. `args` is canonical JSON; `grace_seconds` None means a half period within 1..60 min.
+
+    `tighten` are the rules by which it fires more often while something is near (launchd/tighten.py).
+    """
 
     name: str
     task: str
@@ -63,12 +78,14 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     grace_seconds: float | None = None
     jitter_seconds: float = 0.0
     run_on_first_start: bool = False
+    tighten: tuple[TightenRule, ...] = ()
 
 
 class Fire(msgspec.Struct, frozen=True):
     """One ledger row to be: `count` occurrences from `fire_time` to `until` (equal when there is one).
 
-    `catch_up` marks a fire made after its time: several of them run one after another.
+    `catch_up` marks a fire made after its time: several of them run one after another. `args` (canonical JSON) are
+    other arguments than the schedule's: those of an additional fire (launchd/tighten.py).
     """
 
     fire_time: Instant
@@ -77,6 +94,7 @@ class Fire(msgspec.Struct, frozen=True):
     until: Instant | None = None
     count: int = 1
     catch_up: bool = False
+    args: str | None = None
 
 
 class Plan(NamedTuple):
@@ -91,15 +109,16 @@ def grace(schedule: Schedule, after: Instant) -> float:
     """Seconds a fire may be late before it counts as missed."""
     if schedule.grace_seconds is not None:
         return schedule.grace_seconds
-    return _grace(period_seconds(schedule.recurrence, after))
+    return grace_of(period_seconds(schedule.recurrence, after))
 
 
-def _grace(period: float) -> float:
+def grace_of(period: float) -> float:
+    """Seconds an occurrence of this period (in seconds) may be late where nobody said otherwise."""
     return min(max(period / 2, _GRACE_MIN), _GRACE_MAX)
 
 
 def _late_after(schedule: Schedule, period: Instant) -> Instant:
-    return int(SECOND * (_grace(period / SECOND) if schedule.grace_seconds is None else schedule.grace_seconds))
+    return int(SECOND * (grace_of(period / SECOND) if schedule.grace_seconds is None else schedule.grace_seconds))
 
 
 def jitter(schedule: Schedule, fire_time: Instant) -> Instant:

@@ -210,3 +210,22 @@ async def test_225_captures_leave_one_launch_per_id_and_a_row_for_each_visible_c
         rows = [row.field for row in detail.history]
         for field, said in told[seen.sighting.source_id].items():
             assert rows.count(field) == len(said) - 1, (record.launch.name, field, said)
+
+
+async def test_an_additional_scrape_leaves_out_the_sources_whose_rate_does_not_allow_it(
+    replay: Replay, tmp_path: Path
+) -> None:
+    extra = "".join(
+        f'[sources.{name}]\nrate = "{rate}"\nbase_url = "{replay.url}/{base}"\n'
+        for name, rate, base in (("launch_library", "15/h", "ll/"), ("gcat", "48/d", "gcat"))
+    )
+    async with hosted(quiet_config(tmp_path, extra)) as daemon:
+        requests = []
+        for every in (None, 1800, 300):
+            del replay.requests[:]
+            job, _ = await daemon.control.trigger("scrape_launch_data", {"every_seconds": every}, by="test")
+            numbers = statistics(await ended(daemon, job.id))
+            requests.append({path.split("/")[1] for path, _ in replay.requests})
+            left_out = {name for name, found in numbers.items() if "left_out" in found}
+            assert requests[-1] | {"ll" if name == "launch_library" else name for name in left_out} == {"ll", "gcat"}
+        assert requests == [{"ll", "gcat"}, {"ll"}, set()]

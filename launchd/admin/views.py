@@ -26,6 +26,7 @@ from launchd.ops.health import HealthReport, Level
 from launchd.recurrence import STARTUP, Every, Recurrence
 from launchd.schedule import Catchup, FireOutcome, Overlap
 from launchd.task import Isolation, Task
+from launchd.tighten import Tightening
 
 T = TypeVar("T")
 Time = Annotated[str, Meta(description="RFC 3339, UTC", extra_json_schema={"format": "date-time"})]
@@ -200,6 +201,22 @@ class FirePageView(View):
     next: str | None
 
 
+class TightenView(View):
+    """A rule: while a launch is within so many seconds, the schedule also fires every so many."""
+
+    within: Seconds
+    every: Seconds
+
+
+class TightenedView(TightenView):
+    """The rule in force, and the launch that puts it in force, from `since` until `until`."""
+
+    id: str
+    name: str
+    since: Time
+    until: Time
+
+
 class ScheduleView(View):
     """When jobs of a task are made."""
 
@@ -220,6 +237,8 @@ class ScheduleView(View):
     note: str | None
     next: list[Time]
     last: FireView | None
+    tighten: list[TightenView]
+    tightened: TightenedView | None
 
 
 class SchedulePageView(View):
@@ -398,6 +417,19 @@ def schedule(one: ScheduleSnapshot) -> ScheduleView:
         note=one.note,
         next=[format_instant(at) for at in one.next],
         last=None if one.last is None else fire(one.last),
+        tighten=[TightenView(within=rule.within, every=rule.every.seconds) for rule in planned.tighten],
+        tightened=None if one.tightening is None else _tightened(one.tightening),
+    )
+
+
+def _tightened(one: Tightening) -> TightenedView:
+    return TightenedView(
+        within=one.rule.within,
+        every=one.rule.every.seconds,
+        id=one.near.id,
+        name=one.near.name,
+        since=format_instant(one.since),
+        until=format_instant(one.until),
     )
 
 

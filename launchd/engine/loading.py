@@ -10,7 +10,7 @@ from typing import NamedTuple
 from launchd.config import Config, QueueConfig, ScheduleConfig, render
 from launchd.errors import ConfigError, InvalidError, Problem
 from launchd.rate import Rate, parse_rate
-from launchd.schedule import Schedule
+from launchd.schedule import Schedule, TightenRule
 from launchd.task import Task, collect
 
 
@@ -60,10 +60,13 @@ def plan_schedules(config: Config, tasks: Mapping[str, Task]) -> dict[str, Sched
             known = ", ".join(sorted(tasks))
             problems.append(Problem(f"schedules.{name}.task", f"no task {entry.task}; known: {known}"))
             continue
+        key = "args"
         try:
             args = task.encode(entry.args)
+            key = "tighten"
+            rules = _rules(entry, task)
         except InvalidError as error:
-            problems.append(Problem(f"schedules.{name}.args", error.detail))
+            problems.append(Problem(f"schedules.{name}.{key}", error.detail))
             continue
         planned[name] = Schedule(
             name=name,
@@ -76,9 +79,23 @@ def plan_schedules(config: Config, tasks: Mapping[str, Task]) -> dict[str, Sched
             grace_seconds=entry.misfire_grace_seconds,
             jitter_seconds=entry.jitter_seconds,
             run_on_first_start=entry.run_on_first_start,
+            tighten=rules,
         )
     _raise(problems, config)
     return planned
+
+
+def _rules(entry: ScheduleConfig, task: Task) -> tuple[TightenRule, ...]:
+    """The rules of a schedule. An additional fire tells the task how many seconds it is after the one before.
+
+    Raises InvalidError where the task takes no `every_seconds`.
+    """
+    found = []
+    for rule in entry.tighten:
+        within, every = rule.intervals()
+        args = task.encode({**entry.args, "every_seconds": every.seconds})
+        found.append(TightenRule(within.seconds, every, args))
+    return tuple(found)
 
 
 def _spec(entry: ScheduleConfig) -> str:

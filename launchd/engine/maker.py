@@ -9,7 +9,7 @@ import msgspec
 from launchd.clock import SECOND, Instant
 from launchd.errors import InvalidError, NotFoundError, Problem
 from launchd.job import NewJob, unique_key
-from launchd.schedule import Schedule, jitter
+from launchd.schedule import Fire, Schedule, jitter
 from launchd.task import Task
 
 MAX_DELAY_SECONDS = 366 * 86_400
@@ -77,22 +77,24 @@ class JobMaker:
             unique_key=unique_key(task.name, args) if task.unique else None,
         )
 
-    def fired(self, schedule: Schedule, fire_time: Instant, now: Instant) -> NewJob:
-        """The job of a fire; the schedule was checked when it was loaded."""
+    def fired(self, schedule: Schedule, fire: Fire, now: Instant) -> NewJob:
+        """The job of a fire; the schedule was checked when it was loaded. An additional fire has no jitter."""
         task = self.task(schedule.task)
+        args = schedule.args if fire.args is None else fire.args
+        late = jitter(schedule, fire.fire_time) if fire.args is None else 0
         return NewJob(
             id=self._new_id(now),
             task=task.name,
             queue=task.queue,
-            args=schedule.args,
+            args=args,
             priority=task.priority,
             max_retries=task.max_retries,
             created_at=now,
-            run_at=max(now, fire_time + jitter(schedule, fire_time)),
+            run_at=max(now, fire.fire_time + late),
             lock=task.lock,
             schedule=schedule.name,
-            fire_time=fire_time,
-            unique_key=unique_key(task.name, schedule.args) if task.unique else None,
+            fire_time=fire.fire_time,
+            unique_key=unique_key(task.name, args) if task.unique else None,
         )
 
     def _queue_problems(self, queue: str) -> list[Problem]:

@@ -6,7 +6,7 @@ only after the store has it.
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -18,28 +18,54 @@ from launchd.job import NewJob
 from launchd.recurrence import Startup, occurrences
 from launchd.schedule import Fire, FireOutcome, Plan, Schedule, correct, plan
 from launchd.store.schedules import Cancelled, CarriedOut, DueSchedule, Recorded, ScheduleState, ScheduleStore
+from launchd.tighten import Look, Near, Tightening, coming, look, next_extra, span, tightened
 
 _log = structlog.get_logger("launchd.scheduler")
 BACKOFF_SECONDS = 1.0
+# How long a schedule goes on by the rule it has when nobody can say what is near.
+LOOK_BACKOFF_SECONDS = 60.0
 # A wall clock that moves this much against the boot clock was corrected: nothing is made up for.
 CORRECTION = 3 * HOUR
 # The most jobs that one backfill makes.
 BACKFILL_LIMIT = 1000
 
-JobMaker = Callable[[Schedule, Instant], NewJob]
+JobMaker = Callable[[Schedule, Fire], NewJob]
+# What is near in [first, last]; raises LaunchdError. Who knows is none of the scheduler's concern.
+NearBy = Callable[[Instant, Instant], Awaitable[Sequence[Near]]]
 
 
 class Entry:
-    """A schedule and what the scheduler knows of it."""
+    """A schedule and what the scheduler knows of it.
 
-    __slots__ = ("cursor", "next_fire", "note", "paused", "schedule")
+    `regular` is the next fire of its recurrence, `extra` the next additional one of the rule in force; `look` says
+    which that is, and is None where there are no rules.
+    """
+
+    __slots__ = ("cursor", "extra", "look", "note", "paused", "regular", "schedule")
 
     def __init__(self, schedule: Schedule, cursor: Instant, *, paused: bool = False, note: str | None = None) -> None:
         self.schedule = schedule
         self.cursor = cursor
         self.paused = paused
         self.note = note
-        self.next_fire: Instant | None = schedule.recurrence.next(cursor)
+        self.regular: Instant | None = schedule.recurrence.next(cursor)
+        self.extra: Instant | None = None
+        self.look = Look(None, cursor) if schedule.tighten else None
+
+    def pass_extra(self, now: Instant) -> None:
+        """The additional fires up to now have had their chance."""
+        self.extra = None if self.look is None else next_extra(self.look, max(self.cursor, now))
+
+    @property
+    def next_fire(self) -> Instant | None:
+        """When it fires next."""
+        return min((at for at in (self.regular, self.extra) if at is not None), default=None)
+
+    @property
+    def due(self) -> Instant | None:
+        """When there is something to do: a fire, or a look at what is near."""
+        again = None if self.look is None else self.look.again_at
+        return min((at for at in (self.next_fire, again) if at is not None), default=None)
 
 
 class Told(NamedTuple):
@@ -51,9 +77,14 @@ class Told(NamedTuple):
 
 
 class Scheduler:
-    """Fires schedules. `make` builds the job of a fire. `lateness` is that of the last fires, in seconds."""
+    """Fires schedules. `make` builds the job of a fire. `lateness` is that of the last fires, in seconds.
 
-    def __init__(self, clock: Clock, store: ScheduleStore, make: JobMaker, told: Told) -> None:
+    `near_by` is asked for what makes a schedule tighten itself; without it nothing does.
+    """
+
+    def __init__(
+        self, clock: Clock, store: ScheduleStore, make: JobMaker, told: Told, near_by: NearBy | None = None
+    ) -> None:
         self.entries: dict[str, Entry] = {}
         self.last_tick = clock.monotonic()
         self.lateness = 0.0
@@ -61,10 +92,12 @@ class Scheduler:
         self._store = store
         self._make = make
         self._told = told
+        self._near_by = near_by
+        self._asked = 0  # how often somebody wanted a look at what is near
         # how far the wall clock is ahead of the boot clock: constant but for corrections
         self._ahead = _ahead(clock)
         self._changed = asyncio.Event()
-        # (next fire, name) of each entry, soonest first; what an entry no longer says is passed over
+        # (when it is due, name) of each entry, soonest first; what an entry no longer says is passed over
         self._coming: list[tuple[Instant, str]] = []
         # a pause takes a tick too: what that has taken up must be back before the loop looks for the next fire
         self._ticking = asyncio.Lock()
@@ -106,8 +139,20 @@ class Scheduler:
 
     def next_fires(self, name: str, count: int) -> list[Instant]:
         """The next nominal instants of a schedule."""
-        after = max(self._clock.now(), self.entry(name).cursor)
-        return list(islice(occurrences(self.entry(name).schedule.recurrence, after), count))
+        entry = self.entry(name)
+        after = max(self._clock.now(), entry.cursor)
+        if entry.look is None:
+            return list(islice(occurrences(entry.schedule.recurrence, after), count))
+        return list(islice(coming(entry.schedule, entry.look, after), count))
+
+    def look_again(self) -> None:
+        """What is near may have changed: ask again, as to every schedule that tightens itself."""
+        self._asked += 1
+        for entry in self.entries.values():
+            if entry.look is not None:
+                entry.look = entry.look._replace(again_at=self._clock.now())
+                self._remember([entry])
+        self._changed.set()
 
     async def pause(self, name: str, *, paused: bool, note: str | None) -> None:
         """Pause or resume; what was due before is accounted for first, so paused time is never caught up."""
@@ -126,7 +171,7 @@ class Scheduler:
         count = schedule.recurrence.count(first - 1, last)
         if count > BACKFILL_LIMIT:
             raise InvalidError(f"from, to: {count} fires, at most {BACKFILL_LIMIT} at once; take a shorter range")
-        made = await self._store.backfill(schedule, first, last, lambda at: self._make(schedule, at))
+        made = await self._store.backfill(schedule, first, last, lambda fire: self._make(schedule, fire))
         self._told.made(made)
         return made
 
@@ -152,10 +197,17 @@ class Scheduler:
         now = self._clock.now()
         if abs(jump := self._jump()) > CORRECTION:
             await self._correct(now, jump)
-        due = [
-            (entry, plan(entry.schedule, entry.cursor, now, paused=entry.paused, first=entry.next_fire))
-            for entry in self._take_due(now)
-        ]
+        taken = self._take_due(now)
+        await self._look(taken, now)
+        due, idle = [], []
+        for entry in taken:
+            made = _planned(entry, now)
+            if made.fires:
+                due.append((entry, made))
+            else:
+                entry.pass_extra(now)
+                idle.append(entry)
+        self._remember(idle)
         if due:
             await self._carry_out(due, now)
         self.last_tick = self._clock.monotonic()
@@ -167,14 +219,35 @@ class Scheduler:
         while self._coming and self._coming[0][0] <= now:
             at, name = heapq.heappop(self._coming)
             entry = self.entries.get(name)
-            if entry is not None and entry.next_fire == at:
+            if entry is not None and entry.due == at:
                 due[name] = entry
         return list(due.values())
 
     def _remember(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
-            if entry.next_fire is not None:
-                heapq.heappush(self._coming, (entry.next_fire, entry.schedule.name))
+            if entry.due is not None:
+                heapq.heappush(self._coming, (entry.due, entry.schedule.name))
+
+    async def _look(self, entries: Iterable[Entry], now: Instant) -> None:
+        """See what is near those that tighten themselves, where that may have changed; what fails fails no fire."""
+        for entry in entries:
+            if entry.look is None or entry.look.again_at > now:
+                continue
+            rules, asked = entry.schedule.tighten, self._asked
+            try:
+                near = [] if self._near_by is None else await self._near_by(*span(rules, now))
+            except LaunchdError as error:
+                _log.warning("tightening_unknown", schedule=entry.schedule.name, error=error.detail)
+                entry.look = entry.look._replace(again_at=now + int(LOOK_BACKOFF_SECONDS * SECOND))
+                continue
+            # what came since the cursor counts where nobody has looked since then: the daemon has just started
+            after = entry.cursor if entry.look.again_at <= entry.cursor else now - 1
+            before, entry.look = entry.look.tightening, look(rules, near, now)
+            if entry.extra is None or entry.extra > now:  # else it is due, whichever rule was in force before
+                entry.extra = next_extra(entry.look, after)
+            if asked != self._asked:  # something changed while we asked
+                entry.look = entry.look._replace(again_at=now)
+            _tell_tightening(entry, before)
 
     def _jump(self) -> Instant:
         """How far the wall clock was moved since the last tick, in microseconds; small drifts are followed."""
@@ -187,6 +260,7 @@ class Scheduler:
         entries = list(self.entries.values())
         await self._carry_out([(entry, correct(entry.schedule, entry.cursor, now)) for entry in entries], now)
         await self._store.redefine([(entry.schedule, now) for entry in entries])
+        self.look_again()
 
     async def _carry_out(self, due: list[tuple[Entry, Plan]], now: Instant) -> None:
         try:
@@ -195,7 +269,8 @@ class Scheduler:
             self._remember(entry for entry, _ in due)
             raise
         for entry, made in due:
-            entry.cursor, entry.next_fire = made.cursor, made.next_fire
+            entry.cursor, entry.regular = made.cursor, made.next_fire
+            entry.pass_extra(now)
             _tell(entry, made)
         self._remember(entry for entry, _ in due)
         self._tell_others(done)
@@ -210,7 +285,7 @@ class Scheduler:
 
     def _due(self, entry: Entry, made: Plan) -> DueSchedule:
         schedule = entry.schedule
-        return DueSchedule(schedule, made, lambda fire_time: self._make(schedule, fire_time))
+        return DueSchedule(schedule, made, lambda fire: self._make(schedule, fire))
 
     async def _sleep(self) -> None:
         """Until the next fire, or until the schedules are other ones."""
@@ -242,6 +317,23 @@ def _entry(schedule: Schedule, state: ScheduleState | None, start: Instant | Non
     if state is None:
         return Entry(schedule, start or 0)
     return Entry(schedule, state.cursor if start is None else start, paused=state.paused, note=state.note)
+
+
+def _planned(entry: Entry, now: Instant) -> Plan:
+    """What the schedule owes, by its recurrence and by the rule in force."""
+    made = plan(entry.schedule, entry.cursor, now, paused=entry.paused, first=entry.regular)
+    return made if entry.look is None else tightened(made, entry.look, entry.extra, now, paused=entry.paused)
+
+
+def _tell_tightening(entry: Entry, before: Tightening | None) -> None:
+    """Say in the log when another rule comes into force, or none any more."""
+    after = entry.look.tightening if entry.look else None
+    told = [None if one is None else (one.rule, one.near.id) for one in (before, after)]
+    if told[0] == told[1]:
+        return
+    words = "by its recurrence alone" if after is None else after.rule.in_words()
+    near = None if after is None else f"{after.near.name} ({after.near.id})"
+    _log.info("schedule_tightened", schedule=entry.schedule.name, fires=words, near=near)
 
 
 def _tell(entry: Entry, made: Plan) -> None:

@@ -11,6 +11,7 @@ from launchd.clock import Instant
 from launchd.job import Job
 from launchd.lock import Lock
 from launchd.schedule import Schedule
+from launchd.tighten import Tightening
 
 
 class QueueSnapshot(NamedTuple):
@@ -39,7 +40,7 @@ class LedgerRow(msgspec.Struct, frozen=True):
 
 
 class ScheduleSnapshot(NamedTuple):
-    """A schedule now, with its next fires and the last ledger row."""
+    """A schedule now, with its next fires, the last ledger row, and the rule that makes it fire more often."""
 
     schedule: Schedule
     description: str
@@ -47,6 +48,7 @@ class ScheduleSnapshot(NamedTuple):
     note: str | None
     next: tuple[Instant, ...]
     last: LedgerRow | None
+    tightening: Tightening | None = None
 
 
 class Preview(NamedTuple):

@@ -47,6 +47,7 @@ class Timetable:
             note=entry.note,
             next=tuple(self._scheduler.next_fires(name, NEXT_FIRES)),
             last=LedgerRow(*last[0]) if last else None,
+            tightening=entry.look.tightening if entry.look and not entry.paused else None,
         )
 
     async def fires(self, name: str, limit: int, cursor: str | None = None) -> tuple[list[LedgerRow], str | None]:

@@ -1,5 +1,6 @@
 """How often a source may be asked, by our own measure and by its word (Retry-After)."""
 
+import math
 import re
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -30,6 +31,12 @@ class RateLimiter:
             return self._sent[0] + self._period - now
         self._sent.append(now)
         return 0.0
+
+
+def affords(rate: str, requests: int, every_seconds: float) -> bool:
+    """Whether a rate ("15/h") leaves room for so many requests every so often, and for one pull more in its time."""
+    count, _, unit = rate.partition("/")
+    return requests * (math.ceil(_UNITS[unit] / every_seconds) + 1) <= int(count)
 
 
 def retry_after(value: str | None, now: Instant) -> float:

@@ -88,6 +88,11 @@ class SourceStore:
         rows = await self._db.write(lambda db: db.execute(_SQL["pages"], (source, revision)).fetchall())
         return {row["url"]: Page(row["url"], row["etag"], row["last_modified"], row["sha256"]) for row in rows}
 
+    async def last_requests(self) -> dict[str, int]:
+        """How many requests the last pull of each source took."""
+        rows = await self._db.write(lambda db: db.execute(_SQL["last_requests"]).fetchall())
+        return {row["name"]: row["last_requests"] for row in rows}
+
     async def circuit(self, source: str) -> tuple[Circuit, str | None]:
         """Whether a source may be asked, and why not."""
         row = await self._db.write(lambda db: db.execute(_SQL["circuit"], (source,)).fetchone())

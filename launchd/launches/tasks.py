@@ -20,7 +20,7 @@ from launchd.launches.fetch import FetchOptions, HttpClient, Identity, RateLimit
 from launchd.launches.ingest import plan
 from launchd.launches.launch import Parsed
 from launchd.launches.news import launch_events, source_event
-from launchd.launches.rate import RateLimiter
+from launchd.launches.rate import RateLimiter, affords
 from launchd.launches.source_store import Attempt, KeptPayload, Page, SourceStore, Traffic
 from launchd.launches.sources import SOURCES
 from launchd.launches.sources.source import Payload, Source
@@ -113,13 +113,18 @@ class Tracker:
                 words.append(f"{name}: last success {format_instant(state.last_success or 0)}")
         return well, "; ".join(words)
 
-    async def scrape(self, ctx: Context, names: Sequence[str] | None, *, force: bool) -> dict[str, Any]:
+    async def scrape(
+        self, ctx: Context, names: Sequence[str] | None, *, force: bool, every_seconds: float | None = None
+    ) -> dict[str, Any]:
         """Pull, parse, reconcile and store; the statistics by source. One failing source never stops another.
 
+        One of several scrapes `every_seconds` leaves out the sources whose rates do not allow that.
         Raises InvalidError for unknown sources, Retry when no source at all could be read.
         """
         self.check_sources(names or [])
-        chosen = [SOURCES[name] for name in (self.enabled() if names is None else dict.fromkeys(names))]
+        wanted = self.enabled() if names is None else list(dict.fromkeys(names))
+        left_out = {} if every_seconds is None else await self._left_out(wanted, every_seconds)
+        chosen = [SOURCES[name] for name in wanted if name not in left_out]
         done: list[str] = []
 
         async def pull(source: Source) -> _Pulled | _Failure:
@@ -134,6 +139,7 @@ class Tracker:
         statistics = {one.source.name: one.statistics for one in pulled}
         failures = {one.source: one for one in results if isinstance(one, _Failure)}
         statistics |= {name: {"error": one.error} for name, one in failures.items()}
+        statistics |= left_out
         ctx.progress(len(chosen) + 1, len(chosen) + 1, "\n".join(done))
         for name, numbers in statistics.items():
             ctx.log.info("source_done" if "error" not in numbers else "source_failed", source=name, **numbers)
@@ -165,6 +171,17 @@ class Tracker:
         await self.sources.replayed(name, _records(reading.parsed))
         ctx.log.info("source_replayed", source=name, **statistics)
         return {"sources": {name: statistics}}
+
+    async def _left_out(self, names: Sequence[str], every_seconds: float) -> dict[str, dict[str, Any]]:
+        """The sources that may not be asked so often by their rate, going by the requests of their last pull."""
+        last, found = await self.sources.last_requests(), {}
+        for name in names:
+            rate, requests = self._limiters[name].rate, max(last.get(name, 1), 1)
+            if not affords(rate, requests, every_seconds):
+                self.fetches[name, "left_out"] += 1
+                words = f"its rate of {rate} does not allow {requests} requests every {every_seconds:g} s"
+                found[name] = {"left_out": words}
+        return found
 
     async def _pull(self, source: Source, *, force: bool) -> _Pulled | _Failure:
         """Fetch and parse one source, unless its circuit is open; what was asked of it is counted in any case."""
@@ -343,10 +360,10 @@ def launch_tasks(tracker: Tracker) -> tuple[Task, ...]:
 
     @task(queue="scraping", lock=LOCK, max_retries=3, timeout=900)
     async def scrape_launch_data(
-        ctx: Context, *, sources: list[str] | None = None, force: bool = False
+        ctx: Context, *, sources: list[str] | None = None, force: bool = False, every_seconds: float | None = None
     ) -> dict[str, Any]:
         """Scrape launch data from the sources, validate, match, reconcile and store it."""
-        return await tracker.scrape(ctx, sources, force=force)
+        return await tracker.scrape(ctx, sources, force=force, every_seconds=every_seconds)
 
     @task(queue="scraping", lock=LOCK, max_retries=3, timeout=900)
     async def manual_refresh(ctx: Context, *, sources: list[str] | None = None, force: bool = False) -> dict[str, Any]:

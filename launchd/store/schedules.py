@@ -27,11 +27,11 @@ class ScheduleState(NamedTuple):
 
 
 class DueSchedule(NamedTuple):
-    """A schedule whose plan is to be carried out; `make` builds the job of a fire time."""
+    """A schedule whose plan is to be carried out; `make` builds the job of a fire."""
 
     schedule: Schedule
     plan: Plan
-    make: Callable[[Instant], NewJob]
+    make: Callable[[Fire], NewJob]
 
 
 class Cancelled(NamedTuple):
@@ -91,7 +91,7 @@ class ScheduleStore:
         return await self._db.write(lambda connection: _carry_out(connection, due, now))
 
     async def backfill(
-        self, schedule: Schedule, first: Instant, last: Instant, make: Callable[[Instant], NewJob]
+        self, schedule: Schedule, first: Instant, last: Instant, make: Callable[[Fire], NewJob]
     ) -> list[NewJob]:
         """Make the jobs of all occurrences in [first, last] that were never fired, one after another; the jobs made.
 
@@ -103,8 +103,8 @@ class ScheduleStore:
             wanted = [at for at in _within(schedule.recurrence, first, last) if at not in fired]
             made: list[NewJob] = []
             for at in wanted:
-                job = _chain(connection, schedule, make(at)) if schedule.overlap is not Overlap.ALLOW else make(at)
                 fire = Fire(at, FireOutcome.BACKFILLED)
+                job = make(fire) if schedule.overlap is Overlap.ALLOW else _chain(connection, schedule, make(fire))
                 connection.execute(_SQL["record"], _ledger_values(schedule.name, fire, job.id))
                 insert_jobs(connection, [job])
                 made.append(job)
@@ -154,7 +154,7 @@ def _overlap(
     connection: Connection, due: DueSchedule, fire: Fire, now: Instant, cancelled: list[Cancelled]
 ) -> tuple[Fire, NewJob | None]:
     """What a fire becomes while its predecessors have not ended: only this transaction can know."""
-    schedule, job = due.schedule, due.make(fire.fire_time)
+    schedule, job = due.schedule, due.make(fire)
     policy = schedule.overlap
     if policy is Overlap.SKIP and fire.catch_up:
         policy = Overlap.BUFFER_ALL  # those that are made up for run one after another

@@ -22,6 +22,8 @@ UPDATE sources SET last_error = :error, failures = :failures, retry_at = :retry_
 UPDATE sources SET last_success = :at, last_error = NULL, failures = 0, retry_at = NULL WHERE name = :name
 -- name: counted
 UPDATE sources SET records = :records, rejected = :rejected WHERE name = :name
+-- name: last_requests
+SELECT name, last_requests FROM sources
 -- name: circuit
 SELECT failures, retry_at, last_error FROM sources WHERE name = ?
 -- name: sources
