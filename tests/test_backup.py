@@ -19,7 +19,6 @@ from launchd import sql
 from launchd.clock import DAY, SystemClock, parse_instant
 from launchd.db import migrate
 from launchd.errors import ConflictError, DiskFullError, InvalidError, StoreError
-from launchd.ops import backup as module
 from launchd.ops.backup import Backups, unpack, verify, write
 from launchd.ops.restore import restore
 from launchd.testing import VirtualClock
@@ -192,7 +191,7 @@ def test_it_is_one_backup_at_a_time(state: Path) -> None:
 
 def test_a_full_disk_is_told_before_anything_is_written(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(state)._replace(free=1000)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
     with pytest.raises(DiskFullError, match="free some space"):
         packed(state)
     assert list(state.parent.glob("one*")) == []
