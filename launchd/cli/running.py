@@ -23,9 +23,9 @@ def run(asking: Asking, /, queues: str | None, **options: Any) -> None:  # noqa:
     """Run the daemon until SIGTERM. With --json its log is JSON lines."""
     if options["no_scheduler"] and options["scheduler_only"]:
         raise click.UsageError("--no-scheduler and --scheduler-only exclude each other")
-    from launchd import daemon  # noqa: PLC0415 - the engine
+    from launchd import service  # noqa: PLC0415 - the engine
 
-    daemon.main(
+    service.main(
         asking.config,
         queues=queues.split(",") if queues else None,
         concurrency=options["concurrency"],
@@ -41,13 +41,13 @@ def run(asking: Asking, /, queues: str | None, **options: Any) -> None:  # noqa:
 @click.pass_obj
 def check(asking: Asking) -> None:
     """Check the configuration and report every mistake."""
-    from launchd import daemon  # noqa: PLC0415 - the engine
+    from launchd import service  # noqa: PLC0415 - the engine
 
     if not asking.json:
-        click.echo(daemon.check(asking.config))
+        click.echo(service.check(asking.config))
         return
     try:
-        print_json({"valid": True, "detail": daemon.check(asking.config), "errors": []})
+        print_json({"valid": True, "detail": service.check(asking.config), "errors": []})
     except ConfigError as error:
         errors = [{"path": problem.path, "message": problem.message} for problem in error.errors]
         print_json({"valid": False, "detail": error.detail, "errors": errors})

@@ -1,0 +1,108 @@
+"""The daemon as a service: what `launchd run` and `launchd check` do around it.
+
+Log, signals, what systemd hands over, and the configuration file; the daemon itself is built in daemon.py.
+"""
+
+import asyncio
+import faulthandler
+import gc
+import os
+import signal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import uvloop
+
+from launchd import config as configuration
+from launchd.config import Config
+from launchd.daemon import Host, running, try_out
+from launchd.engine.loading import Options
+from launchd.launches.sources import SOURCES
+from launchd.ops import logs
+from launchd.ops.systemd import take_listeners, watchdog_seconds
+
+
+def main(
+    config_path: str | None,
+    *,
+    queues: list[str] | None = None,
+    concurrency: int | None = None,
+    scheduler: bool = True,
+    workers: bool = True,
+    log_level: str | None = None,
+    log_format: Literal["json"] | None = None,
+) -> int:
+    """Run the daemon until SIGTERM or SIGINT; the exit code. Raises LaunchdError when it cannot start."""
+    faulthandler.enable()  # a watchdog's SIGABRT leaves the stack of every thread in the log
+    config = load_config(config_path)
+    log = logs.configure(
+        log_level or config.daemon.log_level,
+        log_format or config.daemon.log_format,
+        secrets=configuration.secrets(config),
+    )
+    options = Options(queues, concurrency, scheduler, workers)
+
+    def load() -> Config:
+        check(config_path)
+        return load_config(config_path)
+
+    def set_level(new: Config) -> None:
+        log.set_level(log_level or new.daemon.log_level)
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            host = _host()._replace(
+                log_lines_dropped=lambda: log.dropped, job_lines=log.job_lines, load=load, reloaded=set_level
+            )
+            runner.run(_until_signal(config, options, host))
+    finally:
+        log.close()
+    return 0
+
+
+def _host() -> Host:
+    """What systemd gave to this process. A socket that launchd has no use for is closed: nobody would answer there."""
+    listeners = take_listeners()
+    for name in [name for name in listeners if name != "admin"]:
+        listeners.pop(name).close()
+    return Host(listeners, "NOTIFY_SOCKET" in os.environ, watchdog_seconds())
+
+
+def check(config_path: str | None) -> str:
+    """Check a configuration as the daemon would, tasks and schedules included; one line for the operator.
+
+    Raises ConfigError with all problems.
+    """
+    config = load_config(config_path)
+    with TemporaryDirectory(prefix="launchd-check-") as scratch:
+        tasks, schedules = asyncio.run(try_out(config, Path(scratch)))
+    name = config.path or "the built-in configuration"
+    return f"{name} is valid: {len(config.queues)} queues, {schedules} schedules, {tasks} tasks"
+
+
+def load_config(config_path: str | None) -> Config:
+    """The configuration from where it is found."""
+    return configuration.load(configuration.find(config_path), sources=SOURCES)
+
+
+async def _until_signal(
+    config: Config,
+    options: Options,
+    host: Host,
+) -> None:
+    """Run until SIGTERM or SIGINT; a second one hurries, SIGHUP reloads. All are heard from the first moment."""
+    loop = asyncio.get_running_loop()
+    stop, hurry, hangup = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def ask() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ask)
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
+    async with running(config, options=options, host=host, hurry=hurry) as daemon:
+        gc.freeze()  # what the start has made stays: no collection of cycles walks it again, with all threads stopped
+        reloads = asyncio.create_task(daemon.reloader.run(hangup))
+        await stop.wait()
+        reloads.cancel()
