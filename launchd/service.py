@@ -22,6 +22,10 @@ from launchd.launches.sources import SOURCES
 from launchd.ops import logs
 from launchd.ops.systemd import take_listeners, watchdog_seconds
 
+# Jobs at full speed make few cycles and many objects: with Python's own thresholds a tenth of their time goes into
+# looking for cycles (`make bench ARGS=drain`).
+_GC_THRESHOLDS = (50_000, 20, 50)
+
 
 def main(
     config_path: str | None,
@@ -103,6 +107,7 @@ async def _until_signal(
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
     async with running(config, options=options, host=host, hurry=hurry) as daemon:
         gc.freeze()  # what the start has made stays: no collection of cycles walks it again, with all threads stopped
+        gc.set_threshold(*_GC_THRESHOLDS)
         reloads = asyncio.create_task(daemon.reloader.run(hangup))
         await stop.wait()
         reloads.cancel()

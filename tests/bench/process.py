@@ -70,7 +70,7 @@ class Process:
         """Wait until so many jobs from a row on have ended."""
         asked = "SELECT count(*) FROM jobs WHERE seq > ? AND seq <= ? AND finished_at IS NOT NULL"
         while self.rows(asked, first_seq, first_seq + count)[0][0] < count:
-            time.sleep(0.02)
+            time.sleep(0.25)  # seldom: the rate is taken from the rows, and looking costs the daemon its processor
 
     def last_seq(self) -> int:
         """The number of the last row."""
