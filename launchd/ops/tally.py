@@ -54,22 +54,21 @@ class Tally:
 
     def heard(self, ends: Sequence[JobEnd]) -> None:
         """Count ends of attempts."""
-        for end in ends:
-            key = (end.task, end.queue)
-            if end.state == "queued":
-                self.returned[key] += 1
+        for _, _, state, task, queue, seconds, waited in ends:
+            if state == "queued":
+                self.returned[task, queue] += 1
             else:
-                self.ended[end.task, end.queue, end.state] += 1
-            if end.seconds is None or end.waited is None:  # it ended without having run
+                self.ended[task, queue, state] += 1
+            if seconds is None or waited is None:  # it ended without having run
                 continue
-            runs = self.runs.get(key)
+            runs = self.runs.get((task, queue))
             if runs is None:
-                runs = self.runs[key] = Histogram(RUN_BOUNDS)
-            runs.add(end.seconds)
-            waits = self.waits.get(end.queue)
+                runs = self.runs[task, queue] = Histogram(RUN_BOUNDS)
+            runs.add(seconds)
+            waits = self.waits.get(queue)
             if waits is None:
-                waits = self.waits[end.queue] = Histogram(WAIT_BOUNDS)
-            waits.add(end.waited)
+                waits = self.waits[queue] = Histogram(WAIT_BOUNDS)
+            waits.add(waited)
 
 
 class LagMeter:
