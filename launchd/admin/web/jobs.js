@@ -98,7 +98,7 @@ const few = (title, area, params, text) => () =>
     of: [resource(`few:${title}`, () => get("/v1/jobs", { ...params, limit: 5 }), ["job"], { live: 10, polling: 2 })],
     lines: 13,
     tools: () => link(`#/jobs?${new URLSearchParams(params)}`, "All"),
-    draw: ({ items }) => (items.length ? table(title, params.state === "running" ? [NAME, RAN, WHY] : [NAME, CREATED, WHY], items, (job) => job.id) : empty(text)),
+    draw: ({ items }) => (items.length ? table(title, params.state === "running" ? [NAME, RAN, WHY] : [NAME, { ...CREATED, class: "num when" }, WHY], items, (job) => job.id) : empty(text)),
   });
 export const runningPanel = few("Running now", "running", { state: "running" }, "Nothing runs.");
 export const failedPanel = few("Latest failures", "failures", { state: "failed" }, "Nothing has failed.");
