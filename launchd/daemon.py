@@ -49,6 +49,7 @@ from launchd.engine.vitals import Vitals, busy
 from launchd.errors import LaunchdError
 from launchd.event import Event
 from launchd.job import IdMaker
+from launchd.launches.approach import Approaches
 from launchd.launches.fetch import Identity
 from launchd.launches.source_store import SourceStore
 from launchd.launches.sources import SOURCES
@@ -91,6 +92,7 @@ class Daemon(NamedTuple):
     hurry: asyncio.Event
     live: Live
     reloader: Reloader
+    approaches: Approaches
     busy: Callable[[Callable[[asyncio.AbstractEventLoop], int]], str | None]
 
 
@@ -159,15 +161,25 @@ async def running(
     ):
         launches, sources = LaunchStore(launches_db), SourceStore(launches_db)
         databases, bus = (jobs_db, launches_db), Bus()
+        approaches = Approaches(clock, launches_db, bus.publish)
         tracker = _tracker(config, launches_db, clock, bus)
         parts = await _build(
-            config, options, clock, databases=databases, backend=backend, tracker=tracker, bus=bus, given=tasks
+            config,
+            options,
+            clock,
+            databases=databases,
+            backend=backend,
+            tracker=tracker,
+            approaches=approaches,
+            bus=bus,
+            given=tasks,
         )
         metered = parts.metered._replace(dropped=host.log_lines_dropped)
         watchdog = Watchdog(clock, parts.vitals.signs, parts.vitals.line, period=host.watchdog_seconds)
         async with asyncio.TaskGroup() as group:
             scheduler = group.create_task(parts.scheduler.run()) if options.scheduler else None
             loops = [group.create_task(parts.reaper.run()), group.create_task(parts.locks.run())]
+            loops.append(group.create_task(approaches.run()))
             loops += [group.create_task(pool.run()) for pool in parts.dispatcher.pools.values()]
             try:
                 live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options)
@@ -182,7 +194,7 @@ async def running(
                     _log.info("ready", socket=str(path), state=str(directory), version=launchd.__version__)
                     try:
                         at_rest = partial(busy, databases, list(parts.dispatcher.pools.values()), parts.executor)
-                        yield Daemon(parts.control, launches, sources, path, hurry, live, reloader, at_rest)
+                        yield Daemon(parts.control, launches, sources, path, hurry, live, reloader, approaches, at_rest)
                     finally:
                         metered.lag.stop()
                         await _stop(parts, scheduler, hurry)
@@ -200,6 +212,7 @@ async def _build(
     databases: tuple[Database, Database],
     backend: Locks,
     tracker: Tracker,
+    approaches: Approaches,
     bus: Bus,
     given: Iterable[Task],
 ) -> _Parts:
@@ -228,8 +241,10 @@ async def _build(
     await _recover(jobs, locks, clock)
     maker = JobMaker(tasks, config.queues, new_id)
     told = Told(dispatcher.made, dispatcher.cancel, dispatcher.recorded)
-    near_by = LaunchStore(databases[1]).near
-    scheduler = Scheduler(clock, schedules, lambda one, fire: maker.fired(one, fire, clock.now()), told, near_by)
+    scheduler = Scheduler(
+        clock, schedules, lambda one, fire: maker.fired(one, fire, clock.now()), told, approaches.near
+    )
+    tracker.on_change = _on_loop(scheduler.look_again, approaches.look_again)
     await scheduler.load(planned)
     executor = dispatcher.executor = Executor(clock, dispatcher.report)
     shared = Shared(clock, jobs, locks, executor, tasks, port, bus, Watch(dispatcher.started, dispatcher.later))
@@ -352,6 +367,17 @@ def _reloader(config: Config, live: Live, host: Host) -> Reloader:
         host.reloaded(new)
 
     return Reloader(config, host.load or load, apply)
+
+
+def _on_loop(*acts: Callable[[], None]) -> Callable[[], None]:
+    """To be called on any loop; acts on this one."""
+    loop = asyncio.get_running_loop()
+
+    def call() -> None:
+        for act in acts:
+            loop.call_soon_threadsafe(act)
+
+    return call
 
 
 def _sources_check(tracker: Tracker) -> Check:

@@ -20,7 +20,7 @@ TYPES = (
     # a source, after a pull; a launch, after a scrape (imported: so many at once that they are told as one)
     *("source.read", "source.failed"),
     *("launch.made", "launch.imported", "launch.slipped", "launch.moved_forward", "launch.status_changed"),
-    "launch.merged",
+    *("launch.merged", "launch.approaching"),
     "health.changed",
     "config.reloaded",
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from launchd import Context, config, task
 from launchd.clock import DAY, HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant
 from launchd.cron import parse_cron
-from launchd.errors import ConfigError
+from launchd.errors import ConfigError, StoreError
 from launchd.job import IdMaker
 from launchd.launches.ingest import plan as ingest
 from launchd.launches.launch import Precision, Status
@@ -292,9 +292,13 @@ async def test_a_paused_schedule_has_no_additional_fires_and_none_are_caught_up(
         assert await fired(daemon) == ["12:45"]
 
 
+async def unknown(_first: Instant, _last: Instant) -> list[Near]:
+    raise StoreError("the disk is away")
+
+
 async def test_what_is_near_and_cannot_be_told_fails_no_fire() -> None:
     async with running(tasks=[scrape], schedules=SCHEDULES, start="2026-06-01T17:30:01Z") as daemon:
-        await daemon.daemon.launches._db.write(lambda db: db.execute("ALTER TABLE launches RENAME TO away"))
+        daemon.daemon.live.scheduler._near_by = unknown
         daemon.daemon.live.scheduler.look_again()
         await daemon.advance(hours=1)
         assert await fired(daemon) == ["18:00"]

@@ -24,8 +24,8 @@ def source_event(name: str, statistics: Mapping[str, Any], now: Instant) -> Even
 
 def launch_events(before: Mapping[str, Launch], plan: Plan, now: Instant) -> list[Event]:
     """What a plan changes for those who follow launches."""
-    new = [launch for launch in plan.launches if launch.id not in before]
-    events = [Event(type="launch.made", at=now, data=_shown(launch)) for launch in new]
+    new = [launch for launch in plan.launches if launch.id not in before and launch.id not in plan.revived]
+    events = [Event(type="launch.made", at=now, data=_shown(launch) | _by(launch, "name")) for launch in new]
     if len(new) > MAX_MADE:
         events = [Event(type="launch.imported", at=now, data={"count": len(new)})]
     for launch in plan.launches:
@@ -36,13 +36,27 @@ def launch_events(before: Mapping[str, Launch], plan: Plan, now: Instant) -> lis
     return events
 
 
+def approaching_event(launch: Launch, hours: int, now: Instant) -> Event:
+    """A launch is so many hours away, or less where it became known later."""
+    seconds = (launch.net.earliest - now) / SECOND if launch.net else None
+    return Event(type="launch.approaching", at=now, data=_shown(launch) | {"hours": hours, "seconds": seconds})
+
+
 def _changes(before: Launch, after: Launch, now: Instant) -> Iterator[Event]:
     by = moved(before.net, after.net) if before.net is not None and after.net is not None else 0
     if by and before.net is not None:
         data = _shown(after) | {"before": format_instant(before.net.earliest), "seconds": abs(by) / SECOND}
-        yield Event(type="launch.slipped" if by > 0 else "launch.moved_forward", at=now, data=data)
+        yield Event(type="launch.slipped" if by > 0 else "launch.moved_forward", at=now, data=data | _by(after, "net"))
     if before.status is not after.status:
-        yield Event(type="launch.status_changed", at=now, data=_shown(after) | {"before": before.status})
+        yield Event(
+            type="launch.status_changed", at=now, data=_shown(after) | {"before": before.status} | _by(after, "status")
+        )
+
+
+def _by(launch: Launch, field: str) -> dict[str, str | None]:
+    """Which source the value of a field is from."""
+    origin = launch.provenance.get(field)
+    return {"source": origin.source if origin else None}
 
 
 def _shown(launch: Launch) -> dict[str, Any]:

@@ -19,12 +19,20 @@ from launchd.launches.override import Override
 from launchd.launches.query import LaunchQuery, cursor, selection
 from launchd.launches.reconcile import Seen
 from launchd.launches.slips import Slips, slips
-from launchd.tighten import Near
 
 _SQL = sql.statements("launches", "launches")
 _RECORD = "id, net_earliest, body, updated_at, revision"
 # What becomes of the younger of two launches that are one, in this order.
-_MERGE = ("follow_redirects", "redirect", "move_changes", "move_overrides", "drop_overrides", "drop_launch")
+_MERGE = (
+    "follow_redirects",
+    "redirect",
+    "move_changes",
+    "move_overrides",
+    "drop_overrides",
+    "move_approaches",
+    "drop_approaches",
+    "drop_launch",
+)
 
 
 class Record(NamedTuple):
@@ -183,11 +191,6 @@ class LaunchStore:
         return await self.get(found), gone
 
     # --- for those who ask ---
-
-    async def near(self, first: Instant, last: Instant) -> list[Near]:
-        """The launches that are not done and whose NET meets [first, last]; none whose NET is wider than that span."""
-        rows = await self._db.read(_SQL["near"], {"first": first, "last": last})
-        return [Near(*row) for row in rows]
 
     async def list(self, query: LaunchQuery, now: Instant) -> LaunchPage:
         """Launches by NET; raises InvalidError for a filter that cannot be meant."""

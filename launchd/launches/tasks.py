@@ -68,6 +68,8 @@ class Tracker:
     ) -> None:
         self._store = store
         self._tell = tell
+        # called once launches have changed on disk; set before the first scrape
+        self.on_change: Callable[[], None] = lambda: None
         self.sources = sources
         self._clock = clock
         self._identity = identity
@@ -143,7 +145,13 @@ class Tracker:
         ctx.progress(len(chosen) + 1, len(chosen) + 1, "\n".join(done))
         for name, numbers in statistics.items():
             ctx.log.info("source_done" if "error" not in numbers else "source_failed", source=name, **numbers)
-        self._tell([source_event(name, numbers, self._clock.now()) for name, numbers in statistics.items()])
+        self._tell(
+            [
+                source_event(name, numbers, self._clock.now())
+                for name, numbers in statistics.items()
+                if name not in left_out
+            ]
+        )
         if failures and not pulled:
             # those that are to be left alone for longer are not asked by the retry
             waits = [one.retry_after for one in failures.values() if one.retry_after is not None]
@@ -289,6 +297,7 @@ class Tracker:
         stored = await self._store.stored(ctx.fence)
         made = await aside(plan, stored, sightings, self._priorities, now, lambda: self._new_id(now))
         await self._store.apply(made, ctx.fence, now)
+        self.on_change()
         self._tell(launch_events(stored.launches, made, now))
         for name, parsed, statistics in read:
             statistics.update(_counts(parsed))

@@ -85,10 +85,7 @@ ORDER BY c.since DESC, c.launch_id DESC, c.kind DESC, c.other_id DESC LIMIT :lim
 SELECT field, old, new, source, seen_at FROM changes WHERE launch_id = ? AND seen_at = ? ORDER BY id
 -- name: feed
 SELECT id FROM feeds
--- name: near
--- What begins before the span is wider than it: the index is read over twice the span and no further.
-SELECT net_earliest, net_latest, id, name FROM launches
-WHERE coalesce(net_earliest, 9223372036854775807) BETWEEN :first - (:last - :first) AND :last
-  AND net_latest >= :first AND net_latest - net_earliest <= :last - :first
-  AND coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled')
-ORDER BY net_earliest, id
+-- name: move_approaches
+UPDATE OR IGNORE approaches SET launch_id = :old WHERE launch_id = :young
+-- name: drop_approaches
+DELETE FROM approaches WHERE launch_id = :young
