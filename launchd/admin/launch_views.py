@@ -72,6 +72,7 @@ class SightingView(View):
     net_precision: Precision | None
     first_seen: Time
     seen_at: Time
+    retired_at: Time | None
 
 
 class HistoryView(View):
@@ -292,6 +293,7 @@ def _sighting(seen: Seen) -> SightingView:
         net_precision=sighting.net.precision if sighting.net else None,
         first_seen=format_instant(seen.first_seen),
         seen_at=format_instant(seen.seen_at),
+        retired_at=instant(seen.retired_at),
     )
 
 

@@ -1,7 +1,7 @@
 """What new sightings mean for what is stored: a plan, which the store carries out in one transaction. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -12,6 +12,7 @@ from launchd.launches.identity import Identities, identify
 from launchd.launches.launch import Change, Conflict, Launch, Sighting
 from launchd.launches.match import Assignment, Known, assign, key
 from launchd.launches.reconcile import Seen, reconcile
+from launchd.launches.retire import gone, present, without
 
 
 class Stored(NamedTuple):
@@ -44,27 +45,31 @@ def plan(
     priorities: Mapping[str, int],
     now: Instant,
     new_id: Callable[[], str],
+    *,
+    complete: Collection[str] = (),
 ) -> Plan:
-    """What the sightings change. Absence from a feed changes nothing."""
+    """What the sightings change. Absence changes nothing, but for the sources whose `complete` lists these are."""
     created: Counter[str] = Counter()
     updated: Counter[str] = Counter()
     unchanged: Counter[str] = Counter()
-    everything = {one: seen.sighting for one, seen in stored.seen.items()}
+    sent = {key(sighting): sighting for sighting in sightings}
+    known = present(stored.seen, sent)
+    retired = gone(known, sent, complete)
     changed: set[Key] = set()
-    for sighting in sightings:
-        one = key(sighting)
-        known = everything.get(one)
-        if known is not None and _same(known, sighting):
+    for one, sighting in sent.items():
+        before = stored.seen.get(one)
+        if before is not None and before.retired_at is None and _same(before.sighting, sighting):
             unchanged[sighting.source] += 1
             continue
-        (created if known is None else updated)[sighting.source] += 1
-        everything[one] = sighting
+        (created if before is None else updated)[sighting.source] += 1
         changed.add(one)
-    if not changed:
+    if not changed and not retired:
         return Plan((), (), (), (), (), (), created, updated, unchanged)
-    assignment = assign(everything.values(), _known(stored, changed, now))
-    identities = identify(assignment.groups, stored.seen, priorities, new_id)
-    touched = _touched(stored, everything, changed, identities, now)
+    left = without(known, retired)
+    everything = {one: seen.sighting for one, seen in left.items()} | {one: sent[one] for one in changed}
+    assignment = assign(everything.values(), _known(left, changed, now))
+    identities = identify(assignment.groups, left, priorities, new_id)
+    touched = _touched(known, left, everything, changed, identities, now=now)
     records: list[Launch] = []
     changes: list[Change] = []
     conflicts: list[Conflict] = []
@@ -74,9 +79,10 @@ def plan(
         changes += result.changes
         conflicts += result.conflicts
     conflicts += _duplicates(assignment, identities.launch, touched, everything)
-    written = tuple(one for members in touched.values() for one in members)
+    written = [one for members in touched.values() for one in members]
+    written += [known[one]._replace(retired_at=now) for one in sorted(retired)]
     return Plan(
-        written,
+        tuple(written),
         tuple(records),
         tuple(changes),
         tuple(conflicts),
@@ -88,10 +94,10 @@ def plan(
     )
 
 
-def _known(stored: Stored, changed: set[Key], now: Instant) -> dict[Key, Known]:
+def _known(seen: Mapping[Key, Seen], changed: set[Key], now: Instant) -> dict[Key, Known]:
     return {
-        one: Known(seen.launch_id, seen.first_seen, now if one in changed else seen.seen_at)
-        for one, seen in stored.seen.items()
+        one: Known(before.launch_id, before.first_seen, now if one in changed else before.seen_at)
+        for one, before in seen.items()
     }
 
 
@@ -101,11 +107,17 @@ def _same(known: Sighting, sighting: Sighting) -> bool:
 
 
 def _touched(
-    stored: Stored, everything: Mapping[Key, Sighting], changed: set[Key], identities: Identities, now: Instant
+    known: Mapping[Key, Seen],
+    left: Mapping[Key, Seen],
+    everything: Mapping[Key, Sighting],
+    changed: set[Key],
+    identities: Identities,
+    *,
+    now: Instant,
 ) -> dict[str, list[Seen]]:
     """The sightings of each launch that must be reconciled anew: one changed, one came, or one went."""
     before: dict[str, set[Key]] = defaultdict(set)
-    for one, seen in stored.seen.items():
+    for one, seen in known.items():
         before[seen.launch_id].add(one)
     after: dict[str, set[Key]] = defaultdict(set)
     for one, launch_id in identities.launch.items():
@@ -115,7 +127,7 @@ def _touched(
         if members == before.get(launch_id) and changed.isdisjoint(members):
             continue
         touched[launch_id] = [
-            _seen(stored.seen.get(one), everything[one], one, identities, now if one in changed else None)
+            _seen(left.get(one), everything[one], one, identities, now if one in changed else None)
             for one in sorted(members)
         ]
     return touched

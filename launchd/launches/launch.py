@@ -108,11 +108,15 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """What a parser made of a payload: the good, and the report on the rest. `rows` counts the payload's records."""
+    """What a parser made of a payload: the good, and the report on the rest. `rows` counts the payload's records.
+
+    `complete` says that the source has no other records than these: what it had before and is not here is gone.
+    """
 
     sightings: tuple[Sighting, ...]
     rejections: tuple[Rejection, ...] = ()
     rows: int = 0
+    complete: bool = False
 
 
 class FieldSource(msgspec.Struct, frozen=True, gc=False):

@@ -48,7 +48,8 @@ _FINENESS = {precision: rank for rank, precision in enumerate(Precision)}
 class Seen(NamedTuple):
     """A sighting, the launch it is of, when its key was first seen and when its present content was.
 
-    `origin` is the launch id that it founded, or that it came with (launches/identity.py).
+    `origin` is the launch id that it founded, or that it came with (launches/identity.py). What has a `retired_at` is
+    kept for its history alone (launches/retire.py).
     """
 
     launch_id: str
@@ -56,6 +57,7 @@ class Seen(NamedTuple):
     first_seen: Instant
     seen_at: Instant
     origin: str
+    retired_at: Instant | None = None
 
 
 class Reconciled(NamedTuple):

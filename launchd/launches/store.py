@@ -29,6 +29,7 @@ _MERGE = (
     "move_changes",
     "move_overrides",
     "drop_overrides",
+    "move_retired",
     "move_approaches",
     "drop_approaches",
     "drop_launch",
@@ -138,6 +139,7 @@ class LaunchStore:
                     one.seen_at,
                     body,
                     one.origin,
+                    one.retired_at,
                 )
                 db.execute(_SQL["put_sighting"], row)
             for young, old in plan.merged:
@@ -285,7 +287,9 @@ def _stored(seen: Sequence[Row], launches: Sequence[Row]) -> Stored:
 def _seen(row: Row, launch_id: str | None = None) -> Seen:
     sighting = msgspec.json.decode(row["body"], type=Sighting)
     launch_id = launch_id or row["launch_id"]
-    return Seen(launch_id, sighting, row["first_seen"], row["seen_at"], row["origin_id"] or launch_id)
+    return Seen(
+        launch_id, sighting, row["first_seen"], row["seen_at"], row["origin_id"] or launch_id, row["retired_at"]
+    )
 
 
 def _record(row: Row) -> Record:
@@ -372,6 +376,7 @@ def _conflict_cursor(text: str | None) -> tuple[int | None, str, str, str]:
 def _put_conflicts(db: Connection, plan: Plan, now: Instant) -> None:
     """Open what is new, close what has vanished, for the launches that the plan is about."""
     about = {launch.id for launch in plan.launches} | {young for young, _ in plan.merged}
+    about |= {one.launch_id for one in plan.seen if one.retired_at is not None}
     opened = {(one.launch_id, one.kind, one.other_id or "") for one in plan.conflicts}
     for row in db.execute(_SQL["all_conflicts"]).fetchall():
         key = (row["launch_id"], row["kind"], row["other_id"])

@@ -295,7 +295,8 @@ class Tracker:
         now = self._clock.now()
         sightings = [sighting for _, parsed, _ in read for sighting in parsed.sightings]
         stored = await self._store.stored(ctx.fence)
-        made = await aside(plan, stored, sightings, self._priorities, now, lambda: self._new_id(now))
+        complete = {name for name, parsed, _ in read if parsed.complete}
+        made = await aside(plan, stored, sightings, self._priorities, now, lambda: self._new_id(now), complete=complete)
         await self._store.apply(made, ctx.fence, now)
         self.on_change()
         self._tell(launch_events(stored.launches, made, now))
@@ -305,6 +306,7 @@ class Tracker:
                 created=made.created[name],
                 updated=made.updated[name],
                 unchanged=made.unchanged[name],
+                retired=sum(one.retired_at is not None and one.sighting.source == name for one in made.seen),
                 conflicts=sum(name in conflict.values for conflict in made.conflicts),
             )
 

@@ -12,7 +12,7 @@ from launchd.errors import InvalidError
 from launchd.launches.dates import parse_vague
 from launchd.launches.launch import Net, Parsed, Sighting, Status
 from launchd.launches.sources import gcat_tables
-from launchd.launches.sources.gcat_tables import EMPTY, Row, Tables
+from launchd.launches.sources.gcat_tables import EMPTY, FILE, Row, Tables
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean
 
@@ -48,6 +48,7 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
     """One sighting for each orbital launch; pieces share the `Launch_Tag` of their launch.
 
     The row of `launch.tsv` says more of the launch itself and is preferred; pieces give the name where it is missing.
+    With both files the list is complete: a tag that is no longer there was replaced by another (2024-U01 by 2024-123).
     """
     report = Report(NAME)
     tables = gcat_tables.no_tables()
@@ -59,7 +60,7 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
             if "Launch_Tag" not in row:
                 if gcat_tables.add_row(row, tables):
                     continue
-                report.reject("file", f"it is none of the known files; its columns are {', '.join(row)[:200]}")
+                report.reject(FILE, f"it is none of the known files; its columns are {', '.join(row)[:200]}")
                 break
             rows += 1
             _sort(row, launches, pieces, report)
@@ -67,11 +68,13 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
     sightings = []
     for tag in dict.fromkeys((*pieces, *launches)):
         if len(report.rejections) >= _MAX_REJECTED:
-            report.reject("file", f"more than {_MAX_REJECTED} rows could not be read; the rest was left out")
+            report.reject(FILE, f"more than {_MAX_REJECTED} rows could not be read; the rest was left out")
             break
         group = [*([launches[tag]] if tag in launches else []), *pieces.get(tag, [])]
         sightings.append(_sighting(tag, group, tables, report))
-    return Parsed(tuple(one for one in sightings if one is not None), tuple(report.rejections), rows)
+    whole = bool(launches and pieces) and all(one.record != FILE for one in report.rejections)
+    found = tuple(one for one in sightings if one is not None)
+    return Parsed(found, tuple(report.rejections), rows, complete=whole)
 
 
 def _sort(row: Row, launches: dict[str, Row], pieces: dict[str, list[Row]], report: Report) -> None:

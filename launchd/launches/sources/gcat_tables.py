@@ -12,6 +12,8 @@ from launchd.launches.launch import Place
 from launchd.launches.validate import Report
 
 Row = Mapping[str, str]
+# What the report calls a file that could not be read as a whole.
+FILE = "file"
 EMPTY = frozenset({"", "-", "*", "?"})
 # launch.tsv has 75,000 rows of 28 columns; of anything much larger only this is read.
 MAX_ROWS = 200_000
@@ -44,13 +46,13 @@ def read_rows(body: bytes, report: Report) -> Iterator[Row]:
     first = next(lines, b"")
     header = [name.strip() for name in _text(first).removeprefix("#").split("\t")]
     if not first.startswith(b"#") or not 1 < len(header) <= MAX_COLUMNS or len(first) > MAX_LINE:
-        report.reject("file", f"its first line is not one of column names: {_text(first)[:100]!r}")
+        report.reject(FILE, f"its first line is not one of column names: {_text(first)[:100]!r}")
         return
     rejected = 0
     for number, line in enumerate(line for line in lines if line.strip() and not line.startswith(b"#")):
         if number >= MAX_ROWS or rejected >= MAX_REJECTED:
             why = f"more than {MAX_ROWS} rows" if number >= MAX_ROWS else f"{rejected} broken rows"
-            report.reject("file", f"it has {why}; the rest was not read")
+            report.reject(FILE, f"it has {why}; the rest was not read")
             return
         cells = _text(line).split("\t") if len(line) <= MAX_LINE else []
         if len(cells) != len(header):

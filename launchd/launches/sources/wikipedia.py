@@ -36,6 +36,8 @@ _COLUMNS = {
     "orbit": re.compile(r"^orbit\b", re.IGNORECASE),
     "outcome": re.compile(r"\blaunch outcome\b", re.IGNORECASE),
 }
+# what the report calls a table that could not be read as a whole
+_TABLE = "table"
 _NEEDED = ("date", "version", "site", "payload")
 _OPEN = frozenset({"", "tbd", "tba", "unknown", "classified"})
 _FALCON = re.compile(
@@ -91,10 +93,14 @@ async def pull(client: Client) -> list[Payload]:
 
 
 def parse(payloads: Sequence[bytes]) -> Parsed:
-    """The launches of some pages. A row that is not as expected is refused whole, with the reason."""
+    """The launches of some pages. A row that is not as expected is refused whole, with the reason.
+
+    The list is complete where every page and table could be read: a row that was renamed or taken out is then gone.
+    """
     report = Report(NAME)
     pages: list[list[_Found]] = []
     rows = 0
+    whole = bool(payloads)
     for body in payloads:
         pages.append([])
         try:
@@ -105,11 +111,14 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
                 pages[-1] += read
                 rows += seen
             if rows == before:
+                whole = False
                 report.reject(title, f"no table on the page has launches with the columns {', '.join(_NEEDED)}")
         except InvalidError as error:
+            whole = False
             report.reject("page", error.detail)
+    whole = whole and all(one.record != _TABLE for one in report.rejections)
     sightings = [clean(one, report) for one in _keyed(pages)]
-    return Parsed(tuple(one for one in sightings if one is not None), tuple(report.rejections), rows)
+    return Parsed(tuple(one for one in sightings if one is not None), tuple(report.rejections), rows, complete=whole)
 
 
 def _query(title: str) -> dict[str, str]:
@@ -158,14 +167,14 @@ def _table(rows: Iterator[Row], title: str, report: Report) -> tuple[list[_Found
             continue
         seen += 1
         if seen > MAX_ROWS:
-            report.reject("table", f"it has more than {MAX_ROWS} launches; the rest was not read")
+            report.reject(_TABLE, f"it has more than {MAX_ROWS} launches; the rest was not read")
             break
         try:
             found.append(_launch({name: row.get(column) for name, column in columns.items()}, title, report))
         except InvalidError as error:
             report.reject(_label(row, columns), error.detail)
     if not seen:
-        report.reject("table", "it has the columns of a list of launches, but no row is one")
+        report.reject(_TABLE, "it has the columns of a list of launches, but no row is one")
     return found, seen
 
 
@@ -181,7 +190,7 @@ def _columns(head: Row, report: Report) -> dict[str, int] | None:
         return columns
     if len(missing) < len(_NEEDED) - 1:  # much like one: it may have changed
         shown = ", ".join(names.values())[:200]
-        report.reject("table", f"its columns have changed: no {', '.join(missing)} among {shown}")
+        report.reject(_TABLE, f"its columns have changed: no {', '.join(missing)} among {shown}")
     return None
 
 

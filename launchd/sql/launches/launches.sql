@@ -1,12 +1,17 @@
 -- name: all_sightings
-SELECT source, source_id, launch_id, first_seen, seen_at, body, origin_id FROM sightings
+SELECT source, source_id, launch_id, first_seen, seen_at, body, origin_id, retired_at FROM sightings
 -- name: all_launches
 -- as the sources have them: what they say next is compared with that, not with an operator's word
 SELECT coalesce(reconciled, body) AS body FROM launches
 -- name: put_sighting
-INSERT INTO sightings (source, source_id, launch_id, first_seen, seen_at, body, origin_id) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO sightings (source, source_id, launch_id, first_seen, seen_at, body, origin_id, retired_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (source, source_id) DO UPDATE
-SET launch_id = excluded.launch_id, seen_at = excluded.seen_at, body = excluded.body, origin_id = excluded.origin_id
+SET launch_id = excluded.launch_id, first_seen = excluded.first_seen, seen_at = excluded.seen_at, body = excluded.body,
+  origin_id = excluded.origin_id, retired_at = excluded.retired_at
+-- name: move_retired
+-- what is matched is written with its launch; what is not goes where its launch went
+UPDATE sightings SET launch_id = :old WHERE launch_id = :young AND retired_at IS NOT NULL
 -- name: put_launch
 -- the revision counts visible changes only: when a value was last seen is none
 INSERT INTO launches (id, net_earliest, net_latest, status, provider, name, updated_at, body, reconciled)
@@ -56,7 +61,7 @@ INSERT INTO fences (one, fence) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET fe
 -- name: get
 SELECT body, updated_at, revision FROM launches WHERE id = ?
 -- name: sightings_of
-SELECT source, source_id, first_seen, seen_at, body, origin_id FROM sightings WHERE launch_id = ? ORDER BY source, source_id
+SELECT source, source_id, first_seen, seen_at, body, origin_id, retired_at FROM sightings WHERE launch_id = ? ORDER BY source, source_id
 -- name: changes_of
 SELECT field, old, new, source, seen_at FROM changes WHERE launch_id = ? ORDER BY id
 -- name: conflicts_of

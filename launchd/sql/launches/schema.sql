@@ -19,7 +19,7 @@ CREATE TABLE sightings (
   launch_id  TEXT NOT NULL,
   first_seen INTEGER NOT NULL,
   seen_at    INTEGER NOT NULL,
-  body       BLOB NOT NULL, origin_id TEXT,
+  body       BLOB NOT NULL, origin_id TEXT, retired_at INTEGER,
   PRIMARY KEY (source, source_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sightings_by_launch ON sightings (launch_id);

@@ -1,0 +1,48 @@
+"""Records that a source no longer has: kept with their launch, and matched no more. Pure.
+
+Only of a source whose whole list was read can absence say anything; it never says that a launch was cancelled. Where a
+row of such a list is renamed, its record comes back under another key, and the old one must not hold its place. A
+launch keeps its id when the record that founded it goes, and stays when all of its records do.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+
+from launchd.launches.evidence import Key
+from launchd.launches.reconcile import Seen
+
+# A list that has lost more than half of a source's records, and more than a few, is not believed to be whole.
+FEW = 10
+
+
+def present(seen: Mapping[Key, Seen], sent: Collection[Key]) -> dict[Key, Seen]:
+    """What is matched: what was never retired, and what comes back to a launch that has nothing else."""
+    found = {one: known for one, known in seen.items() if known.retired_at is None}
+    held = {known.launch_id for known in found.values()}
+    back = {one: seen[one] for one in sent if one in seen and one not in found and seen[one].launch_id not in held}
+    return found | {one: known._replace(retired_at=None) for one, known in back.items()}
+
+
+def gone(known: Collection[Key], sent: Collection[Key], complete: Collection[str]) -> set[Key]:
+    """The keys that sources no longer have, of those whose list is complete."""
+    found: set[Key] = set()
+    for source in complete:
+        mine = {one for one in known if one[0] == source}
+        missing = mine.difference(sent)
+        if len(missing) <= max(FEW, len(mine) // 2):
+            found |= missing
+    return found
+
+
+def without(known: Mapping[Key, Seen], retired: Collection[Key]) -> dict[Key, Seen]:
+    """What is left once these are retired: where the founder of a launch goes, its oldest record inherits the id."""
+    left = {one: seen for one, seen in known.items() if one not in retired}
+    of_launch: dict[str, list[Key]] = defaultdict(list)
+    for one, seen in left.items():
+        of_launch[seen.launch_id].append(one)
+    for launch_id in {known[one].launch_id for one in retired}:
+        members = of_launch[launch_id]
+        if members and all(left[one].origin != launch_id for one in members):
+            heir = min(members, key=lambda one: (left[one].first_seen, one))
+            left[heir] = left[heir]._replace(origin=launch_id)
+    return left
