@@ -13,8 +13,8 @@ class Replay:
     """`bodies` maps a path to its body; a path in `statuses` answers with that status and `retry_after`.
 
     A path in `redirects` is sent elsewhere; one in `gzipped` answers with these very bytes as gzip; one in `dripping`
-    sends a byte and then nothing. `headers` are those of every request; `asked` is set by the first request; none is
-    answered while `free` is cleared.
+    sends a byte and then nothing; one in `held` is answered once its event is set. `headers` are those of every
+    request; `asked` is set by the first request; none is answered while `free` is cleared.
     """
 
     def __init__(self) -> None:
@@ -24,6 +24,7 @@ class Replay:
         self.redirects: dict[str, str] = {}
         self.gzipped: dict[str, bytes] = {}
         self.dripping: set[str] = set()
+        self.held: dict[str, asyncio.Event] = {}
         self.headers: list[CIMultiDictProxy[str]] = []
         self.retry_after = "7"
         self.requests: list[tuple[str, int]] = []
@@ -35,6 +36,8 @@ class Replay:
         self.asked.set()
         self.headers.append(request.headers)
         await self.free.wait()
+        if request.path in self.held:
+            await self.held[request.path].wait()
         if request.path in self.redirects:
             self.requests.append((request.path, 302))
             return web.Response(status=302, headers={"Location": self.redirects[request.path]})

@@ -114,6 +114,29 @@ def test_warnings_of_a_preview_stay_out_of_what_programs_read(installation: Inst
     assert installation.json(*words)["warnings"]
 
 
+def test_the_log_lines_of_a_job_are_found_by_its_id(installation: Installation, tmp_path: Path) -> None:
+    job_id = lingering(installation, tmp_path)
+    go(tmp_path)
+    text = installation.text("job", job_id, "--wait", "--logs")
+    assert re.search(rf"^\S+Z info +lingering .*until={tmp_path}/go", text, re.MULTILINE)
+    lines = installation.json("job", job_id, "--logs")["items"]
+    assert [line["fields"]["until"] for line in lines if line["event"] == "lingering"] == [f"{tmp_path}/go"]
+
+
+def test_statistics_tell_how_each_task_queue_and_lock_fared(installation: Installation, tmp_path: Path) -> None:
+    job_id = lingering(installation, tmp_path)
+    go(tmp_path)
+    installation.json("job", job_id, "--wait")
+    installation.launchd("trigger", "stumble", "--wait", code=1)
+    view = installation.json("stats", "--window", "1h")
+    (stumbled,) = (one for one in view["tasks"] if one["name"] == "stumble")
+    assert (stumbled["runs"], stumbled["failures"], stumbled["success_rate"]) == (stumbled["failures"],) * 2 + (0.0,)
+    text = installation.text("stats")
+    assert re.search(r"^stumble +\d+ +\d+ +0\.0% ", text, re.MULTILINE)
+    assert re.search(r"^slow +\d+ .* [\d.]+ (ms|s|min) .*%$", text, re.MULTILINE)
+    assert re.search(r"^errand_lock +\d+ +0 ", text, re.MULTILINE)
+
+
 # --- acting ---
 
 
@@ -319,6 +342,46 @@ try:
 except UnreachableError as error:
     print(error.detail)
 """
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as somebody else")
+def test_an_operator_who_wants_what_admins_may_is_told_how() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        open_to_all = Installation(Path(name), "")
+        with open_to_all.running():
+            group = open_to_all.socket.stat().st_gid
+            words = ["--socket", str(open_to_all.socket), "backup", "/tmp/never.tar.gz"]
+            done = subprocess.run(
+                [sys.executable, "-c", _RUN_AS_MEMBER, str(group), *words],
+                env=open_to_all.environ,
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+    assert done.returncode == 1
+    assert "this takes an admin" in done.stderr
+    assert "sudo launchd" in done.stderr
+    assert not Path("/tmp/never.tar.gz").exists()
+
+
+# everything is imported before: the interpreter may lie where nobody else may read
+_RUN_AS_MEMBER = """
+import os, sys
+import launchd.ops.backup
+from launchd.cli import main
+group = int(sys.argv.pop(1))
+os.setgroups([])
+os.setresgid(group, group, group)
+os.setresuid(65534, 65534, 65534)
+main()
+"""
+
+
+def test_programs_are_told_the_code_of_a_refusal(installation: Installation) -> None:
+    refused = installation.launchd("job", "none", "--json", code=1)
+    assert json.loads(refused.stderr)["code"] == "not_found"
 
 
 def test_what_a_source_says_is_shown_and_never_obeyed_by_the_terminal(installation: Installation) -> None:

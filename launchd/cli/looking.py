@@ -1,6 +1,7 @@
 """Commands that look at the daemon and change nothing."""
 
 import sys
+from typing import Any
 
 import click
 
@@ -23,6 +24,7 @@ from launchd.cli.refusal import FAILED
 from launchd.cli.stats import stats
 from launchd.job import JobState
 
+_MOST_LINES = 1000
 _LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 
 
@@ -101,8 +103,8 @@ def job(asking: Asking, /, job_id: str, logs: bool, stack: bool, wait: bool) -> 
     if wait:
         view = follow(asking, view)
     if logs:
-        found = client.ask("GET", at("jobs", view["id"], "logs"))
-        print_json(found) if asking.json else _print_log(found["items"])
+        found = client.ask("GET", at("jobs", view["id"], "logs"), limit=_MOST_LINES)
+        print_json(found) if asking.json else _print_log(found)
     elif stack:
         found = client.ask("GET", at("jobs", view["id"], "stack"))
         print_json(found) if asking.json else click.echo(visible(found["stack"]))
@@ -114,12 +116,12 @@ def job(asking: Asking, /, job_id: str, logs: bool, stack: bool, wait: bool) -> 
         sys.exit(FAILED)
 
 
-def _print_log(lines: list[dict[str, object]]) -> None:
-    first = ("timestamp", "at", "level", "event")
-    for line in lines:
-        words = [shown(line[name]) for name in first if line.get(name) is not None]
-        rest = [f"{name}={shown(value)}" for name, value in line.items() if name not in first and value is not None]
-        click.echo(" ".join(words + rest))
+def _print_log(page: dict[str, Any]) -> None:
+    if page["missing"]:
+        click.echo(f"{page['missing']} earlier lines are in the daemon's log only", err=True)
+    for line in page["items"]:
+        fields = [f"{name}={shown(value)}" for name, value in line["fields"].items()]
+        click.echo(" ".join([line["at"], f"{line['level']:<7}", shown(line["event"]), *fields]))
 
 
 @click.command()

@@ -7,10 +7,13 @@ from typing import IO, Any
 import click
 import msgspec
 
+from launchd.admin.client import RefusedError
 from launchd.cli.printing import visible
 from launchd.errors import LaunchdError, UnreachableError
 
 FAILED, UNREACHABLE = 1, 3
+# What to do about a refusal, where its words leave that open.
+_HINTS = {"forbidden": "ask as root or as the daemon's own user: sudo launchd ..."}
 
 
 class Refusal(click.ClickException):
@@ -20,6 +23,11 @@ class Refusal(click.ClickException):
 
     def __init__(self, error: LaunchdError, *, as_json: bool) -> None:
         super().__init__(error.detail)
+        self._code = error.code
+        self._hint: str | None = None
+        if isinstance(error, RefusedError):
+            self._code = str(error.problem.get("code", error.code))
+            self._hint = _HINTS.get(self._code)
         self._error = error
         self._as_json = as_json
 
@@ -28,10 +36,12 @@ class Refusal(click.ClickException):
         error = self._error
         if self._as_json:
             errors = [{"path": problem.path, "message": problem.message} for problem in error.errors]
-            problem = {"code": error.code, "detail": error.detail, "errors": errors}
+            problem = {"code": self._code, "detail": error.detail, "errors": errors}
             click.echo(msgspec.json.encode(problem).decode(), file=file, err=True)
             return
         click.echo(f"launchd: {visible(error.detail)}", file=file, err=True)
+        if self._hint is not None:
+            click.echo(f"  {self._hint}", file=file, err=True)
         for one in error.errors:
             line = f"{one.path}: {one.message}"
             if line not in error.detail and one.message not in error.detail:

@@ -1,12 +1,11 @@
-"""`launchd stats`: what happened in a window of time, per task, per queue and per lock."""
+"""`launchd stats`: how tasks, queues and locks fared in a window of time."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from launchd.cli.asking import Asking, at, common
-from launchd.cli.printing import columns, print_json, print_table
+from launchd.cli.printing import Columns, columns, print_json, print_table
 
 
 @click.command()
@@ -16,27 +15,49 @@ from launchd.cli.printing import columns, print_json, print_table
 def stats(asking: Asking, window: str) -> None:
     """Runs, failures, durations and waits of a time.
 
-    Per task, per queue and per lock, from the store: a restart loses nothing of it.
+    Per task, per queue and per lock, from the store: a restart loses nothing of it. Durations are the 50th, 95th and
+    99th percentile.
     """
     view = asking.client().ask("GET", at("stats"), window=window)
     if asking.json:
         print_json(view)
         return
-    for title, rows in tables(view):
-        click.echo(f"{title}:")
-        print_table(rows, columns(*dict.fromkeys(name for row in rows for name in row)))
+    click.echo(f"since {view['since']}")
+    if view["counted_since"] is not None:
+        click.echo(f"only jobs made since {view['counted_since']} are counted", err=True)
+    for title, name, shows in (("tasks", "task", _FARED), ("queues", "queue", _QUEUES), ("locks", "lock", _LOCKS)):
+        click.echo()
+        print_table(view[title], {name: lambda one: one["name"], **shows})
 
 
-def tables(view: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The lists of an answer by their titles, each row flat: `{"run": {"p50": 1}}` has a column `run p50`."""
-    for title, rows in view.items():
-        if isinstance(rows, list):
-            yield title, [_flat(row) for row in rows]
+def seconds(value: float | None) -> str:
+    """A measured duration, as finely as it matters: `3 ms`, `0.25 s`, `41.2 s`, `12.5 min`."""
+    if value is None:
+        return ""
+    if value < 0.1:  # noqa: PLR2004 - see the examples
+        return f"{value * 1000:.3g} ms"
+    if value < 60:  # noqa: PLR2004 - a minute
+        return f"{value:.3g} s"
+    return f"{value / 60:.1f} min" if value < 3600 else f"{value / 3600:.1f} h"  # noqa: PLR2004 - an hour
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in row.items():
-        inner = value.items() if isinstance(value, dict) else (("", value),)
-        flat |= {f"{name} {part}".strip().replace("_", " "): one for part, one in inner}
-    return flat
+def _percentiles(field: str) -> Columns:
+    def of(name: str) -> Any:  # noqa: ANN401 - a column
+        return lambda one: seconds(one[field][name])
+
+    return {f"{field} {name}": of(name) for name in ("p50", "p95", "p99")}
+
+
+def _share(field: str) -> Any:  # noqa: ANN401 - a column
+    return lambda one: None if one[field] is None else f"{one[field]:.1%}"
+
+
+_FARED: Columns = {
+    **columns("ended", "runs"),
+    "success": _share("success_rate"),
+    **columns("failures", "retries"),
+    **_percentiles("run"),
+    **_percentiles("wait"),
+}
+_QUEUES: Columns = {**_FARED, "in use": _share("utilisation")}
+_LOCKS: Columns = {**columns("ended", "skipped"), **_percentiles("wait")}

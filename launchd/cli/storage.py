@@ -27,7 +27,7 @@ def backup(asking: Asking, /, file: Path, offline: bool) -> None:
     """Write all data into one file, while the daemon runs.
 
     A tar.gz of both databases, checked. An older FILE is replaced once the new one is whole. The daemon sends it, so
-    it is yours, wherever you may write; whoever may use the socket may do it.
+    it is written with your rights and is yours alone; only an admin (root, the daemon's own user) gets one.
     """
     from launchd.ops.backup import verify  # noqa: PLC0415 - tar, zlib and SQLite: only these two need them
 
