@@ -226,7 +226,7 @@ async def test_a_launch_that_is_found_and_slips_is_told_and_its_approach_if_its_
                 (known,) = (await daemon.launches.list(LaunchQuery(limit=10), daemon.control.now())).items
                 assert known.launch.provider == "SpaceX"
                 tell(daemon, "launch.approaching", id=known.launch.id, hours=24)
-                tell(daemon, "launch.status_changed", id="last", name=chosen)  # so that there is something to wait for
+                tell(daemon, "launch.status_changed", id=chosen, name=chosen)  # so that there is something to wait for
                 await receiver.until(len(titles) + 1)
             assert sorted(receiver.titles()) == sorted([*titles, f"{chosen} is now go"])
             replay.bodies[UPCOMING] = page(ll2("Falcon 9 | Crew-20", "2027-05-20T10:00:00Z"))
@@ -302,8 +302,8 @@ async def test_without_urls_nothing_is_noted_a_test_is_refused_and_old_troubles_
 def test_apprise_is_imported_only_where_urls_are_configured(tmp_path: Path) -> None:
     script = """
 import sys
-from launchd import daemon
-daemon.check(sys.argv[1])
+from launchd import service
+service.check(sys.argv[1])
 print("apprise" in sys.modules)
 """
     said = []
