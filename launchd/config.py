@@ -30,6 +30,8 @@ SYSTEM_STATE = Path("/var/lib/launchd")
 MAX_SOCKET_PATH = 107
 # A secret that systemd hands over (LoadCredential=) is named so; it lies in $CREDENTIALS_DIRECTORY.
 CREDENTIAL = "credential:"
+# The same of one that lies in a file, where a text is no path by itself.
+FILE = "file:"
 
 _PORT = r"(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 _TCP = rf"^(127(\.\d{{1,3}}){{3}}|localhost|\[::1\]):{_PORT}$"
@@ -37,6 +39,14 @@ Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="a nam
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 RateText = Annotated[str, Meta(pattern=rate.PATTERN, description='a rate such as "2/s", "30/m" or "15/h"')]
 SecretPath = Annotated[str, Meta(pattern=r"^(?!credential:.*/)", description='a path, or "credential:NAME"')]
+# An apprise URL, or where a secret one is: "file:PATH" or "credential:NAME".
+AlertUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^(file:(?!//).+|credential:[^/]+|(?!file:|credential:)[A-Za-z][A-Za-z0-9+.-]*://.*)$",
+        description='an apprise URL such as "ntfys://example-topic", "file:PATH" or "credential:NAME"',
+    ),
+]
 Days = Annotated[float, Meta(gt=0, le=3_650)]
 
 
@@ -164,6 +174,32 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     allow_private: bool = False
 
 
+class AlertRules(msgspec.Struct, frozen=True, kw_only=True):
+    """`[alerts.rules]`: what is worth an alert; the names are those of launchd.alert.Rule."""
+
+    job_failed: bool = True
+    job_quarantined: bool = True
+    health: bool = True
+    queue_wait: bool = True
+    source_stale: bool = True
+    launch_new: bool = False
+    launch_slipped: bool = True
+    launch_status: bool = True
+    launch_approaching: bool = True
+
+
+class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[alerts]`: where alerts go (none: there are none), how many, and from when on something is worth one."""
+
+    urls: list[AlertUrl] = []
+    max_per_hour: Annotated[int, Meta(ge=1, le=1_000)] = 20
+    queue_wait_seconds: Seconds = 900.0
+    stale_source_hours: Annotated[float, Meta(gt=0, le=8_760)] = 24.0
+    slip_hours: Annotated[float, Meta(ge=0, le=8_760)] = 24.0
+    approaching_providers: list[str] = []
+    rules: AlertRules = AlertRules()
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The whole configuration. `path` is the file it came from, None for the defaults."""
 
@@ -176,6 +212,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     schedules: dict[str, ScheduleConfig] = {}
     fetch: FetchConfig = FetchConfig()
     sources: dict[str, SourceConfig] = {}
+    alerts: AlertsConfig = AlertsConfig()
     path: str | None = None
 
     @property
@@ -216,7 +253,7 @@ DEFAULT_SCHEDULES = {
 
 # The most characters of a wrong value that a message repeats.
 _SHOWN = 80
-_TABLES = ("daemon", "admin", "locks", "redis", "tasks", "queues", "schedules", "fetch", "sources")
+_TABLES = ("daemon", "admin", "locks", "redis", "tasks", "queues", "schedules", "fetch", "sources", "alerts")
 
 
 def find(explicit: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -272,6 +309,7 @@ def decode(document: dict[str, Any], *, sources: Iterable[str] = (), path: str |
     schedules = _named(document.get("schedules", {}), ScheduleConfig, "schedules", problems)
     fetch = _struct(document.get("fetch", {}), FetchConfig, "fetch", problems)
     upstreams = _named(document.get("sources", {}), SourceConfig, "sources", problems)
+    alerts = _alerts(document.get("alerts", {}), problems)
     source_names = list(sources)
     problems += [
         Problem(f"sources.{name}", _unknown(name, source_names, "source"))
@@ -291,6 +329,7 @@ def decode(document: dict[str, Any], *, sources: Iterable[str] = (), path: str |
         schedules=merged,
         fetch=fetch,
         sources=upstreams,
+        alerts=alerts,
         path=path,
     )
 
@@ -335,6 +374,13 @@ def read_secret(named: str) -> str:
         raise ConfigError(f"{named} cannot be read: {error}") from error
 
 
+def alert_url(named: str) -> str:
+    """The URL behind an entry of `[alerts] urls`; raises ConfigError when the secret cannot be read."""
+    if named.startswith(CREDENTIAL):
+        return read_secret(named)
+    return read_secret(named.removeprefix(FILE)) if named.startswith(FILE) else named
+
+
 def secrets(config: Config) -> list[str]:
     """The secrets that the configuration names, for the log to mask; one that cannot be read is nobody's to leak."""
     found, own = [], (config.redis.password_file, config.token_file if config.admin.tcp else None)
@@ -342,6 +388,9 @@ def secrets(config: Config) -> list[str]:
         if named is not None:
             with suppress(ConfigError):
                 found.append(read_secret(named))
+    for named in config.alerts.urls:
+        with suppress(ConfigError):
+            found.append(alert_url(named))
     return found
 
 
@@ -374,6 +423,15 @@ def _struct(table: object, kind: type[T], where: str, problems: list[Problem]) -
             expected = _expected(inspect.type_info(fields[key].type))
             problems.append(Problem(f"{where}.{key}", f"expected {expected}, got {_shown(value)}"))
     return kind(**values)
+
+
+def _alerts(table: object, problems: list[Problem]) -> AlertsConfig:
+    """`[alerts]` with its table of rules."""
+    if not isinstance(table, dict):
+        return _struct(table, AlertsConfig, "alerts", problems)
+    own = {key: value for key, value in table.items() if key != "rules"}
+    rules = _struct(table.get("rules", {}), AlertRules, "alerts.rules", problems)
+    return msgspec.structs.replace(_struct(own, AlertsConfig, "alerts", problems), rules=rules)
 
 
 def _named(table: object, kind: type[T], where: str, problems: list[Problem]) -> dict[str, T]:

@@ -25,9 +25,11 @@ from launchd.admin.listen import load_token, parse_address
 from launchd.admin.metrics import Metered
 from launchd.admin.route import Api, Kept
 from launchd.admin.server import serve
-from launchd.clock import Clock, SystemClock
+from launchd.alert import LAUNCH_EVENTS, Rule
+from launchd.clock import Clock, Instant, SystemClock
 from launchd.config import Config
 from launchd.db import Database, open_database, own_directory
+from launchd.engine.alerting import Alerting, Facts, send_task
 from launchd.engine.attempt import Stop
 from launchd.engine.builtin import Keeping, backup_task, health_task, prune_task
 from launchd.engine.bus import Bus
@@ -58,6 +60,7 @@ from launchd.launches.tasks import Tracker, launch_tasks
 from launchd.lock import Locks
 from launchd.locks.manager import LockManager
 from launchd.locks.sqlite import SqliteLocks
+from launchd.ops.alerts import Target, open_targets
 from launchd.ops.backup import Backups
 from launchd.ops.checks import database_check, disk_check, locks_check
 from launchd.ops.health import Check, Finding, Health, Level
@@ -66,6 +69,7 @@ from launchd.ops.reload import Reloader
 from launchd.ops.systemd import extending, notify, status
 from launchd.ops.tally import LagMeter, Tally
 from launchd.ops.watchdog import Watchdog
+from launchd.store.alerts import AlertStore
 from launchd.store.audit import AuditStore
 from launchd.store.jobs import JobStore
 from launchd.store.schedules import ScheduleStore
@@ -129,6 +133,7 @@ class _Parts:
     metered: Metered
     feed: Feed
     backups: Backups
+    alerting: Alerting
 
 
 @asynccontextmanager
@@ -151,6 +156,7 @@ async def running(
     directory, hurry = config.state_directory, hurry or asyncio.Event()
     tcp = None if config.admin.tcp is None else parse_address(config.admin.tcp)
     access = Access(clock, None if tcp is None else await asyncio.to_thread(load_token, config.token_file))
+    targets = await asyncio.to_thread(open_targets, config.alerts.urls)
     given = host.listeners.get("admin")
     path = config.socket if given is None else Path(given.getsockname())
     async with (
@@ -173,6 +179,7 @@ async def running(
             approaches=approaches,
             bus=bus,
             given=tasks,
+            targets=targets,
         )
         metered = parts.metered._replace(dropped=host.log_lines_dropped)
         watchdog = Watchdog(clock, parts.vitals.signs, parts.vitals.line, period=host.watchdog_seconds)
@@ -181,11 +188,23 @@ async def running(
             loops = [group.create_task(parts.reaper.run()), group.create_task(parts.locks.run())]
             loops.append(group.create_task(approaches.run()))
             loops += [group.create_task(pool.run()) for pool in parts.dispatcher.pools.values()]
+            loops += [group.create_task(parts.alerting.run())] if parts.alerting.on else []
             try:
                 live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options)
                 reloader = _reloader(config, live, host)
                 kept = Kept(StatsStore(jobs_db), AuditStore(jobs_db), host.job_lines or JobLines())
-                api = Api(parts.control, launches, sources, access, parts.feed, parts.backups, kept, reloader, metered)
+                api = Api(
+                    parts.control,
+                    launches,
+                    sources,
+                    access,
+                    parts.feed,
+                    parts.backups,
+                    kept,
+                    reloader,
+                    metered,
+                    parts.alerting,
+                )
                 async with serve(api, path, int(config.admin.socket_mode, 8), given, tcp=tcp):
                     parts.life.ready = True
                     metered.lag.start()
@@ -215,6 +234,7 @@ async def _build(
     approaches: Approaches,
     bus: Bus,
     given: Iterable[Task],
+    targets: Sequence[Target],
 ) -> _Parts:
     """Make the parts, take back what a dead instance ran, and load what is remembered."""
     new_id = IdMaker()
@@ -222,8 +242,9 @@ async def _build(
     jobs, schedules = JobStore(databases[0], life.instance), ScheduleStore(databases[0])
     health, port, dispatcher = Health(clock), EnginePort(asyncio.get_running_loop()), Dispatcher(clock, bus)
     health.on_change = dispatcher.health_changed
-    backups = _backups(config, clock)
-    built_in = [*_built_in(config, port, health, jobs, clock), backup_task(backups)]
+    backups, alerts = _backups(config, clock), _alert_store(config, databases[0], new_id)
+    await alerts.switch(on=bool(targets))
+    built_in = [*_built_in(config, port, health, jobs, clock), backup_task(backups), send_task(alerts, targets, clock)]
     tasks = load_tasks(config, [*built_in, *launch_tasks(tracker), *given])
     planned = plan_schedules(config, tasks)
     sizes = pool_sizes(config, options)
@@ -280,6 +301,11 @@ async def _build(
     health.add("event_loop", loop_check(monitor))
     health.add("sources", _sources_check(tracker))
     health.add("disk", disk_check(config.state_directory, config.daemon.minimum_free_mib))
+    facts = Facts(health, jobs, tracker.last_success, _provider_of(LaunchStore(databases[1])))
+    alerting = Alerting(clock, config.alerts, alerts, facts, maker=maker, made=dispatcher.made)
+    if alerting.on:
+        bus.count(alerting.ended)
+        bus.listen(LAUNCH_EVENTS, alerting.heard)
     ticking = scheduler if options.scheduler else None
     tally = Tally()
     bus.count(tally.heard)
@@ -313,6 +339,7 @@ async def _build(
         metered,
         feed,
         backups,
+        alerting,
     )
 
 
@@ -350,7 +377,7 @@ def _tracker(config: Config, database: Database, clock: Clock, bus: Bus) -> Trac
 
     def tell(events: Sequence[Event]) -> None:
         """Called on the task loop."""
-        if bus.heard and events:
+        if events:
             loop.call_soon_threadsafe(bus.publish, events)
 
     return Tracker(LaunchStore(database), SourceStore(database), config.sources, clock, identity, tell=tell)
@@ -388,6 +415,22 @@ def _sources_check(tracker: Tracker) -> Check:
         return Finding(Level.HEALTHY if well else Level.DEGRADED, detail)
 
     return check
+
+
+def _alert_store(config: Config, database: Database, new_id: Callable[[Instant], str]) -> AlertStore:
+    """Where alerts are kept, with the rules that are switched on."""
+    switches = config.alerts.rules
+    rules = frozenset(rule for rule in Rule if getattr(switches, rule.value, False))
+    return AlertStore(database, rules, config.alerts.max_per_hour, new_id)
+
+
+def _provider_of(launches: LaunchStore) -> Callable[[str], Awaitable[str | None]]:
+    """Who flies a launch."""
+
+    async def provider(launch_id: str) -> str | None:
+        return (await launches.get(launch_id)).record.launch.provider
+
+    return provider
 
 
 @asynccontextmanager
@@ -476,6 +519,9 @@ async def try_out(config: Config, scratch: Path) -> tuple[int, int]:
     ):
         tracker = _tracker(config, launches_db, clock, Bus())
         port, jobs = EnginePort(asyncio.get_running_loop()), JobStore(jobs_db, "check")
-        built_in = [*_built_in(config, port, Health(clock), jobs, clock), backup_task(_backups(config, clock))]
+        alerts = _alert_store(config, jobs_db, IdMaker())
+        sender = send_task(alerts, await asyncio.to_thread(open_targets, config.alerts.urls), clock)
+        own = _built_in(config, port, Health(clock), jobs, clock)
+        built_in = [*own, backup_task(_backups(config, clock)), sender]
         tasks = load_tasks(config, [*built_in, *launch_tasks(tracker)])
         return len(tasks), len(plan_schedules(config, tasks))

@@ -19,7 +19,16 @@ from tests.hosting import PATIENCE_SECONDS, hosted, quiet_config
 
 NONE = cast("Any", None)  # /healthz asks neither the control nor the store
 NOBODY = Api(
-    NONE, NONE, NONE, Access(SystemClock()), Feed(Bus(), SystemClock(), "test", NONE, list), NONE, NONE, NONE, NONE
+    NONE,
+    NONE,
+    NONE,
+    Access(SystemClock()),
+    Feed(Bus(), SystemClock(), "test", NONE, list),
+    NONE,
+    NONE,
+    NONE,
+    NONE,
+    NONE,
 )
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: launchd\r\nConnection: close\r\n\r\n"
 

@@ -19,6 +19,7 @@ from launchd.admin.encoding import encode
 from launchd.admin.gate import reading
 from launchd.admin.metrics import Metered
 from launchd.clock import Instant, parse_instant
+from launchd.engine.alerting import Alerting
 from launchd.engine.control import Control
 from launchd.engine.feed import Feed
 from launchd.errors import InvalidError, MalformedError, Problem
@@ -67,6 +68,7 @@ class Api(NamedTuple):
     kept: Kept
     reloader: Reloader
     metered: Metered
+    alerting: Alerting
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):

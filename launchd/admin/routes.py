@@ -8,6 +8,7 @@ from typing import Any
 
 import launchd
 from launchd.admin import metrics
+from launchd.admin.alerts import ALERT_ROUTES
 from launchd.admin.backup import BACKUP_ROUTES
 from launchd.admin.encoding import encode
 from launchd.admin.events import EVENT_ROUTES
@@ -42,6 +43,7 @@ ROUTES: tuple[Route, ...] = (
     *LAUNCH_ROUTES,
     *EVENT_ROUTES,
     *BACKUP_ROUTES,
+    *ALERT_ROUTES,
     Route("GET", "/metrics", scrape, "text/plain"),
     Route("GET", "/openapi.json", openapi, dict[str, Any], needs=None),
 )

@@ -199,4 +199,27 @@ def dashboard(asking: Asking, /, show: bool) -> None:
         click.echo(view["url"])
 
 
-COMMANDS = (monitor, status, health, stats, jobs, job, tasks, queues, schedules, fires, preview, locks, dashboard)
+@click.command()
+@click.option("--test", is_flag=True, help="Send a test to every service, and wait for how it went.")
+@_LIMIT
+@common
+@click.pass_obj
+def alerts(asking: Asking, /, test: bool, limit: int) -> None:
+    """What was told to the services of [alerts] urls, newest first."""
+    if not test:
+        shows = columns("created_at", "rule", "severity", "state", "count", "title", "error")
+        print_page(asking, asking.client().ask("GET", at("alerts"), limit=limit), shows)
+        return
+    view = follow(asking, asking.client().ask("POST", at("alerts", "test")))
+    if asking.json:
+        print_json(view)
+    else:
+        click.echo(how_it_ended(view))
+    if not ended_well(view):
+        sys.exit(FAILED)
+
+
+COMMANDS = (
+    *(monitor, status, health, stats, jobs, job, tasks, queues, schedules, fires, preview, locks, dashboard),
+    alerts,
+)

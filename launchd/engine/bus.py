@@ -1,10 +1,10 @@
 """The bus: tells events to whoever listens in this process. Owned by the control loop; nothing durable hangs on it."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from launchd.event import Happening, JobEnd
+from launchd.event import Event, Happening, JobEnd
 
 
 class Bus:
@@ -19,6 +19,7 @@ class Bus:
         self._counters: list[Callable[[Sequence[JobEnd]], None]] = []
         self._ends: dict[str, list[asyncio.Event]] = {}
         self.waiting = 0  # how many wait for the end of a job
+        self._of_type: dict[str, list[Callable[[Event], None]]] = {}
 
     @property
     def heard(self) -> bool:
@@ -29,11 +30,20 @@ class Bus:
         """Tell everybody."""
         for listener in self._listeners:
             listener(happenings)
+        if self._of_type:
+            for one in happenings:
+                for hears in self._of_type.get(one.type, ()):
+                    hears(one.event())
 
     def subscribe(self, listener: Callable[[Sequence[Happening]], None]) -> Callable[[], None]:
         """Listen to all events, in batches; returns how to stop."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def listen(self, types: Iterable[str], listener: Callable[[Event], None]) -> None:
+        """Listen to events of these types alone, one by one, for as long as the bus lasts; never to ends of jobs."""
+        for kind in types:
+            self._of_type.setdefault(kind, []).append(listener)
 
     def count(self, counter: Callable[[Sequence[JobEnd]], None]) -> None:
         """Listen to the ends of jobs alone, in batches."""
@@ -47,7 +57,8 @@ class Bus:
             for end in ends:
                 for waiter in self._ends.get(end.job_id, ()):
                     waiter.set()
-        self.publish(ends)
+        for listener in self._listeners:
+            listener(ends)
 
     @contextmanager
     def end_of(self, job_id: str) -> Iterator[asyncio.Event]:

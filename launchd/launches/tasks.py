@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from launchd.clock import SECOND, Clock, format_instant
+from launchd.clock import SECOND, Clock, Instant, format_instant
 from launchd.config import SourceConfig
 from launchd.errors import InvalidError, NotFoundError, SourceError
 from launchd.event import Event
@@ -114,6 +114,11 @@ class Tracker:
             else:
                 words.append(f"{name}: last success {format_instant(state.last_success or 0)}")
         return well, "; ".join(words)
+
+    async def last_success(self) -> dict[str, Instant | None]:
+        """When each enabled source last answered; None for one that never did."""
+        states = await self.sources.states()
+        return {name: states[name].last_success if name in states else None for name in self.enabled()}
 
     async def scrape(
         self, ctx: Context, names: Sequence[str] | None, *, force: bool, every_seconds: float | None = None

@@ -1,0 +1,91 @@
+"""The endpoints of alerts: what was told and how far it is, and a test that one arrives."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from launchd.admin.jobs import made
+from launchd.admin.route import Answer, Api, Ask, Body, PageQuery, Query, Route
+from launchd.admin.views import JobView, Time, View
+from launchd.alert import Rule, Severity
+from launchd.clock import format_instant
+from launchd.errors import InvalidError
+from launchd.store.alerts import AlertRow, AlertState
+
+_MAX_CURSOR = 2**63 - 1
+
+
+class AlertView(View):
+    """Something that was told, or is about to be. `count` occurrences of it, the last at `last_at`.
+
+    `job_id` is the job that sends it; `summed_up_by` the alert that told of it where there were too many in an hour.
+    """
+
+    id: str
+    rule: Rule
+    key: str
+    severity: Severity
+    state: AlertState
+    title: str
+    body: str
+    count: Annotated[int, Meta(ge=1)]
+    created_at: Time
+    last_at: Time
+    sent_at: Time | None
+    job_id: str | None
+    summed_up_by: str | None
+    error: str | None
+
+
+class AlertPageView(View):
+    """Alerts, newest first."""
+
+    items: list[AlertView]
+    next: str | None
+
+
+async def alerts(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+    """Alerts, newest first."""
+    page = await api.alerting.alerts(ask.query.limit, _cursor(ask.query.cursor))
+    following = None if page.next is None else str(page.next)
+    return Answer(AlertPageView(items=[_view(row) for row in page.items], next=following))
+
+
+async def send_test(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Send a test to every service; answers with the job that does it."""
+    job_id = await api.alerting.test()
+    await api.control.audit(ask.by, "test_alert", job_id, None)
+    return made(api, await api.control.job(job_id))
+
+
+def _cursor(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < len(str(_MAX_CURSOR))):
+        raise InvalidError("cursor: expected the `next` of the page before")
+    return int(text)
+
+
+def _view(row: AlertRow) -> AlertView:
+    return AlertView(
+        id=row.id,
+        rule=row.rule,
+        key=row.key,
+        severity=row.severity,
+        state=row.state,
+        title=row.title,
+        body=row.body,
+        count=row.count,
+        created_at=format_instant(row.created_at),
+        last_at=format_instant(row.last_at),
+        sent_at=None if row.sent_at is None else format_instant(row.sent_at),
+        job_id=row.job_id,
+        summed_up_by=row.summed_up_by,
+        error=row.error,
+    )
+
+
+ALERT_ROUTES = (
+    Route("GET", "/v1/alerts", alerts, AlertPageView, query=PageQuery),
+    Route("POST", "/v1/alerts/test", send_test, JobView, status=202, errors=(409,)),
+)

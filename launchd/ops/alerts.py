@@ -1,0 +1,62 @@
+"""Where alerts go: the services behind the URLs of `[alerts]`, reached through apprise.
+
+apprise is an optional extra and slow to import, so it is imported only where URLs are configured. A target is named by
+its place among them and its kind ("1:json"): URLs hold secrets and are neither stored nor logged.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from launchd import config as configuration
+from launchd.alert import Alert
+from launchd.errors import ConfigError, Problem
+
+
+class Target:
+    """One service that takes alerts."""
+
+    def __init__(self, name: str, service: Any) -> None:  # noqa: ANN401 - apprise's own type, imported only when needed
+        self.name = name
+        self._service = service
+
+    def tell(self, alert: Alert) -> bool:
+        """Send it and wait for the answer (so not on a loop); False when it was refused or nobody answers.
+
+        Why stands in the log, under `apprise`.
+        """
+        return bool(self._service.notify(title=alert.title, body=alert.body, notify_type=alert.severity.value))
+
+
+def open_targets(urls: Sequence[str]) -> list[Target]:
+    """The targets of the configured URLs, each a URL, `file:PATH` or `credential:NAME`; nothing is sent.
+
+    Raises ConfigError with all problems: apprise is not installed, a secret cannot be read, a URL is none of apprise's.
+    """
+    if not urls:
+        return []
+    try:
+        import apprise  # noqa: PLC0415 - see the top
+    except ImportError as error:
+        message = "needs apprise, which is not installed: pip install 'launchd[alerts]'"
+        raise ConfigError(f"[alerts] urls: {message}", errors=[Problem("alerts.urls", message)]) from error
+    asset = apprise.AppriseAsset(app_id="launchd", app_desc="launchd", async_mode=False)
+    targets, problems = [], []
+    for number, named in enumerate(urls, 1):
+        where = f"alerts.urls[{number - 1}]"
+        try:
+            service = apprise.Apprise.instantiate(configuration.alert_url(named), asset=asset, suppress_exceptions=True)
+        except ConfigError as error:
+            problems.append(Problem(where, error.detail))
+            continue
+        if service is None:
+            problems.append(Problem(where, "no URL that apprise knows; see github.com/caronc/apprise/wiki"))
+            continue
+        targets.append(Target(f"{number}:{_kind(service)}", service))
+    if problems:
+        raise ConfigError(configuration.render(problems), errors=problems)
+    return targets
+
+
+def _kind(service: Any) -> str:  # noqa: ANN401 - see Target
+    """The scheme of a service's URL; it has several names, the first in the alphabet stands for all."""
+    return str(min(service.schemas()))

@@ -1,0 +1,84 @@
+-- Alerts: making, holding, sending, and what they are made of.
+
+-- name: switch
+-- Whether jobs that end badly are noted for alerts.
+INSERT INTO counters (name, value) VALUES ('alerting', ?)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: forget_inbox
+DELETE FROM alert_inbox;
+
+-- name: forget_troubles
+DELETE FROM alert_troubles;
+
+-- name: due
+-- Whether there is anything to write: an inbox, open troubles, or alerts that are held.
+SELECT EXISTS (SELECT 1 FROM alert_inbox) OR EXISTS (SELECT 1 FROM alert_troubles)
+  OR EXISTS (SELECT 1 FROM alerts WHERE job_id IS NULL AND summed_up_by IS NULL) AS due;
+
+-- name: inbox
+-- What ended badly, with what the last job of each kind died of.
+SELECT inbox.task, inbox.state, inbox.count, inbox.job_id, jobs.reason, jobs.error
+FROM alert_inbox AS inbox LEFT JOIN jobs ON jobs.id = inbox.job_id ORDER BY inbox.task, inbox.state;
+
+-- name: troubles
+SELECT key, rule, severity, title, since, clear_since FROM alert_troubles ORDER BY since, key;
+
+-- name: put_trouble
+INSERT INTO alert_troubles (key, rule, severity, title, since, clear_since) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: told
+-- The newest alert of a key that is not a repetition.
+SELECT created_at, repeats FROM alerts WHERE key = ? ORDER BY seq DESC LIMIT 1;
+
+-- name: repeat
+-- More of the same: counted on the newest alert of the key.
+UPDATE alerts SET count = count + :count, repeats = repeats + :count, last_at = :now
+WHERE seq = (SELECT max(seq) FROM alerts WHERE key = :key);
+
+-- name: admitted
+-- How many were given to a job since.
+SELECT count(*) AS sent FROM alerts WHERE admitted_at > ?;
+
+-- name: held
+SELECT seq, title, created_at FROM alerts WHERE job_id IS NULL AND summed_up_by IS NULL ORDER BY seq;
+
+-- name: sum_up
+UPDATE alerts SET summed_up_by = :id WHERE job_id IS NULL AND summed_up_by IS NULL AND seq <= :last;
+
+-- name: insert
+INSERT INTO alerts (id, rule, key, severity, title, body, count, created_at, last_at, job_id, admitted_at)
+VALUES (:id, :rule, :key, :severity, :title, :body, :count, :now, :now, :job_id, :admitted_at);
+
+-- name: prune
+-- Old alerts, a few at a time; where they were delivered goes with them.
+DELETE FROM alerts WHERE seq IN (SELECT seq FROM alerts WHERE created_at < :before ORDER BY seq LIMIT :limit);
+
+-- name: alert
+SELECT rule, key, severity, title, body, count, sent_at FROM alerts WHERE id = ?;
+
+-- name: delivered_to
+SELECT target FROM alert_deliveries WHERE alert_id = ?;
+
+-- name: delivered
+INSERT OR IGNORE INTO alert_deliveries (alert_id, target, at) VALUES (?, ?, ?);
+
+-- name: sent
+UPDATE alerts SET sent_at = ?, error = NULL WHERE id = ? AND sent_at IS NULL;
+
+-- name: not_sent
+UPDATE alerts SET error = ? WHERE id = ? AND sent_at IS NULL;
+
+-- name: list
+-- Newest first. An alert whose job has ended, or is no more, without sending it has failed.
+SELECT alerts.seq, alerts.id, rule, key, severity, title, body, count, alerts.created_at, last_at, job_id, sent_at,
+  summed_up_by, alerts.error,
+  CASE
+    WHEN sent_at IS NOT NULL THEN 'sent'
+    WHEN summed_up_by IS NOT NULL THEN 'summed_up'
+    WHEN job_id IS NULL THEN 'held'
+    WHEN jobs.id IS NOT NULL AND jobs.finished_at IS NULL THEN 'pending'
+    ELSE 'failed'
+  END AS state
+FROM alerts LEFT JOIN jobs ON jobs.id = alerts.job_id
+WHERE alerts.seq < :before ORDER BY alerts.seq DESC LIMIT :limit;
