@@ -40,7 +40,7 @@ bench: $(STAMP) ## figures of this machine, as ratios where two things are compa
 coldload: $(STAMP) ## all recorded payloads into an empty database: seconds, memory, lag, writes (SOURCES=); skipped without ../shared
 	$(BIN)/python -m tests.bench.coldload
 
-quality: $(STAMP) ## precision and recall of the matching on recorded payloads (SOURCES=, TRUTH=); skipped without ../shared
+quality: $(STAMP) ## rows kept of each file, precision and recall of the matching on recorded payloads (SOURCES=, TRUTH=); skipped without ../shared
 	$(BIN)/python -m tests.quality
 
 lab: $(STAMP) ## slow, root or fault-injecting tests, and those of the dashboard (needs a chromium)

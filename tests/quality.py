@@ -9,12 +9,11 @@ name, net_utc`.
 """
 
 import csv
-import json
 import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations, count
 from pathlib import Path
 from typing import NamedTuple
@@ -28,21 +27,14 @@ from launchd.launches.ingest import Stored, plan
 from launchd.launches.launch import Sighting
 from launchd.launches.match import assign, key
 from launchd.launches.sources import SOURCES
+from tests import rows
 from tests.memory import remembered
+from tests.recordings import SHARED, recordings
 
-SHARED = Path(__file__).parents[2] / "shared"
 # At least this precision and this recall.
 TARGET = 0.995
 LAUNCHES = 80_000
 SHOWN = int(os.environ.get("SHOWN") or 25)
-
-
-class Recording(NamedTuple):
-    """Payloads that are one source's word at one time, under the label that the truth gives its records."""
-
-    label: str
-    source: str
-    payloads: Sequence[bytes]
 
 
 class Found(NamedTuple):
@@ -64,54 +56,7 @@ class Found(NamedTuple):
         return self.right / (self.right + len(self.missed)) if self.right + len(self.missed) else 1.0
 
 
-# --- what was recorded ---
-
-
-def recordings(root: Path) -> Iterator[Recording]:
-    """What lies in the folder, oldest first."""
-    captures = [path for path in (root / "ll2").glob("*/*.json") if path.parent.name != "flat_all_launches"]
-    # of the single records of 2021 only the launches; the others are pads, agencies and events
-    captures = [path for path in captures if "colbad2" not in path.parent.name or path.name.startswith("launch_")]
-    for path in sorted(captures, key=_captured):
-        yield Recording("ll2", "launch_library", [path.read_bytes()])
-    for path in (root / "ll2" / "flat_all_launches").glob("*.json"):
-        yield Recording("ll2flat", "launch_library", [_unflattened(path)])
-    for label, source, pattern in (
-        ("gcat", "gcat", "gcat/*launchlog.tsv"),
-        ("spacex_v4", "spacex_api", "spacex_api/v4/*.json"),
-        ("spacex_v3", "spacex_api", "spacex_api/v3/*.json"),
-        ("wikipedia_f9", "wikipedia", "wikipedia/*.html"),
-        ("rocketlaunch_live", "rocketlaunch", "rocketlaunch_live/*.json"),
-        ("spacex", "spacex", "spacex_content/*.json"),
-    ):
-        paths = sorted(root.glob(pattern))
-        if paths:
-            yield Recording(label, source, [path.read_bytes() for path in paths])
-
-
-def _captured(path: Path) -> str:
-    return "2021-01" if path.name.startswith("launch_") else path.name
-
-
-def _unflattened(path: Path) -> bytes:
-    """The list of flattened fields as launch_library would send it, `name@net` for an id; what is past has flown."""
-    taken = path.name[:10]
-    records = [
-        {
-            "id": f"{one['name']}@{one['net']}",
-            "name": one["name"],
-            "net": one["net"],
-            "window_start": None,
-            "window_end": None,
-            "status": {"id": 3, "name": "Success"} if one["net"] < taken else {"id": 2, "name": "TBD"},
-            "launch_service_provider": {"name": one["launch_service_provider__name"]},
-            "rocket": {"configuration": {"full_name": one["rocket__configuration__full_name"]}},
-            "pad": None,
-            "mission": None,
-        }
-        for one in json.loads(path.read_bytes())
-    ]
-    return json.dumps(records).encode()
+# --- what was said ---
 
 
 def parsed(root: Path) -> dict[str, dict[str, Sighting]]:
@@ -391,7 +336,8 @@ def main() -> int:
     if not (root.is_dir() and truth.is_file()):
         _say(f"quality: skipped, there are no payloads in {root} or no truth in {truth}")
         return 0
-    return 0 if report(root, truth) else 1
+    kept = rows.report(root)
+    return 0 if report(root, truth) and kept else 1
 
 
 if __name__ == "__main__":

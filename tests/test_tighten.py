@@ -240,6 +240,15 @@ async def test_a_restart_in_the_last_hour_fires_nothing_twice_and_leaves_nothing
         assert await fired(daemon) == ["12:05", "12:10", "12:15"]
 
 
+async def test_a_fire_that_is_due_as_another_rule_comes_into_force_is_fired_by_a_daemon_that_is_late() -> None:
+    async with running(tasks=[scrape], schedules=SCHEDULES, start="2026-06-01T17:00:01Z") as daemon:
+        await put(daemon, "2026-06-01T18:30:00Z")
+        await daemon.advance(minutes=29, seconds=58)
+        daemon.clock.move(daemon.clock.monotonic() + 1.5)
+        await daemon.settle()
+        assert await fired(daemon) == ["17:30"]
+
+
 async def test_of_an_outage_near_a_launch_nothing_is_made_up_for_but_what_the_recurrence_owes() -> None:
     async with running(tasks=[scrape], schedules=SCHEDULES, start="2026-06-01T17:00:01Z") as daemon:
         await put(daemon, "2026-06-01T18:30:00Z")

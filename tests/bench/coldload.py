@@ -26,7 +26,7 @@ from launchd.ops import logs
 from tests.bench.process import ROOT, percentile, say
 from tests.bench.recorded import BASES
 from tests.hosting import hosted, quiet_config
-from tests.quality import SHARED
+from tests.recordings import SHARED
 
 SECONDS, PEAK_MIB, LAG_MS = 20.0, 400.0, 20.0
 # Reading what is stored raises the fence, which is a row: once, since nothing is read where nothing has changed.
@@ -109,7 +109,7 @@ async def measured(url: str) -> bool:
         directory = Path(stack.enter_context(TemporaryDirectory()))
         tables = [f'[sources.{name}]\nrate = "1000/s"\nbase_url = "{url}/{base}"' for name, base in BASES.items()]
         daemon = await stack.enter_async_context(hosted(quiet_config(directory, "\n".join(tables))))
-        gc.freeze()  # as daemon.py does once it runs
+        gc.freeze()  # as service.py does once it runs
         stop = asyncio.Event()
         forget_peak()
         watching = asyncio.create_task(lags(stop))
