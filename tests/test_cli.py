@@ -160,6 +160,7 @@ def test_a_value_is_json_or_text_where_it_is_none(installation: Installation) ->
 def test_waiting_for_a_job_that_fails_exits_with_1_and_says_why(installation: Installation) -> None:
     done = installation.launchd("trigger", "stumble", "why=a root", "--wait", code=1)
     assert "a root" in done.stdout
+    assert "a root" in installation.text("jobs", "--task", "stumble", "--state", "failed", "--limit", "1")
     job_id = str(installation.json("jobs", "--task", "stumble", "--limit", "1")["items"][0]["id"])
     assert f"{job_id}: failed: " in installation.launchd("job", job_id, "--wait", code=1).stderr
     assert installation.json("job", job_id, "--wait", code=1)["state"] == "failed"

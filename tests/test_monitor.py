@@ -207,6 +207,20 @@ def test_a_count_of_looks_ends_the_stream(installation: Installation) -> None:
         assert [json.loads(line)["reachable"] for line in lines] == [True, True]
 
 
+def test_on_a_terminal_waiting_shows_a_bar_that_is_gone_at_the_end(installation: Installation, tmp_path: Path) -> None:
+    with installation.running():
+        job_id = installation.json("trigger", "linger", f"until={tmp_path}/go")["id"]
+        with terminal(installation, "job", job_id, "--wait") as seen:
+            seen.until("begun")
+            seen.until("1/2")
+            (tmp_path / "go").touch()
+            printed = seen.rest()
+        assert "ended" in printed
+        end = _ESCAPES.sub("", printed.rpartition("\x1b[2K")[2])
+        assert end.startswith("id ")
+        assert re.search(r"^result +waited", end, re.MULTILINE)
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 30), (200, 70)])
 def test_however_much_runs_the_screen_keeps_to_its_width_and_shows_the_most_important_first(
     installation: Installation, width: int, height: int

@@ -83,8 +83,14 @@ def tasks(asking: Asking) -> None:
 def jobs(asking: Asking, /, **filters: Options) -> None:
     """Jobs, newest first."""
     chosen = columns("id", "task", "queue", "state", "attempt", "created_at")
-    chosen["reason"] = lambda one: one["reason"] or (one["waiting_on"] or {}).get("detail")
+    chosen["reason"] = _why
     print_page(asking, asking.client().ask("GET", at("jobs"), **filters), chosen)
+
+
+def _why(one: dict[str, Any]) -> str | None:
+    """What is to be said of a job's state, in a line."""
+    said = one["reason"] or (one["waiting_on"] or {}).get("detail") or (one["error"] or {}).get("message")
+    return said.partition("\n")[0] if said else None
 
 
 @click.command()

@@ -13,6 +13,8 @@ from launchd.cli.asking import Asking
 
 Columns = dict[str, Callable[[dict[str, Any]], object]]
 _PIPE_WIDTH = 400
+# What one copies from a narrow terminal into the next command.
+_WHOLE = {"id", "job_id"}
 # C0 (but for newline and tab) and C1: what a terminal obeys instead of showing. Names come from sources out there.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -75,7 +77,9 @@ def print_table(rows: list[dict[str, Any]], shows: Columns) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(*shows, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in shows:
+        table.add_column(name, no_wrap=name in _WHOLE)
     for row in rows:
         table.add_row(*(Text(shown(value(row))) for value in shows.values()))
     if sys.stdout.isatty():

@@ -46,7 +46,7 @@ class Watched:
 
 def screen(seen: Snapshot, notice: str | None, room: ConsoleDimensions) -> RenderableType:
     """The whole screen, the most important first: what finds no room is cut off at the end."""
-    head: list[RenderableType] = [_header(seen)]
+    head: list[RenderableType] = [_header(seen).append("  q ends", style="not bold dim")]
     if notice is not None:
         head.append(Text(visible(notice), style="yellow" if seen["reachable"] else "reverse red"))
     head.append(_unwell(seen))
@@ -94,7 +94,7 @@ def _header(seen: Snapshot) -> Text:
     text.append(verdict, style=f"bold {_COLOURS[verdict]}")
     memory = size(status["memory_bytes"])
     words = f"pid {status['pid']}  up {age(status['uptime'])}  {memory}  {running} running  {waiting} waiting"
-    text.append(f"  {words}  {_clock(seen['at'])} UTC  q ends", style="not bold")
+    text.append(f"  {words}  {_clock(seen['at'])} UTC", style="not bold")
     return text
 
 
