@@ -284,7 +284,15 @@ def test_what_makes_no_sense_exits_with_2(idle: Installation, words: list[str]) 
 
 ASKING = [
     *(["status"], ["health"], ["stats"], ["jobs"], ["job", "x"], ["tasks"], ["queues"], ["schedules"], ["locks"]),
-    *(["fires", "x"], ["preview", "* * * * *"], ["monitor"], ["dashboard"], ["refresh"], ["replay", "gcat"]),
+    *(
+        ["fires", "x"],
+        ["preview", "* * * * *"],
+        ["monitor"],
+        ["dashboard"],
+        ["alerts"],
+        ["refresh"],
+        ["replay", "gcat"],
+    ),
     *(["trigger", "greet"], ["cancel-task", "x"], ["retry", "x"], ["pause", "x"], ["resume", "x"]),
     *(["resize", "x", "--rate", "1/s"], ["backfill", "x", "--from", "a", "--to", "b"], ["release-lock", "x"]),
     *(["launches"], ["launch", "x"], ["sources"], ["conflicts"], ["override", "x", "a=b"], ["take-back", "x"]),
