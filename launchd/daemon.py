@@ -294,13 +294,17 @@ async def _build(
         check_sources=tracker.check_sources,
     )
     port.trigger_job = control.trigger_from_task
-    health.add("database", database_check(databases))
-    health.add("locks", locks_check(backend, config.locks.backend))
-    health.add("scheduler", scheduler_check(scheduler, clock, enabled=options.scheduler))
-    health.add("dispatcher", dispatcher_check(pools, jobs, clock))
-    health.add("event_loop", loop_check(monitor))
-    health.add("sources", _sources_check(tracker))
-    health.add("disk", disk_check(config.state_directory, config.daemon.minimum_free_mib))
+    checks = {
+        "database": database_check(databases),
+        "locks": locks_check(backend, config.locks.backend),
+        "scheduler": scheduler_check(scheduler, clock, enabled=options.scheduler),
+        "dispatcher": dispatcher_check(pools, jobs, clock),
+        "event_loop": loop_check(monitor),
+        "sources": _sources_check(tracker),
+        "disk": disk_check(config.state_directory, config.daemon.minimum_free_mib),
+    }
+    for name, check in checks.items():
+        health.add(name, check)
     facts = Facts(health, jobs, tracker.last_success, _provider_of(LaunchStore(databases[1])))
     alerting = Alerting(clock, config.alerts, alerts, facts, maker=maker, made=dispatcher.made)
     if alerting.on:

@@ -295,9 +295,13 @@ async def open_database(path: Path, kind: str, clock: Clock) -> AsyncIterator[Da
 
 @asynccontextmanager
 async def own_directory(directory: Path) -> AsyncIterator[None]:
-    """Make the state directory and hold it for this process; raises AlreadyRunningError when another one does."""
-    await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True, mode=0o750)
-    handle = os.open(directory / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    """Make the state directory and hold it for this process; raises AlreadyRunningError, StoreError."""
+    try:
+        await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True, mode=0o750)
+        handle = os.open(directory / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        detail = f"the state directory {directory} cannot be used: {error.strerror or error}"
+        raise StoreError(f"{detail}; set [daemon] state_directory to one that this user may write") from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

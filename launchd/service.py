@@ -18,6 +18,7 @@ from launchd import config as configuration
 from launchd.config import Config
 from launchd.daemon import Host, running, try_out
 from launchd.engine.loading import Options
+from launchd.errors import LaunchdError
 from launchd.launches.sources import SOURCES
 from launchd.ops import logs
 from launchd.ops.systemd import take_listeners, watchdog_seconds
@@ -60,9 +61,17 @@ def main(
                 log_lines_dropped=lambda: log.dropped, job_lines=log.job_lines, load=load, reloaded=set_level
             )
             runner.run(_until_signal(config, options, host))
+    except BaseExceptionGroup as group:
+        raise _plain(group) from group
     finally:
         log.close()
     return 0
+
+
+def _plain(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """An error of ours that came out of the daemon's task group alone, for one line; anything else as it is."""
+    first = group.exceptions[0]
+    return first if len(group.exceptions) == 1 and isinstance(first, LaunchdError) else group
 
 
 def _host() -> Host:

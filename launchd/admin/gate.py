@@ -36,7 +36,7 @@ class Connection(RequestHandler):
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type]
+            access_log=None,  # type: ignore[arg-type]  # None means no access log; its types know only loggers
             keepalive_timeout=IDLE_SECONDS,
             lingering_time=LINGER_SECONDS,
         )

@@ -78,7 +78,7 @@ def counting(database: Database) -> Counter[str]:
 
         return await write(act)
 
-    database.write = counted  # type: ignore[method-assign]
+    database.write = counted  # type: ignore[method-assign]  # every write passes here, to be counted
     return counts
 
 
