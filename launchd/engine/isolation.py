@@ -139,7 +139,7 @@ class ProcessRunner:
             return 0
         while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             self._kill_if_due()
-            time.sleep(0.02)
+            time.sleep(0.02)  # this thread has nothing else to do, and waitid cannot also wait for the time to kill
         with self._alive, self._writing:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -15,6 +15,7 @@ from typing import Any
 
 from launchd.admin.client import AdminClient
 from launchd.errors import UnreachableError
+from tests.hosting import QUIET_SCHEDULES
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -27,14 +28,7 @@ socket = "{state}/admin.sock"
 modules = ["tests.bench.tasks"]
 [queues.default]
 concurrency = {slots}
-[schedules.scrape_launch_data]
-enabled = false
-[schedules.health_check]
-enabled = false
-[schedules.prune]
-enabled = false
-[schedules.backup]
-enabled = false
+{quiet}
 {extra}
 """
 
@@ -49,7 +43,7 @@ class Process:
         self._popen = popen
 
     def memory_mib(self) -> float:
-        """Resident memory of the whole process tree."""
+        """Resident memory of the daemon, which is one process here."""
         text = Path(f"/proc/{self._popen.pid}/status").read_text("ascii")
         return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
@@ -82,7 +76,7 @@ def daemon(state: Path, *options: str, slots: int = 100, extra: str = "") -> Ite
     """Start it, wait until it is ready, end it by its pid."""
     state.mkdir(parents=True, exist_ok=True)
     config = state / "launchd.toml"
-    config.write_text(CONFIG.format(state=state, slots=slots, extra=extra))
+    config.write_text(CONFIG.format(state=state, slots=slots, quiet=QUIET_SCHEDULES, extra=extra))
     command = [sys.executable, "-m", "launchd", "run", "--config", str(config), *options]
     started = time.perf_counter()
     popen = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
