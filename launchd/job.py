@@ -171,11 +171,6 @@ def unique_key(task: str, args: str) -> str:
     return hashlib.sha256(f"{task}\0{args}".encode()).hexdigest()
 
 
-def next_state(state: JobState, verb: Verb) -> JobState | None:
-    """Where `verb` takes a job in `state`, or None where it does not apply."""
-    return TRANSITIONS.get((state, verb))
-
-
 def claim_order(run_at: Instant, priority: int) -> int:
     """The constant by which due jobs are claimed, smallest first.
 

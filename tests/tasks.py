@@ -133,6 +133,14 @@ async def parent(ctx: Context, *, value: str) -> str:
     return await ctx.trigger("echo", value=value)
 
 
+@task(max_retries=0)
+async def computing(ctx: Context, *, name: str) -> None:
+    """Compute without awaiting anything but checkpoints."""
+    started(name).set()
+    while True:
+        await ctx.checkpoint()
+
+
 @task
 async def unwritable(_ctx: Context) -> object:
     """Return what is not JSON."""
@@ -161,6 +169,7 @@ ALL = (
     stubborn,
     blocking,
     parent,
+    computing,
     unwritable,
     large,
 )

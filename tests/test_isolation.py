@@ -13,6 +13,7 @@ from launchd.admin.client import AdminClient
 from launchd.errors import UnreachableError
 from launchd.job import JobState
 from launchd.task import Context, task
+from tests import tasks
 from tests.hosting import PATIENCE_SECONDS, ended, hosted, only_these_sources, quiet_config
 from tests.payloads import FLOWN_ROW, LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.replay import Replay, replaying
@@ -132,3 +133,13 @@ async def test_a_daemon_killed_in_the_middle_of_a_scrape_ends_with_the_data_of_a
     assert (job["state"], job["attempt"]) == ("succeeded", 2 if kill else 1)
     assert [one["name"] for one in launches] == ["Falcon 9 | Next", "Starlink"]
     assert detail["history"] == []
+
+
+async def test_a_coroutine_that_only_computes_lets_others_run_and_ends_at_a_checkpoint(tmp_path: Path) -> None:
+    async with hosted(quiet_config(tmp_path), tasks=tasks.ALL) as daemon:
+        job, _ = await daemon.control.trigger("computing", {"name": "checkpoint"}, by="test")
+        await tasks.fact(tasks.started("checkpoint"))
+        other, _ = await daemon.control.trigger("echo", {"value": 1}, by="test")
+        assert (await ended(daemon, other.id)).state is JobState.SUCCEEDED
+        await daemon.control.cancel(job.id, terminate=False, reason="enough", by="test")
+        assert (await ended(daemon, job.id)).state is JobState.CANCELLED
