@@ -163,9 +163,13 @@ class Database:
         changes = connection.total_changes
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for call in batch:
-                _run(connection, call)
-            connection.execute("COMMIT")
+            if len(batch) == 1:
+                kept = _run_alone(connection, batch[0])
+            else:
+                kept = True
+                for call in batch:
+                    _run(connection, call)
+            connection.execute("COMMIT" if kept else "ROLLBACK")
         except Exception as error:  # noqa: BLE001 - whatever broke, every caller must be told and the thread lives on
             self._fail(batch, error)
         else:
@@ -180,6 +184,18 @@ class Database:
         self.last_error, self.last_error_at = failure, self._clock.now()
         for call in batch:
             call.result, call.error = None, failure
+
+
+def _run_alone(connection: Connection, call: _Call) -> bool:
+    """Run the only call of a transaction, which needs no savepoint; False when nothing of it is to be kept."""
+    try:
+        call.result = call.function(connection)
+    except Exception as error:
+        if not connection.in_transaction or _spoils_batch(error):
+            raise
+        call.error = error
+        return False
+    return True
 
 
 def _run(connection: Connection, call: _Call) -> None:

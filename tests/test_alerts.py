@@ -92,7 +92,7 @@ async def test_what_the_death_of_the_daemon_quarantined_is_told_by_the_next_one(
         await daemon.stop()
         with sqlite3.connect(tmp_path / "jobs.db") as connection:  # as two crashes leave it
             connection.execute(
-                "UPDATE jobs SET state = 'running', ready = 0, attempt = 2, crashes = 1, instance = 'dead', "
+                "UPDATE jobs SET state = 'running', ready = NULL, attempt = 2, crashes = 1, instance = 'dead', "
                 "started_at = created_at WHERE id = ?",
                 (job.id,),
             )

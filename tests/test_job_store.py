@@ -45,8 +45,14 @@ async def put(db: Database, state: JobState, **changes: Any) -> Job:  # noqa: AN
     def act(connection: Connection) -> None:
         insert_jobs(connection, [job])
         connection.execute(
-            "UPDATE jobs SET state = ?, attempt = 1, started_at = ?, finished_at = ?, instance = ?",
-            (state.value, NOW, NOW if final else None, "dead" if state is JobState.RUNNING else None),
+            "UPDATE jobs SET state = :state, ready = CASE :state WHEN 'queued' THEN ready END, attempt = 1, "
+            "started_at = :now, finished_at = :finished_at, instance = :instance",
+            {
+                "state": state.value,
+                "now": NOW,
+                "finished_at": NOW if final else None,
+                "instance": "dead" if state is JobState.RUNNING else None,
+            },
         )
 
     await db.write(act)
@@ -90,7 +96,15 @@ async def test_each_verb_does_to_each_state_what_the_table_says(db: Database, st
 
 @pytest.mark.parametrize(
     "change",
-    ["state = 'succeeded'", "finished_at = 1", "instance = 'x'", "state = 'running'", "priority = 10", "state = 'odd'"],
+    [
+        "state = 'succeeded'",
+        "finished_at = 1",
+        "instance = 'x'",
+        "state = 'running'",
+        "priority = 10",
+        "state = 'odd'",
+        "ready = NULL",
+    ],
 )
 async def test_the_database_refuses_illegal_rows(db: Database, change: str) -> None:
     await put(db, JobState.QUEUED)

@@ -32,8 +32,8 @@ from tests.tasks import ALL, gate
 
 INSERT = """
 INSERT INTO jobs (id, task, queue, state, args, priority, attempt, max_retries, created_at, run_at, started_at,
-  finished_at, claim_order, ready, lock)
-VALUES (?, ?, ?, ?, '{}', 5, ?, 3, ?, ?, ?, ?, 0, 1, ?)
+  finished_at, claim_order, lock)
+VALUES (?, ?, ?, ?, '{}', 5, ?, 3, ?, ?, ?, ?, 0, ?)
 """
 
 

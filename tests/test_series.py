@@ -44,7 +44,7 @@ async def insert(database: Database, jobs: list[Past]) -> None:
             run_at = (finished if started is None else started) - job.waited * SECOND
             connection.execute(
                 "INSERT INTO jobs (id, task, queue, state, args, priority, attempt, max_retries, created_at, run_at, "
-                "started_at, finished_at, claim_order, ready) VALUES (?, 't', 'q', ?, '{}', 5, 1, 0, ?, ?, ?, ?, 0, 0)",
+                "started_at, finished_at, claim_order) VALUES (?, 't', 'q', ?, '{}', 5, 1, 0, ?, ?, ?, ?, 0)",
                 (str(number), job.state, run_at, run_at, started, finished),
             )
 

@@ -176,6 +176,9 @@ class Pool:
             self.stuck.discard(attempt.job.seq)
         free = 0 if self.paused or self.closing else self.free()
         free = min(free, TURN_LIMIT if len(self.waits) < WAITS_LIMIT else 0)
+        if not ended and free <= 0:
+            self.last_turn = self._clock.monotonic()
+            return False
         now = self._clock.now()
         waiting = list(self.waits) if self._clock.monotonic() >= self._locks_away_until else None
         if free > 0:  # what this turn claims is running from the commit on: a stop must wait for it

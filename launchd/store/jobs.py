@@ -21,7 +21,9 @@ _SQL = sql.statements("jobs", "jobs")
 # Jobs whose time has come are made ready in steps of this many.
 PROMOTE_BATCH = 1000
 IDEMPOTENCY_SECONDS = 24 * 3600
-_RARE = frozenset(JobState) - {JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED}
+_RARE = frozenset(JobState) - {JobState.QUEUED, JobState.SUCCEEDED}
+# A name of its own: an Enum's member costs a look-up each time, and every end of a job asks.
+_SUCCEED = Verb.SUCCEED
 # Which statement writes which verdict; all others end the job.
 _STATEMENT = {Verb.RETRY: "put_back", Verb.SNOOZE: "put_back", Verb.INTERRUPT: "interrupt"}
 
@@ -41,6 +43,9 @@ class Claimed(NamedTuple):
     lock: str | None
     order: int
     run_at: Instant
+
+
+_claimed = msgspec.json.Decoder(list[Claimed])
 
 
 class Candidate(NamedTuple):
@@ -142,10 +147,7 @@ class JobStore:
             left = free - len(candidates)
             if left <= 0:
                 return Turn([], candidates, refused)
-            values = {"queue": queue, "limit": left, "now": now, "instance": instance}
-            claimed = [Claimed(*row) for row in connection.execute(_SQL["claim"], values)]
-            claimed.sort(key=_order)
-            return Turn(claimed, candidates, refused)
+            return Turn(_claim(connection, queue, left, instance, now), candidates, refused)
 
         return await self._db.write(act)
 
@@ -231,7 +233,7 @@ class JobStore:
 
     async def list(self, filters: dict[str, Any]) -> list[Job]:
         """Jobs, newest first; `filters` has every parameter of the statement `list`."""
-        statement = _SQL["list_unwell"] if filters["state"] in _RARE else _SQL["list"]
+        statement = _SQL["list_rare"] if filters["state"] in _RARE else _SQL["list"]
         return [job_of(row) for row in await self._db.read(statement, filters)]
 
     async def waiting(self) -> dict[str, tuple[int, Instant]]:
@@ -261,7 +263,7 @@ class JobStore:
         rows = await self._db.read(_SQL["prunable"], parameters)
         if not rows:
             return 0
-        seqs = msgspec.json.encode([row["seq"] for row in rows]).decode()
+        seqs = _json([row["seq"] for row in rows])
         return await self._db.write(lambda connection: connection.execute(_SQL["prune"], (seqs,)).rowcount)
 
     async def prune_ledger(self, *, before: Instant, keys_before: Instant, limit: int) -> int:
@@ -274,9 +276,17 @@ class JobStore:
         return await self._db.write(act)
 
 
+def _claim(connection: Connection, queue: str, limit: int, instance: str, now: Instant) -> list[Claimed]:
+    """Take the first ready jobs of a queue that need no lock, within a transaction; in order."""
+    claimed = _claimed.decode(connection.execute(_SQL["claimable"], (queue, limit)).fetchone()[0])
+    if claimed:
+        connection.execute(_SQL["claim"], (now, instance, _json([job.seq for job in claimed])))
+    return claimed
+
+
 def _candidates(connection: Connection, queue: str, free: int, waiting: Sequence[int]) -> list[Candidate]:
     """Of the first `free` ready jobs of a queue, those that need a lock; the rest of them is claimed without one."""
-    parameters = {"queue": queue, "limit": free, "waiting": msgspec.json.encode(list(waiting)).decode()}
+    parameters = {"queue": queue, "limit": free, "waiting": _json(waiting)}
     locked = connection.execute(_SQL["lock_candidates"], parameters).fetchall()
     if not locked:
         return []
@@ -313,36 +323,31 @@ def finish_jobs(connection: Connection, outcomes: Sequence[Outcome]) -> list[Out
     """Write verdicts within a transaction; returns those whose guard no longer held."""
     if not outcomes:
         return []
-    plain = [outcome for outcome in outcomes if _is_plain(outcome)]
-    if plain and _succeed_all(connection, plain):
-        outcomes = [outcome for outcome in outcomes if not _is_plain(outcome)]
+    plain: dict[int, dict[int, Outcome]] = {}  # the usual verdict, by attempt and seq
     by_statement: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
-        by_statement.setdefault(_STATEMENT.get(outcome.verb, "end"), []).append(outcome)
-    refused: list[Outcome] = []
-    for name, group in by_statement.items():
-        if name == "end":
-            refused += _write_all(connection, _SQL[name], group, _end_values)
+        if outcome.verb is _SUCCEED and outcome.result is None and outcome.progress is None:
+            plain.setdefault(outcome.attempt, {})[outcome.seq] = outcome
         else:
-            left = _write_all(connection, _SQL[name], group, _back_values)
+            by_statement.setdefault(_STATEMENT.get(outcome.verb, "end"), []).append(outcome)
+    refused: list[Outcome] = []
+    for attempt, group in plain.items():
+        refused += _succeed_all(connection, attempt, group)
+    for name, others in by_statement.items():
+        if name == "end":
+            refused += _write_all(connection, _SQL[name], others, _end_values)
+        else:
+            left = _write_all(connection, _SQL[name], others, _back_values)
             refused += _write_all(connection, _SQL["end_cancelled"], left, _back_values) if left else []
     return refused
 
 
-def _is_plain(outcome: Outcome) -> bool:
-    """The usual verdict: success with nothing to say. Many of them are one statement."""
-    return outcome.verb is Verb.SUCCEED and outcome.result is None and outcome.progress is None
-
-
-def _succeed_all(connection: Connection, outcomes: Sequence[Outcome]) -> bool:
-    """Write plain successes at once, a third of the cost of one by one; False, and nothing done, if a guard fails."""
-    ended = [(outcome.seq, outcome.attempt, outcome.finished_at) for outcome in outcomes]
-    connection.execute("SAVEPOINT plain")
-    changed = connection.execute(_SQL["succeed_all"], (msgspec.json.encode(ended).decode(),)).rowcount
-    if changed != len(outcomes):
-        connection.execute("ROLLBACK TO plain")
-    connection.execute("RELEASE plain")
-    return changed == len(outcomes)
+def _succeed_all(connection: Connection, attempt: int, outcomes: dict[int, Outcome]) -> list[Outcome]:
+    """Write successes with nothing to say, of one attempt number, at once; returns those whose guard did not hold."""
+    values = (_json({seq: outcome.finished_at for seq, outcome in outcomes.items()}), attempt)
+    if connection.execute(_SQL["succeed_all"], values).rowcount == len(outcomes):
+        return []
+    return [outcomes[row["seq"]] for row in connection.execute(_SQL["not_succeeded"], values)]
 
 
 def job_of(row: Row) -> Job:
@@ -428,5 +433,6 @@ def _rank(ranked: tuple[int, Row | None]) -> int:
     return ranked[0]
 
 
-def _order(claimed: Claimed) -> int:
-    return claimed.order
+def _json(value: Sequence[int] | dict[int, int]) -> str:
+    """A parameter of many values, for json_each."""
+    return msgspec.json.encode(value).decode()

@@ -28,7 +28,7 @@ ORDER BY fire_time DESC LIMIT 1;
 -- name: active_jobs
 -- The jobs of a schedule that have not ended, oldest first: what an overlap policy is about.
 SELECT id, queue, state, waits_for FROM jobs
-WHERE schedule = ? AND schedule IS NOT NULL AND state IN ('queued', 'running') ORDER BY seq;
+WHERE schedule = ? AND schedule IS NOT NULL AND finished_at IS NULL ORDER BY seq;
 
 -- name: pause
 UPDATE schedules SET paused = :paused, note = :note WHERE name = :name;

@@ -23,8 +23,9 @@ CREATE TABLE jobs (
   finished_at INTEGER,
   -- run_at less a minute for each step of priority: constant while the job waits
   claim_order INTEGER NOT NULL,
-  -- 1 once run_at has come: jobs of the future never stand in the way of a claim
-  ready INTEGER NOT NULL CHECK (ready IN (0, 1)),
+  -- while queued: 1 once run_at has come (jobs of the future never stand in the way of a claim), else 0; then NULL, so
+  -- that the indexes of what waits say nothing of `state`, and the end of a job need not look at them
+  ready INTEGER CHECK (ready IN (0, 1)),
   lock TEXT,
   fence INTEGER,
   cancel_requested TEXT CHECK (cancel_requested IN ('cancel', 'terminate')),
@@ -34,27 +35,31 @@ CREATE TABLE jobs (
   progress TEXT,
   -- unique_key: one job of a key may be queued or running; waits_for: the job that must end before this one is ready
   instance TEXT, unique_key TEXT, waits_for TEXT,
+  CHECK ((ready IS NOT NULL) = (state = 'queued')),
   CHECK ((finished_at IS NOT NULL) = (state NOT IN ('queued', 'running'))),
   CHECK ((instance IS NOT NULL) = (state = 'running')),
   CHECK (state <> 'running' OR (attempt > 0 AND started_at IS NOT NULL)),
   CHECK ((schedule IS NULL) = (fire_time IS NULL))
 ) STRICT;
 
-CREATE INDEX jobs_ready ON jobs (queue, claim_order) WHERE state = 'queued' AND ready = 1 AND lock IS NULL;
-CREATE INDEX jobs_ready_locked ON jobs (queue, claim_order) WHERE state = 'queued' AND ready = 1 AND lock IS NOT NULL;
-CREATE INDEX jobs_later ON jobs (run_at) WHERE state = 'queued' AND ready = 0 AND waits_for IS NULL;
-CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE state = 'queued' AND expires_at IS NOT NULL;
-CREATE INDEX jobs_running ON jobs (queue) WHERE state = 'running';
-CREATE INDEX jobs_of_schedule ON jobs (schedule) WHERE schedule IS NOT NULL AND state IN ('queued', 'running');
-CREATE UNIQUE INDEX jobs_unique ON jobs (unique_key) WHERE unique_key IS NOT NULL AND state IN ('queued', 'running');
+-- what follows claim_order is there for those who count what waits: they need not look at the rows
+CREATE INDEX jobs_ready ON jobs (queue, claim_order, priority, ready, lock) WHERE ready = 1 AND lock IS NULL;
+CREATE INDEX jobs_ready_locked ON jobs (queue, claim_order, priority, ready, lock)
+  WHERE ready = 1 AND lock IS NOT NULL;
+CREATE INDEX jobs_later ON jobs (run_at) WHERE ready = 0 AND waits_for IS NULL;
+CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE expires_at IS NOT NULL AND ready IS NOT NULL;
+CREATE INDEX jobs_of_schedule ON jobs (schedule) WHERE schedule IS NOT NULL AND finished_at IS NULL;
+CREATE UNIQUE INDEX jobs_unique ON jobs (unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX jobs_waiting ON jobs (waits_for) WHERE waits_for IS NOT NULL;
-CREATE INDEX jobs_unwell ON jobs (state, seq) WHERE state NOT IN ('queued', 'running', 'succeeded');
+-- the states that few jobs are in: running, and every end but success
+CREATE INDEX jobs_rare ON jobs (state, seq) WHERE state NOT IN ('queued', 'succeeded');
 
 -- Whatever ends a scheduled job lets the one go that waits for it; if it had waited itself, that one waits in its place.
-CREATE TRIGGER jobs_release AFTER UPDATE OF state ON jobs
+CREATE TRIGGER jobs_release AFTER UPDATE OF finished_at ON jobs
 WHEN NEW.schedule IS NOT NULL AND NEW.finished_at IS NOT NULL
 BEGIN
-  UPDATE jobs SET waits_for = OLD.waits_for, ready = OLD.waits_for IS NULL AND run_at <= NEW.finished_at
+  UPDATE jobs SET waits_for = OLD.waits_for,
+    ready = CASE WHEN ready IS NOT NULL THEN OLD.waits_for IS NULL AND run_at <= NEW.finished_at END
   WHERE waits_for = NEW.id;
 END;
 
@@ -176,7 +181,7 @@ CREATE TABLE alert_inbox (
 ) STRICT, WITHOUT ROWID;
 
 -- The counter `alerting` is 1 while somebody empties the inbox. What sends alerts does not make any.
-CREATE TRIGGER jobs_ended_badly AFTER UPDATE OF state ON jobs
+CREATE TRIGGER jobs_ended_badly AFTER UPDATE OF finished_at ON jobs
 WHEN NEW.state IN ('failed', 'quarantined') AND NEW.task <> 'send_alert'
   AND (SELECT value FROM counters WHERE name = 'alerting') = 1
 BEGIN

@@ -1,0 +1,51 @@
+"""How SQLite finds rows: what runs all day must not look at every job that ever was."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from launchd import sql
+
+INDEXED = {
+    ("jobs", "claimable"): "SEARCH jobs USING INDEX jobs_ready (queue=?)",
+    ("jobs", "lock_candidates"): "SEARCH jobs USING INDEX jobs_ready_locked (queue=?)",
+    ("jobs", "unlocked_orders"): "SEARCH jobs USING COVERING INDEX jobs_ready (queue=?)",
+    ("jobs", "waiting"): "SCAN jobs USING COVERING INDEX jobs_ready",
+    ("jobs", "waiting_for_lock"): "SCAN jobs USING COVERING INDEX jobs_ready_locked",
+    ("jobs", "promote"): "SEARCH jobs USING INDEX jobs_later (run_at<?)",
+    ("jobs", "next_later"): "SEARCH jobs USING INDEX jobs_later",
+    ("jobs", "expire"): "SEARCH jobs USING INDEX jobs_expiring (expires_at>? AND expires_at<?)",
+    ("jobs", "twin"): "SEARCH jobs USING INDEX jobs_unique (unique_key=?)",
+    ("jobs", "rescue"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
+    ("jobs", "rescue_failed"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
+    ("jobs", "rescue_cancelled"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
+    ("jobs", "quarantine"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
+    ("jobs", "list_rare"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
+    ("jobs", "succeed_all"): "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)",
+    ("schedules", "active_jobs"): "SEARCH jobs USING INDEX jobs_of_schedule (schedule=?)",
+}
+
+
+@pytest.fixture
+def database() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(sql.schema("jobs"))
+    yield connection
+    connection.close()
+
+
+def plan(database: sqlite3.Connection, statement: str) -> list[str]:
+    named = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
+    values = named or [1] * statement.count("?")
+    return [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+
+
+@pytest.mark.parametrize(("area", "name"), INDEXED)
+def test_a_statement_that_runs_all_day_finds_its_jobs_by_an_index(
+    database: sqlite3.Connection, area: str, name: str
+) -> None:
+    steps = plan(database, sql.statements("jobs", area)[name])
+    assert INDEXED[area, name] in steps, steps
+    assert "SCAN jobs" not in steps
