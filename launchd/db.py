@@ -1,9 +1,10 @@
 """A SQLite database as the daemon uses it: one writer thread with group commit, readers apart.
 
 Rules:
-- Every write is a function of the connection. The writer takes all functions that wait, runs them in one transaction,
-  commits (WAL, `synchronous=FULL`: on disk when it returns), and only then answers all of their callers. A function
-  that raises is undone alone (SAVEPOINT) and its caller gets the exception; the others are not touched.
+- Every write is a function of the connection. The writer takes all functions that wait, runs them in one transaction
+  in the order they were asked for, commits (WAL, `synchronous=FULL`: on disk when it returns), and only then answers
+  all of their callers. What one turn of a loop asks for reaches the writer together, so it shares a commit.
+  A function that raises is undone alone (SAVEPOINT) and its caller gets the exception; the others are not touched.
 - A caller is answered on the loop it called from, so any loop or thread's loop may write.
 - A commit that fails answers every caller with a `StoreError`: nothing of the batch was kept, nothing was lost that
   had been acknowledged.
@@ -37,7 +38,7 @@ Params = Sequence[Any] | dict[str, Any]
 
 # How long a statement waits for another program's lock on the file before its callers get StoreBusyError.
 BUSY_SECONDS = 5.0
-# The most write functions that share one commit: bounds the latency of the first of them.
+# So many write functions that wait share one commit, no more are added: bounds the latency of the first of them.
 BATCH = 512
 # Committed pages are copied into the database after this many pages of WAL (4 KiB each).
 _CHECKPOINT_PAGES = 2000
@@ -80,7 +81,9 @@ class Database:
         self._clock = clock
         self._connection = connection
         self._reader = reader
-        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        # what each loop asks for in its present turn; an entry is made and taken by that loop, and by `close`
+        self._asking: dict[asyncio.AbstractEventLoop, list[_Call]] = {}
+        self._calls: queue.SimpleQueue[list[_Call] | None] = queue.SimpleQueue()
         self._closed = False
         # what makes `busy`: calls asked for (any thread, under the guard), answered (writer thread), reads under way
         self._guard = threading.Lock()
@@ -95,10 +98,14 @@ class Database:
         """
         if self._closed:
             raise StoreError(f"{self.path.name} is closed")
-        call = _Call(function, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        call = _Call(function, loop)
         with self._guard:
             self._asked += 1
-        self._calls.put(call)
+        if loop not in self._asking:
+            self._asking[loop] = []
+            loop.call_soon(self._hand_over, loop)
+        self._asking[loop].append(call)
         return cast("T", await call.future)
 
     async def read(self, statement: str, params: Params = ()) -> list[Row]:
@@ -128,9 +135,17 @@ class Database:
     async def close(self) -> None:
         """Finish the writes that wait, then close every connection."""
         self._closed = True
+        for loop in list(self._asking):
+            self._hand_over(loop)
         self._calls.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
         await self._reader.close()
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give the writer what a loop has asked for in this turn."""
+        calls = self._asking.pop(loop, None)
+        if calls:
+            self._calls.put(calls)
 
     # --- the writer thread ---
 
@@ -147,13 +162,13 @@ class Database:
     def _take(self) -> tuple[list[_Call], bool]:
         """All calls that wait, at least one; and whether the end was asked for."""
         batch: list[_Call] = []
-        call = self._calls.get()
-        while call is not None:
-            batch.append(call)
+        calls = self._calls.get()
+        while calls is not None:
+            batch += calls
             if len(batch) >= BATCH:
                 return batch, False
             try:
-                call = self._calls.get_nowait()
+                calls = self._calls.get_nowait()
             except queue.Empty:
                 return batch, False
         return batch, True

@@ -67,6 +67,36 @@ async def test_callers_that_wait_together_share_one_commit(db: Database) -> None
     assert db.commits == before + 2
 
 
+async def test_what_one_turn_of_a_loop_asks_for_is_one_commit_in_the_order_of_asking(db: Database) -> None:
+    before = db.commits
+    await asyncio.gather(*(db.write(insert(str(number))) for number in range(50)))
+    assert [row["a"] for row in await db.read("SELECT a FROM t ORDER BY rowid")] == [str(n) for n in range(50)]
+    assert db.commits == before + 1
+
+
+async def test_what_was_asked_for_just_before_the_end_is_still_written(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as database:
+        await database.write(lambda connection: connection.execute("CREATE TABLE t (value TEXT)"))
+        last = asyncio.ensure_future(database.write(insert("last")))
+        await asyncio.sleep(0)
+    await last
+    async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as database:
+        assert [row["value"] for row in await database.read("SELECT value FROM t")] == ["last"]
+
+
+async def test_a_function_that_raises_alone_in_its_transaction_leaves_nothing_and_the_next_goes_on(
+    db: Database,
+) -> None:
+    def broken(connection: Connection) -> None:
+        connection.execute("INSERT INTO t VALUES ('lost')")
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await db.write(broken)
+    await db.write(insert("kept"))
+    assert [row["a"] for row in await db.read("SELECT a FROM t")] == ["kept"]
+
+
 async def test_a_function_that_raises_is_undone_alone(db: Database) -> None:
     def broken(connection: Connection) -> None:
         connection.execute("INSERT INTO t VALUES ('lost')")

@@ -177,12 +177,12 @@ async def test_a_crash_after_cancel_was_asked_ends_as_cancelled(db: Database) ->
 async def test_an_idempotency_key_gives_the_first_job_again_and_refuses_another_request(db: Database) -> None:
     store = JobStore(db, "me")
     key = Idempotency("key", "digest")
-    assert await store.insert_once(new_job(1), key, "test") == "job-0001"
-    assert await store.insert_once(new_job(2), key, "test") == "job-0001"
+    assert (await store.make(new_job(1), "test", key)).id == "job-0001"
+    assert (await store.make(new_job(2), "test", key)).id == "job-0001"
     with pytest.raises(IdempotencyError):
-        await store.insert_once(new_job(3), Idempotency("key", "other"), "test")
+        await store.make(new_job(3), "test", Idempotency("key", "other"))
     tomorrow = NOW + 25 * 3600 * 1_000_000
-    assert await store.insert_once(new_job(4, created_at=tomorrow), key, "test") == "job-0004"
+    assert (await store.make(new_job(4, created_at=tomorrow), "test", key)).id == "job-0004"
 
 
 async def test_a_batch_with_one_impossible_job_leaves_none_behind(db: Database) -> None:

@@ -235,6 +235,26 @@ async def test_overlap_terminate_other_does_so_too() -> None:
     assert (await overlapping("terminate_other"))[1] == ["cancelled"] * 5 + ["running"]
 
 
+@task(timeout=0)
+async def until_half_past(ctx: Context) -> None:
+    """Run until half a minute past the next hour."""
+    end = (ctx.fire_time or 0) + HOUR + 30 * SECOND
+    while CLOCK[-1].now() < end:
+        await CLOCK[-1].sleep_until(end)
+
+
+async def test_a_buffered_job_that_is_let_go_before_its_jitter_is_over_starts_when_it_is() -> None:
+    schedules = {"s": {"task": "until_half_past", "cron": "0 * * * *", "jitter_seconds": 900, "overlap": "buffer_one"}}
+    async with running(tasks=[until_half_past], schedules=schedules, start=NOON) as daemon:
+        CLOCK.append(daemon.clock)
+        await daemon.advance(hours=2, minutes=1)
+        second, first = await daemon.jobs(schedule="s")
+        assert (first.state, second.state) == (JobState.SUCCEEDED, JobState.QUEUED)
+        assert second.run_at > daemon.clock.now()
+        await daemon.advance(minutes=14)
+        assert (await daemon.job(second.id)).started_at == second.run_at
+
+
 async def test_what_is_caught_up_runs_one_after_another() -> None:
     schedules = {"s": {"task": "slow", "cron": "0 * * * *", "catchup": "all", "args": {"minutes": 15}}}
     async with running(tasks=[slow], schedules=schedules, start=NOON) as daemon:

@@ -161,12 +161,12 @@ class Control:
         """
         request = TriggerRequest(task, args, queue, priority, delay, run_at, expires_in, max_retries)
         new = self._maker.requested(request, self._clock.now())
-        if idempotency_key is None:
-            (made,) = await self._jobs.insert([new], Audit(new.created_at, by, "trigger", new.id, task))
-        else:
-            made = await self._jobs.insert_once(new, Idempotency(idempotency_key, request.digest()), by)
-        self._dispatcher.made([new])
-        return await self._jobs.get(made), made == new.id
+        key = None if idempotency_key is None else Idempotency(idempotency_key, request.digest())
+        self._dispatcher.expect([new])
+        made = await self._jobs.make(new, by, key)
+        if made.id == new.id:
+            self._dispatcher.told([new])
+        return made, made.id == new.id
 
     async def trigger_from_task(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
         """Make a job that a running task asked for; its id."""
@@ -177,8 +177,9 @@ class Control:
         """Make many jobs in one transaction, all or none; their ids in order."""
         now = self._clock.now()
         new = [self._maker.requested(request, now) for request in requests]
+        self._dispatcher.expect(new)
         ids = await self._jobs.insert(new, Audit(now, by, "enqueue", f"{len(new)} jobs", None))
-        self._dispatcher.made(new)
+        self._dispatcher.told(new)
         return ids
 
     async def refresh(self, sources: list[str] | None, *, force: bool, by: str) -> Job:

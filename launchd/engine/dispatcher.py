@@ -46,13 +46,24 @@ class Dispatcher:
         if self.reaper is not None:
             self.reaper.later(instant)
 
-    def made(self, jobs: Sequence[NewJob]) -> None:
-        """Jobs were made: their queues have work, now or later."""
-        if self._bus.heard:
-            self._bus.publish([telling.job_made(job) for job in jobs])
+    def expect(self, jobs: Sequence[NewJob]) -> None:
+        """The store is asked for these jobs in this very step: their queues take a turn right behind it.
+
+        The writer keeps the order, so that turn finds them, in the same commit if the queue has nothing else to do.
+        """
         for queue in {job.queue for job in jobs}:
             if queue in self.pools:
                 self.pools[queue].wake()
+
+    def made(self, jobs: Sequence[NewJob]) -> None:
+        """Jobs were made: their queues have work, now or later."""
+        self.expect(jobs)
+        self.told(jobs)
+
+    def told(self, jobs: Sequence[NewJob]) -> None:
+        """Jobs were made that were expected."""
+        if self._bus.heard:
+            self._bus.publish([telling.job_made(job) for job in jobs])
         for job in jobs:
             if job.run_at > job.created_at:
                 self.later(job.run_at)

@@ -34,7 +34,8 @@ class Reaper:
         self._executor = executor
         self._pools = pools
         self._bus = bus
-        self._next_later: Instant | None = None
+        # when the next job of the future is due or expires; None for never, 0 for unknown
+        self._next_later: Instant | None = 0
         self._look = asyncio.Event()
         # when the next sleep ends, in monotonic seconds; an earlier need wakes it
         self._wakes_at = 0.0
@@ -76,7 +77,8 @@ class Reaper:
                     self._executor.stop(attempt, why, attempt.reason)
                 if not attempt.stuck and is_stuck(attempt, now):
                     pool.set_aside(attempt)
-        await self.promote()
+        if self._next_later is not None and self._clock.now() >= self._next_later:
+            await self.promote()
 
     async def promote(self) -> None:
         """Make due jobs ready, end expired ones, wake the pools."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from launchd import sql
-from launchd.clock import Instant
+from launchd.clock import SECOND, Instant
 from launchd.db import Connection, Database, Row
 from launchd.errors import ConflictError, IdempotencyError, NotFoundError
 from launchd.job import MAX_CRASHES, MAX_INTERRUPTIONS, TRANSITIONS, Job, JobState, NewJob, Outcome, Verb, claim_order
@@ -108,26 +108,24 @@ class JobStore:
 
         return await self._db.write(act)
 
-    async def insert_once(self, job: NewJob, idempotency: Idempotency, by: str) -> str:
-        """Make a job unless the key was used in the last 24 h; returns the id of the new or the earlier job.
+    async def make(self, job: NewJob, by: str, idempotency: Idempotency | None = None) -> Job:
+        """Make a job, unless it is unique and exists or the key was used in the last 24 h: then the earlier one.
 
         Raises IdempotencyError when the key came with another request.
         """
 
-        def make(connection: Connection) -> str:
-            horizon = job.created_at - IDEMPOTENCY_SECONDS * 1_000_000
-            earlier = connection.execute(_SQL["idempotency_get"], (idempotency.key, horizon)).fetchone()
+        def act(connection: Connection) -> Job:
+            earlier = None if idempotency is None else _earlier(connection, idempotency, job.created_at)
             if earlier is not None:
-                if earlier["digest"] != idempotency.digest:
-                    raise IdempotencyError("use a new Idempotency-Key for a new request")
-                return str(earlier["job_id"])
+                return _job(connection, earlier)
             (made,) = insert_jobs(connection, [job])
             connection.execute(_SQL["audit"], Audit(job.created_at, by, "trigger", made, job.task))
-            values = (idempotency.key, idempotency.digest, made, job.created_at)
-            connection.execute(_SQL["idempotency_put"], values)
-            return made
+            if idempotency is not None:
+                values = (idempotency.key, idempotency.digest, made, job.created_at)
+                connection.execute(_SQL["idempotency_put"], values)
+            return _job(connection, made)
 
-        return await self._db.write(make)
+        return await self._db.write(act)
 
     async def turn(
         self, queue: str, free: int, waiting: Sequence[int] | None, outcomes: Sequence[Outcome], now: Instant
@@ -179,7 +177,7 @@ class JobStore:
         def act(connection: Connection) -> tuple[Instant | None, list[str], bool]:
             expired = [row["id"] for row in connection.execute(_SQL["expire"], {"now": now})]
             promoted = connection.execute(_SQL["promote"], {"now": now, "limit": PROMOTE_BATCH}).rowcount
-            return connection.execute(_SQL["next_later"]).fetchone()[0], expired, promoted > 0
+            return connection.execute(_SQL["next_later"], {"now": now}).fetchone()[0], expired, promoted > 0
 
         return await self._db.write(act)
 
@@ -293,6 +291,15 @@ def _candidates(connection: Connection, queue: str, free: int, waiting: Sequence
     others = connection.execute(_SQL["unlocked_orders"], parameters).fetchall()
     first = heapq.merge(((row["claim_order"], row) for row in locked), ((row[0], None) for row in others), key=_rank)
     return [Candidate(*row[:-1]) for _, row in islice(first, free) if row is not None]
+
+
+def _earlier(connection: Connection, idempotency: Idempotency, now: Instant) -> str | None:
+    """The id of the job that a key made already; raises IdempotencyError when it was asked for something else."""
+    horizon = now - IDEMPOTENCY_SECONDS * SECOND
+    earlier = connection.execute(_SQL["idempotency_get"], (idempotency.key, horizon)).fetchone()
+    if earlier is not None and earlier["digest"] != idempotency.digest:
+        raise IdempotencyError("use a new Idempotency-Key for a new request")
+    return str(earlier["job_id"]) if earlier is not None else None
 
 
 def insert_jobs(connection: Connection, jobs: Sequence[NewJob]) -> list[str]:

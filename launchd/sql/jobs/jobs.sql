@@ -18,9 +18,11 @@ WHERE seq IN (
   ORDER BY run_at LIMIT :limit);
 
 -- name: next_later
--- When the next job of the future is due: how long the promoter may sleep.
+-- When the next job of the future is due: how long the promoter may sleep. One that waits for another may be let go
+-- before its time, so its time counts too.
 SELECT min(at) FROM (
   SELECT min(run_at) AS at FROM jobs WHERE ready = 0 AND waits_for IS NULL
+  UNION ALL SELECT min(run_at) FROM jobs WHERE waits_for IS NOT NULL AND ready = 0 AND run_at > :now
   UNION ALL SELECT min(expires_at) FROM jobs WHERE expires_at IS NOT NULL AND ready IS NOT NULL);
 
 -- name: expire
