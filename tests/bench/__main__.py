@@ -14,7 +14,7 @@ PARTS = ("drain", "latency", "blocked", "fires", "backlogs", "idle", "scrape", "
 
 def main(wanted: list[str]) -> None:
     """Run the parts in order."""
-    rate = 0.0
+    rate = milliseconds = 0.0
     for part in PARTS:
         if wanted and part not in wanted:
             continue
@@ -23,9 +23,11 @@ def main(wanted: list[str]) -> None:
         elif part == "coldload":
             coldload.run(os.environ.get("SOURCES"))
         elif part == "peers":
-            peers.compare(rate or engine.drain())
+            peers.compare(rate or engine.drain(), milliseconds or engine.latency())
         elif part == "drain":
             rate = engine.drain()
+        elif part == "latency":
+            milliseconds = engine.latency()
         else:
             getattr(engine, part)()
 

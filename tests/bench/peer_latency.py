@@ -11,42 +11,43 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 import redis
 
 BIN = Path(sys.executable).parent
 DONE = "bench:done"
-WORKERS = {
-    "ardiq": [str(BIN / "ardiq"), "run", "-q", "p_ardiq:app"],
-    "celery": [sys.executable, "-m", "celery", "-A", "p_celery", "worker", "-P", "prefork", "-c", "2"]
-    + ["--loglevel=ERROR", "--without-gossip", "--without-mingle"],
-}
+WARM_UP = 20
+CELERY = "celery -A p_celery worker -P prefork -c 2 --loglevel=ERROR --without-gossip --without-mingle"
+WORKERS = {"ardiq": [str(BIN / "ardiq"), "run", "-q", "p_ardiq:app"], "celery": [sys.executable, "-m", *CELERY.split()]}
 
 
 async def ardiq(number: int) -> None:
-    import p_ardiq  # noqa: PLC0415 - the peer's own environment has it
-
-    await p_ardiq.noop.enqueue(number)
+    await import_module("p_ardiq").noop.enqueue(number)
 
 
 async def celery(number: int) -> None:
-    import p_celery  # noqa: PLC0415 - as above
-
-    p_celery.noop.delay(number)
+    import_module("p_celery").noop.delay(number)
 
 
-async def measure(enqueue: object, count: int, server: "redis.Redis[bytes]") -> list[float]:
+async def measure(enqueue: Callable[[int], Awaitable[None]], count: int, server: redis.Redis) -> list[float]:
     """Milliseconds of each job; those before the worker is warm do not count."""
+
+    def done() -> int:
+        return int(cast("bytes | None", server.get(DONE)) or 0)
+
     taken = []
-    for number in range(count + 20):
-        before = int(server.get(DONE) or 0)
+    for number in range(count + WARM_UP):
+        before = done()
         started = time.perf_counter()
-        await enqueue(number)  # type: ignore[operator]
-        while int(server.get(DONE) or 0) == before:
+        await enqueue(number)
+        while done() == before:
             pass
         taken.append((time.perf_counter() - started) * 1000)
-    return taken[20:]
+    return taken[WARM_UP:]
 
 
 def main(name: str, count: int) -> None:

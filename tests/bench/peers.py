@@ -7,20 +7,25 @@ does the same INCR in its task; its second row leaves it out, since nothing here
 import os
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.bench.process import daemon, peer_lines, say
 
 PEERS = Path(__file__).parents[3] / "shared" / "peers"
+LATENCY = Path(__file__).parent / "peer_latency.py"
 COUNT = int(os.environ.get("N", "5000"))
 PORT = 7398
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 
 
-def compare(own_rate: float) -> None:
+def compare(own_rate: float, own_milliseconds: float) -> None:
     """Run all that are set up, and launchd's row with the same INCR; print the ratios."""
     home = os.environ.get("PEERS_HOME")
     if not PEERS.is_dir() or home is None or not Path(home).is_dir():
@@ -38,19 +43,54 @@ def compare(own_rate: float) -> None:
             f"launchd {own_rate / rate:.1f}x, with the same INCR {counted / rate:.1f}x",
         )
 
+    for name, family in (("ardiq", "ardiq"), ("celery", "main")):
+        _one_at_a_time(name, Path(home) / family / "bin" / "python", own_milliseconds)
 
-def _with_incr() -> float:
-    """Launchd's own row, counted in a server as the peers are."""
+
+def _one_at_a_time(name: str, python: Path, own_milliseconds: float) -> None:
+    """From enqueuing a job to its end, beside launchd's from the request to the task's first line."""
+    if not python.exists():
+        return
+    for how, options in (("without", ("--appendonly", "no")), ("with", DURABLE)):
+        with _server(*options):
+            command = [str(python), str(LATENCY), name, "300"]
+            environ = {**os.environ, "PYTHONPATH": str(PEERS), "PYTHONDONTWRITEBYTECODE": "1"}
+            done = subprocess.run(command, env=environ, cwd=PEERS, capture_output=True, text=True, check=False)
+        for row in peer_lines(done.stdout):
+            say(
+                f"  {name}: one job at a time, enqueued to done, {how} fsync",
+                f"p50 {row['p50']:.2f} ms, p99 {row['p99']:.2f} ms; launchd's start {own_milliseconds:.2f} ms",
+            )
+
+
+@contextmanager
+def _server(*options: str) -> Iterator[Redis]:
+    """A private server that keeps nothing, unless told to; its address is in the environment."""
     with TemporaryDirectory() as place:
-        command = ["redis-server", "--port", str(PORT), "--bind", "127.0.0.1", "--dir", place]
-        command += ["--save", "", "--appendonly", "no"]
+        command = ["redis-server", "--port", str(PORT), "--bind", "127.0.0.1", "--dir", place, "--save", "", *options]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         os.environ["REDIS_URL"] = f"redis://127.0.0.1:{PORT}/0"
         try:
-            rate = _counted(Redis(port=PORT), Path(place) / "state")
+            client = Redis(port=PORT)
+            _until_it_answers(client)
+            yield client
         finally:
             server.terminate()
             server.wait()
+
+
+def _until_it_answers(client: Redis) -> None:
+    while True:
+        with suppress(RedisConnectionError):
+            client.ping()
+            return
+        time.sleep(0.01)  # between two looks
+
+
+def _with_incr() -> float:
+    """Launchd's own row, counted in a server as the peers are."""
+    with _server() as client, TemporaryDirectory() as place:
+        rate = _counted(client, Path(place) / "state")
     say("no-op jobs with one INCR each, fsync at every change of state", f"{rate:,.0f} jobs/s")
     return rate
 

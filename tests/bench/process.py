@@ -1,14 +1,16 @@
 """The real daemon as a process of its own, and a client of its socket: what is measured is what users run."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,18 @@ class Process:
         self.state = state
         self.ready_seconds = 0.0
         self._popen = popen
+
+    def keeps_asking(self) -> Callable[[str, str, str | None], Any]:
+        """A client that keeps its connection: (method, path, body) to the answer's JSON."""
+        connection = http.client.HTTPConnection("launchd")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(self.state / "admin.sock"))
+
+        def ask(method: str, path: str, body: str | None) -> Any:  # noqa: ANN401 - JSON
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            return json.loads(connection.getresponse().read())
+
+        return ask
 
     def memory_mib(self) -> float:
         """Resident memory of the daemon, which is one process here."""
