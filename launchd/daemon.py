@@ -261,7 +261,12 @@ async def _build(
     )
     await _recover(jobs, locks, clock)
     maker = JobMaker(tasks, config.queues, new_id)
-    told = Told(dispatcher.made, dispatcher.cancel, dispatcher.recorded)
+    told = Told(
+        dispatcher.made,
+        dispatcher.cancel,
+        dispatcher.recorded,
+        expect=lambda due: dispatcher.expect(tasks[schedule.task].queue for schedule in due),
+    )
     scheduler = Scheduler(
         clock, schedules, lambda one, fire: maker.fired(one, fire, clock.now()), told, approaches.near
     )

@@ -63,7 +63,7 @@ async def apply(store: JobStore, job: Job, verb: Verb) -> None:
     """Do what the verb says, whatever the state."""
     match verb:
         case Verb.CLAIM:
-            await store.turn(job.queue, 10, [], [], NOW)
+            await store.turn(job.queue, 10, [], [], lambda: NOW)
         case Verb.SKIP:
             await store.skip(job.seq, "held", NOW)
         case Verb.EXPIRE:
@@ -125,17 +125,17 @@ async def test_jobs_are_claimed_by_priority_then_age_and_never_before_their_time
         ],
         AUDIT,
     )
-    turn = await store.turn("default", 10, [], [], NOW)
+    turn = await store.turn("default", 10, [], [], lambda: NOW)
     assert [job.id for job in turn.claimed] == ["job-0003", "job-0005", "job-0001", "job-0002"]
     await store.promote(NOW + minute)
-    turn = await store.turn("default", 10, [], [], NOW + minute)
+    turn = await store.turn("default", 10, [], [], lambda: NOW + minute)
     assert [job.id for job in turn.claimed] == ["job-0004"]
 
 
 async def test_a_verdict_of_an_earlier_attempt_is_refused_and_the_others_are_written(db: Database) -> None:
     store = JobStore(db, "me")
     await store.insert([new_job(1), new_job(2)], AUDIT)
-    first, second = (await store.turn("default", 10, [], [], NOW)).claimed
+    first, second = (await store.turn("default", 10, [], [], lambda: NOW)).claimed
     late = Outcome(first.seq, first.attempt + 1, Verb.SUCCEED, NOW)
     good = Outcome(second.seq, second.attempt, Verb.SUCCEED, NOW)
     assert await store.finish([late, good]) == [late]
@@ -148,7 +148,7 @@ async def test_snooze_spends_no_attempt_and_a_deploy_spends_none_five_times(db: 
     await store.insert([new_job()], AUDIT)
     attempts = []
     for verb in [Verb.SNOOZE, *[Verb.INTERRUPT] * 7]:
-        claimed = (await store.turn("default", 1, [], [], NOW)).claimed[0]
+        claimed = (await store.turn("default", 1, [], [], lambda: NOW)).claimed[0]
         attempts.append(claimed.attempt)
         await store.finish([Outcome(claimed.seq, claimed.attempt, verb, NOW, run_at=NOW)])
     assert attempts == [1, 1, 1, 1, 1, 1, 1, 2]
@@ -157,7 +157,7 @@ async def test_snooze_spends_no_attempt_and_a_deploy_spends_none_five_times(db: 
 async def test_a_crash_counts_as_an_attempt_and_the_second_in_a_row_sets_the_job_aside(db: Database) -> None:
     await JobStore(db, "first").insert([new_job()], AUDIT)
     for number, expected in enumerate([JobState.QUEUED, JobState.QUARANTINED]):
-        await JobStore(db, f"life {number}").turn("default", 1, [], [], NOW)
+        await JobStore(db, f"life {number}").turn("default", 1, [], [], lambda: NOW)
         store = JobStore(db, f"life {number + 1}")
         await store.rescue(NOW)
         job = await store.get("job-0001")
@@ -167,7 +167,7 @@ async def test_a_crash_counts_as_an_attempt_and_the_second_in_a_row_sets_the_job
 async def test_a_crash_after_cancel_was_asked_ends_as_cancelled(db: Database) -> None:
     store = JobStore(db, "first")
     await store.insert([new_job()], AUDIT)
-    await store.turn("default", 1, [], [], NOW)
+    await store.turn("default", 1, [], [], lambda: NOW)
     await store.cancel("job-0001", how="terminate", reason="enough", now=NOW)
     await JobStore(db, "second").rescue(NOW)
     job = await store.get("job-0001")

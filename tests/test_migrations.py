@@ -63,11 +63,11 @@ async def test_jobs_of_an_older_database_keep_their_states_and_go_on(tmp_path: P
         }
         assert (await store.get("done")).result == "[1]"
         assert (await store.rescue(NOW)).queued == ["ran"]
-        turn = await store.turn("default", 10, [], [], NOW)
+        turn = await store.turn("default", 10, [], [], lambda: NOW)
         assert {job.id for job in turn.claimed} == {"waits", "ran"}
         assert [job.id for job in turn.candidates] == ["waits-for-lock"]
         assert await store.promote(NOW + 60 * SECOND) == (None, [], True)
-        assert [job.id for job in (await store.turn("default", 10, None, [], NOW)).claimed] == ["later"]
+        assert [job.id for job in (await store.turn("default", 10, None, [], lambda: NOW)).claimed] == ["later"]
 
 
 def test_every_step_leaves_a_sound_database(tmp_path: Path) -> None:

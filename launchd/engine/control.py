@@ -162,7 +162,7 @@ class Control:
         request = TriggerRequest(task, args, queue, priority, delay, run_at, expires_in, max_retries)
         new = self._maker.requested(request, self._clock.now())
         key = None if idempotency_key is None else Idempotency(idempotency_key, request.digest())
-        self._dispatcher.expect([new])
+        self._dispatcher.expect([new.queue])
         made = await self._jobs.make(new, by, key)
         if made.id == new.id:
             self._dispatcher.told([new])
@@ -177,7 +177,7 @@ class Control:
         """Make many jobs in one transaction, all or none; their ids in order."""
         now = self._clock.now()
         new = [self._maker.requested(request, now) for request in requests]
-        self._dispatcher.expect(new)
+        self._dispatcher.expect(job.queue for job in new)
         ids = await self._jobs.insert(new, Audit(now, by, "enqueue", f"{len(new)} jobs", None))
         self._dispatcher.told(new)
         return ids

@@ -3,7 +3,7 @@
 `pools` and `executor` are filled in by daemon.py before the first job runs, then never change.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from launchd.clock import Clock, Instant
 from launchd.engine import telling
@@ -46,18 +46,18 @@ class Dispatcher:
         if self.reaper is not None:
             self.reaper.later(instant)
 
-    def expect(self, jobs: Sequence[NewJob]) -> None:
-        """The store is asked for these jobs in this very step: their queues take a turn right behind it.
+    def expect(self, queues: Iterable[str]) -> None:
+        """The store is asked for jobs of these queues in this very step: they take a turn right behind it.
 
         The writer keeps the order, so that turn finds them, in the same commit if the queue has nothing else to do.
         """
-        for queue in {job.queue for job in jobs}:
+        for queue in set(queues):
             if queue in self.pools:
                 self.pools[queue].wake()
 
     def made(self, jobs: Sequence[NewJob]) -> None:
         """Jobs were made: their queues have work, now or later."""
-        self.expect(jobs)
+        self.expect(job.queue for job in jobs)
         self.told(jobs)
 
     def told(self, jobs: Sequence[NewJob]) -> None:

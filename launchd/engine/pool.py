@@ -179,12 +179,11 @@ class Pool:
         if not ended and free <= 0:
             self.last_turn = self._clock.monotonic()
             return False
-        now = self._clock.now()
         waiting = list(self.waits) if self._clock.monotonic() >= self._locks_away_until else None
         if free > 0:  # what this turn claims is running from the commit on: a stop must wait for it
             self._idle.clear()
         try:
-            turn = await self._store.turn(self.queue, free, waiting, outcomes, now)
+            turn = await self._store.turn(self.queue, free, waiting, outcomes, self._clock.now)
         except StoreError:
             self._ended = ended + self._ended  # nothing of it was written: say it again
             self.running |= {attempt.job.seq: attempt for attempt, _ in ended}

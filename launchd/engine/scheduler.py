@@ -69,11 +69,15 @@ class Entry:
 
 
 class Told(NamedTuple):
-    """Who is told what a tick did: the jobs that were made, those that are to end, and the rows of the ledger."""
+    """Who is told what a tick did: the jobs that were made, those that are to end, and the rows of the ledger.
+
+    `expect` hears which schedules are about to have jobs made, in the step that asks the store for them.
+    """
 
     made: Callable[[Sequence[NewJob]], None]
     cancel: Callable[[Sequence[Cancelled]], None]
     recorded: Callable[[Sequence[Recorded]], None] = lambda _rows: None
+    expect: Callable[[Sequence[Schedule]], None] = lambda _schedules: None
 
 
 class Scheduler:
@@ -263,6 +267,7 @@ class Scheduler:
         self.look_again()
 
     async def _carry_out(self, due: list[tuple[Entry, Plan]], now: Instant) -> None:
+        self._told.expect([entry.schedule for entry, _ in due])
         try:
             done = await self._store.carry_out([self._due(entry, made) for entry, made in due], now)
         except LaunchdError:

@@ -128,12 +128,17 @@ class JobStore:
         return await self._db.write(act)
 
     async def turn(
-        self, queue: str, free: int, waiting: Sequence[int] | None, outcomes: Sequence[Outcome], now: Instant
+        self,
+        queue: str,
+        free: int,
+        waiting: Sequence[int] | None,
+        outcomes: Sequence[Outcome],
+        now: Callable[[], Instant],
     ) -> Turn:
         """One turn of a pool in one transaction: end these attempts, then claim up to `free` jobs.
 
         `waiting` are the seqs of jobs known to wait for their lock: they are not offered again. None offers no job
-        that needs a lock.
+        that needs a lock. `now` is asked when the claim is made: the writer may have had much to do before.
         """
         instance = self._instance
 
@@ -145,7 +150,7 @@ class JobStore:
             left = free - len(candidates)
             if left <= 0:
                 return Turn([], candidates, refused)
-            return Turn(_claim(connection, queue, left, instance, now), candidates, refused)
+            return Turn(_claim(connection, queue, left, instance, now()), candidates, refused)
 
         return await self._db.write(act)
 
