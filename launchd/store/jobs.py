@@ -40,8 +40,6 @@ class Claimed(NamedTuple):
     max_retries: int
     schedule: str | None
     fire_time: Instant | None
-    lock: str | None
-    order: int
     run_at: Instant
 
 

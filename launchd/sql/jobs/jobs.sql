@@ -35,7 +35,7 @@ RETURNING id;
 -- The first ready jobs of a queue, in order, as they will be once claimed: one row of JSON crosses into Python, not
 -- hundreds. Jobs under a lock go another way: they need the lock first.
 SELECT json_group_array(json_array(
-  seq, id, task, queue, args, attempt + 1, max_retries, schedule, fire_time, lock, claim_order, run_at))
+  seq, id, task, queue, args, attempt + 1, max_retries, schedule, fire_time, run_at))
 FROM (SELECT * FROM jobs WHERE queue = ? AND ready = 1 AND lock IS NULL ORDER BY claim_order LIMIT ?);
 
 -- name: claim
@@ -61,8 +61,7 @@ ORDER BY claim_order LIMIT :limit;
 UPDATE jobs SET state = 'running', ready = NULL, attempt = attempt + 1, started_at = :now, instance = :instance,
   fence = :fence, reason = NULL
 WHERE seq = :seq AND state = 'queued'
-RETURNING seq, id, task, queue, args, attempt, max_retries, schedule, fire_time, lock, claim_order,
-  run_at;
+RETURNING seq, id, task, queue, args, attempt, max_retries, schedule, fire_time, run_at;
 
 -- name: skip
 -- The lock stayed taken for as long as the job was ready to wait.
