@@ -6,8 +6,9 @@ Durations are seconds as `float`. Monotonic time is seconds from an arbitrary st
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from launchd.errors import InvalidError
 
@@ -65,6 +66,16 @@ class SystemClock:
         """Wait on the running loop, at most 30 s."""
         seconds = LONGEST_SLEEP if instant is None else (instant - self.now()) / SECOND
         await asyncio.sleep(min(max(seconds, 0.0), LONGEST_SLEEP))
+
+
+async def until(event: asyncio.Event, timer: Coroutine[Any, Any, None]) -> None:
+    """Wait for an event, or for a timer (the sleep of a clock), whichever comes first."""
+    waiting = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(timer)]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def from_datetime(value: datetime) -> Instant:

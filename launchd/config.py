@@ -19,6 +19,7 @@ from launchd import rate
 from launchd.cron import DstFold, DstGap
 from launchd.errors import ConfigError, InvalidError, Problem
 from launchd.recurrence import Every, Recurrence, parse_every, parse_recurrence
+from launchd.redis_url import Kind, parse_redis_url
 from launchd.schedule import Catchup, Overlap
 from launchd.tighten import check_rule
 
@@ -84,13 +85,24 @@ class LocksConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RedisConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[redis]`: the server that keeps the locks of several hosts."""
+    """`[redis]`: the server that keeps the locks of several hosts, its password and that of its Sentinels."""
 
-    url: (
-        Annotated[str, Meta(pattern=r"^(redis|rediss|unix)://", description="a redis://, rediss:// or unix:// URL")]
-        | None
-    ) = None
+    url: str | None = None
     password_file: SecretPath | None = None
+    sentinel_password_file: SecretPath | None = None
+
+    def problems(self) -> list[Problem]:
+        """What is wrong with the address, or does not go with it."""
+        try:
+            address = parse_redis_url(self.url) if self.url is not None else None
+        except InvalidError as error:
+            return [Problem("redis.url", error.detail)]
+        found = []
+        if address is not None and address.password and self.password_file:
+            found.append(Problem("redis.password_file", "there is a password in the url, too: take that one out"))
+        if self.sentinel_password_file and (address is None or address.kind is not Kind.SENTINEL):
+            found.append(Problem("redis.sentinel_password_file", "there are no Sentinels: url is no redis+sentinel://"))
+        return found
 
 
 class TasksConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -304,6 +316,7 @@ def decode(document: dict[str, Any], *, sources: Iterable[str] = (), path: str |
     redis = _struct(document.get("redis", {}), RedisConfig, "redis", problems)
     if locks.backend == "redis" and redis.url is None:
         problems.append(Problem("redis.url", 'required where [locks] backend is "redis"'))
+    problems += redis.problems()
     tasks = _struct(document.get("tasks", {}), TasksConfig, "tasks", problems)
     queues = _named(document.get("queues", {}), QueueConfig, "queues", problems)
     schedules = _named(document.get("schedules", {}), ScheduleConfig, "schedules", problems)
@@ -383,7 +396,9 @@ def alert_url(named: str) -> str:
 
 def secrets(config: Config) -> list[str]:
     """The secrets that the configuration names, for the log to mask; one that cannot be read is nobody's to leak."""
-    found, own = [], (config.redis.password_file, config.token_file if config.admin.tcp else None)
+    found = []
+    own = [config.redis.password_file, config.redis.sentinel_password_file]
+    own += [config.token_file] if config.admin.tcp else []
     for named in (*own, *(source.token_file for source in config.sources.values())):
         if named is not None:
             with suppress(ConfigError):

@@ -453,9 +453,11 @@ async def _lock_backend(config: Config, jobs_db: Database, launches: LaunchStore
         return
     from launchd.locks.redis import RedisLocks  # noqa: PLC0415 - see above
 
-    file = config.redis.password_file
-    password = configuration.read_secret(file) if file is not None else None
-    shared = RedisLocks(config.redis.url or "", clock, password=password, lease_seconds=lease)
+    files = (config.redis.password_file, config.redis.sentinel_password_file)
+    password, sentinels = (configuration.read_secret(file) if file is not None else None for file in files)
+    url = config.redis.url or ""
+    shared = RedisLocks(url, clock, password=password, sentinel_password=sentinels, lease_seconds=lease)
+    shared.raise_fence(await launches.fence())
     try:
         yield shared
     finally:

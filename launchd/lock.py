@@ -53,5 +53,8 @@ class Locks(Protocol):
     async def void_others(self, owner: str) -> int:
         """Drop what dead instances of the owner's state directory held; returns how many. Called once, at the start."""
 
-    async def watch(self, on_free: Callable[[], None]) -> None:
-        """Call when a lock may have become free without a release in this process. Runs for ever, or returns."""
+    async def watch(self, on_free: Callable[[], None], on_return: Callable[[], None]) -> None:
+        """Call `on_free` when a lock may have become free without a release in this process. Runs for ever, or returns.
+
+        `on_return` is called when the backend is heard (again) after it was not: what is held may be lost.
+        """

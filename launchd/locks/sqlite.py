@@ -90,7 +90,7 @@ class SqliteLocks:
         """Drop what dead instances held: the state directory has one daemon. Returns how many."""
         return await self._db.write(lambda connection: connection.execute(_SQL["void_others"], (owner,)).rowcount)
 
-    async def watch(self, on_free: Callable[[], None]) -> None:
+    async def watch(self, on_free: Callable[[], None], on_return: Callable[[], None]) -> None:
         """Nothing to do: every release happens in this process."""
 
     async def raise_fence(self, fence: int) -> None:
