@@ -25,7 +25,7 @@ from launchd.alert import (
     queue_troubles,
     source_troubles,
 )
-from launchd.clock import Clock, Instant
+from launchd.clock import Clock, Instant, until
 from launchd.config import AlertsConfig
 from launchd.engine.maker import JobMaker, TriggerRequest
 from launchd.errors import ConflictError, LaunchdError, NotFoundError
@@ -101,7 +101,7 @@ class Alerting:
         self._wake.set()  # a dead instance may have left something
         next_look = self._clock.monotonic() + LOOK_SECONDS
         while True:
-            await self._woken(next_look - self._clock.monotonic())
+            await until(self._wake, self._clock.sleep(next_look - self._clock.monotonic()))
             look = self._clock.monotonic() >= next_look
             if look:
                 next_look = self._clock.monotonic() + LOOK_SECONDS
@@ -194,16 +194,6 @@ class Alerting:
 
     def _send_once(self, alert_id: str, now: Instant) -> NewJob:
         return self._maker.requested(TriggerRequest(SEND_TASK, {"alert_id": alert_id}, max_retries=0), now)
-
-    async def _woken(self, seconds: float) -> None:
-        waiter = asyncio.ensure_future(self._wake.wait())
-        timer = asyncio.ensure_future(self._clock.sleep(max(seconds, 0.0)))
-        waiting: set[asyncio.Future[Any]] = {waiter, timer}
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def send_task(store: AlertStore, targets: Sequence[Target], clock: Clock) -> Task:

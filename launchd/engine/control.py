@@ -4,7 +4,6 @@ It reads the store, writes rows first and acts second, and returns nouns; the ad
 says who asks, for the audit.
 """
 
-import asyncio
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from launchd.clock import SECOND, Clock, Instant
+from launchd.clock import SECOND, Clock, Instant, until
 from launchd.engine import telling
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
@@ -218,7 +217,7 @@ class Control:
                 left = deadline - self._clock.monotonic()
                 if job.state in FINAL or left <= 0:
                     return job
-                await self._until(ended, left)
+                await until(ended, self._clock.sleep(left))
 
     async def cancel(self, job_id: str, *, terminate: bool, reason: str | None, by: str) -> Job:
         """End a job: a queued one at once, a running one is asked to. Raises NotFoundError, ConflictError."""
@@ -352,15 +351,6 @@ class Control:
         pool.wake()
         await self._audit(by, "pause_queue" if paused else "resume_queue", name, note)
         return next(one for one in await self.queues() if one.name == name)
-
-    async def _until(self, event: asyncio.Event, seconds: float) -> None:
-        waiter = asyncio.ensure_future(event.wait())
-        timer = asyncio.ensure_future(self._clock.sleep(seconds))
-        try:
-            await asyncio.wait([waiter, timer], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiter.cancel()
-            timer.cancel()
 
 
 def resident_bytes() -> int:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from launchd.clock import Clock
+from launchd.clock import Clock, until
 from launchd.engine import telling
 from launchd.engine.attempt import Attempt
 from launchd.engine.bus import Bus
@@ -206,18 +206,9 @@ class Reader:
         """
         if not self._feed.closed and not self._feed.since(self.place):
             self.woken.clear()
-            await self._wait()
+            await until(self.woken, self._clock.sleep(HEARTBEAT_SECONDS))
         if self._feed.closed:
             return None
         first, found = self.place, self._feed.since(self.place)
         self.place += len(found)
         return [(self._feed.id_of(first + index), one) for index, one in enumerate(found)]
-
-    async def _wait(self) -> None:
-        waiter = asyncio.ensure_future(self.woken.wait())
-        timer = asyncio.ensure_future(self._clock.sleep(HEARTBEAT_SECONDS))
-        try:
-            await asyncio.wait([waiter, timer], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiter.cancel()
-            timer.cancel()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
-from launchd.clock import SECOND, Clock, Instant, format_instant
+from launchd.clock import SECOND, Clock, Instant, format_instant, until
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
 from launchd.engine.executor import Executor
@@ -204,13 +204,7 @@ class Pool:
         if seconds is None or self._wake.is_set():
             await self._wake.wait()
             return
-        woken = asyncio.ensure_future(self._wake.wait())
-        timer = asyncio.ensure_future(self._clock.sleep(seconds))
-        try:
-            await asyncio.wait([woken, timer], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            woken.cancel()
-            timer.cancel()
+        await until(self._wake, self._clock.sleep(seconds))
 
     def _doze(self) -> float | None:
         """Seconds after which a turn is taken even if nobody wakes the pool: a lock or the rate may have come free."""

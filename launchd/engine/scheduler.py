@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import structlog
 
-from launchd.clock import HOUR, SECOND, Clock, Instant, format_instant
+from launchd.clock import HOUR, SECOND, Clock, Instant, format_instant, until
 from launchd.errors import InvalidError, LaunchdError, NotFoundError
 from launchd.job import NewJob
 from launchd.recurrence import Startup, occurrences
@@ -295,13 +295,7 @@ class Scheduler:
     async def _sleep(self) -> None:
         """Until the next fire, or until the schedules are other ones."""
         self._changed.clear()
-        timer = asyncio.ensure_future(self._clock.sleep_until(self._coming[0][0] if self._coming else None))
-        changed = asyncio.ensure_future(self._changed.wait())
-        try:
-            await asyncio.wait([timer, changed], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            changed.cancel()
+        await until(self._changed, self._clock.sleep_until(self._coming[0][0] if self._coming else None))
 
 
 def _ahead(clock: Clock) -> Instant:

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from launchd import sql
-from launchd.clock import HOUR, SECOND, Clock, Instant
+from launchd.clock import HOUR, SECOND, Clock, Instant, until
 from launchd.db import Connection, Database
 from launchd.errors import LaunchdError
 from launchd.event import Event
@@ -82,7 +82,7 @@ class Approaches:
             except LaunchdError as error:
                 _log.error("approach_failed", error=error.detail)
                 again_at = self._clock.now() + int(BACKOFF_SECONDS * SECOND)
-            await self._sleep(again_at)
+            await until(self._changed, self._clock.sleep_until(again_at))
 
     async def run_once(self) -> Instant:
         """Tell what has come near; when to look again."""
@@ -94,15 +94,6 @@ class Approaches:
         if told:
             self._tell(told)
         return found.again_at
-
-    async def _sleep(self, until: Instant) -> None:
-        timer = asyncio.ensure_future(self._clock.sleep_until(until))
-        changed = asyncio.ensure_future(self._changed.wait())
-        try:
-            await asyncio.wait([timer, changed], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            changed.cancel()
 
 
 def _decided(db: Connection, now: Instant) -> tuple[Approach, dict[str, Launch]]:
