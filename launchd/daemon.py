@@ -74,6 +74,7 @@ from launchd.store.audit import AuditStore
 from launchd.store.jobs import JobStore
 from launchd.store.schedules import ScheduleStore
 from launchd.store.series import SeriesStore
+from launchd.store.starts import StartStore
 from launchd.store.stats import StatsStore
 from launchd.task import Task
 
@@ -276,6 +277,9 @@ async def _build(
     shared = Shared(clock, jobs, locks, executor, tasks, port, bus, Watch(dispatcher.started, dispatcher.later))
     pools = dispatcher.pools
     pools |= {name: Pool(name, concurrency, shared, rate) for name, (concurrency, rate) in sizes.items()}
+    for name, ages in (await StartStore(databases[0]).ages(clock.now())).items():
+        if name in pools:
+            pools[name].recall(ages)
     for name, (paused, note) in (await jobs.queue_states()).items():
         if name in pools:
             pools[name].paused, pools[name].note = paused, note

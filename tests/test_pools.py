@@ -1,9 +1,10 @@
 """Queues: how many jobs start when, in which order, and why the others wait."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,71 @@ async def test_a_queue_with_a_rate_keeps_to_it_under_locks_too() -> None:
         times = sorted(at for _, at in STARTS)
         assert len(times) == 12
         assert all(after - before >= 60 for before, after in zip(times, times[2:], strict=False))
+
+
+@pytest.mark.parametrize("task", ["nap", "nap_locked"])
+async def test_a_window_of_a_rate_goes_on_over_restarts(task: str) -> None:
+    async with virtual('[queues.default]\nrate = "5/m"') as daemon:
+        for number in range(40):
+            await want(daemon, task, args={"name": str(number)})
+        for seconds in (1, 7, 20, 45, 3, 90, 1, 1, 1, 30):
+            await daemon.stop()
+            daemon.clock.move(daemon.clock.monotonic() + 1)  # it is away for a while
+            await daemon.start()
+            await daemon.advance(seconds=seconds)
+        await daemon.advance(minutes=8)
+        times = sorted(at for _, at in STARTS)
+        assert len(times) == 40
+        assert all(after - before >= 60 for before, after in zip(times, times[5:], strict=False))
+        assert times[-1] < 60 * 8, "the rate was not used up"
+
+
+async def test_starts_of_jobs_that_wait_for_another_attempt_count_after_a_restart() -> None:
+    async with virtual('[queues.default]\nrate = "2/h"') as daemon:
+        for _ in range(2):
+            await want(daemon, "later")
+        await daemon.settle()
+        await daemon.stop()
+        await daemon.start()
+        job = await want(daemon, args={"name": "third"})
+        await daemon.advance(minutes=59)
+        why = daemon.daemon.control.waiting_on(await daemon.job(job.id))
+        assert why is not None
+        assert (why.reason, STARTS) == ("rate_limit", [])
+        await daemon.advance(minutes=2)
+        assert [name for name, _ in STARTS] == ["third"]
+
+
+async def test_what_has_started_under_a_rate_counts_on_under_another() -> None:
+    async with virtual('[queues.default]\nrate = "5/m"') as daemon:
+        for number in range(20):
+            await want(daemon, args={"name": str(number)})
+        await daemon.settle()
+        for rate, starts in (("5/m", 5), ("3/m", 5), ("7/m", 7)):
+            await daemon.daemon.control.resize_queue("default", None, rate, "test")
+            await daemon.settle()
+            assert len(STARTS) == starts
+        await daemon.daemon.control.resize_queue("default", None, "3/m", "test")
+        job = await daemon.job((await daemon.jobs(state="queued"))[0].id)
+        why = daemon.daemon.control.waiting_on(job)
+        assert why is not None
+        assert why.until is not None
+        await daemon.advance(seconds=(why.until - daemon.clock.now()) / SECOND - 1)
+        assert len(STARTS) == 7
+        await daemon.advance(seconds=1)
+        assert len(STARTS) == 10
+
+
+async def test_a_queue_keeps_no_more_starts_than_its_rate_allows_and_one_without_keeps_none() -> None:
+    async with virtual('[queues.default]\nrate = "3/m"\n[queues.free]') as daemon:
+        for number in range(20):
+            await want(daemon, args={"name": str(number)}, queue="free" if number % 2 else "default")
+        await daemon.advance(minutes=5)
+        path = daemon.config.state_directory / "jobs.db"
+        with closing(sqlite3.connect(path)) as db:
+            noted = dict(db.execute("SELECT queue, sum(count) FROM starts GROUP BY queue"))
+        assert len(STARTS) == 20
+        assert noted == {"default": 1}  # of the last window
 
 
 @given(st.integers(1, 5), st.lists(st.floats(0, 30), min_size=1, max_size=60))
@@ -208,10 +274,10 @@ async def test_a_lock_taken_away_before_its_job_has_begun_stops_that_job(
         store = control._pools["default"]._store
         claim = store.claim_locked
 
-        async def robbed(seq: int, fence: int, now: int) -> Claimed | None:
+        async def robbed(seq: int, fence: int, now: int, *, window: float | None) -> Claimed | None:
             """Between the lock and the claim an operator takes the lock away."""
             await control.release_lock("one", "in between", "test")
-            return await claim(seq, fence, now)
+            return await claim(seq, fence, now, window=window)
 
         monkeypatch.setattr(store, "claim_locked", robbed)
         job, _ = await control.trigger("work", {}, by="test")

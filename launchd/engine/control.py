@@ -19,7 +19,6 @@ from launchd.engine.dispatcher import Dispatcher
 from launchd.engine.executor import Executor
 from launchd.engine.maker import JobMaker, TriggerRequest
 from launchd.engine.pool import Pool, held_by
-from launchd.engine.rate import RateLimiter
 from launchd.engine.scheduler import Scheduler
 from launchd.engine.snapshots import (
     JobPage,
@@ -288,8 +287,10 @@ class Control:
         pool = self._pool(name)
         if concurrency is not None and not 1 <= concurrency <= MAX_CONCURRENCY:
             raise InvalidError(f"concurrency: expected 1..{MAX_CONCURRENCY}, got {concurrency}")
-        limiter = RateLimiter(parse_rate(rate)) if rate is not None else pool.limiter
-        pool.concurrency, pool.limiter = concurrency or pool.concurrency, limiter
+        wanted = parse_rate(rate) if rate is not None else None
+        pool.concurrency = concurrency or pool.concurrency
+        if wanted is not None:
+            pool.set_rate(wanted)
         pool.wake()
         await self._audit(by, "resize_queue", name, f"concurrency {pool.concurrency}, rate {rate or 'as it was'}")
         return next(one for one in await self.queues() if one.name == name)

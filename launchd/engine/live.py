@@ -6,7 +6,6 @@ from typing import NamedTuple
 from launchd.config import Config
 from launchd.engine.loading import Options, plan_schedules, pool_sizes
 from launchd.engine.pool import Pool
-from launchd.engine.rate import RateLimiter
 from launchd.engine.scheduler import Scheduler
 from launchd.task import Task
 
@@ -31,6 +30,5 @@ class Live(NamedTuple):
             if pool is None:
                 continue
             pool.concurrency = concurrency
-            if rate != (pool.limiter.rate if pool.limiter else None):
-                pool.limiter = RateLimiter(rate) if rate else None
+            pool.set_rate(rate)
             pool.wake()

@@ -137,6 +137,23 @@ class Pool:
             slots = min(slots, self.limiter.free(self._clock.monotonic()))
         return max(slots, 0)
 
+    def set_rate(self, rate: Rate | None) -> None:
+        """Limit starts otherwise, or no more; what has started under a rate counts on under another."""
+        if rate is None or self.limiter is None:
+            self.limiter = RateLimiter(rate) if rate else None
+        else:
+            self.limiter = self.limiter.under(rate)
+
+    def recall(self, ages: Sequence[float]) -> None:
+        """Starts before this life of the daemon, by how many seconds ago they were, the oldest first."""
+        if self.limiter is not None:
+            now = self._clock.monotonic()
+            self.limiter = RateLimiter(self.limiter.rate, [now - max(age, 0.0) for age in ages])
+
+    @property
+    def _window(self) -> float | None:
+        return self.limiter.rate.seconds if self.limiter is not None else None
+
     @property
     def awake(self) -> bool:
         """Whether a turn is about to be taken."""
@@ -183,7 +200,7 @@ class Pool:
         if free > 0:  # what this turn claims is running from the commit on: a stop must wait for it
             self._idle.clear()
         try:
-            turn = await self._store.turn(self.queue, free, waiting, outcomes, self._clock.now)
+            turn = await self._store.turn(self.queue, free, waiting, outcomes, self._clock.now, window=self._window)
         except StoreError:
             self._ended = ended + self._ended  # nothing of it was written: say it again
             self.running |= {attempt.job.seq: attempt for attempt, _ in ended}
@@ -359,7 +376,8 @@ class Pool:
             return False, lock
         claimed = None
         try:
-            claimed = await self._store.claim_locked(candidate.seq, lock.fence, self._clock.now())
+            now = self._clock.now()
+            claimed = await self._store.claim_locked(candidate.seq, lock.fence, now, window=self._window)
         finally:
             if claimed is None:
                 await self._locks.release(lock)

@@ -16,6 +16,7 @@ from launchd.clock import SECOND, Instant
 from launchd.db import Connection, Database, Row
 from launchd.errors import ConflictError, IdempotencyError, NotFoundError
 from launchd.job import MAX_CRASHES, MAX_INTERRUPTIONS, TRANSITIONS, Job, JobState, NewJob, Outcome, Verb, claim_order
+from launchd.store.starts import note_starts
 
 _SQL = sql.statements("jobs", "jobs")
 # Jobs whose time has come are made ready in steps of this many.
@@ -132,11 +133,14 @@ class JobStore:
         waiting: Sequence[int] | None,
         outcomes: Sequence[Outcome],
         now: Callable[[], Instant],
+        *,
+        window: float | None = None,
     ) -> Turn:
         """One turn of a pool in one transaction: end these attempts, then claim up to `free` jobs.
 
         `waiting` are the seqs of jobs known to wait for their lock: they are not offered again. None offers no job
-        that needs a lock. `now` is asked when the claim is made: the writer may have had much to do before.
+        that needs a lock. `now` is asked when the claim is made: the writer may have had much to do before. `window` in
+        seconds is that of the queue's rate, None where it has none.
         """
         instance = self._instance
 
@@ -148,16 +152,22 @@ class JobStore:
             left = free - len(candidates)
             if left <= 0:
                 return Turn([], candidates, refused)
-            return Turn(_claim(connection, queue, left, instance, now()), candidates, refused)
+            claimed_at = now()
+            claimed = _claim(connection, queue, left, instance, claimed_at)
+            if window is not None and claimed:
+                note_starts(connection, queue, len(claimed), claimed_at, window)
+            return Turn(claimed, candidates, refused)
 
         return await self._db.write(act)
 
-    async def claim_locked(self, seq: int, fence: int, now: Instant) -> Claimed | None:
-        """Claim one job whose lock is held for it; None when it is no longer queued."""
+    async def claim_locked(self, seq: int, fence: int, now: Instant, *, window: float | None = None) -> Claimed | None:
+        """Claim one job whose lock is held for it; None when it is no longer queued. `window` as for `turn`."""
         values = {"seq": seq, "fence": fence, "now": now, "instance": self._instance}
 
         def act(connection: Connection) -> Claimed | None:
             row = connection.execute(_SQL["claim_locked"], values).fetchone()
+            if row is not None and window is not None:
+                note_starts(connection, row["queue"], 1, now, window)
             return Claimed(*row) if row else None
 
         return await self._db.write(act)

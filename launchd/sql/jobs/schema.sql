@@ -76,6 +76,14 @@ CREATE TABLE queues (
   note TEXT
 ) STRICT, WITHOUT ROWID;
 
+-- When jobs of a queue with a rate were claimed, as long as that counts.
+CREATE TABLE starts (
+  queue TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  count INTEGER NOT NULL CHECK (count >= 1),
+  PRIMARY KEY (queue, at)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE schedules (
   name TEXT PRIMARY KEY,
   cursor INTEGER NOT NULL,

@@ -1,0 +1,35 @@
+"""Starts of queues with a rate, in jobs.db: noted where jobs are claimed, so that a window goes on after a restart.
+
+The rows of the jobs would not do: a job that waits for its retry has forgotten its start, and no index finds the rest.
+There are never more rows of a queue than its rate allows starts, and none of a queue without a rate.
+"""
+
+from launchd import sql
+from launchd.clock import DAY, SECOND, Instant
+from launchd.db import Connection, Database
+
+_SQL = sql.statements("jobs", "starts")
+# No window is longer.
+_LONGEST = DAY
+
+
+def note_starts(connection: Connection, queue: str, count: int, now: Instant, window: float) -> None:
+    """Note starts within a transaction; `window` in seconds is how long they count."""
+    values = {"queue": queue, "count": count, "now": now}
+    connection.execute(_SQL["note"], values)
+    connection.execute(_SQL["forget"], {"queue": queue, "before": now - int(window * SECOND)})
+
+
+class StartStore:
+    """What has started lately."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def ages(self, now: Instant) -> dict[str, list[float]]:
+        """By queue, for each start noted: how many seconds ago it was, the oldest first."""
+        await self._db.write(lambda connection: connection.execute(_SQL["forget_all"], {"before": now - _LONGEST}))
+        found: dict[str, list[float]] = {}
+        for row in await self._db.read(_SQL["all"]):
+            found.setdefault(row["queue"], []).extend([(now - row["at"]) / SECOND] * row["count"])
+        return found
