@@ -9,7 +9,7 @@ import sys
 
 from tests.bench import coldload, engine, peers, scrape
 
-PARTS = ("drain", "latency", "blocked", "fires", "backlogs", "idle", "scrape", "coldload", "peers")
+PARTS = ("drain", "latency", "blocked", "kill", "fires", "backlogs", "idle", "scrape", "coldload", "peers")
 
 
 def main(wanted: list[str]) -> None:

@@ -4,12 +4,14 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from launchd.engine.isolation import KILL_SECONDS
 from tests.bench.process import Process, daemon, percentile, say
 
 JOBS = 50_000
 TRIGGERS = 500
 SCHEDULES = 10_000
 FIRING_SECONDS = 20
+KILLS = 3
 
 
 def drain() -> float:
@@ -63,6 +65,24 @@ def blocked() -> None:
             taken.append((time.perf_counter() - asked) * 1000)
         figure = f"max {max(taken):.1f} ms; health: {found['detail']}"
         say("GET /v1/status while time.sleep blocks the task loop", figure)
+
+
+def kill() -> None:
+    """A task in a process that hangs in C is terminated: how long until its job is cancelled, its process reaped."""
+    with TemporaryDirectory() as place, daemon(Path(place) / "state") as process:
+        taken = []
+        for _ in range(KILLS):
+            job = process.client.ask("POST", "/v1/tasks/hang/trigger", body={})
+            while process.client.ask("GET", f"/v1/jobs/{job['id']}")["progress"] is None:
+                time.sleep(0.05)
+            asked = time.perf_counter()
+            process.client.ask("POST", f"/v1/jobs/{job['id']}/cancel", body={"terminate": True})
+            ended = process.client.ask("GET", f"/v1/jobs/{job['id']}", wait=60)
+            taken.append(time.perf_counter() - asked)
+            if ended["state"] != "cancelled":
+                raise RuntimeError(f"the job is {ended['state']}")
+        figure = f"max {max(taken):.2f} s of {KILLS}; the signal that asks is given {KILL_SECONDS:g} s"
+        say("a loop in C in a process, from terminate to cancelled", figure)
 
 
 def fires() -> None:

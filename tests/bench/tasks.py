@@ -1,5 +1,6 @@
 """What the benchmarks run."""
 
+import hashlib
 import os
 import time
 from typing import Any
@@ -24,6 +25,13 @@ async def stamp(_ctx: Context) -> float:
 async def block(_ctx: Context, *, seconds: float) -> None:
     """Block the task loop, as no coroutine should."""
     time.sleep(seconds)  # noqa: ASYNC251 - the very fault
+
+
+@task(isolation="process", max_retries=0)
+def hang(ctx: Context) -> None:
+    """Say that it is there, then loop in C, where no signal's handler is run."""
+    ctx.progress(0)
+    hashlib.pbkdf2_hmac("sha256", b"secret", b"salt", (1 << 31) - 1)
 
 
 @task
