@@ -76,6 +76,11 @@ class Node:
         try:
             yield
         finally:
+            self.resume()
+
+    def resume(self) -> None:
+        """It answers again, and does what it was told meanwhile."""
+        if self._process is not None:
             os.kill(self._process.pid, signal.SIGCONT)
 
     def ask(self, *words: object) -> Any:  # noqa: ANN401 - what it answers

@@ -243,20 +243,17 @@ async def test_sentinels_and_servers_may_speak_tls(tmp_path: Path) -> None:
 # --- addresses of the wrong kind ---
 
 
-async def test_an_address_of_the_wrong_kind_says_which_is_right(tmp_path: Path) -> None:
-    (tmp_path / "s").mkdir()
-    (tmp_path / "c").mkdir()
-    with sentinels(VALKEY, tmp_path / "s") as watched, cluster(VALKEY, tmp_path / "c") as clustered:
-        (server,), sentinel = watched.nodes, watched.url.removeprefix("redis+sentinel://").partition("/")[0]
-        other = clustered.url.removeprefix("redis+cluster://")
-        for url, advice in (
-            (f"redis://{other}", r"belongs to a Cluster: use redis\+cluster://"),
-            (f"redis://{sentinel}", r"is a Sentinel: use redis\+sentinel://"),
-            (f"redis+sentinel://127.0.0.1:{server.port}/m", "is no Sentinel"),
-            (f"redis+sentinel://{sentinel}/nobody", "knows no master nobody"),
-            (f"redis+cluster://127.0.0.1:{server.port}", "belongs to no Cluster"),
-        ):
-            locks = RedisLocks(url, SystemClock())
-            with pytest.raises(UnavailableError, match=advice):
-                await locks.acquire("l", owner="a:1", job_id="j", ttl_seconds=60)
-            await locks.close()
+async def test_an_address_of_the_wrong_kind_says_which_is_right(watched: Deployment, clustered: Deployment) -> None:
+    (server,), sentinel = watched.nodes, watched.url.removeprefix("redis+sentinel://").partition("/")[0]
+    other = clustered.url.removeprefix("redis+cluster://")
+    for url, advice in (
+        (f"redis://{other}", r"belongs to a Cluster: use redis\+cluster://"),
+        (f"redis://{sentinel}", r"is a Sentinel: use redis\+sentinel://"),
+        (f"redis+sentinel://127.0.0.1:{server.port}/m", "is no Sentinel"),
+        (f"redis+sentinel://{sentinel}/nobody", "knows no master nobody"),
+        (f"redis+cluster://127.0.0.1:{server.port}", "belongs to no Cluster"),
+    ):
+        locks = RedisLocks(url, SystemClock())
+        with pytest.raises(UnavailableError, match=advice):
+            await locks.acquire("l", owner="a:1", job_id="j", ttl_seconds=60)
+        await locks.close()

@@ -81,6 +81,11 @@ class Server:
         try:
             yield
         finally:
+            self.resume()
+
+    def resume(self) -> None:
+        """It answers again, and does what it was told meanwhile."""
+        if self._process is not None:
             os.kill(self._process.pid, signal.SIGCONT)
 
     async def answering(self, password: str | None = None) -> None:

@@ -22,8 +22,8 @@ from typing import Any, cast
 
 import structlog
 from redis.asyncio.client import PubSub
+from redis.exceptions import AskError, MovedError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import MovedError, RedisError
 
 from launchd.clock import SECOND, Clock
 from launchd.errors import UnavailableError
@@ -199,6 +199,8 @@ def _said(error: BaseException, kind: Kind) -> str:
     if isinstance(error, MovedError):
         cure = "; it belongs to a Cluster: use redis+cluster:// in [redis] url" if kind is Kind.SERVER else ""
         return f"its slot is served by {error.host}:{error.port}{cure}"
+    if isinstance(error, AskError):
+        return f"its slot is moving to {error.host}:{error.port}"
     if "unknown command 'EVALSHA'" in str(error):  # the answer repeats what was sent
         return "it is a Sentinel: use redis+sentinel:// in [redis] url"
     return str(error) or type(error).__name__
