@@ -2,8 +2,9 @@
 
 import asyncio
 import shutil
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -237,6 +238,26 @@ async def test_sentinels_and_servers_may_speak_tls(tmp_path: Path) -> None:
         locks = RedisLocks(deployment.url, SystemClock())
         with pytest.raises(UnavailableError, match=r"(?i)certificate"):
             await locks.acquire("l", owner="a:1", job_id="j", ttl_seconds=60)
+        await locks.close()
+
+
+# --- who is asked ---
+
+
+async def test_silent_sentinels_do_not_hide_one_that_answers(
+    watched: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_locks, "TIMEOUT_SECONDS", 0.3)
+    watched.primary.ask("FLUSHALL")
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        hosts = ",".join(f"127.0.0.1:{one.getsockname()[1]}" for one in silent)
+        locks = RedisLocks(watched.url.replace("://", f"://{hosts},"), SystemClock())
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                with suppress(UnavailableError):
+                    assert await locks.release(await locks.acquire("asked", owner="a:1", job_id="j", ttl_seconds=60))
+                    break
         await locks.close()
 
 

@@ -82,7 +82,11 @@ class _LocatedTls(_Located, SSLConnection):
 
 
 class _Inquiry:
-    """Asks those who know, one after the other. `_known` has the one that answered last in front."""
+    """Asks those who know, one after the other.
+
+    `_known` has the one that answered last in front. One that fails goes to the end at once: whoever asks is out of
+    patience before many silent ones have been tried, and the next to ask goes on with the others.
+    """
 
     def __init__(self, hosts: Sequence[Host], ask: _Ask, client: Callable[..., Redis]) -> None:
         self._hosts = hosts
@@ -93,12 +97,13 @@ class _Inquiry:
     async def __call__(self) -> Host:
         """Where the primary is; raises RedisConnectionError with what each of them said."""
         refusals = []
-        for host in self._known:
+        for host in tuple(self._known):
             client = self._client(host=host[0], port=host[1])
             try:
                 primary, others = await self._ask(client, host)
             except (RedisError, OSError) as error:
                 refusals.append(f"{host[0]}:{host[1]}: {str(error) or type(error).__name__}")
+                self._known = [*(one for one in self._known if one != host), host]
             else:
                 self._known = list(dict.fromkeys((host, *others, *self._hosts)))
                 return primary
