@@ -74,7 +74,7 @@ async def _daemon(metered: Metered) -> dict[str, Values]:
         "launchd_queue_slots": {(one.name,): one.concurrency for one in queues},
         "launchd_queue_oldest_wait_seconds": {(one.name,): one.oldest_wait for one in queues},
         "launchd_queue_paused": {(one.name,): one.paused for one in queues},
-        "launchd_queue_lock_waiting_jobs": {(name,): len(pool.waits) for name, pool in metered.pools.items()},
+        "launchd_queue_lock_waiting_jobs": {(name,): len(pool.locked.waits) for name, pool in metered.pools.items()},
     }
 
 

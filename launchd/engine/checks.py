@@ -40,7 +40,7 @@ def dispatcher_check(pools: Mapping[str, Pool], store: JobStore, clock: Clock) -
             free = pool.free()
             waited = (clock.now() - oldest) / SECOND
             idle = clock.monotonic() - pool.last_turn
-            if count > len(pool.waits) and free > 0 and not pool.paused and min(waited, idle) > CLAIM_SECONDS:
+            if count > len(pool.locked.waits) and free > 0 and not pool.paused and min(waited, idle) > CLAIM_SECONDS:
                 return Finding(Level.UNHEALTHY, f"queue {name}: {count} wait, {free} slots are free, nobody claims")
         stuck = [pool.running[seq].job for pool in pools.values() for seq in pool.stuck if seq in pool.running]
         if stuck:

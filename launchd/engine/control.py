@@ -17,8 +17,9 @@ from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
 from launchd.engine.dispatcher import Dispatcher
 from launchd.engine.executor import Executor
+from launchd.engine.lockwaits import held_by
 from launchd.engine.maker import JobMaker, TriggerRequest
-from launchd.engine.pool import Pool, held_by
+from launchd.engine.pool import Pool
 from launchd.engine.scheduler import Scheduler
 from launchd.engine.snapshots import (
     JobPage,

@@ -1,8 +1,7 @@
 """A pool runs one queue: a bounded number of slots, filled from the store, woken rather than polling.
 
 Owned by the control loop. One turn is one transaction: the verdicts that came in are written and the freed slots are
-filled in the same commit. A slot and a lock are always taken together: a job that waits for its lock holds no slot, and
-a job that waits for a slot holds no lock.
+filled in the same commit. Jobs that need a lock go through its LockWaits (lockwaits.py).
 """
 
 import asyncio
@@ -16,37 +15,26 @@ from launchd.clock import SECOND, Clock, Instant, format_instant, until
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
 from launchd.engine.executor import Executor
+from launchd.engine.lockwaits import POLL_SECONDS, LockWaits, Slots
 from launchd.engine.rate import RateLimiter
 from launchd.engine.verdict import UnknownTaskError, failed, lock_lost
-from launchd.errors import LaunchdError, StoreError, UnavailableError
+from launchd.errors import LaunchdError, StoreError
 from launchd.event import JobEnd
 from launchd.job import TRANSITIONS, JobState, Outcome, Verb
 from launchd.lock import Lock
 from launchd.locks.manager import LockManager
 from launchd.rate import Rate
-from launchd.store.jobs import Candidate, Claimed, JobStore
+from launchd.store.jobs import Claimed, JobStore
 from launchd.task import Port, Task
 
 _log = structlog.get_logger("launchd.pool")
-# How long a turn waits after the store or the lock backend refused it.
+# How long a turn waits after the store refused it.
 BACKOFF_SECONDS = 1.0
-# How often a job looks again at a lock that is held elsewhere.
-LOCK_POLL_SECONDS = 1.0
-# The most jobs of a queue that wait for locks with a running clock; the rest wait their turn in the store.
-WAITS_LIMIT = 1000
 # The most jobs that one turn claims: bounds what a crash can leave half-started.
 TURN_LIMIT = 500
 
 # Where each verdict takes a running job, by its name.
 _STATES = {verb: state.value for (before, verb), state in TRANSITIONS.items() if before is JobState.RUNNING}
-
-
-class LockWait(NamedTuple):
-    """A ready job that found its lock taken. Times are monotonic seconds."""
-
-    candidate: Candidate
-    until: float
-    holder: Lock
 
 
 class Watch(NamedTuple):
@@ -72,9 +60,9 @@ class Shared(NamedTuple):
 class Pool:
     """One queue's slots.
 
-    `running` maps seq to attempt; `stuck` are those of them whose slot was given away; `waits` holds jobs that wait for
-    a lock; `_ended` are verdicts not yet on disk. All of them belong to the control loop and change only in a turn, in
-    `report` or in `set_aside`.
+    `running` maps seq to attempt; `stuck` are those of them whose slot was given away; `locked` has the jobs that wait
+    for a lock; `_ended` are verdicts not yet on disk. All of them belong to the control loop and change only in a turn,
+    in `report` or in `set_aside`.
     """
 
     def __init__(self, queue: str, concurrency: int, shared: Shared, rate: Rate | None = None) -> None:
@@ -86,15 +74,10 @@ class Pool:
         self.closing = False
         self.running: dict[int, Attempt] = {}
         self.stuck: set[int] = set()
-        self.waits: dict[int, LockWait] = {}
         self.last_turn = shared.clock.monotonic()
-        # why locks cannot be asked for at the moment, for those who wait for one
-        self.lock_trouble: str | None = None
-        self._locks_away_until = 0.0
         self._ended: list[tuple[Attempt, Outcome]] = []
         self._wake = asyncio.Event()
         self._wake.set()  # for what waited in the store before this start
-        self._look_again = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
         self._clock = shared.clock
@@ -105,6 +88,16 @@ class Pool:
         self._port = shared.port
         self._bus = shared.bus
         self._watch = shared.watch
+        slots = Slots(self.free, self._start_locked, lambda: self._window)
+        self.locked = LockWaits(
+            queue,
+            clock=shared.clock,
+            store=shared.store,
+            locks=shared.locks,
+            tasks=shared.tasks,
+            slots=slots,
+            bus=shared.bus,
+        )
 
     # --- told by others ---
 
@@ -114,8 +107,7 @@ class Pool:
 
     def lock_freed(self) -> None:
         """A lock was given back here: those who wait look again at once."""
-        if self.waits:
-            self._look_again = 0.0
+        if self.locked.freed():
             self._wake.set()
 
     def report(self, attempt: Attempt, outcome: Outcome) -> None:
@@ -192,11 +184,11 @@ class Pool:
             self.running.pop(attempt.job.seq, None)
             self.stuck.discard(attempt.job.seq)
         free = 0 if self.paused or self.closing else self.free()
-        free = min(free, TURN_LIMIT if len(self.waits) < WAITS_LIMIT else 0)
+        free = min(free, 0 if self.locked.full else TURN_LIMIT)
         if not ended and free <= 0:
             self.last_turn = self._clock.monotonic()
             return False
-        waiting = list(self.waits) if self._clock.monotonic() >= self._locks_away_until else None
+        waiting = self.locked.known()
         if free > 0:  # what this turn claims is running from the commit on: a stop must wait for it
             self._idle.clear()
         try:
@@ -211,7 +203,7 @@ class Pool:
         await self._settle(ended, outcomes, turn.refused)
         started, denied = len(turn.claimed), 0
         if waiting is not None and free > 0:
-            more, denied = await self._with_locks(turn.candidates)
+            more, denied = await self.locked.take(turn.candidates)
             started += more
         self._mark_idle()
         return free > 0 and (denied > 0 or started >= free)
@@ -225,7 +217,7 @@ class Pool:
 
     def _doze(self) -> float | None:
         """Seconds after which a turn is taken even if nobody wakes the pool: a lock or the rate may have come free."""
-        looks = [LOCK_POLL_SECONDS] if self.waits or self.lock_trouble is not None else []
+        looks = [POLL_SECONDS] if self.locked.looking else []
         if self.limiter is not None:
             now = self._clock.monotonic()
             if self.limiter.free(now) <= 0:
@@ -252,6 +244,11 @@ class Pool:
         self._idle.clear()
         self._executor.start(attempts)
         self._watch.started(attempts)
+
+    def _start_locked(self, job: Claimed, lock: Lock) -> None:
+        self._start([job], lock)
+        if not self._locks.holds(lock):  # it was taken away before there was an attempt to stop
+            self._executor.stop(self.running[job.seq], Stop.LOCK_LOST)
 
     def _unknown_task(self, job: Claimed) -> None:
         """The code of this task is gone: the job fails with the reason, like any other failure."""
@@ -300,100 +297,6 @@ class Pool:
         if not self.running and not self._ended:
             self._idle.set()
 
-    # --- locks ---
-
-    async def _with_locks(self, candidates: list[Candidate]) -> tuple[int, int]:
-        """Start what gets its lock: how many started, how many were denied. A backend that is away is asked later."""
-        try:
-            started = await self._retry_waits()
-            more, denied = await self._take_locked(candidates)
-        except StoreError:
-            raise
-        except UnavailableError as error:
-            if self.lock_trouble is None:
-                _log.error("locks_unavailable", queue=self.queue, error=error.detail)
-            self.lock_trouble = error.detail
-            self._locks_away_until = self._clock.monotonic() + BACKOFF_SECONDS
-            self.waits.clear()  # the time that they wait for nobody does not count
-            return 0, 0
-        if self.lock_trouble is not None:
-            _log.info("locks_available", queue=self.queue)
-            self.lock_trouble = None
-        return started + more, denied
-
-    async def _take_locked(self, candidates: list[Candidate]) -> tuple[int, int]:
-        """Try the lock of each candidate once: how many started, how many found it taken and wait now.
-
-        Those that waited for their lock have gone first and may have left no slot.
-        """
-        started = denied = 0
-        taken: dict[str, Lock] = {wait.candidate.lock: wait.holder for wait in self.waits.values()}
-        for candidate in candidates:
-            if self.free() <= 0:
-                break
-            holder = taken.get(candidate.lock)
-            if holder is None:
-                got, holder = await self._try(candidate)
-                started += got
-                if got or holder is None:
-                    continue
-                taken[candidate.lock] = holder
-            self._wait(candidate, holder)
-            denied += 1
-        return started, denied
-
-    def _wait(self, candidate: Candidate, holder: Lock) -> None:
-        task = self._tasks.get(candidate.task)
-        seconds = task.lock_wait_seconds if task else 0.0
-        self.waits[candidate.seq] = LockWait(candidate, self._clock.monotonic() + seconds, holder)
-
-    async def _retry_waits(self) -> int:
-        """Look again at each waiting job; one whose time is up while the lock is held is skipped."""
-        if not self.waits or self._clock.monotonic() < self._look_again:
-            return 0
-        self._look_again = self._clock.monotonic() + LOCK_POLL_SECONDS
-        started = 0
-        for seq, wait in list(self.waits.items()):
-            if self.free() <= 0:
-                break
-            got, holder = await self._try(wait.candidate)
-            if got or holder is None:
-                del self.waits[seq]
-                started += got
-            elif self._clock.monotonic() >= wait.until:
-                del self.waits[seq]
-                await self._skip(wait.candidate, holder)
-            else:
-                self.waits[seq] = wait._replace(holder=holder)
-        return started
-
-    async def _try(self, candidate: Candidate) -> tuple[bool, Lock | None]:
-        """Take lock and slot together: (True, lock) started, (False, holder) taken, (False, None) the job is gone."""
-        task = self._tasks.get(candidate.task)
-        ttl = task.lock_ttl_seconds if task else 3600.0
-        got, lock = await self._locks.acquire(candidate.lock, candidate.id, ttl)
-        if not got:
-            return False, lock
-        claimed = None
-        try:
-            now = self._clock.now()
-            claimed = await self._store.claim_locked(candidate.seq, lock.fence, now, window=self._window)
-        finally:
-            if claimed is None:
-                await self._locks.release(lock)
-        if claimed is None:
-            return False, None
-        self._start([claimed], lock)
-        if not self._locks.holds(lock):  # it was taken away before there was an attempt to stop
-            self._executor.stop(self.running[claimed.seq], Stop.LOCK_LOST)
-        return True, lock
-
-    async def _skip(self, candidate: Candidate, holder: Lock) -> None:
-        reason = f"lock {holder.name} was held {held_by(holder)}"
-        if await self._store.skip(candidate.seq, reason, self._clock.now()):
-            _log.warning("job_skipped", job_id=candidate.id, task=candidate.task, reason=reason)
-            self._bus.ended([JobEnd(self._clock.now(), candidate.id, "skipped", candidate.task, self.queue)])
-
     # --- stopping ---
 
     def stop_all(self, why: Stop) -> None:
@@ -416,12 +319,6 @@ def _abandoned(attempt: Attempt, now: Instant) -> Outcome:
         return Outcome(job.seq, job.attempt, Verb.CANCEL, now, reason=attempt.reason)
     reason = "interrupted: the daemon stopped"
     return Outcome(job.seq, job.attempt, Verb.INTERRUPT, now, run_at=now, reason=reason)
-
-
-def held_by(lock: Lock) -> str:
-    """Who holds a lock and since when, for a sentence."""
-    who = f"job {lock.job_id}" if lock.job_id else lock.owner
-    return f"by {who} since {format_instant(lock.since)}"
 
 
 def _log_end(job: Claimed, outcome: Outcome, seconds: float) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from launchd.clock import SECOND, Clock, format_instant
-from launchd.engine.pool import Pool, held_by
+from launchd.engine.lockwaits import held_by
+from launchd.engine.pool import Pool
 from launchd.engine.snapshots import WaitingOn
 from launchd.job import Job, JobState
 
@@ -26,12 +27,12 @@ def waiting_on(job: Job, pools: Mapping[str, Pool], clock: Clock) -> WaitingOn |
 def _on_the_pool(job: Job, pool: Pool, clock: Clock) -> WaitingOn:
     if pool.paused:
         return WaitingOn("queue_paused", pool.note or f"queue {job.queue} is paused", None)
-    wait = pool.waits.get(job.seq)
+    wait = pool.locked.waits.get(job.seq)
     if wait is not None:
         until = clock.now() + int((wait.until - clock.monotonic()) * SECOND)
         return WaitingOn("lock", f"lock {wait.holder.name} is held {held_by(wait.holder)}", until)
-    if pool.lock_trouble is not None and job.lock is not None:
-        return WaitingOn("lock", pool.lock_trouble, None)
+    if pool.locked.trouble is not None and job.lock is not None:
+        return WaitingOn("lock", pool.locked.trouble, None)
     limiter, monotonic = pool.limiter, clock.monotonic()
     if limiter is not None and limiter.free(monotonic) <= 0:
         until = clock.now() + int((limiter.next_free() - monotonic) * SECOND)
