@@ -1,13 +1,22 @@
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from launchd.daemon import Daemon
 from tests.deployments import Deployment, cluster, sentinels
 from tests.hosting import hosted, quiet_config
 from tests.tasks import ALL
 from tests.valkey import binaries
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The daemon's own loop for tests that are marked `uvloop`, Python's for all others."""
+    if item.get_closest_marker("uvloop") is not None:
+        return {"uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture

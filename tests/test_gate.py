@@ -20,6 +20,7 @@ from tests.scraping import asking
 from tests.tasks import ALL
 from tests.tasks import gate as task_gate
 
+pytestmark = pytest.mark.uvloop  # whose transports are not asyncio's
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: d\r\n\r\n"
 # Opens idle connections and connections that send a head byte by byte, says so, and holds them until its stdin ends.
 CROWD = """

@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -45,9 +45,10 @@ class Connection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a place, or refuse."""
-        if not self._gate.arrived(self) and isinstance(transport, asyncio.WriteTransport):
-            transport.write(_FULL)
-            transport.close()
+        if not self._gate.arrived(self):
+            newcomer = cast("asyncio.WriteTransport", transport)  # uvloop's is one without being a subclass
+            newcomer.write(_FULL)
+            newcomer.close()
             return
         super().connection_made(transport)
 
