@@ -132,6 +132,19 @@ async def test_jobs_are_claimed_by_priority_then_age_and_never_before_their_time
     assert [job.id for job in turn.claimed] == ["job-0004"]
 
 
+async def test_those_that_are_ready_are_counted_by_queue_with_and_without_a_lock(db: Database) -> None:
+    store = JobStore(db, "me")
+    jobs = [
+        new_job(1, run_at=NOW + 5, priority=9),
+        new_job(2, run_at=NOW + 7, priority=0, lock="l"),
+        new_job(3, run_at=NOW + 9, queue="other", lock="l"),
+        new_job(4, run_at=NOW + 60_000_000, queue="other"),
+    ]
+    await db.write(lambda connection: insert_jobs(connection, jobs))
+    await store.promote(NOW + 10)
+    assert await store.waiting() == {"default": (2, NOW + 5), "other": (1, NOW + 9)}
+
+
 async def test_a_verdict_of_an_earlier_attempt_is_refused_and_the_others_are_written(db: Database) -> None:
     store = JobStore(db, "me")
     await store.insert([new_job(1), new_job(2)], AUDIT)

@@ -29,7 +29,7 @@ from launchd.engine.snapshots import (
     Status,
     WaitingOn,
 )
-from launchd.engine.timetable import NEXT_FIRES, Timetable
+from launchd.engine.timetable import Timetable
 from launchd.engine.waiting import waiting_on
 from launchd.errors import InvalidError, NotFoundError, UnavailableError
 from launchd.event import JobEnd
@@ -125,7 +125,7 @@ class Control:
             stopping=self._life.stopping,
             lock_backend=self._lock_backend,
             queues=tuple(await self.queues()),
-            next_fires=tuple(self.timetable.coming()[:NEXT_FIRES]),
+            next_fires=tuple(self.timetable.coming()),
             memory_bytes=resident_bytes(),
         )
 

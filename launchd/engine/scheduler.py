@@ -59,7 +59,9 @@ class Entry:
     @property
     def next_fire(self) -> Instant | None:
         """When it fires next."""
-        return min((at for at in (self.regular, self.extra) if at is not None), default=None)
+        if self.regular is None or self.extra is None:
+            return self.regular if self.extra is None else self.extra
+        return min(self.regular, self.extra)
 
     @property
     def due(self) -> Instant | None:

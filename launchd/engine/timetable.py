@@ -1,5 +1,6 @@
 """The timetable: everything that can be asked of the schedules. Part of Control; `by` says who asks, for the audit."""
 
+import heapq
 from collections.abc import Awaitable, Callable
 
 from launchd.clock import Clock, Instant, format_instant
@@ -27,10 +28,10 @@ class Timetable:
         self._audit = audit
 
     def coming(self) -> list[tuple[str, Instant]]:
-        """The next fire of each schedule that is not paused, soonest first."""
+        """The schedules that fire next, soonest first, each with when; those that are paused do not."""
         entries = self._scheduler.entries.items()
-        fires = [(name, one.next_fire) for name, one in entries if one.next_fire is not None and not one.paused]
-        return sorted(fires, key=lambda fire: fire[1])
+        fires = [(at, name) for name, one in entries if (at := one.next_fire) is not None and not one.paused]
+        return [(name, at) for at, name in heapq.nsmallest(NEXT_FIRES, fires)]
 
     async def all(self) -> list[ScheduleSnapshot]:
         """All schedules now."""
