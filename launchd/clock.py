@@ -17,10 +17,13 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+# Later than any instant.
+FOREVER: Instant = 2**63 - 1
 # The system clock's longest sleep towards a wall time, in seconds: a jump is noticed within it.
 LONGEST_SLEEP = 30.0
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -92,7 +95,7 @@ def to_datetime(instant: Instant) -> datetime:
 
 def format_instant(instant: Instant) -> str:
     """RFC 3339 in UTC ending in Z; fractions only where there are any."""
-    return to_datetime(instant).isoformat().replace("+00:00", "Z")
+    return f"{(_NAIVE_EPOCH + timedelta(microseconds=instant)).isoformat()}Z"
 
 
 def parse_instant(text: str) -> Instant:

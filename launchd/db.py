@@ -8,7 +8,7 @@ Rules:
 - A caller is answered on the loop it called from, so any loop or thread's loop may write.
 - A commit that fails answers every caller with a `StoreError`: nothing of the batch was kept, nothing was lost that
   had been acknowledged.
-- Reads go to connections of their own and see the last commit.
+- Reads go to connections of their own and see the last commit; `version` tells whether there has been another one.
 
 This module knows nothing of jobs or launches.
 """
@@ -73,7 +73,9 @@ class Database:
     them. `commits` only grows: the watchdog looks at it.
     """
 
-    def __init__(self, path: Path, clock: Clock, connection: Connection, reader: aiosqlite.Connection) -> None:
+    def __init__(
+        self, path: Path, clock: Clock, connection: Connection, reader: aiosqlite.Connection, onlooker: Connection
+    ) -> None:
         self.path = path
         self.commits = 0
         self.last_error: StoreError | None = None
@@ -81,6 +83,7 @@ class Database:
         self._clock = clock
         self._connection = connection
         self._reader = reader
+        self._onlooker = onlooker
         # what each loop asks for in its present turn; an entry is made and taken by that loop, and by `close`
         self._asking: dict[asyncio.AbstractEventLoop, list[_Call]] = {}
         self._calls: queue.SimpleQueue[list[_Call] | None] = queue.SimpleQueue()
@@ -123,6 +126,17 @@ class Database:
         rows = await self.read(statement, params)
         return rows[0] if rows else None
 
+    def version(self) -> int | None:
+        """Another number once anybody, this process or another, has committed a change; None when it cannot be told.
+
+        What is read between two equal numbers is all of one state. To be called on the loop that opened the database:
+        it takes microseconds, since SQLite only looks into the index of the WAL that all share (PRAGMA data_version).
+        """
+        try:
+            return int(self._onlooker.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.OperationalError:  # another program holds the file for itself
+            return None
+
     @property
     def busy(self) -> bool:
         """Whether a write or a read is under way."""
@@ -140,6 +154,7 @@ class Database:
         self._calls.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
         await self._reader.close()
+        self._onlooker.close()
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give the writer what a loop has asked for in this turn."""
@@ -304,19 +319,23 @@ async def open_database(path: Path, kind: str, clock: Clock) -> AsyncIterator[Da
     Raises StoreError when the file cannot be opened, is damaged, or is from a newer launchd.
     """
     connection: Connection | None = None
+    onlooker: Connection | None = None
+    read_only = f"file:{quote(str(path))}?mode=ro"
     try:
         connection = connect(path)
         migrate(connection, sql.migrations(kind))
-        reader = await aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+        onlooker = sqlite3.connect(read_only, uri=True, isolation_level=None, timeout=0)  # on a loop nobody waits
+        reader = await aiosqlite.connect(read_only, uri=True, isolation_level=None)
     except (sqlite3.Error, OSError, StoreError) as error:
-        if connection is not None:
-            connection.close()
+        for one in (connection, onlooker):
+            if one is not None:
+                one.close()
         if isinstance(error, StoreError):
             raise
         raise _store_error(error, path) from error
     reader.row_factory = sqlite3.Row
     await reader.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * SECOND / 1000)}")
-    database = Database(path, clock, connection, reader)
+    database = Database(path, clock, connection, reader, onlooker)
     database.start()
     try:
         yield database

@@ -147,6 +147,33 @@ async def test_a_database_locked_by_another_program_is_a_clear_error_and_no_cras
     monkeypatch.undo()
 
 
+async def test_the_version_changes_with_every_commit_of_anybody_and_with_nothing_else(db: Database) -> None:
+    versions = [db.version()]
+    await db.write(insert("ours"))
+    versions.append(db.version())
+    other = sqlite3.connect(db.path, isolation_level=None)
+    other.execute("INSERT INTO t VALUES ('theirs')")
+    versions.append(db.version())
+    assert None not in versions
+    assert len(set(versions)) == 3
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO t VALUES ('on the way')")
+    assert db.version() == versions[-1]
+    other.execute("ROLLBACK")
+    other.close()
+    with pytest.raises(sqlite3.IntegrityError):
+        await db.write(insert("ours"))
+    await db.read("SELECT * FROM t")
+    assert db.version() == versions[-1]
+
+
+async def test_a_version_that_cannot_be_asked_for_is_none(db: Database) -> None:
+    db._onlooker.set_progress_handler(lambda: 1, 1)  # SQLite stops each statement with an OperationalError
+    assert db.version() is None
+    db._onlooker.set_progress_handler(None, 1)
+    assert db.version() is not None
+
+
 async def test_a_write_from_another_loop_is_answered_there(db: Database) -> None:
     def elsewhere() -> int:
         async def work() -> int:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from launchd.clock import DAY, SystemClock, parse_instant
-from launchd.db import Database, open_database
+from launchd.clock import DAY, FOREVER, SystemClock, parse_instant
+from launchd.db import Database, Row, open_database
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_at
 from launchd.launches.ingest import plan
@@ -202,3 +202,35 @@ async def test_the_revision_grows_with_visible_changes_only(store: LaunchStore) 
 
 def as_fields(one: Sighting) -> dict[str, Any]:
     return {name: getattr(one, name) for name in one.__struct_fields__}
+
+
+async def test_a_list_stays_the_same_to_the_first_end_of_a_net_that_is_to_come(store: LaunchStore) -> None:
+    upcoming, past = LaunchQuery(when="upcoming"), LaunchQuery(when="past")
+    end = (await store.list(upcoming, NOW)).items[0].launch.net
+    assert end is not None
+    for query in (upcoming, past):
+        until = await store.same_until(query, NOW)
+        assert until == end.latest + 1
+        names = [[one.launch.name for one in (await store.list(query, at)).items] for at in (NOW, until - 1, until)]
+        assert names[0] == names[1] != names[2]
+    assert await store.same_until(LaunchQuery(), NOW) == FOREVER
+    assert await store.same_until(upcoming, NOW + 30 * DAY) == FOREVER  # "c" has no date, and waits for ever
+
+
+async def test_what_is_to_come_is_found_without_walking_through_what_has_flown(
+    store: LaunchStore, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, asked = db.read, list[tuple[str, Any]]()
+
+    async def remember(statement: str, values: Any = ()) -> list[Row]:  # noqa: ANN401 - as `read` takes them
+        asked.append((statement, values))
+        return await read(statement, values)
+
+    monkeypatch.setattr(db, "read", remember)
+    await store.list(LaunchQuery(when="upcoming"), NOW)
+    await store.same_until(LaunchQuery(when="upcoming"), NOW)
+    assert len(asked) == 2
+    for statement, values in asked:
+        steps = " ".join(row["detail"] for row in await read(f"EXPLAIN QUERY PLAN {statement}", values))
+        assert "USING INDEX launches_to_come" in steps, steps
+        assert "TEMP B-TREE" not in steps, steps

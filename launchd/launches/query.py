@@ -15,7 +15,11 @@ _FLOWN = "('success', 'partial_failure', 'failure', 'cancelled')"
 # Launches without a date come after all others in time; the same expression as in the index launches_by_net.
 _LAST = 9223372036854775807
 _TIME = f"coalesce(net_earliest, {_LAST})"
-_UPCOMING = f"(coalesce(status, '') NOT IN {_FLOWN} AND coalesce(net_latest, {_LAST}) >= ?)"
+# The same expression as in the indexes of launches_to_come.
+_TO_COME = f"coalesce(status, '') NOT IN {_FLOWN}"
+_UPCOMING = f"({_TO_COME} AND coalesce(net_latest, {_LAST}) >= ?)"
+# The first moment from a given one on at which the NET of a launch to come ends; None without one.
+NEXT_END = f"SELECT min(net_latest) AS at FROM launches WHERE {_TO_COME} AND net_latest >= ?"  # noqa: S608 - constants
 MAX_TEXT, MAX_WORDS = 200, 20
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from launchd import sql
-from launchd.clock import Instant
+from launchd.clock import FOREVER, Instant
 from launchd.db import Connection, Database, Row
 from launchd.errors import InvalidError, NotFoundError, StaleFenceError
 from launchd.launches import override
@@ -16,7 +16,7 @@ from launchd.launches.aside import aside
 from launchd.launches.ingest import Plan, Stored
 from launchd.launches.launch import Change, Conflict, Launch, Sighting
 from launchd.launches.override import Override
-from launchd.launches.query import LaunchQuery, cursor, selection
+from launchd.launches.query import NEXT_END, LaunchQuery, cursor, selection
 from launchd.launches.reconcile import Seen
 from launchd.launches.slips import Slips, slips
 
@@ -203,6 +203,20 @@ class LaunchStore:
         items = tuple(_record(row) for row in rows[: query.limit])
         more = query.limit is not None and len(rows) > query.limit
         return LaunchPage(items, cursor(rows[len(items) - 1]["net_earliest"], items[-1].launch.id) if more else None)
+
+    async def same_until(self, query: LaunchQuery, now: Instant) -> Instant:
+        """Until when a query selects the same launches as now, as long as none of them changes.
+
+        Only `when` depends on the time: a launch to come is upcoming up to the last moment of its NET.
+        """
+        if query.when is None:
+            return FOREVER
+        row = await self._db.read_one(NEXT_END, (now,))
+        return FOREVER if row is None or row["at"] is None else row["at"] + 1
+
+    def version(self) -> int | None:
+        """Another number after each change of launch data; see Database.version."""
+        return self._db.version()
 
     async def changed(self, query: LaunchQuery, now: Instant) -> tuple[ChangedLaunch, ...]:
         """What changed last, the newest first, of the launches that a query selects; its limit counts moments."""

@@ -13,6 +13,11 @@ CREATE TABLE launches (
   reconciled BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX launches_by_net ON launches (coalesce(net_earliest, 9223372036854775807), id);
+-- What has not flown, which is little of all that is known: in the order of a list, and by when its NET is over.
+CREATE INDEX launches_to_come ON launches (coalesce(net_earliest, 9223372036854775807), id)
+WHERE coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled');
+CREATE INDEX launches_to_come_by_end ON launches (net_latest)
+WHERE coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled');
 CREATE TABLE sightings (
   source     TEXT NOT NULL,
   source_id  TEXT NOT NULL,
