@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import msgspec
-
 from launchd.admin.views import Seconds, Time, View, instant
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.launches.circuit import Circuit, CircuitState
-from launchd.launches.launch import Launch, Net, Precision, Status
+from launchd.launches.launch import Net, Place, Precision, Status
 from launchd.launches.override import Override
 from launchd.launches.reconcile import Seen
 from launchd.launches.source_store import Kept, SourceState, Traffic
@@ -263,22 +261,31 @@ def source(name: str, state: SourceState | None, now: Instant) -> SourceView:
 
 
 def _launch(one: Record) -> dict[str, Any]:
-    record, place = one.launch, one.launch.location
-    plain = ("id", "name", "provider", "vehicle", "pad", "mission", "orbit", "status", "designator", "urls", "sources")
-    return {name: getattr(record, name) for name in plain} | {
-        "location": None if place is None else LocationView(**msgspec.structs.asdict(place)),
-        **_net(record),
+    record, net = one.launch, one.launch.net
+    return {
+        "id": record.id,
+        "name": record.name,
+        "provider": record.provider,
+        "vehicle": record.vehicle,
+        "pad": record.pad,
+        "mission": record.mission,
+        "orbit": record.orbit,
+        "status": record.status,
+        "designator": record.designator,
+        "urls": record.urls,
+        "sources": record.sources,
+        "location": None if record.location is None else _location(record.location),
+        "net": None if net is None else format_instant(net.earliest),
+        "net_latest": None if net is None else format_instant(net.latest),
+        "net_precision": None if net is None else net.precision,
         "window_start": instant(record.window_start),
         "window_end": instant(record.window_end),
         "updated_at": format_instant(one.updated_at),
     }
 
 
-def _net(record: Launch) -> dict[str, Any]:
-    net = record.net
-    if net is None:
-        return {"net": None, "net_latest": None, "net_precision": None}
-    return {"net": instant(net.earliest), "net_latest": instant(net.latest), "net_precision": net.precision}
+def _location(place: Place) -> LocationView:
+    return LocationView(name=place.name, latitude=place.latitude, longitude=place.longitude)
 
 
 def _sighting(seen: Seen) -> SightingView:
