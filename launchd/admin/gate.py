@@ -15,6 +15,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from launchd.admin.access import Caller
 from launchd.admin.problems import of_status
 
 # A head must be whole so long after its first byte (or after the connection was made).
@@ -28,9 +29,12 @@ _FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 
 
 
 class Connection(RequestHandler):
-    """One connection of a gate; aiohttp's, with a place in it."""
+    """One connection of a gate; aiohttp's, with a place in it.
 
-    __slots__ = ("_fresh", "_gate")
+    `caller` is who is at the other end of a Unix socket, once that has been asked: it stays the same to the end.
+    """
+
+    __slots__ = ("_fresh", "_gate", "caller")
 
     def __init__(self, gate: "Gate", server: web.Server) -> None:
         super().__init__(
@@ -40,6 +44,7 @@ class Connection(RequestHandler):
             keepalive_timeout=IDLE_SECONDS,
             lingering_time=LINGER_SECONDS,
         )
+        self.caller: Caller | None = None
         self._gate = gate
         self._fresh = False  # a head is awaited of which nothing has come
 

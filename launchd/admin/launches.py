@@ -28,7 +28,7 @@ from launchd.admin.route import (
     moment,
 )
 from launchd.admin.views import JobView, page_of
-from launchd.clock import DAY
+from launchd.clock import DAY, FOREVER
 from launchd.errors import ConflictError, InvalidError, NotFoundError
 from launchd.launches import feeds, override
 from launchd.launches.launch import Status
@@ -101,39 +101,45 @@ def _wanted(given: FilterQuery, most: int | None) -> LaunchQuery:
 
 async def launches(api: Api, ask: Ask[LaunchesQuery, Body]) -> Answer:
     """Reconciled launches."""
-    page = await api.launches.list(_wanted(ask.query, None), api.control.now())
-    return Answer(views.LaunchPageView(items=[views.launch(one) for one in page.items], next=page.next))
+    wanted, now = _wanted(ask.query, None), api.control.now()
+    page = await api.launches.list(wanted, now)
+    view = views.LaunchPageView(items=[views.launch(one) for one in page.items], next=page.next)
+    return Answer(view, until=await api.launches.same_until(wanted, now))
 
 
 async def calendar(api: Api, ask: Ask[FilterQuery, Body]) -> Answer:
     """Launches as a calendar to subscribe to."""
     wanted, now = _wanted(ask.query, MAX_LIMIT), api.control.now()
+    until = await api.launches.same_until(wanted, now)
     if wanted.when is None and wanted.since is None and wanted.until is None:
         today = now // DAY * DAY  # by whole days, so that the calendar stays the same for as long
-        wanted = wanted._replace(since=today - _CALENDAR_PAST)
+        wanted, until = wanted._replace(since=today - _CALENDAR_PAST), today + DAY
     page = await api.launches.list(wanted, now)
     attributions = {name: source.attribution for name, source in SOURCES.items()}
     text = await asyncio.to_thread(feeds.calendar, page.items, attributions)
-    return Answer(Document(text, "text/calendar"))
+    return Answer(Document(text, "text/calendar"), until=until)
 
 
 async def atom(api: Api, ask: Ask[FilterQuery, Body]) -> Answer:
     """What changed, as a feed."""
-    changes = await api.launches.changed(_wanted(ask.query, _FEED_MOMENTS), api.control.now())
+    wanted, now = _wanted(ask.query, _FEED_MOMENTS), api.control.now()
+    changes = await api.launches.changed(wanted, now)
     feed = await asyncio.to_thread(feeds.atom, changes, await api.launches.feed_id())
-    return Answer(Document(feed, "application/atom+xml"))
+    return Answer(Document(feed, "application/atom+xml"), until=await api.launches.same_until(wanted, now))
 
 
 async def table(api: Api, ask: Ask[FilterQuery, Body]) -> Answer:
     """All launches that the filters select, as a table."""
-    page = await api.launches.list(_wanted(ask.query, None), api.control.now())
+    wanted, now = _wanted(ask.query, None), api.control.now()
+    page = await api.launches.list(wanted, now)
     text = await asyncio.to_thread(feeds.table, page.items)
-    return Answer(Document(text, "text/csv"), headers={"Content-Disposition": 'attachment; filename="launches.csv"'})
+    headers = {"Content-Disposition": 'attachment; filename="launches.csv"'}
+    return Answer(Document(text, "text/csv"), headers=headers, until=await api.launches.same_until(wanted, now))
 
 
 async def launch(api: Api, ask: Ask[Query, Body]) -> Answer:
     """One launch with all that is known of it."""
-    return Answer(views.launch_detail(await api.launches.get(ask.path["id"])))
+    return Answer(views.launch_detail(await api.launches.get(ask.path["id"])), until=FOREVER)
 
 
 async def set_override(api: Api, ask: Ask[Query, OverrideBody]) -> Answer:
@@ -166,7 +172,7 @@ async def conflicts(api: Api, ask: Ask[ConflictsQuery, Body]) -> Answer:
     found, cursor = await api.launches.conflicts(
         kind=given.kind, source=given.source, limit=given.limit, after=given.cursor
     )
-    return Answer(views.ConflictPageView(items=[views.conflict(one) for one in found], next=cursor))
+    return Answer(views.ConflictPageView(items=[views.conflict(one) for one in found], next=cursor), until=FOREVER)
 
 
 async def sources(api: Api, ask: Ask[PageQuery, Body]) -> Answer:

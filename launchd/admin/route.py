@@ -5,6 +5,7 @@ answers. Requests are decoded, refused and documented (openapi.py) by that row a
 """
 
 import asyncio
+import functools
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -87,11 +88,16 @@ class PageQuery(Query, kw_only=True):
 
 
 class Answer(NamedTuple):
-    """What goes back: a view, a Document or a response that was sent already; the status and headers of its own."""
+    """What goes back: a view, a Document or a response that was sent already; the status and headers of its own.
+
+    `until` is for what `revalidates`: the moment up to which the address gives this very answer to whoever has the
+    role, as long as launch data do not change. Without one it is made each time.
+    """
 
     view: Any
     status: int = 200
     headers: dict[str, str] | None = None
+    until: Instant = 0
 
 
 class Document(NamedTuple):
@@ -130,7 +136,8 @@ class Route(NamedTuple):
 
     `body` None takes no body; `answer` is the type of the JSON answered with `status`, or the content type of a
     document. `also` are further statuses of success with the same shape, `errors` those of problems beyond the usual
-    ones; `headers` are those of a request that mean something. `revalidates` gives the answer an ETag.
+    ones; `headers` are those of a request that mean something. `revalidates` gives the answer (200, a view or a
+    document) an ETag, and keeps it as long as it holds.
     """
 
     method: str
@@ -159,7 +166,7 @@ async def ask(route: Route, request: web.Request, caller: Caller) -> Ask[Any, An
 
 def read_query(given: Mapping[str, str], kind: type[Query]) -> Query:
     """The query parameters as `kind`; an unknown or repeated one is refused, an empty one left out."""
-    known = [field.encode_name for field in msgspec.structs.fields(kind)]
+    known = _parameters(kind)
     for name in given:
         if name not in known:
             raise InvalidError(f"{name[:100]}: no such parameter; known: {', '.join(known) or 'none'}")
@@ -169,6 +176,12 @@ def read_query(given: Mapping[str, str], kind: type[Query]) -> Query:
         return msgspec.convert({name: value for name, value in given.items() if value}, kind, strict=False)
     except msgspec.ValidationError as error:
         raise invalid(error) from error
+
+
+@functools.cache
+def _parameters(kind: type[Query]) -> tuple[str, ...]:
+    """What a query may hold: asked once of each kind, since its annotations are evaluated for it."""
+    return tuple(field.encode_name for field in msgspec.structs.fields(kind))
 
 
 async def _body(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
@@ -214,16 +227,19 @@ def over_unix_socket(request: web.Request) -> bool:
 
 def respond(answer: Answer) -> web.StreamResponse:
     """The answer as HTTP."""
-    document = answer.view
-    if isinstance(document, web.StreamResponse):
-        return document
-    if not isinstance(document, Document):
-        document = Document(encode(document), "application/json")
-    charset = "utf-8" if document.content_type.startswith("text/") else None
-    return web.Response(
-        status=answer.status,
-        body=document.body,
-        content_type=document.content_type,
-        charset=charset,
-        headers=answer.headers,
-    )
+    if isinstance(answer.view, web.StreamResponse):
+        return answer.view
+    made = document(answer)
+    headers = {"Content-Type": content_type(made), **(answer.headers or {})}
+    return web.Response(status=answer.status, body=made.body, headers=headers)
+
+
+def document(answer: Answer) -> Document:
+    """What an answer says, encoded: a view as JSON, a document as it is."""
+    view = answer.view
+    return view if isinstance(view, Document) else Document(encode(view), "application/json")
+
+
+def content_type(made: Document) -> str:
+    """The Content-Type of a document."""
+    return f"{made.content_type}; charset=utf-8" if made.content_type.startswith("text/") else made.content_type

@@ -5,7 +5,6 @@ A request passes `_problems` (errors to answers), `_admit` (who calls, and may i
 
 import asyncio
 import functools
-import hashlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,9 +27,10 @@ from launchd.admin.access import (
     peer_of,
     user_name,
 )
-from launchd.admin.gate import Gate, serving
+from launchd.admin.answers import Answers
+from launchd.admin.gate import Connection, Gate, serving
 from launchd.admin.listen import BACKLOG, Address, host_names, listen_tcp, listen_unix
-from launchd.admin.route import Api, Route, ask, over_unix_socket, respond
+from launchd.admin.route import Answer, Api, Route, ask, over_unix_socket, respond
 from launchd.admin.routes import ROUTES
 from launchd.errors import ForbiddenError, LaunchdError, TooManyRequestsError, UnauthorizedError
 
@@ -93,10 +93,10 @@ async def _open(runner: web.AppRunner, listener: socket.socket, gates: list[Gate
 
 def _application(api: Api) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems, _admit(api.access)])
+    answers = Answers(api.launches.version, api.control.now)
     for route in ROUTES:
-        responder = _answering(api, route)
+        responder = _answering(api, route, answers)
         if route.revalidates:
-            responder = _revalidating(responder)
             app.router.add_route("HEAD", route.path, responder)
         app.router.add_route(route.method, route.path, responder, expect_handler=_expect)
     dashboard.add_routes(app, dashboard.load())
@@ -104,33 +104,20 @@ def _application(api: Api) -> web.Application:
     return app
 
 
-def _answering(api: Api, route: Route) -> Responder:
+def _answering(api: Api, route: Route, answers: Answers) -> Responder:
     async def answer(request: web.Request) -> web.StreamResponse:
         caller = _CALLER.get()
         if route.needs is not None and not caller.may(route.needs):
             raise ForbiddenError(f"{caller.name} is an {caller.role}, this takes an {route.needs}")
-        return respond(await route.handler(api, await ask(route, request, caller)))
+
+        async def make() -> Answer:
+            return await route.handler(api, await ask(route, request, caller))
+
+        if route.revalidates:
+            return await answers.answer(request, caller.role, make)
+        return respond(await make())
 
     return answer
-
-
-def _revalidating(responder: Responder) -> Responder:
-    """Give what is read an ETag of its content, and 304 to who has it already (RFC 9110 §13.1.2)."""
-
-    async def revalidate(request: web.Request) -> web.StreamResponse:
-        response = await responder(request)
-        if not isinstance(response, web.Response) or response.status != 200:  # noqa: PLR2004 - OK
-            return response
-        if not isinstance(response.body, bytes):
-            return response
-        digest = hashlib.sha256(response.body).hexdigest()[:32]
-        validators = {"ETag": f'"{digest}"', "Cache-Control": "no-cache"}
-        if any(one.value in {digest, "*"} for one in request.if_none_match or ()):
-            return web.Response(status=304, headers=validators)
-        response.headers.update(validators)
-        return response
-
-    return revalidate
 
 
 # --- who calls ---
@@ -151,8 +138,13 @@ def _admit(access: Access) -> Middleware:
 
 
 async def _peer(access: Access, request: web.Request) -> Caller:
-    """Who is at the other end of the Unix socket; raises ForbiddenError for a stranger."""
-    transport = request.transport
+    """Who is at the other end of the Unix socket; raises ForbiddenError for a stranger.
+
+    Asked once a connection: the kernel tells who it was at the time of connect(2), whatever becomes of them (unix(7)).
+    """
+    connection, transport = request.protocol, request.transport
+    if isinstance(connection, Connection) and connection.caller is not None:
+        return connection.caller
     peer = peer_of(transport.get_extra_info("socket")) if transport is not None else None
     if peer is None:
         raise UnauthorizedError("the connection is gone")
@@ -160,7 +152,10 @@ async def _peer(access: Access, request: web.Request) -> Caller:
     name = await asyncio.to_thread(user_name, peer.uid)
     if role is None:
         raise ForbiddenError(f"{name} is not in the group of the admin socket")
-    return Caller(name, role)
+    caller = Caller(name, role)
+    if isinstance(connection, Connection):
+        connection.caller = caller
+    return caller
 
 
 async def _remote(access: Access, request: web.Request) -> Caller:
