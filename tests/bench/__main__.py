@@ -7,9 +7,9 @@ is the folder of recorded payloads that `coldload` reads (also `make coldload`, 
 import os
 import sys
 
-from tests.bench import coldload, engine, peers, scrape
+from tests.bench import coldload, engine, peers, scrape, serve
 
-PARTS = ("drain", "latency", "blocked", "kill", "fires", "backlogs", "idle", "scrape", "coldload", "peers")
+PARTS = ("drain", "latency", "blocked", "kill", "fires", "backlogs", "idle", "serve", "scrape", "coldload", "peers")
 
 
 def main(wanted: list[str]) -> None:
@@ -18,7 +18,9 @@ def main(wanted: list[str]) -> None:
     for part in PARTS:
         if wanted and part not in wanted:
             continue
-        if part == "scrape":
+        if part == "serve":
+            serve.run()
+        elif part == "scrape":
             scrape.run(os.environ.get("LOG"))
         elif part == "coldload":
             coldload.run(os.environ.get("SOURCES"))

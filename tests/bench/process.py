@@ -39,7 +39,8 @@ class Process:
     """A daemon that runs."""
 
     def __init__(self, popen: subprocess.Popen[bytes], state: Path) -> None:
-        self.client = AdminClient(state / "admin.sock")
+        self.socket = state / "admin.sock"
+        self.client = AdminClient(self.socket)
         self.state = state
         self.ready_seconds = 0.0
         self._popen = popen
@@ -60,6 +61,11 @@ class Process:
         """Resident memory of the daemon, which is one process here."""
         text = Path(f"/proc/{self._popen.pid}/status").read_text("ascii")
         return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+    def cpu_seconds(self) -> float:
+        """What the daemon, all of its threads, has used of processors: proc(5), stat, utime and stime."""
+        fields = Path(f"/proc/{self._popen.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def enqueue(self, task: str, count: int, **settings: Any) -> float:  # noqa: ANN401 - fields of a job
         """Make jobs in batches of 1,000; seconds taken."""
