@@ -48,6 +48,10 @@ AlertUrl = Annotated[
         description='an apprise URL such as "ntfys://example-topic", "file:PATH" or "credential:NAME"',
     ),
 ]
+# Who runs the jobs of a queue.
+Engine = Annotated[
+    Literal["local"], Meta(description='"local" (a queue that Celery runs, engine = "celery", is not there yet)')
+]
 Days = Annotated[float, Meta(gt=0, le=3_650)]
 
 
@@ -112,10 +116,11 @@ class TasksConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[queues.NAME]`: how many jobs of it run at once, and how many start in any window of its rate."""
+    """`[queues.NAME]`: how many jobs of it run at once, how many start in any window of its rate, and who runs them."""
 
     concurrency: Annotated[int, Meta(ge=1, le=1_000)] = 10
     rate: RateText | None = None
+    engine: Engine = "local"
 
 
 class TightenConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

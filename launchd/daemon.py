@@ -71,6 +71,7 @@ from launchd.ops.tally import LagMeter, Tally
 from launchd.ops.watchdog import Watchdog
 from launchd.store.alerts import AlertStore
 from launchd.store.audit import AuditStore
+from launchd.store.history import HistoryStore
 from launchd.store.jobs import JobStore
 from launchd.store.schedules import ScheduleStore
 from launchd.store.series import SeriesStore
@@ -207,7 +208,7 @@ async def running(
                     parts.alerting,
                 )
                 async with serve(api, path, int(config.admin.socket_mode, 8), given, tcp=tcp):
-                    parts.life.ready = True
+                    parts.life.ready, parts.life.leader = True, options.scheduler
                     metered.lag.start()
                     notify("READY=1", status(await parts.vitals.line()))
                     loops += [group.create_task(watchdog.run())] if host.supervised else []
@@ -291,6 +292,7 @@ async def _build(
         tasks=tasks,
         maker=maker,
         jobs=jobs,
+        history=HistoryStore(databases[0]),
         schedules=schedules,
         series=SeriesStore(databases[0]),
         scheduler=scheduler,
@@ -482,7 +484,7 @@ async def _recover(jobs: JobStore, locks: LockManager, clock: Clock) -> None:
 
 async def _stop(parts: _Parts, scheduler: asyncio.Task[None] | None, hurry: asyncio.Event) -> None:
     """No new fires, no new claims, drain, cancel, put back on disk: in this order, within bounds."""
-    parts.life.stopping = True
+    parts.life.stopping, parts.life.leader = True, False
     notify("STOPPING=1")
     if scheduler is not None:
         scheduler.cancel()

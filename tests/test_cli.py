@@ -165,6 +165,9 @@ def test_waiting_for_a_job_that_fails_exits_with_1_and_says_why(installation: In
     assert f"{job_id}: failed: " in installation.launchd("job", job_id, "--wait", code=1).stderr
     assert installation.json("job", job_id, "--wait", code=1)["state"] == "failed"
     assert installation.launchd("retry", job_id).stdout == f"{job_id}  stumble  queued\n"
+    told = [one["event"] for one in installation.json("job", job_id)["history"]]
+    assert told[:4] == ["created", "started", "failed", "requeued"]
+    assert re.search(r"Z +failed +ValueError: a root$", installation.text("job", job_id), re.MULTILINE)
 
 
 def test_a_running_job_shows_where_it_stands_and_its_progress_as_it_comes(

@@ -39,6 +39,12 @@ enabled = true
     assert any("gcat" in message for path, message in found.items() if path.startswith("sources"))
 
 
+def test_a_queue_that_celery_runs_is_refused_for_now() -> None:
+    found = problems('[queues.heavy]\nengine = "celery"')
+    assert found["queues.heavy.engine"].endswith("engine = \"celery\", is not there yet), got 'celery'")
+    assert config.parse('[queues.heavy]\nengine = "local"').queues["heavy"].engine == "local"
+
+
 def test_the_shipped_file_is_valid_and_says_only_the_defaults() -> None:
     shipped = config.load(SHIPPED, sources=SOURCES)
     assert shipped.daemon == config.DaemonConfig()
@@ -62,6 +68,7 @@ def test_the_shipped_file_shows_every_key_and_what_is_commented_out_is_valid_too
     document = tomllib.loads(text)
     for name, table in tables.items():
         assert set(document[name]) == set(table.__struct_fields__), name
+    assert set(document["queues"]["default"]) == set(config.QueueConfig.__struct_fields__)
     assert set(document["sources"]["launch_library"]) == set(config.SourceConfig.__struct_fields__)
 
 

@@ -301,6 +301,8 @@ async def test_a_job_is_cancelled_with_a_reason(tab: Tab, daemon: Daemon, held: 
     assert (await ended(daemon, job.id)).state is JobState.CANCELLED
     await see(panel(tab, "Job"), "cancelled")
     await see(panel(tab, "Job"), "not needed")
+    for told in ("created", "attempt 1", "cancel requested", "cancelled"):
+        await see(panel(tab, "History"), told)
     await see(tab.page.locator("#toasts"), "waiting")
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from launchd.admin.routes import ROUTES
 from launchd.daemon import Daemon
-from tests.hosting import ended
+from launchd.engine.loading import Options
+from tests.hosting import ended, hosted, quiet_config
 from tests.scraping import asking
 
 OPERATIONS = [(route.method, route.path) for route in ROUTES]
@@ -82,6 +83,19 @@ async def test_a_problem_names_the_path_of_what_is_wrong(client: aiohttp.ClientS
     assert problem["errors"] == [{"path": "jobs[0].priority", "message": "Expected `int | null`, got `str`"}]
     async with client.get("/v1/jobs?limit=0") as response:
         assert (await response.json(content_type=None))["errors"][0]["path"] == "limit"
+
+
+@pytest.mark.parametrize("fires", [True, False])
+async def test_status_says_who_fires_the_schedules_and_who_runs_each_queue(tmp_path: Path, fires: bool) -> None:
+    async with (
+        hosted(quiet_config(tmp_path), options=Options(scheduler=fires)) as daemon,
+        asking(daemon) as client,
+        client.get("/v1/status") as response,
+    ):
+        status = await response.json()
+    assert status["leader"] is fires
+    assert {one["engine"] for one in status["queues"]} == {"local"}
+    assert {one["name"]: one["slots"] for one in status["queues"]} == {"default": 10, "scraping": 2, "monitoring": 2}
 
 
 async def test_lists_of_every_kind_come_in_pages(client: aiohttp.ClientSession) -> None:

@@ -118,8 +118,11 @@ async def test_a_coroutine_that_swallows_every_cancellation_gives_its_slot_away_
         finding = (await control.health()).checks["dispatcher"]
         assert finding.level is Level.DEGRADED
         assert f"deaf {job.id}" in finding.detail
+        queue = next(one for one in await control.queues() if one.name == "default")
+        assert (queue.concurrency, queue.slots, queue.running) == (1, 2, 1)
         FREE.append(True)
         await control.cancel(job.id, terminate=True, reason=None, by="test")
         await daemon.settle()
         assert (await daemon.job(job.id)).state is not JobState.RUNNING
         assert (await control.health()).checks["dispatcher"].level is Level.HEALTHY
+        assert next(one.slots for one in await control.queues() if one.name == "default") == 1

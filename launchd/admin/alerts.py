@@ -4,9 +4,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from launchd.admin.job_views import JobView
 from launchd.admin.jobs import made
 from launchd.admin.route import Answer, Api, Ask, Body, PageQuery, Query, Route
-from launchd.admin.views import JobView, Time, View
+from launchd.admin.views import Time, View
 from launchd.alert import Rule, Severity
 from launchd.clock import format_instant
 from launchd.errors import InvalidError

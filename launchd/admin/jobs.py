@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from launchd.admin import views
+from launchd.admin import job_views, views
 from launchd.admin.route import Answer, Api, Ask, Body, Moment, PageQuery, Query, Reason, Route, moment
 from launchd.clock import parse_instant
 from launchd.engine.maker import TriggerRequest
@@ -72,9 +72,9 @@ class JobQueryOne(Query):
     wait: Annotated[float, Meta(ge=0, le=300, description="answer when it ends, or after so many seconds")] = 0.0
 
 
-def view(api: Api, job: Job) -> views.JobView:
+def view(api: Api, job: Job) -> job_views.JobView:
     """A job as it is shown."""
-    return views.job(job, api.control.waiting_on(job), enforceable=api.control.enforceable(job))
+    return job_views.job(job, api.control.waiting_on(job), enforceable=api.control.enforceable(job))
 
 
 def made(api: Api, job: Job, status: int = 202) -> Answer:
@@ -113,7 +113,7 @@ async def trigger(api: Api, ask: Ask[Query, TriggerBody]) -> Answer:
 async def make_jobs(api: Api, ask: Ask[Query, JobsBody]) -> Answer:
     """Make many jobs, all or none."""
     ids = await api.control.enqueue([_wanted(one.task, one) for one in ask.body.jobs], ask.by)
-    return Answer(views.IdsView(ids=ids), 202)
+    return Answer(job_views.IdsView(ids=ids), 202)
 
 
 async def jobs(api: Api, ask: Ask[JobsQuery, Body]) -> Answer:
@@ -122,13 +122,16 @@ async def jobs(api: Api, ask: Ask[JobsQuery, Body]) -> Answer:
     since, until = moment(given.since), moment(given.until)
     wanted = JobQuery(given.state, given.queue, given.task, given.schedule, since, until, given.limit, given.cursor)
     page = await api.control.jobs(wanted)
-    return Answer(views.JobPageView(items=[view(api, one) for one in page.items], next=page.next))
+    return Answer(job_views.JobPageView(items=[view(api, one) for one in page.items], next=page.next))
 
 
 async def job(api: Api, ask: Ask[JobQueryOne, Body]) -> Answer:
-    """One job, at once or when it has ended."""
+    """One job with its history, at once or when it has ended."""
     job_id, seconds = ask.path["id"], ask.query.wait
-    return Answer(view(api, await (api.control.wait(job_id, seconds) if seconds else api.control.job(job_id))))
+    if seconds:
+        await api.control.wait(job_id, seconds)
+    found, entries = await api.control.history(job_id)
+    return Answer(msgspec.structs.replace(view(api, found), history=job_views.history(entries)))
 
 
 async def cancel(api: Api, ask: Ask[Query, CancelBody]) -> Answer:
@@ -148,26 +151,26 @@ async def stack(api: Api, ask: Ask[Query, Body]) -> Answer:
     found = await api.control.stack(ask.path["id"])
     if found is None:
         raise ConflictError("the job does not run here at this moment")
-    return Answer(views.StackView(job_id=ask.path["id"], stack=found))
+    return Answer(job_views.StackView(job_id=ask.path["id"], stack=found))
 
 
 JOB_ROUTES = (
-    Route("POST", "/v1/refresh", refresh, views.JobView, body=RefreshBody, status=202),
+    Route("POST", "/v1/refresh", refresh, job_views.JobView, body=RefreshBody, status=202),
     Route("GET", "/v1/tasks", tasks, views.TaskPageView, query=PageQuery),
     Route(
         "POST",
         "/v1/tasks/{task}/trigger",
         trigger,
-        views.JobView,
+        job_views.JobView,
         body=TriggerBody,
         status=202,
         also=(200,),
         headers=("Idempotency-Key",),
     ),
-    Route("POST", "/v1/jobs", make_jobs, views.IdsView, body=JobsBody, status=202, errors=(404,)),
-    Route("GET", "/v1/jobs", jobs, views.JobPageView, query=JobsQuery),
-    Route("GET", "/v1/jobs/{id}", job, views.JobView, query=JobQueryOne),
-    Route("POST", "/v1/jobs/{id}/cancel", cancel, views.JobView, body=CancelBody, status=202, errors=(409,)),
-    Route("POST", "/v1/jobs/{id}/retry", retry, views.JobView, status=202, errors=(409,)),
-    Route("GET", "/v1/jobs/{id}/stack", stack, views.StackView, errors=(409,)),
+    Route("POST", "/v1/jobs", make_jobs, job_views.IdsView, body=JobsBody, status=202, errors=(404,)),
+    Route("GET", "/v1/jobs", jobs, job_views.JobPageView, query=JobsQuery),
+    Route("GET", "/v1/jobs/{id}", job, job_views.JobView, query=JobQueryOne),
+    Route("POST", "/v1/jobs/{id}/cancel", cancel, job_views.JobView, body=CancelBody, status=202, errors=(409,)),
+    Route("POST", "/v1/jobs/{id}/retry", retry, job_views.JobView, status=202, errors=(409,)),
+    Route("GET", "/v1/jobs/{id}/stack", stack, job_views.StackView, errors=(409,)),
 )

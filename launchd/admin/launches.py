@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from launchd.admin import launch_views as views
+from launchd.admin.job_views import JobView
 from launchd.admin.jobs import made
 from launchd.admin.route import (
     DEFAULT_LIMIT,
@@ -27,7 +28,7 @@ from launchd.admin.route import (
     Route,
     moment,
 )
-from launchd.admin.views import JobView, page_of
+from launchd.admin.views import page_of
 from launchd.clock import DAY, FOREVER
 from launchd.errors import ConflictError, InvalidError, NotFoundError
 from launchd.launches import feeds, override

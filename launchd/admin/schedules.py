@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from launchd.admin import views
+from launchd.admin import job_views, views
 from launchd.admin.jobs import made
 from launchd.admin.queues import NoteBody
 from launchd.admin.route import MAX_LIMIT, Answer, Api, Ask, Body, Moment, PageQuery, Query, Route, moment
@@ -68,7 +68,7 @@ async def backfill(api: Api, ask: Ask[Query, BackfillBody]) -> Answer:
     """Make up for past fires."""
     first, last = parse_instant(ask.body.from_), parse_instant(ask.body.to)
     jobs = await api.control.timetable.backfill(ask.path["schedule"], first, last, ask.by)
-    return Answer(views.IdsView(ids=[job.id for job in jobs]), 202)
+    return Answer(job_views.IdsView(ids=[job.id for job in jobs]), 202)
 
 
 async def preview(api: Api, ask: Ask[PreviewQuery, Body]) -> Answer:
@@ -84,9 +84,9 @@ SCHEDULE_ROUTES = (
     Route("GET", "/v1/schedules", schedules, views.SchedulePageView, query=PageQuery),
     Route("GET", "/v1/schedules/{schedule}", schedule, views.ScheduleView),
     Route("GET", "/v1/schedules/{schedule}/fires", fires, views.FirePageView, query=PageQuery),
-    Route("POST", "/v1/schedules/{schedule}/trigger", trigger_schedule, views.JobView, status=202),
+    Route("POST", "/v1/schedules/{schedule}/trigger", trigger_schedule, job_views.JobView, status=202),
     Route("POST", "/v1/schedules/{schedule}/pause", pause_schedule, views.ScheduleView, body=NoteBody),
     Route("POST", "/v1/schedules/{schedule}/resume", resume_schedule, views.ScheduleView),
-    Route("POST", "/v1/schedules/{schedule}/backfill", backfill, views.IdsView, body=BackfillBody, status=202),
+    Route("POST", "/v1/schedules/{schedule}/backfill", backfill, job_views.IdsView, body=BackfillBody, status=202),
     Route("GET", "/v1/cron/preview", preview, views.PreviewView, query=PreviewQuery),
 )

@@ -19,9 +19,7 @@ from launchd.engine.snapshots import (
     QueueSnapshot,
     ScheduleSnapshot,
     Status,
-    WaitingOn,
 )
-from launchd.job import Job, JobError, JobState, Progress
 from launchd.ops.health import HealthReport, Level
 from launchd.recurrence import STARTUP, Every, Recurrence
 from launchd.schedule import Catchup, FireOutcome, Overlap
@@ -31,8 +29,8 @@ from launchd.tighten import Tightening
 T = TypeVar("T")
 Time = Annotated[str, Meta(description="RFC 3339, UTC", extra_json_schema={"format": "date-time"})]
 Seconds = Annotated[float, Meta(description="seconds")]
+Engine = Annotated[str, Meta(extra_json_schema={"enum": ["local"]}, description="who runs its jobs")]
 # Kept as JSON text and passed on as it is (msgspec.Raw); always an object.
-CancelWord = Annotated[str, Meta(extra_json_schema={"enum": ["cancel", "terminate"]})]
 JsonObject = Annotated[Any, Meta(extra_json_schema={"type": "object"})]
 
 
@@ -46,68 +44,17 @@ class WordView(View):
     status: str
 
 
-class WaitingView(View):
-    """Why a queued job does not run."""
-
-    reason: str
-    detail: str
-    until: Time | None
-
-
-class JobView(View):
-    """One doing of a task."""
-
-    id: str
-    task: str
-    queue: str
-    state: JobState
-    args: JsonObject
-    priority: int
-    attempt: int
-    max_retries: int
-    schedule: str | None
-    fire_time: Time | None
-    created_at: Time
-    run_at: Time
-    started_at: Time | None
-    finished_at: Time | None
-    result: Any
-    error: JobError | None
-    reason: str | None
-    progress: Progress | None
-    waiting_on: WaitingView | None
-    lock: str | None
-    fence: int | None
-    cancel_requested: CancelWord | None
-    enforceable: bool
-
-
-class JobPageView(View):
-    """A page of jobs."""
-
-    items: list[JobView]
-    next: str | None
-
-
-class IdsView(View):
-    """The jobs that were made."""
-
-    ids: list[str]
-
-
-class StackView(View):
-    """Where a job stands."""
-
-    job_id: str
-    stack: str
-
-
 class QueueView(View):
-    """Where jobs wait; `oldest_wait` is 0 when none does."""
+    """Where jobs wait; `oldest_wait` is 0 when none does.
+
+    `slots` is how many may run at once now: `concurrency`, and one for each job that had to give its slot away.
+    """
 
     name: str
     concurrency: int
+    slots: int
     rate: str | None
+    engine: Engine
     paused: bool
     note: str | None
     waiting: int
@@ -130,13 +77,14 @@ class ComingView(View):
 
 
 class StatusView(View):
-    """The daemon in one look."""
+    """The daemon in one look. `leader` says whether it is the one that fires the schedules, at this moment."""
 
     version: str
     instance: str
     pid: int
     started_at: Time
     uptime: Seconds
+    leader: bool
     ready: bool
     stopping: bool
     lock_backend: str
@@ -321,40 +269,6 @@ def instant(value: Instant | None) -> str | None:
     return None if value is None else format_instant(value)
 
 
-def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool) -> JobView:
-    """A job as `GET /v1/jobs/{id}` shows it."""
-    return JobView(
-        id=one.id,
-        task=one.task,
-        queue=one.queue,
-        state=one.state,
-        args=_raw(one.args),
-        priority=one.priority,
-        attempt=one.attempt,
-        max_retries=one.max_retries,
-        schedule=one.schedule,
-        fire_time=instant(one.fire_time),
-        created_at=format_instant(one.created_at),
-        run_at=format_instant(one.run_at),
-        started_at=instant(one.started_at),
-        finished_at=instant(one.finished_at),
-        result=_raw(one.result),
-        error=None if one.error is None else msgspec.json.decode(one.error, type=JobError),
-        reason=one.reason,
-        progress=None if one.progress is None else msgspec.json.decode(one.progress, type=Progress),
-        waiting_on=None if waiting is None else waiting_on(waiting),
-        lock=one.lock,
-        fence=one.fence,
-        cancel_requested=one.cancel_requested,
-        enforceable=enforceable,
-    )
-
-
-def waiting_on(one: WaitingOn) -> WaitingView:
-    """Why a job waits."""
-    return WaitingView(reason=one.reason, detail=one.detail, until=instant(one.until))
-
-
 def status(one: Status) -> StatusView:
     """The daemon in one look."""
     return StatusView(
@@ -406,7 +320,7 @@ def schedule(one: ScheduleSnapshot) -> ScheduleView:
     return ScheduleView(
         name=planned.name,
         task=planned.task,
-        args=_raw(planned.args),
+        args=raw(planned.args),
         description=one.description,
         **_when(planned.recurrence),
         catchup=planned.catchup,
@@ -475,5 +389,6 @@ def page_of(named: Sequence[tuple[str, T]], limit: int, cursor: str | None) -> t
     return [named[index][1] for _, index in page], page[-1][0] if len(after) > limit else None
 
 
-def _raw(text: str | None) -> msgspec.Raw | None:
+def raw(text: str | None) -> msgspec.Raw | None:
+    """JSON that is kept as text, passed on as it is."""
     return None if text is None else msgspec.Raw(text.encode())

@@ -12,9 +12,9 @@ from launchd.cli.printing import (
     QUEUES,
     age,
     columns,
+    print_job,
     print_json,
     print_page,
-    print_record,
     print_table,
     shown,
     size,
@@ -115,7 +115,7 @@ def job(asking: Asking, /, job_id: str, logs: bool, stack: bool, wait: bool) -> 
         found = client.ask("GET", at("jobs", view["id"], "stack"))
         print_json(found) if asking.json else click.echo(visible(found["stack"]))
     else:
-        print_record(asking, view)
+        print_job(asking, view)
     if wait and not ended_well(view):
         if not asking.json:
             click.echo(how_it_ended(view), err=True)

@@ -71,6 +71,14 @@ def print_record(asking: Asking, view: dict[str, Any], hide: tuple[str, ...] = (
             click.echo(f"{name:<{width}}  {shown(value)}")
 
 
+def print_job(asking: Asking, view: dict[str, Any]) -> None:
+    """Print one job and, below, what happened to it."""
+    print_record(asking, view, hide=("history",))
+    if not asking.json:
+        click.echo()
+        print_table(view["history"], columns("at", "event", "detail"))
+
+
 def print_table(rows: list[dict[str, Any]], shows: Columns) -> None:
     """Print rows under their headings; a pipe gets whole lines."""
     from rich.console import Console  # noqa: PLC0415 - JSON does without

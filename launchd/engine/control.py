@@ -33,11 +33,13 @@ from launchd.engine.timetable import Timetable
 from launchd.engine.waiting import waiting_on
 from launchd.errors import InvalidError, NotFoundError, UnavailableError
 from launchd.event import JobEnd
+from launchd.history import Entry
 from launchd.job import FINAL, Job, JobState
 from launchd.lock import Lock
 from launchd.locks.manager import LockManager
 from launchd.ops.health import Health, HealthReport
 from launchd.rate import parse_rate
+from launchd.store.history import HistoryStore
 from launchd.store.jobs import Audit, Idempotency, JobStore
 from launchd.store.schedules import ScheduleStore
 from launchd.store.series import Series, SeriesStore, Window
@@ -52,7 +54,7 @@ MAX_CONCURRENCY = 1000
 class Lifecycle:
     """Who this daemon is and how far along its life. Written by daemon.py only."""
 
-    __slots__ = ("instance", "ready", "started_at", "started_monotonic", "stopping", "version")
+    __slots__ = ("instance", "leader", "ready", "started_at", "started_monotonic", "stopping", "version")
 
     def __init__(self, instance: str, version: str, clock: Clock) -> None:
         self.instance = instance
@@ -60,6 +62,7 @@ class Lifecycle:
         self.started_at = clock.now()
         self.started_monotonic = clock.monotonic()
         self.ready = False
+        self.leader = False  # whether it fires schedules at this moment
         self.stopping = False
 
 
@@ -74,6 +77,7 @@ class Control:
         tasks: Mapping[str, Task],
         maker: JobMaker,
         jobs: JobStore,
+        history: HistoryStore,
         schedules: ScheduleStore,
         series: SeriesStore,
         scheduler: Scheduler,
@@ -90,6 +94,7 @@ class Control:
         self._life = life
         self._maker = maker
         self._jobs = jobs
+        self._history = history
         self._series = series
         self.timetable = Timetable(clock, scheduler, schedules, self._audit)
         self._dispatcher = dispatcher
@@ -121,6 +126,7 @@ class Control:
             pid=os.getpid(),
             started_at=self._life.started_at,
             uptime=self._clock.monotonic() - self._life.started_monotonic,
+            leader=self._life.leader,
             ready=self._life.ready,
             stopping=self._life.stopping,
             lock_backend=self._lock_backend,
@@ -196,6 +202,11 @@ class Control:
         """One job, with the live progress of a running one; raises NotFoundError."""
         return self._with_progress(await self._jobs.get(job_id))
 
+    async def history(self, job_id: str) -> tuple[Job, list[Entry]]:
+        """The same with everything that happened to it, the oldest first; raises NotFoundError."""
+        job, entries = await self._history.of(job_id)
+        return self._with_progress(job), entries
+
     async def jobs(self, query: JobQuery) -> JobPage:
         """Jobs, newest first; raises InvalidError for a state that does not exist."""
         if query.state is not None and query.state not in set(JobState):
@@ -265,6 +276,8 @@ class Control:
                 QueueSnapshot(
                     name=name,
                     concurrency=pool.concurrency,
+                    slots=pool.concurrency + len(pool.stuck),
+                    engine="local",
                     paused=pool.paused,
                     note=pool.note,
                     waiting=count,

@@ -15,10 +15,15 @@ from launchd.tighten import Tightening
 
 
 class QueueSnapshot(NamedTuple):
-    """A queue now. `oldest_wait` is how long the oldest due job has waited (0 when none waits)."""
+    """A queue now. `oldest_wait` is how long the oldest due job has waited (0 when none waits).
+
+    `slots` is how many jobs may run at once now: the concurrency, and one for each that had to give its slot away.
+    """
 
     name: str
     concurrency: int
+    slots: int
+    engine: str
     paused: bool
     note: str | None
     waiting: int
@@ -76,13 +81,18 @@ class WaitingOn(NamedTuple):
 
 
 class Status(NamedTuple):
-    """The daemon in one look. `memory_bytes` is resident; `next_fires` are (schedule, instant), soonest first."""
+    """The daemon in one look.
+
+    `leader` says whether it fires the schedules at this moment; `memory_bytes` is resident; `next_fires` are
+    (schedule, instant), soonest first.
+    """
 
     version: str
     instance: str
     pid: int
     started_at: Instant
     uptime: float
+    leader: bool
     ready: bool
     stopping: bool
     lock_backend: str

@@ -16,6 +16,7 @@ from launchd.clock import SECOND, Instant
 from launchd.db import Connection, Database, Row
 from launchd.errors import ConflictError, IdempotencyError, NotFoundError
 from launchd.job import MAX_CRASHES, MAX_INTERRUPTIONS, TRANSITIONS, Job, JobState, NewJob, Outcome, Verb, claim_order
+from launchd.store.job_events import note_requeue, note_rescue, note_returns, note_wish
 from launchd.store.starts import note_starts
 
 _SQL = sql.statements("jobs", "jobs")
@@ -209,11 +210,13 @@ class JobStore:
 
         def act(connection: Connection) -> Job:
             values = {"id": job_id, "reason": reason, "now": now}
-            twin = connection.execute(_SQL["twin"], (_job(connection, job_id).unique_key,)).fetchone()
+            ended = _job(connection, job_id)
+            twin = connection.execute(_SQL["twin"], (ended.unique_key,)).fetchone()
             if twin is not None and twin["id"] != job_id:
                 raise ConflictError(f"the task is unique and job {twin['id']} with the same arguments has not ended")
             if connection.execute(_SQL["requeue"], values).rowcount == 0:
-                raise ConflictError(f"the job has not ended: it is {_job(connection, job_id).state.value}")
+                raise ConflictError(f"the job has not ended: it is {ended.state.value}")
+            note_requeue(connection, ended, reason, now)
             return _job(connection, job_id)
 
         return await self._db.write(act)
@@ -230,6 +233,7 @@ class JobStore:
             cancelled = [row["id"] for row in connection.execute(_SQL["rescue_cancelled"], values)]
             quarantined = [row["id"] for row in connection.execute(_SQL["quarantine"], values)]
             failed = [row["id"] for row in connection.execute(_SQL["rescue_failed"], values)]
+            note_rescue(connection, self._instance, now)
             queued = [row["id"] for row in connection.execute(_SQL["rescue"], values)]
             return Rescued(queued, quarantined, cancelled, failed)
 
@@ -336,6 +340,7 @@ def cancel_job(connection: Connection, job_id: str, *, how: str, reason: str | N
     values = {"id": job_id, "how": how, "reason": reason, "now": now}
     if connection.execute(_SQL["cancel_queued"], values).rowcount:
         return True
+    note_wish(connection, job_id, how, reason, now)
     return connection.execute(_SQL["request_cancel"], values).rowcount == 1
 
 
@@ -357,6 +362,7 @@ def finish_jobs(connection: Connection, outcomes: Sequence[Outcome]) -> list[Out
         if name == "end":
             refused += _write_all(connection, _SQL[name], others, _end_values)
         else:
+            note_returns(connection, others)
             left = _write_all(connection, _SQL[name], others, _back_values)
             refused += _write_all(connection, _SQL["end_cancelled"], left, _back_values) if left else []
     return refused

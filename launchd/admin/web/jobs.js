@@ -118,6 +118,7 @@ export function jobView(id) {
     panels: [
       panel({ title: "Job", of: [job], lines: 12, area: "facts-of-job", tools: jobTools, draw: jobFacts }),
       panel({ title: "Outcome", of: [job], lines: 6, area: "outcome", draw: outcome }),
+      panel({ title: "History", of: [job], lines: 6, area: "events", draw: ({ history }) => table("What happened to the job, the oldest first", EVENTS, history, (one, row) => `${one.at} ${row}`) }),
       panel({ title: "Arguments", of: [job], lines: 3, area: "args", draw: (one) => json(one.args, "Arguments") }),
       panel({ title: "Log", of: [logs], lines: 4, area: "logs", draw: drawLog }),
       panel({ title: "Where it stands", of: [stack], lines: 4, area: "stack", draw: (one) => (one.stack ? verbatim(one.stack, "Stack") : empty("It does not run at this moment.")) }),
@@ -176,6 +177,11 @@ function outcome(job) {
   return empty(ACTIVE.has(job.state) ? "It has not ended." : "It returned nothing.");
 }
 
+const EVENTS = [
+  { name: "When", class: "num when", cell: (one) => time(one.at) },
+  { name: "What", class: "tight", cell: (one) => state(one.event) },
+  { name: "Detail", class: "main", cell: (one) => one.detail ?? faint("") },
+];
 const AUDIT = [
   { name: "When", class: "num when", cell: (one) => time(one.at) },
   { name: "Did", class: "tight", cell: (one) => badge(one.action.replaceAll("_", " ")) },

@@ -4,6 +4,7 @@ import { clock } from "./time.js";
 
 const LEVELS = {
   running: "accent", succeeded: "ok", failed: "bad", quarantined: "bad", expired: "warn", skipped: "warn", cancelled: "off", queued: "off",
+  started: "accent", requeued: "accent", retried: "warn", interrupted: "warn", rescued: "bad", cancel_requested: "warn", terminate_requested: "warn",
   healthy: "ok", degraded: "warn", unhealthy: "bad",
   closed: "ok", half_open: "warn", open: "bad",
   go: "ok", tbc: "warn", tbd: "off", hold: "bad", in_flight: "accent", success: "ok", partial_failure: "warn", failure: "bad",

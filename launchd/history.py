@@ -1,0 +1,125 @@
+"""The history of a job: everything that happened to it, in order. Pure.
+
+The usual job tells its own: when it was made, when its present attempt began, when and how it ended. What happened
+besides (`Noted`) is rare, and kept beside it. So a job that simply succeeds costs no more than its one row.
+"""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from launchd.clock import Instant, format_instant
+from launchd.job import FINAL, Job, JobError, JobState, Outcome, Verb
+
+
+class JobEvent(StrEnum):
+    """What can have happened. The ends have the names of the final states."""
+
+    CREATED = "created"
+    STARTED = "started"
+    RETRIED = "retried"
+    SNOOZED = "snoozed"
+    INTERRUPTED = "interrupted"
+    RESCUED = "rescued"
+    CANCEL_REQUESTED = "cancel_requested"
+    TERMINATE_REQUESTED = "terminate_requested"
+    REQUEUED = "requeued"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    EXPIRED = "expired"
+    QUARANTINED = "quarantined"
+    FORGOTTEN = "forgotten"  # stands for those that came before and are kept no more
+
+
+# The verdicts that put a job back, as events.
+RETURNS = {
+    Verb.RETRY: JobEvent.RETRIED,
+    Verb.SNOOZE: JobEvent.SNOOZED,
+    Verb.INTERRUPT: JobEvent.INTERRUPTED,
+}
+# The wishes to end a running job, by how it is to be ended.
+WISHES = {"cancel": JobEvent.CANCEL_REQUESTED, "terminate": JobEvent.TERMINATE_REQUESTED}
+# An attempt goes on after these; after all others it is over.
+_DURING = frozenset(WISHES.values())
+
+
+class Entry(NamedTuple):
+    """One line of a history; `detail` is for people."""
+
+    at: Instant
+    event: JobEvent
+    detail: str | None
+
+
+class Noted(NamedTuple):
+    """What was kept beside the job, numbered from 1 in order; `started_at` is when the attempt that it befell began.
+
+    It is None where it befell none: the job waited, or had ended.
+    """
+
+    number: int
+    at: Instant
+    event: JobEvent
+    detail: str | None
+    attempt: int
+    started_at: Instant | None
+
+
+def history(job: Job, noted: Iterable[Noted]) -> list[Entry]:
+    """Everything that happened to a job, the oldest first."""
+    return list(_entries(job, sorted(noted)))
+
+
+def end_of(job: Job) -> Entry | None:
+    """How a job ended; None for one that has not."""
+    if job.finished_at is None or job.state not in FINAL:
+        return None
+    return Entry(job.finished_at, JobEvent(job.state.value), _why_it_ended(job))
+
+
+def return_of(outcome: Outcome) -> str:
+    """What is told of a verdict that puts a job back."""
+    reason = outcome.reason or "no reason was given"
+    if outcome.verb is Verb.INTERRUPT or outcome.run_at is None:
+        return reason
+    return f"{reason}; again at {format_instant(outcome.run_at)}"
+
+
+def _entries(job: Job, noted: list[Noted]) -> Iterator[Entry]:
+    yield Entry(job.created_at, JobEvent.CREATED, _origin(job))
+    if noted and noted[0].number > 1:
+        first = noted[0]
+        yield Entry(first.started_at or first.at, JobEvent.FORGOTTEN, f"{first.number - 1} earlier events")
+    begun: Instant | None = None  # several things may befall one attempt: its start is told once
+    for one in noted:
+        if one.started_at is not None and one.started_at != begun:
+            yield _start(one.started_at, one.attempt)
+        begun = one.started_at if one.event in _DURING else None
+        yield Entry(one.at, one.event, one.detail)
+    if job.started_at is not None and job.started_at != begun:
+        yield _start(job.started_at, job.attempt)
+    end = end_of(job)
+    if end is not None:
+        yield end
+
+
+def _origin(job: Job) -> str | None:
+    if job.schedule is None or job.fire_time is None:
+        return None
+    return f"by schedule {job.schedule} for {format_instant(job.fire_time)}"
+
+
+def _start(at: Instant, attempt: int) -> Entry:
+    return Entry(at, JobEvent.STARTED, f"attempt {attempt}")
+
+
+def _why_it_ended(job: Job) -> str | None:
+    """Its reason, else its error. A job that succeeded may have the error of an earlier attempt, which is no news."""
+    if job.reason is not None or job.error is None or job.state is JobState.SUCCEEDED:
+        return job.reason
+    error = msgspec.json.decode(job.error, type=JobError)
+    return f"{error.type}: {error.message}"

@@ -1,0 +1,27 @@
+"""Histories of jobs in jobs.db, for those who read them; written by launchd/store/job_events.py."""
+
+import msgspec
+
+from launchd import sql
+from launchd.db import Database
+from launchd.errors import NotFoundError
+from launchd.history import Entry, Noted, history
+from launchd.job import Job
+from launchd.store.jobs import job_of
+
+_SQL = sql.statements("jobs", "history")
+
+
+class HistoryStore:
+    """Reads the histories of jobs."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def of(self, job_id: str) -> tuple[Job, list[Entry]]:
+        """A job with its history, as of one moment; raises NotFoundError."""
+        row = await self._db.read_one(_SQL["job_with_events"], (job_id,))
+        if row is None:
+            raise NotFoundError(f"no job {job_id}")
+        job = job_of(row)
+        return job, history(job, msgspec.json.decode(row["events"], type=list[Noted]))

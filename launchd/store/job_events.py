@@ -1,0 +1,51 @@
+"""What happens to jobs off the plain path, written to jobs.db in the transaction that makes it so.
+
+Retry, snooze, interruption, rescue, the wish to end a running job, requeue: each is rare enough for a row. The plain
+path (insert, claim, end) writes none; launchd/history.py tells it from the job's own row.
+"""
+
+from collections.abc import Sequence
+
+from launchd import sql
+from launchd.clock import Instant
+from launchd.db import Connection
+from launchd.history import RETURNS, WISHES, Entry, JobEvent, end_of, return_of
+from launchd.job import Job, Outcome
+
+_SQL = sql.statements("jobs", "history")
+
+
+def note_returns(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    """Note verdicts that put jobs back; to be called before they are written."""
+    rows = [
+        {
+            "seq": one.seq,
+            "attempt": one.attempt,
+            "at": one.finished_at,
+            "event": RETURNS[one.verb].value,
+            "detail": return_of(one),
+        }
+        for one in outcomes
+    ]
+    connection.executemany(_SQL["note_return"], rows)
+
+
+def note_wish(connection: Connection, job_id: str, how: str, reason: str | None, now: Instant) -> None:
+    """Note that the end of a running job is wanted; `how` is "cancel" or "terminate"."""
+    values = {"id": job_id, "at": now, "event": WISHES[how].value, "detail": reason}
+    connection.execute(_SQL["note_wish"], values)
+
+
+def note_rescue(connection: Connection, instance: str, now: Instant) -> None:
+    """Note that what other instances still run, by the rows, goes back; to be called just before it does."""
+    connection.execute(_SQL["note_rescue"], {"instance": instance, "now": now})
+
+
+def note_requeue(connection: Connection, job: Job, reason: str, now: Instant) -> None:
+    """Note how a job had ended, which its row is about to forget, and that it is wanted again."""
+    end = end_of(job)
+    lines = [*([end] if end is not None else []), Entry(now, JobEvent.REQUEUED, reason)]
+    for line in lines:
+        began = job.started_at if line is end else None
+        values = {"job_seq": job.seq, "attempt": job.attempt, "started_at": began}
+        connection.execute(_SQL["note"], values | line._asdict() | {"event": line.event.value})
