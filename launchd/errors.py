@@ -4,7 +4,7 @@ The class docstring is the title a client reads; the message is the detail of th
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 
 class Problem(NamedTuple):
@@ -34,6 +34,11 @@ class InvalidError(LaunchdError):
     """The request is understood but its content is not valid."""
 
     code = "invalid"
+
+    @classmethod
+    def at(cls, path: str, message: str) -> Self:
+        """What is wrong with one part of an input."""
+        return cls(f"{path}: {message}", errors=[Problem(path, message)])
 
 
 class ConfigError(InvalidError):

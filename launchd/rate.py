@@ -23,6 +23,6 @@ class Rate(NamedTuple):
 def parse_rate(text: str) -> Rate:
     """Read a rate such as "30/m"; raises InvalidError."""
     if not re.fullmatch(PATTERN, text):
-        raise InvalidError(f"rate {text!r}: expected such as 2/s, 30/m, 15/h or 100/d")
+        raise InvalidError.at("rate", f"expected such as 2/s, 30/m, 15/h or 100/d, got {text[:50]!r}")
     count, _, unit = text.partition("/")
     return Rate(int(count), UNITS[unit])

@@ -198,7 +198,7 @@ class Task:
         """Validate and give the canonical JSON that the store keeps."""
         text = msgspec.json.encode(self.validate(args), order="deterministic").decode()
         if len(text) > MAX_ARGS_BYTES:
-            raise InvalidError(f"task {self.name}: the arguments take {len(text)} bytes, at most {MAX_ARGS_BYTES}")
+            raise InvalidError.at("args", f"task {self.name}: they take {len(text)} bytes, at most {MAX_ARGS_BYTES}")
         return text
 
     def decode(self, text: str) -> dict[str, Any]:

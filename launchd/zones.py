@@ -37,7 +37,8 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidError(f"timezone {name!r}: no such zone; expected an IANA name such as Europe/Berlin") from error
+        message = f"no such zone as {name!r}; expected an IANA name such as Europe/Berlin"
+        raise InvalidError.at("timezone", message) from error
 
 
 def offset_at(name: str, instant: Instant) -> int:

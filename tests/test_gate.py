@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 
@@ -214,11 +215,34 @@ async def test_when_all_places_are_being_served_the_newcomer_is_told_to_come_bac
             while few.control._bus.waiting < 8:  # noqa: ASYNC110 - what is waited for has no event
                 await asyncio.sleep(0.001)
         with connect(few) as late:
-            assert (await said(late)).startswith(b"HTTP/1.1 503")
+            head, _, body = (await said(late)).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 503")
+            assert b"Content-Type: application/problem+json" in head
+            assert msgspec.json.decode(body)["status"] == 503
         task_gate("places").set()
         for one in served:
             assert b"200 OK" in await said(one, b"succeeded")
     await answered(few)
+
+
+async def test_an_answer_that_breaks_off_is_never_taken_for_a_whole_one(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What went wrong while a body was sent is no part of that body: the connection ends."""
+    monkeypatch.setattr("launchd.admin.backup._CHUNK", 1000)
+    written = aiohttp.web.StreamResponse.write
+
+    async def write_once(response: aiohttp.web.StreamResponse, data: bytes) -> None:
+        await written(response, data)
+        raise ValueError("the disk is gone")
+
+    monkeypatch.setattr(aiohttp.web.StreamResponse, "write", write_once)
+    with connect(daemon) as one:
+        one.sendall(b"POST /v1/backup HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n")
+        head, _, body = (await said(one)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert len(body) == 1000
+    await answered(daemon)
 
 
 async def test_there_is_an_end_to_how_many_wait_for_jobs(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:

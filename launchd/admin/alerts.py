@@ -10,10 +10,8 @@ from launchd.admin.route import Answer, Api, Ask, Body, PageQuery, Query, Route
 from launchd.admin.views import Time, View
 from launchd.alert import Rule, Severity
 from launchd.clock import format_instant
-from launchd.errors import InvalidError
+from launchd.page import number_of
 from launchd.store.alerts import AlertRow, AlertState
-
-_MAX_CURSOR = 2**63 - 1
 
 
 class AlertView(View):
@@ -47,7 +45,7 @@ class AlertPageView(View):
 
 async def alerts(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
     """Alerts, newest first."""
-    page = await api.alerting.alerts(ask.query.limit, _cursor(ask.query.cursor))
+    page = await api.alerting.alerts(ask.query.limit, number_of(ask.query.cursor))
     following = None if page.next is None else str(page.next)
     return Answer(AlertPageView(items=[_view(row) for row in page.items], next=following))
 
@@ -57,14 +55,6 @@ async def send_test(api: Api, ask: Ask[Query, Body]) -> Answer:
     job_id = await api.alerting.test()
     await api.control.audit(ask.by, "test_alert", job_id, None)
     return made(api, await api.control.job(job_id))
-
-
-def _cursor(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < len(str(_MAX_CURSOR))):
-        raise InvalidError("cursor: expected the `next` of the page before")
-    return int(text)
 
 
 def _view(row: AlertRow) -> AlertView:

@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from launchd.admin.route import Answer, Api, Ask, Body, Query, Route
+from launchd.admin.route import EVENT_STREAM, Answer, Api, Ask, Body, Query, Route
 from launchd.admin.views import Time, View
 from launchd.clock import format_instant
 from launchd.engine.feed import LostPlaceError, Reader
@@ -25,7 +25,7 @@ from launchd.event import NOUNS, TYPES, Event, Happening
 WRITE_SECONDS = 20.0
 # What a browser waits before it comes back, in milliseconds.
 _RETRY = 2000
-_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_HEADERS = {"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -53,7 +53,7 @@ class _Wanted:
         names = [name.strip() for name in query.types.split(",")] if query.types else []
         for name in names:
             if name not in TYPES and name not in NOUNS:
-                raise InvalidError(f"types: no such type {name[:100]}; known: {', '.join((*NOUNS, *TYPES))}")
+                raise InvalidError.at("types", f"no such type {name[:100]}; known: {', '.join((*NOUNS, *TYPES))}")
         self._types = frozenset(one for one in TYPES if one in names or one.partition(".")[0] in names) or None
 
     def takes(self, one: Happening) -> bool:
@@ -111,4 +111,4 @@ def _block(number: str, one: Event) -> bytes:
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (number.encode(), one.type.encode(), _ENCODER.encode(view))
 
 
-EVENT_ROUTES = (Route("GET", "/v1/events", events, "text/event-stream", query=EventsQuery, headers=("Last-Event-ID",)),)
+EVENT_ROUTES = (Route("GET", "/v1/events", events, EVENT_STREAM, query=EventsQuery, headers=("Last-Event-ID",)),)

@@ -16,7 +16,8 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from launchd.admin.access import Caller
-from launchd.admin.problems import of_status
+from launchd.admin.encoding import encode
+from launchd.admin.problems import CONTENT_TYPE, of_status, problem, view
 
 # A head must be whole so long after its first byte (or after the connection was made).
 HEAD_SECONDS = 10.0
@@ -25,7 +26,16 @@ IDLE_SECONDS = 60.0
 # How long what still comes of a refused body is read and thrown away, so that its sender sees the refusal.
 LINGER_SECONDS = 2.0
 _SWEEP_SECONDS = 0.5
-_FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def _full() -> bytes:
+    """What a connection is told that finds no place; it is never read from."""
+    body = encode(view(503, "too_many_connections", "Service Unavailable", "all connections are in use: ask again"))
+    head = f"HTTP/1.1 503 Service Unavailable\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"Retry-After: 1\r\nConnection: close\r\n\r\n" + body
+
+
+_FULL = _full()
 
 
 class Connection(RequestHandler):
@@ -43,6 +53,7 @@ class Connection(RequestHandler):
             access_log=None,  # type: ignore[arg-type]  # None means no access log; its types know only loggers
             keepalive_timeout=IDLE_SECONDS,
             lingering_time=LINGER_SECONDS,
+            auto_decompress=False,
         )
         self.caller: Caller | None = None
         self._gate = gate
@@ -72,10 +83,16 @@ class Connection(RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """What is not even HTTP is answered like everything else."""
+        """What is not even HTTP is answered like everything else; a client that is gone is not."""
+        if self.transport is None:
+            raise ConnectionError("the client is gone") from exc
         if status >= 500:  # noqa: PLR2004 - ours, and for the log
-            return super().handle_error(request, status, exc, message)
-        response = of_status(status, (message or "this is not HTTP").partition("\n")[0])
+            self.log_exception("request failed", exc_info=exc)
+            if request.writer.output_size > 0:
+                raise ConnectionError("the answer had begun: it ends here") from exc
+            response = problem(status, "internal", "Something went wrong inside launchd.", "its log says what")
+        else:
+            response = of_status(status, (message or "this is not HTTP").partition("\n")[0])
         response.force_close()
         return response
 

@@ -6,8 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from launchd.admin import job_views, views
-from launchd.admin.route import Answer, Api, Ask, Body, Moment, PageQuery, Query, Reason, Route, moment
-from launchd.clock import parse_instant
+from launchd.admin.route import Answer, Api, Ask, Body, Moment, PageQuery, Query, Reason, Route, moment, moment_in_query
 from launchd.engine.maker import TriggerRequest
 from launchd.engine.snapshots import JobQuery
 from launchd.errors import ConflictError, InvalidError
@@ -82,8 +81,9 @@ def made(api: Api, job: Job, status: int = 202) -> Answer:
     return Answer(view(api, job), status, {"Location": f"/v1/jobs/{job.id}"})
 
 
-def _wanted(task: str, given: TriggerBody) -> TriggerRequest:
-    run_at = parse_instant(given.run_at) if given.run_at is not None else None
+def _wanted(task: str, given: TriggerBody, where: str = "") -> TriggerRequest:
+    """The wish for a job that a body holds; `where` is the path of that part of it."""
+    run_at = moment(f"{where}run_at", given.run_at) if given.run_at is not None else None
     return TriggerRequest(
         task, given.args, given.queue, given.priority, given.delay, run_at, given.expires_in, given.max_retries
     )
@@ -104,22 +104,23 @@ async def trigger(api: Api, ask: Ask[Query, TriggerBody]) -> Answer:
     """Make a job; a replayed Idempotency-Key gets the earlier one, with 200."""
     wanted = _wanted(ask.path["task"], ask.body)
     key = ask.request.headers.get("Idempotency-Key")
-    if key is not None and not 1 <= len(key) <= _MAX_KEY:
-        raise InvalidError(f"Idempotency-Key: expected 1..{_MAX_KEY} characters")
+    if key is not None and not (1 <= len(key) <= _MAX_KEY and key.isprintable()):
+        raise InvalidError.at("Idempotency-Key", f"expected 1..{_MAX_KEY} printable characters")
     job, is_new = await api.control.trigger(**wanted._asdict(), idempotency_key=key, by=ask.by)
     return made(api, job, 202 if is_new else 200)
 
 
 async def make_jobs(api: Api, ask: Ask[Query, JobsBody]) -> Answer:
     """Make many jobs, all or none."""
-    ids = await api.control.enqueue([_wanted(one.task, one) for one in ask.body.jobs], ask.by)
+    wanted = [_wanted(one.task, one, f"jobs[{number}].") for number, one in enumerate(ask.body.jobs)]
+    ids = await api.control.enqueue(wanted, ask.by)
     return Answer(job_views.IdsView(ids=ids), 202)
 
 
 async def jobs(api: Api, ask: Ask[JobsQuery, Body]) -> Answer:
     """Jobs, newest first."""
     given = ask.query
-    since, until = moment(given.since), moment(given.until)
+    since, until = moment_in_query("since", given.since), moment_in_query("until", given.until)
     wanted = JobQuery(given.state, given.queue, given.task, given.schedule, since, until, given.limit, given.cursor)
     page = await api.control.jobs(wanted)
     return Answer(job_views.JobPageView(items=[view(api, one) for one in page.items], next=page.next))
@@ -167,7 +168,7 @@ JOB_ROUTES = (
         also=(200,),
         headers=("Idempotency-Key",),
     ),
-    Route("POST", "/v1/jobs", make_jobs, job_views.IdsView, body=JobsBody, status=202, errors=(404,)),
+    Route("POST", "/v1/jobs", make_jobs, job_views.IdsView, body=JobsBody, status=202),
     Route("GET", "/v1/jobs", jobs, job_views.JobPageView, query=JobsQuery),
     Route("GET", "/v1/jobs/{id}", job, job_views.JobView, query=JobQueryOne),
     Route("POST", "/v1/jobs/{id}/cancel", cancel, job_views.JobView, body=CancelBody, status=202, errors=(409,)),

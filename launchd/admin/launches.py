@@ -26,7 +26,7 @@ from launchd.admin.route import (
     Query,
     Reason,
     Route,
-    moment,
+    moment_in_query,
 )
 from launchd.admin.views import page_of
 from launchd.clock import DAY, FOREVER
@@ -93,8 +93,8 @@ def _wanted(given: FilterQuery, most: int | None) -> LaunchQuery:
         given.status,
         given.source,
         given.q,
-        moment(given.since),
-        moment(given.until),
+        moment_in_query("since", given.since),
+        moment_in_query("until", given.until),
         given.limit or most,
         given.cursor if isinstance(given, LaunchesQuery) else None,
     )
@@ -158,7 +158,7 @@ async def take_back_override(api: Api, ask: Ask[TakeBackQuery, Body]) -> Answer:
     """Let the sources speak again, for one field or for all."""
     field, reason = ask.query.field, ask.query.reason
     if field is not None and field not in override.FIELDS:
-        raise InvalidError(f"field: no such field; known: {', '.join(override.FIELDS)}")
+        raise InvalidError.at("field", f"no such field; known: {', '.join(override.FIELDS)}")
     wanted = [field] if field is not None else []
     detail, gone = await api.launches.take_back(ask.path["id"], wanted, api.control.now())
     said = f"{', '.join(gone)}: {reason or ''}"
@@ -199,7 +199,7 @@ async def replay(api: Api, ask: Ask[Query, Body]) -> Answer:
 
 def _check_source(name: str | None) -> None:
     if name is not None and name not in SOURCES:
-        raise InvalidError(f"source: no such source {name}; known: {', '.join(SOURCES)}")
+        raise InvalidError.at("source", f"no such source {name}; known: {', '.join(SOURCES)}")
 
 
 _OVERRIDE = "/v1/launches/{id}/override"

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from launchd.admin.access import COOKIE
+from launchd.admin.problems import CONTENT_TYPE
 from launchd.admin.route import Route
 from launchd.admin.views import ProblemView
 
 Json = dict[str, Any]
 _REFERENCE = "#/components/schemas/{name}"
-_PROBLEM = "application/problem+json"
 _PART = re.compile(r"\{(\w+)\}")
 # What any endpoint may answer: not HTTP, an unknown parameter, too many wrong tokens, too much at once.
 _ALWAYS = (400, 422, 429, 503)
@@ -36,8 +36,9 @@ def document(routes: Iterable[Route], version: str) -> Json:
     for route in routes:
         operation = _operation(route, schemas)
         paths.setdefault(route.path, {})[route.method.lower()] = operation
-        if route.revalidates:
+        if route.has_head:
             paths[route.path]["head"] = _head(operation)
+    paths |= _pages(schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -54,6 +55,27 @@ def document(routes: Iterable[Route], version: str) -> Json:
             },
         },
     }
+
+
+def _pages(schemas: dict[int, Json]) -> Json:
+    """What is for browsers, and no row of the table: the dashboard, and where its link leads."""
+    problem = {CONTENT_TYPE: {"schema": schemas[id(ProblemView)]}}
+    refused = {str(status): _response(status, problem) for status in (400, 403, 503)}
+    page = {"200": _response(200, {"text/html": {"schema": {"type": "string"}}}), "304": _response(304, None)}
+    there = {"303": _response(303, None) | {"headers": {"Location": {"schema": {"type": "string"}}}}}
+    guessed = {str(status): _response(status, problem) for status in (401, 429)}
+    ticket = {"name": "ticket", "in": "query", "required": True, "schema": {"type": "string"}}
+    return {
+        "/": {"get": _page("dashboard", "The dashboard, which holds no data by itself", page | refused)},
+        "/sign-in": {
+            "get": _page("open_session", "Sign a browser in, once", there | refused | guessed)
+            | {"parameters": [ticket]}
+        },
+    }
+
+
+def _page(name: str, summary: str, responses: Json) -> Json:
+    return {"operationId": name, "summary": summary, "responses": responses, "security": []}
 
 
 def _schemas(routes: Iterable[Route]) -> tuple[dict[int, Json], Json]:
@@ -109,7 +131,7 @@ def _without_null(schema: Json) -> Json:
 
 
 def _responses(route: Route, schemas: dict[int, Json]) -> dict[int, Json]:
-    problem = {_PROBLEM: {"schema": schemas[id(ProblemView)]}}
+    problem = {CONTENT_TYPE: {"schema": schemas[id(ProblemView)]}}
     expected = {*_ALWAYS, *route.errors}
     expected |= set(_GUARDED) if route.needs is not None else {403}
     expected |= set(_NAMED) if _PART.search(route.path) else set()

@@ -1,25 +1,23 @@
 """The endpoints of what was: statistics, the audit, a job's log lines; and of what the daemon was told to be."""
 
-import re
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from launchd.admin.access import Role
-from launchd.admin.route import Answer, Api, Ask, Body, Moment, PageQuery, Query, Route, moment
+from launchd.admin.route import Answer, Api, Ask, Body, Moment, PageQuery, Query, Route, moment_in_query
 from launchd.admin.views import Seconds, Time, View
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.config import Config
-from launchd.errors import InvalidError
 from launchd.ops.redact import Redactor
 from launchd.ops.reload import compare, flat
+from launchd.page import number_of
 from launchd.store.audit import AuditQuery, AuditRow
 from launchd.store.series import Window
 from launchd.store.stats import Contention, Fared, Percentiles, Stats
 
 Text = Annotated[str, Meta(max_length=500)]
-_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class StatsQuery(Query):
@@ -156,7 +154,7 @@ async def stats(api: Api, ask: Ask[StatsQuery, Body]) -> Answer:
 async def audit(api: Api, ask: Ask[AuditPageQuery, Body]) -> Answer:
     """Who did what, the newest first."""
     given = ask.query
-    since, until = moment(given.since), moment(given.until)
+    since, until = moment_in_query("since", given.since), moment_in_query("until", given.until)
     wanted = AuditQuery(given.actor, given.action, given.target, since, until, given.limit, given.cursor)
     rows, cursor = await api.kept.audit.list(wanted)
     return Answer(AuditPageView(items=[_audit_row(row) for row in rows], next=cursor))
@@ -164,11 +162,9 @@ async def audit(api: Api, ask: Ask[AuditPageQuery, Body]) -> Answer:
 
 async def logs(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
     """The last log lines of a job; the log itself keeps them for good."""
-    given, cursor = ask.query, ask.query.cursor
-    if cursor is not None and not _NUMBER.fullmatch(cursor):
-        raise InvalidError("cursor: expected the `next` of an earlier page")
+    given, after = ask.query, number_of(ask.query.cursor)
     job = await api.control.job(ask.path["id"])
-    lines, missing = api.kept.job_lines.of(job.id, int(cursor or 0), given.limit + 1)
+    lines, missing = api.kept.job_lines.of(job.id, after or 0, given.limit + 1)
     items = [
         JobLineView(at=one.at, level=one.level, logger=one.logger, event=one.event, fields=one.fields)
         for one in lines[: given.limit]

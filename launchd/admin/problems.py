@@ -9,6 +9,7 @@ from launchd.admin import views
 from launchd.admin.encoding import encode
 from launchd.errors import HTTP_STATUS, LaunchdError, TooManyRequestsError, UnauthorizedError
 
+CONTENT_TYPE = "application/problem+json"
 # The codes of what the HTTP layer itself refuses; Python renames its phrases between releases.
 _HTTP_CODES = {
     400: "malformed",
@@ -43,10 +44,17 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """A problem as a response."""
-    view = views.ProblemView(
+    body = encode(view(status, code, title, detail, errors))
+    return web.Response(status=status, body=body, content_type=CONTENT_TYPE, headers=headers)
+
+
+def view(
+    status: int, code: str, title: str, detail: str, errors: list[views.ProblemPath] | None = None
+) -> views.ProblemView:
+    """A problem as it is encoded."""
+    return views.ProblemView(
         type="about:blank", title=title, status=status, code=code, detail=detail, errors=errors or []
     )
-    return web.Response(status=status, body=encode(view), content_type="application/problem+json", headers=headers)
 
 
 def _hints(error: LaunchdError) -> dict[str, str]:

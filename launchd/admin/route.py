@@ -6,6 +6,7 @@ answers. Requests are decoded, refused and documented (openapi.py) by that row a
 
 import asyncio
 import functools
+import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from launchd.clock import Instant, parse_instant
 from launchd.engine.alerting import Alerting
 from launchd.engine.control import Control
 from launchd.engine.feed import Feed
-from launchd.errors import InvalidError, MalformedError, Problem
+from launchd.errors import InvalidError, MalformedError
 from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
 from launchd.ops.backup import Backups
@@ -32,11 +33,13 @@ from launchd.ops.reload import Reloader
 from launchd.store.audit import AuditStore
 from launchd.store.stats import StatsStore
 
+EVENT_STREAM = "text/event-stream"
 MAX_LIMIT, DEFAULT_LIMIT = 1000, 50
 # A body that has not come whole after so many seconds is given up.
 BODY_SECONDS = 20.0
 # So much later its connection is cut off, in case it does not take the refusal either.
 _GRACE_SECONDS = 5.0
+_NAMED = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<field>.*)`", re.DOTALL)
 Q = TypeVar("Q")
 B = TypeVar("B")
 
@@ -153,6 +156,11 @@ class Route(NamedTuple):
     headers: tuple[str, ...] = ()
     revalidates: bool = False
 
+    @property
+    def has_head(self) -> bool:
+        """Whether HEAD is answered as well: whatever is read, but what never ends."""
+        return self.method == "GET" and self.answer != EVENT_STREAM
+
 
 async def ask(route: Route, request: web.Request, caller: Caller) -> Ask[Any, Any]:
     """The request as its route reads it.
@@ -169,9 +177,9 @@ def read_query(given: Mapping[str, str], kind: type[Query]) -> Query:
     known = _parameters(kind)
     for name in given:
         if name not in known:
-            raise InvalidError(f"{name[:100]}: no such parameter; known: {', '.join(known) or 'none'}")
+            raise InvalidError.at(name[:100], f"no such parameter; known: {', '.join(known) or 'none'}")
         if len(getattr(given, "getall", lambda one: [one])(name)) > 1:
-            raise InvalidError(f"{name}: given more than once")
+            raise InvalidError.at(name, "given more than once")
     try:
         return msgspec.convert({name: value for name, value in given.items() if value}, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -192,6 +200,10 @@ async def _body(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Str
                 raw = await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout(reason=f"the body did not come within {BODY_SECONDS:g} s") from None
+    except web.RequestPayloadError as error:
+        raise MalformedError("the body is not as its head says") from error
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise web.HTTPUnsupportedMediaType(reason="send the body as it is, without Content-Encoding")
     # curl -d without a header calls JSON a form
     is_form = request.content_type == "application/x-www-form-urlencoded" and raw.lstrip()[:1] == b"{"
     if raw and not is_form and request.content_type not in {"application/json", "application/octet-stream"}:
@@ -208,14 +220,24 @@ def invalid(error: msgspec.ValidationError) -> InvalidError:
     """What msgspec says ("Expected `int`, got `str` - at `$.limit`") as a problem with its path."""
     message, _, where = str(error).partition(" - at `$")
     path = where.rstrip("`").lstrip(".")
-    if not path:
-        return InvalidError(message)
-    return InvalidError(f"{path}: {message}", errors=[Problem(path, message)])
+    named = _NAMED.fullmatch(message)  # it says where the object is, and which of its fields is meant
+    if named is not None:
+        path = f"{path}.{named['field']}".lstrip(".")
+        message = "no such field" if named["what"] == "contains unknown" else "required"
+    return InvalidError.at(path, message) if path else InvalidError(message)
 
 
-def moment(text: str | None) -> Instant | None:
-    """A time among the query parameters; a `+` that was not escaped came as a space."""
-    return None if text is None else parse_instant(text.replace(" ", "+"))
+def moment(name: str, text: str) -> Instant:
+    """The time that a field holds; raises InvalidError with the field's name."""
+    try:
+        return parse_instant(text)
+    except InvalidError as error:
+        raise InvalidError.at(name, error.detail) from error
+
+
+def moment_in_query(name: str, text: str | None) -> Instant | None:
+    """The time that a parameter holds, if any; a `+` that was not escaped came as a space."""
+    return None if text is None else moment(name, text.replace(" ", "+"))
 
 
 def over_unix_socket(request: web.Request) -> bool:

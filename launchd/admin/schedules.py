@@ -8,8 +8,19 @@ from msgspec import Meta
 from launchd.admin import job_views, views
 from launchd.admin.jobs import made
 from launchd.admin.queues import NoteBody
-from launchd.admin.route import MAX_LIMIT, Answer, Api, Ask, Body, Moment, PageQuery, Query, Route, moment
-from launchd.clock import parse_instant
+from launchd.admin.route import (
+    MAX_LIMIT,
+    Answer,
+    Api,
+    Ask,
+    Body,
+    Moment,
+    PageQuery,
+    Query,
+    Route,
+    moment,
+    moment_in_query,
+)
 from launchd.cron import DstFold, DstGap
 
 
@@ -66,7 +77,7 @@ async def resume_schedule(api: Api, ask: Ask[Query, Body]) -> Answer:
 
 async def backfill(api: Api, ask: Ask[Query, BackfillBody]) -> Answer:
     """Make up for past fires."""
-    first, last = parse_instant(ask.body.from_), parse_instant(ask.body.to)
+    first, last = moment("from", ask.body.from_), moment("to", ask.body.to)
     jobs = await api.control.timetable.backfill(ask.path["schedule"], first, last, ask.by)
     return Answer(job_views.IdsView(ids=[job.id for job in jobs]), 202)
 
@@ -75,7 +86,12 @@ async def preview(api: Api, ask: Ask[PreviewQuery, Body]) -> Answer:
     """What a cron expression means, and when it is due."""
     given = ask.query
     found = api.control.timetable.preview(
-        given.expression, given.timezone, moment(given.after), given.count, gap=given.dst_gap, fold=given.dst_fold
+        given.expression,
+        given.timezone,
+        moment_in_query("after", given.after),
+        given.count,
+        gap=given.dst_gap,
+        fold=given.dst_fold,
     )
     return Answer(views.preview(found))
 

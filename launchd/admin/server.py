@@ -96,11 +96,12 @@ def _application(api: Api) -> web.Application:
     answers = Answers(api.launches.version, api.control.now)
     for route in ROUTES:
         responder = _answering(api, route, answers)
-        if route.revalidates:
+        if route.has_head:
             app.router.add_route("HEAD", route.path, responder)
         app.router.add_route(route.method, route.path, responder, expect_handler=_expect)
     dashboard.add_routes(app, dashboard.load())
-    app.router.add_get("/sign-in", functools.partial(_open_session, api.access))
+    # the link is good once: who only looks at it (HEAD) does not use it up
+    app.router.add_get("/sign-in", functools.partial(_open_session, api.access), allow_head=False)
     return app
 
 
@@ -211,14 +212,28 @@ async def _problems(request: web.Request, handler: Responder) -> web.StreamRespo
                 return _too_large()
             return await handler(request)
         except web.HTTPException as error:
-            headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-            detail = "" if error.status == 404 else error.reason  # noqa: PLR2004 - Not Found
-            return problems.of_status(error.status, detail, headers)
+            return _refused(request, error)
         except LaunchdError as error:
             return problems.of_error(error)
-        except Exception:  # noqa: BLE001 - whatever broke, the client gets an answer and the log the traceback
+        except Exception as error:
+            if request.transport is None:  # the client is gone
+                raise
+            # whatever broke, the client gets an answer and the log the traceback
             _log.exception("request_failed", method=request.method, path=request.path)
+            if request.writer.output_size > 0:
+                raise ConnectionError("the answer had begun: it ends here") from error
             return problems.problem(500, "internal", "Something went wrong inside launchd.", "its log says what")
+
+
+def _refused(request: web.Request, error: web.HTTPException) -> web.Response:
+    """What the HTTP layer refuses, in our words where its own say too little."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        detail = f"{request.method} is not for {request.path[:200]}: it takes {allowed}"
+        return problems.of_status(405, detail, {"Allow": allowed})
+    if isinstance(error, web.HTTPNotFound):
+        return problems.of_status(404, f"nothing is at {request.path[:200]}: see /openapi.json for what is")
+    return problems.of_status(error.status, error.reason)
 
 
 async def _expect(request: web.Request) -> web.StreamResponse | None:

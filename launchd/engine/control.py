@@ -38,6 +38,7 @@ from launchd.job import FINAL, Job, JobState
 from launchd.lock import Lock
 from launchd.locks.manager import LockManager
 from launchd.ops.health import Health, HealthReport
+from launchd.page import number_of
 from launchd.rate import parse_rate
 from launchd.store.history import HistoryStore
 from launchd.store.jobs import Audit, Idempotency, JobStore
@@ -179,9 +180,12 @@ class Control:
         return job.id
 
     async def enqueue(self, requests: list[TriggerRequest], by: str) -> list[str]:
-        """Make many jobs in one transaction, all or none; their ids in order."""
+        """Make many jobs in one transaction, all or none; their ids in order.
+
+        Raises InvalidError with every path that is wrong (`jobs[3].task`), StoreError.
+        """
         now = self._clock.now()
-        new = [self._maker.requested(request, now) for request in requests]
+        new = self._maker.all_requested(requests, now)
         self._dispatcher.expect(job.queue for job in new)
         ids = await self._jobs.insert(new, Audit(now, by, "enqueue", f"{len(new)} jobs", None))
         self._dispatcher.told(new)
@@ -208,13 +212,13 @@ class Control:
         return self._with_progress(job), entries
 
     async def jobs(self, query: JobQuery) -> JobPage:
-        """Jobs, newest first; raises InvalidError for a state that does not exist."""
+        """Jobs, newest first; raises InvalidError for a state that does not exist, or a cursor that nobody gave."""
         if query.state is not None and query.state not in set(JobState):
-            raise InvalidError(f"state: expected one of {', '.join(JobState)}, got {query.state!r}")
-        filters = query._asdict() | {"limit": query.limit + 1}
+            raise InvalidError.at("state", f"expected one of {', '.join(JobState)}, got {query.state!r}")
+        filters = query._asdict() | {"limit": query.limit + 1, "cursor": number_of(query.cursor)}
         found = await self._jobs.list(filters)
         items = tuple(self._with_progress(job) for job in found[: query.limit])
-        return JobPage(items, items[-1].id if len(found) > query.limit else None)
+        return JobPage(items, str(items[-1].seq) if len(found) > query.limit else None)
 
     async def wait(self, job_id: str, seconds: float) -> Job:
         """The job once it has ended, or as it is when the time is up. Raises NotFoundError, UnavailableError."""
@@ -300,7 +304,7 @@ class Control:
         """Change slots or rate of a queue until the next start. Raises NotFoundError, InvalidError."""
         pool = self._pool(name)
         if concurrency is not None and not 1 <= concurrency <= MAX_CONCURRENCY:
-            raise InvalidError(f"concurrency: expected 1..{MAX_CONCURRENCY}, got {concurrency}")
+            raise InvalidError.at("concurrency", f"expected 1..{MAX_CONCURRENCY}, got {concurrency}")
         wanted = parse_rate(rate) if rate is not None else None
         pool.concurrency = concurrency or pool.concurrency
         if wanted is not None:

@@ -1,7 +1,7 @@
 """Making jobs: what a client or a schedule asks for, checked against the task and the queues. Pure but for the ids."""
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +15,8 @@ from launchd.task import Task
 MAX_DELAY_SECONDS = 366 * 86_400
 _PRIORITIES = range(10)
 _MAX_RETRIES = 100
+# How many problems a sentence names.
+_TOLD = 10
 
 
 class TriggerRequest(NamedTuple):
@@ -59,8 +61,7 @@ class JobMaker:
         except InvalidError as error:
             problems += error.errors or [Problem("args", error.detail)]
         if problems:
-            detail = "; ".join(f"{problem.path}: {problem.message}" for problem in problems)
-            raise InvalidError(detail, errors=problems)
+            raise _invalid(problems)
         run_at = request.run_at if request.run_at is not None else now + int((request.delay or 0) * SECOND)
         expires = None if request.expires_in is None else now + int(request.expires_in * SECOND)
         return NewJob(
@@ -76,6 +77,22 @@ class JobMaker:
             lock=task.lock,
             unique_key=unique_key(task.name, args) if task.unique else None,
         )
+
+    def all_requested(self, requests: Sequence[TriggerRequest], now: Instant) -> list[NewJob]:
+        """The jobs that many requests ask for; raises InvalidError with what is wrong in any (`jobs[3].task`)."""
+        made: list[NewJob] = []
+        problems: list[Problem] = []
+        for number, request in enumerate(requests):
+            where = f"jobs[{number}]"
+            try:
+                made.append(self.requested(request, now))
+            except NotFoundError as error:
+                problems.append(Problem(f"{where}.task", error.detail))
+            except InvalidError as error:
+                problems += [Problem(f"{where}.{one.path}", one.message) for one in error.errors]
+        if problems:
+            raise _invalid(problems)
+        return made
 
     def fired(self, schedule: Schedule, fire: Fire, now: Instant) -> NewJob:
         """The job of a fire; the schedule was checked when it was loaded. An additional fire has no jitter."""
@@ -101,6 +118,13 @@ class JobMaker:
         if queue in self._queues:
             return []
         return [Problem("queue", f"no queue {queue}; known: {', '.join(sorted(self._queues))}")]
+
+
+def _invalid(problems: Sequence[Problem]) -> InvalidError:
+    """All of these in the errors, the first few in the sentence."""
+    told = "; ".join(f"{problem.path}: {problem.message}" for problem in problems[:_TOLD])
+    more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+    return InvalidError(told + more, errors=problems)
 
 
 def _problems(request: TriggerRequest) -> list[Problem]:

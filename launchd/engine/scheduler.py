@@ -171,12 +171,12 @@ class Scheduler:
         """Make the jobs of past occurrences that were never fired; raises NotFoundError, InvalidError."""
         schedule = self.entry(name).schedule
         if last < first:
-            raise InvalidError("to: expected a time after `from`")
+            raise InvalidError.at("to", "expected a time after `from`")
         if last > self._clock.now():
-            raise InvalidError("to: expected a time that has come; the future fires by itself")
+            raise InvalidError.at("to", "expected a time that has come; the future fires by itself")
         count = schedule.recurrence.count(first - 1, last)
         if count > BACKFILL_LIMIT:
-            raise InvalidError(f"from, to: {count} fires, at most {BACKFILL_LIMIT} at once; take a shorter range")
+            raise InvalidError.at("to", f"{count} fires, at most {BACKFILL_LIMIT} at once; take a shorter range")
         made = await self._store.backfill(schedule, first, last, lambda fire: self._make(schedule, fire))
         self._told.made(made)
         return made

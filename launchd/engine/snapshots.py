@@ -102,7 +102,7 @@ class Status(NamedTuple):
 
 
 class JobQuery(NamedTuple):
-    """Which jobs to list, newest first. `cursor` is the id of the last job of the page before."""
+    """Which jobs to list, newest first. `cursor` is the `next` of the page before."""
 
     state: str | None = None
     queue: str | None = None

@@ -9,12 +9,15 @@ from launchd.engine.scheduler import Scheduler
 from launchd.engine.snapshots import LedgerRow, Preview, ScheduleSnapshot
 from launchd.errors import InvalidError
 from launchd.job import NewJob
+from launchd.page import number_of
 from launchd.recurrence import occurrences, parse_recurrence
 from launchd.store.schedules import ScheduleStore
 
 NEXT_FIRES = 10
 # The most occurrences that one preview shows.
 PREVIEW_LIMIT = 1000
+# No cursor of a ledger is below it: a fire that was backfilled may lie before 1970.
+_BEFORE_ALL = -(10**18)
 AuditWriter = Callable[[str, str, str, str | None], Awaitable[None]]
 
 
@@ -54,9 +57,7 @@ class Timetable:
     async def fires(self, name: str, limit: int, cursor: str | None = None) -> tuple[list[LedgerRow], str | None]:
         """The ledger of a schedule, newest first; `cursor` is the fire time (microseconds) of the last row before."""
         self._scheduler.entry(name)
-        if cursor is not None and not (cursor.lstrip("-").isascii() and cursor.lstrip("-").isdigit()):
-            raise InvalidError("cursor: expected the `next` of an earlier page")
-        rows = await self._store.fires(name, limit + 1, int(cursor) if cursor is not None else None)
+        rows = await self._store.fires(name, limit + 1, number_of(cursor, least=_BEFORE_ALL))
         page = [LedgerRow(*row) for row in rows[:limit]]
         return page, str(page[-1].fire_time) if len(rows) > limit else None
 
@@ -85,7 +86,10 @@ class Timetable:
         self, expression: str, timezone: str, after: Instant | None, count: int, *, gap: DstGap, fold: DstFold
     ) -> Preview:
         """What an expression means and when it is due; raises InvalidError with the reason."""
-        recurrence = parse_recurrence(expression, timezone, gap=gap, fold=fold)
+        try:
+            recurrence = parse_recurrence(expression, timezone, gap=gap, fold=fold)
+        except InvalidError as error:
+            raise error if error.errors else InvalidError.at("expression", error.detail) from error
         fires: list[Instant] = []
         for instant in occurrences(recurrence, self._clock.now() if after is None else after):
             fires.append(instant)

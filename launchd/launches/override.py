@@ -82,7 +82,7 @@ def apply(launch: Launch, overrides: Iterable[Override]) -> Launch:
 def check_window(launch: Launch) -> None:
     """Raises InvalidError for a window that ends before it starts."""
     if launch.window_start is not None and launch.window_end is not None and launch.window_start > launch.window_end:
-        raise InvalidError("fields.window_start: the window would end before it starts")
+        raise InvalidError.at("fields.window_start", "the window would end before it starts")
 
 
 def changes(before: Launch, after: Launch, fields: Iterable[str], now: Instant) -> list[Change]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from launchd.clock import Instant
 from launchd.errors import InvalidError
 from launchd.launches.launch import Status
+from launchd.page import no_cursor
 
 _FLOWN = "('success', 'partial_failure', 'failure', 'cancelled')"
 # Launches without a date come after all others in time; the same expression as in the index launches_by_net.
@@ -67,12 +68,12 @@ def cursor(net_earliest: Instant | None, launch_id: str) -> str:
 
 def _conditions(query: LaunchQuery, now: Instant) -> Iterator[tuple[str, tuple[object, ...]]]:
     if query.when not in {None, "upcoming", "past"}:
-        raise InvalidError(f"when: expected upcoming or past, got {query.when!r}")
+        raise InvalidError.at("when", f"expected upcoming or past, got {query.when!r}")
     if query.when is not None:
         yield (_UPCOMING if query.when == "upcoming" else f"NOT {_UPCOMING}"), (now,)
     if query.status is not None:
         if query.status not in set(Status):
-            raise InvalidError(f"status: expected one of {', '.join(Status)}, got {query.status!r}")
+            raise InvalidError.at("status", f"expected one of {', '.join(Status)}, got {query.status!r}")
         yield "status = ?", (query.status,)
     if query.provider is not None:
         yield "provider LIKE ? ESCAPE '\\'", (f"%{_escaped(query.provider)}%",)
@@ -107,7 +108,7 @@ def search_expression(text: str) -> str | None:
     phrases = [" ".join(re.findall(r"[^\W_]+", part)) for part in text.split()]
     phrases = [phrase for phrase in phrases if phrase]
     if len(text) > MAX_TEXT or len(phrases) > MAX_WORDS:
-        raise InvalidError(f"q: expected at most {MAX_WORDS} words and {MAX_TEXT} characters")
+        raise InvalidError.at("q", f"expected at most {MAX_WORDS} words and {MAX_TEXT} characters")
     return " AND ".join(f'"{phrase}" *' for phrase in phrases) or None
 
 
@@ -117,6 +118,6 @@ def _escaped(text: str) -> str:
 
 def _parse_cursor(text: str) -> tuple[int, str]:
     instant, _, launch_id = text.partition("~")
-    if not re.fullmatch(r"-?[0-9]{1,19}", instant) or abs(int(instant)) > _LAST or not launch_id:
-        raise InvalidError("cursor: expected the `next` of an earlier page")
+    if not re.fullmatch(r"-?[0-9]{1,19}", instant, re.ASCII) or abs(int(instant)) > _LAST or not launch_id:
+        raise no_cursor()
     return int(instant), launch_id

@@ -10,7 +10,7 @@ import msgspec
 from launchd import sql
 from launchd.clock import FOREVER, Instant
 from launchd.db import Connection, Database, Row
-from launchd.errors import InvalidError, NotFoundError, StaleFenceError
+from launchd.errors import NotFoundError, StaleFenceError
 from launchd.launches import override
 from launchd.launches.aside import aside
 from launchd.launches.ingest import Plan, Stored
@@ -19,6 +19,7 @@ from launchd.launches.override import Override
 from launchd.launches.query import NEXT_END, LaunchQuery, cursor, selection
 from launchd.launches.reconcile import Seen
 from launchd.launches.slips import Slips, slips
+from launchd.page import no_cursor
 
 _SQL = sql.statements("launches", "launches")
 _RECORD = "id, net_earliest, body, updated_at, revision"
@@ -383,7 +384,7 @@ def _conflict_cursor(text: str | None) -> tuple[int | None, str, str, str]:
         return None, "", "", ""
     parts = text.split("~")
     if len(parts) != 4 or not re.fullmatch(r"[0-9]{1,18}", parts[0]):  # noqa: PLR2004 - as many as the key has columns
-        raise InvalidError("cursor: expected the `next` of an earlier page")
+        raise no_cursor()
     return int(parts[0]), parts[1], parts[2], parts[3]
 
 

@@ -97,7 +97,7 @@ class Tracker:
         """Raises InvalidError, naming the known sources, for one that is unknown."""
         unknown = [name for name in names if name not in SOURCES]
         if unknown:
-            raise InvalidError(f"sources: no such source {', '.join(unknown)}; known: {', '.join(SOURCES)}")
+            raise InvalidError.at("sources", f"no such source {', '.join(unknown)}; known: {', '.join(SOURCES)}")
 
     async def health(self) -> tuple[bool, str]:
         """Whether every enabled source answered last time, and when each did."""

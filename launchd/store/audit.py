@@ -5,10 +5,9 @@ from typing import NamedTuple
 from launchd import sql
 from launchd.clock import Instant
 from launchd.db import Database
-from launchd.errors import InvalidError
+from launchd.page import number_of
 
 _SQL = sql.statements("jobs", "audit")
-_MAX_DIGITS = 18
 
 
 class AuditQuery(NamedTuple):
@@ -42,10 +41,7 @@ class AuditStore:
 
     async def list(self, query: AuditQuery) -> tuple[list[AuditRow], str | None]:
         """One page and the cursor of the next; raises InvalidError for a cursor that is none."""
-        cursor = query.cursor
-        if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _MAX_DIGITS):
-            raise InvalidError("cursor: expected the `next` of an earlier page")
-        values = query._asdict() | {"limit": query.limit + 1, "cursor": None if cursor is None else int(cursor)}
+        values = query._asdict() | {"limit": query.limit + 1, "cursor": number_of(query.cursor)}
         rows = [AuditRow(*row) for row in await self._db.read(_SQL["list"], values)]
         page = rows[: query.limit]
         return page, str(page[-1].seq) if len(rows) > query.limit else None

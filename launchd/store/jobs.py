@@ -247,7 +247,7 @@ class JobStore:
         return job_of(row)
 
     async def list(self, filters: dict[str, Any]) -> list[Job]:
-        """Jobs, newest first; `filters` has every parameter of the statement `list`."""
+        """Jobs, newest first; `filters` has every parameter of the statement `list`, the cursor being a `seq`."""
         statement = _SQL["list_rare"] if filters["state"] in _RARE else _SQL["list"]
         return [job_of(row) for row in await self._db.read(statement, filters)]
 

@@ -1,0 +1,22 @@
+"""Pages of lists: by the last key of the page before, so that nothing is lost or doubled when rows come or go. Pure."""
+
+import re
+
+from launchd.errors import InvalidError
+
+# Any 64-bit number, with room to spare.
+_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+
+def number_of(cursor: str | None, *, least: int = 0) -> int | None:
+    """The number that a cursor is; None for the first page. Raises InvalidError for a cursor that nobody gave."""
+    if cursor is None:
+        return None
+    if not _NUMBER.fullmatch(cursor) or int(cursor) < least:
+        raise no_cursor()
+    return int(cursor)
+
+
+def no_cursor() -> InvalidError:
+    """What is said of a cursor that was made up."""
+    return InvalidError.at("cursor", "expected the `next` of an earlier page")
