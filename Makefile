@@ -7,7 +7,7 @@ CONFIG ?=
 STATE ?= .state
 export SOURCES TRUTH
 
-.PHONY: run test demo lint format bench coldload quality lab install uninstall clean
+.PHONY: run test demo lint format bench coldload quality lab contract install uninstall clean
 
 $(STAMP): pyproject.toml etc/constraints.txt launchd/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit("launchd needs Python 3.11 or newer: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -46,6 +46,10 @@ quality: $(STAMP) ## rows kept of each file, precision and recall of the matchin
 lab: $(STAMP) ## slow, root or fault-injecting tests, and those of the dashboard (needs a chromium)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint etc/constraints.txt --editable '.[dev,lab]'
 	BROWSER=required $(BIN)/python -m pytest -m 'lab or browser' $(ARGS)
+
+contract: $(STAMP) ## generated requests against the OpenAPI document (CASES=10000, SEED=): no 5xx, nothing undocumented
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint etc/constraints.txt --editable '.[dev,lab]'
+	$(BIN)/python -m tests.lab.contract $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
 
 install: ## onto this machine, under systemd (as root)
 	sh etc/install.sh $(PYTHON)

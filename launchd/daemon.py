@@ -25,16 +25,16 @@ from launchd.admin.listen import load_token, parse_address
 from launchd.admin.metrics import Metered
 from launchd.admin.route import Api, Kept
 from launchd.admin.server import serve
-from launchd.alert import LAUNCH_EVENTS, Rule
-from launchd.clock import Clock, Instant, SystemClock
+from launchd.clock import Clock, SystemClock
 from launchd.config import Config
 from launchd.db import Database, open_database, own_directory
-from launchd.engine.alerting import Alerting, Facts, send_task
+from launchd.engine.alerting import Alerting, Facts, Targets, send_task
 from launchd.engine.attempt import Stop
-from launchd.engine.builtin import Keeping, backup_task, health_task, prune_task
+from launchd.engine.builtin import backup_task, health_task, prune_task
 from launchd.engine.bus import Bus
 from launchd.engine.checks import dispatcher_check, loop_check, scheduler_check
 from launchd.engine.control import Control, Lifecycle
+from launchd.engine.current import Current
 from launchd.engine.dispatcher import Dispatcher
 from launchd.engine.executor import Executor
 from launchd.engine.feed import Feed
@@ -65,7 +65,7 @@ from launchd.ops.backup import Backups
 from launchd.ops.checks import database_check, disk_check, locks_check
 from launchd.ops.health import Check, Finding, Health, Level
 from launchd.ops.joblines import JobLines
-from launchd.ops.reload import Reloader
+from launchd.ops.reload import InForce, Reloader
 from launchd.ops.systemd import extending, notify, status
 from launchd.ops.tally import LagMeter, Tally
 from launchd.ops.watchdog import Watchdog
@@ -121,7 +121,7 @@ class Host(NamedTuple):
 class _Parts:
     """What `running` drives; made by `_build`, in order of need."""
 
-    config: Config
+    in_force: InForce
     clock: Clock
     life: Lifecycle
     dispatcher: Dispatcher
@@ -154,7 +154,7 @@ async def running(
     Raises ConfigError, AlreadyRunningError and StoreError before anything was started.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    clock, options, host = clock or SystemClock(), options or Options(), host or Host()
+    clock, options, host, in_force = clock or SystemClock(), options or Options(), host or Host(), InForce(config)
     directory, hurry = config.state_directory, hurry or asyncio.Event()
     tcp = None if config.admin.tcp is None else parse_address(config.admin.tcp)
     access = Access(clock, None if tcp is None else await asyncio.to_thread(load_token, config.token_file))
@@ -172,7 +172,7 @@ async def running(
         approaches = Approaches(clock, launches_db, bus.publish)
         tracker = _tracker(config, launches_db, clock, bus)
         parts = await _build(
-            config,
+            in_force,
             options,
             clock,
             databases=databases,
@@ -190,10 +190,10 @@ async def running(
             loops = [group.create_task(parts.reaper.run()), group.create_task(parts.locks.run())]
             loops.append(group.create_task(approaches.run()))
             loops += [group.create_task(pool.run()) for pool in parts.dispatcher.pools.values()]
-            loops += [group.create_task(parts.alerting.run())] if parts.alerting.on else []
+            loops.append(group.create_task(parts.alerting.run()))
             try:
-                live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options)
-                reloader = _reloader(config, live, host)
+                live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options, parts.alerting)
+                reloader = _reloader(in_force, live, tracker, host)
                 kept = Kept(StatsStore(jobs_db), AuditStore(jobs_db), host.job_lines or JobLines())
                 api = Api(
                     parts.control,
@@ -226,7 +226,7 @@ async def running(
 
 
 async def _build(
-    config: Config,
+    in_force: InForce,
     options: Options,
     clock: Clock,
     *,
@@ -239,14 +239,15 @@ async def _build(
     targets: Sequence[Target],
 ) -> _Parts:
     """Make the parts, take back what a dead instance ran, and load what is remembered."""
-    new_id = IdMaker()
+    config, current, new_id = in_force.config, Current(in_force), IdMaker()
     life = Lifecycle(new_id(clock.now()), launchd.__version__, clock)
     jobs, schedules = JobStore(databases[0], life.instance), ScheduleStore(databases[0])
     health, port, dispatcher = Health(clock), EnginePort(asyncio.get_running_loop()), Dispatcher(clock, bus)
     health.on_change = dispatcher.health_changed
-    backups, alerts = _backups(config, clock), _alert_store(config, databases[0], new_id)
-    await alerts.switch(on=bool(targets))
-    built_in = [*_built_in(config, port, health, jobs, clock), backup_task(backups), send_task(alerts, targets, clock)]
+    backups, told_to = _backups(config, current, clock), Targets()
+    alerts = AlertStore(databases[0], current.alerts, new_id)
+    own = _built_in(current, port, health, jobs, clock)
+    built_in = [*own, backup_task(backups), send_task(alerts, told_to, clock)]
     tasks = load_tasks(config, [*built_in, *launch_tasks(tracker), *given])
     planned = plan_schedules(config, tasks)
     sizes = pool_sizes(config, options)
@@ -261,8 +262,20 @@ async def _build(
         lease_seconds=lease,
         tell=dispatcher.lock_changed,
     )
-    await _recover(jobs, locks, clock)
     maker = JobMaker(tasks, config.queues, new_id)
+    facts = Facts(health, jobs, tracker.last_success, _provider_of(LaunchStore(databases[1])))
+    alerting = Alerting(
+        clock,
+        lambda: in_force.config.alerts,
+        alerts,
+        facts,
+        targets=told_to,
+        bus=bus,
+        maker=maker,
+        made=dispatcher.made,
+    )
+    await alerting.switch(targets)  # before anything ends
+    await _recover(jobs, locks, clock)
     told = Told(
         dispatcher.made,
         dispatcher.cancel,
@@ -285,7 +298,7 @@ async def _build(
         if name in pools:
             pools[name].paused, pools[name].note = paused, note
     reaper = dispatcher.reaper = Reaper(clock, jobs, executor, pools, bus)
-    monitor = _monitor(executor, config.daemon.stall_kill_seconds)
+    monitor = _monitor(executor, current.stall_kill_seconds)
     control = Control(
         clock=clock,
         life=life,
@@ -312,15 +325,10 @@ async def _build(
         "dispatcher": dispatcher_check(pools, jobs, clock),
         "event_loop": loop_check(monitor),
         "sources": _sources_check(tracker),
-        "disk": disk_check(config.state_directory, config.daemon.minimum_free_mib),
+        "disk": disk_check(config.state_directory, current.minimum_free_mib),
     }
     for name, check in checks.items():
         health.add(name, check)
-    facts = Facts(health, jobs, tracker.last_success, _provider_of(LaunchStore(databases[1])))
-    alerting = Alerting(clock, config.alerts, alerts, facts, maker=maker, made=dispatcher.made)
-    if alerting.on:
-        bus.count(alerting.ended)
-        bus.listen(LAUNCH_EVENTS, alerting.heard)
     ticking = scheduler if options.scheduler else None
     tally = Tally()
     bus.count(tally.heard)
@@ -340,7 +348,7 @@ async def _build(
     # a name of this run: the milliseconds of its UUIDv7
     feed = Feed(bus, clock, life.instance.replace("-", "")[:12], health, dispatcher.attempts)
     return _Parts(
-        config,
+        in_force,
         clock,
         life,
         dispatcher,
@@ -358,7 +366,7 @@ async def _build(
     )
 
 
-def _monitor(executor: Executor, kill_seconds: float) -> StallMonitor:
+def _monitor(executor: Executor, kill_seconds: Callable[[], float]) -> StallMonitor:
     """Watches both loops: a task may block its own, nothing should ever block ours."""
     monitor = StallMonitor(kill_seconds)
     control_thread = threading.get_ident()
@@ -368,47 +376,43 @@ def _monitor(executor: Executor, kill_seconds: float) -> StallMonitor:
     return monitor
 
 
-def _built_in(config: Config, port: EnginePort, health: Health, jobs: JobStore, clock: Clock) -> list[Task]:
+def _built_in(current: Current, port: EnginePort, health: Health, jobs: JobStore, clock: Clock) -> list[Task]:
     """The engine's own tasks."""
-    daemon = config.daemon
-    keeping = Keeping(daemon.keep_succeeded_days, daemon.keep_failed_days, daemon.keep_ledger_days)
-    return [health_task(port, health.report), prune_task(jobs, clock, keeping)]
+    return [health_task(port, health.report), prune_task(jobs, clock, current.keeping)]
 
 
-def _backups(config: Config, clock: Clock) -> Backups:
-    daemon = config.daemon
-    return Backups(
-        config.state_directory,
-        config.backup_directory,
-        keep=daemon.keep_backup_files,
-        minimum_free_mib=daemon.minimum_free_mib,
-        version=launchd.__version__,
-        clock=clock,
-    )
+def _backups(config: Config, current: Current, clock: Clock) -> Backups:
+    return Backups(config.state_directory, current.backups, version=launchd.__version__, clock=clock)
 
 
 def _tracker(config: Config, database: Database, clock: Clock, bus: Bus) -> Tracker:
-    identity, loop = Identity(config.fetch.contact, config.fetch.from_email), asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()
 
     def tell(events: Sequence[Event]) -> None:
         """Called on the task loop."""
         if events:
             loop.call_soon_threadsafe(bus.publish, events)
 
-    return Tracker(LaunchStore(database), SourceStore(database), config.sources, clock, identity, tell=tell)
+    return Tracker(LaunchStore(database), SourceStore(database), config.sources, clock, _identity(config), tell=tell)
 
 
-def _reloader(config: Config, live: Live, host: Host) -> Reloader:
+def _identity(config: Config) -> Identity:
+    return Identity(config.fetch.contact, config.fetch.from_email)
+
+
+def _reloader(in_force: InForce, live: Live, tracker: Tracker, host: Host) -> Reloader:
     """Reads the configuration anew and takes it up."""
+    first = in_force.config
 
     def load() -> Config:
-        return configuration.load(Path(config.path), sources=SOURCES) if config.path else config
+        return configuration.load(Path(first.path), sources=SOURCES) if first.path else first
 
     async def apply(new: Config) -> None:
         await live.apply(new)
+        tracker.configure(new.sources, _identity(new))
         host.reloaded(new)
 
-    return Reloader(config, host.load or load, apply)
+    return Reloader(in_force, host.load or load, apply)
 
 
 def _on_loop(*acts: Callable[[], None]) -> Callable[[], None]:
@@ -430,13 +434,6 @@ def _sources_check(tracker: Tracker) -> Check:
         return Finding(Level.HEALTHY if well else Level.DEGRADED, detail)
 
     return check
-
-
-def _alert_store(config: Config, database: Database, new_id: Callable[[Instant], str]) -> AlertStore:
-    """Where alerts are kept, with the rules that are switched on."""
-    switches = config.alerts.rules
-    rules = frozenset(rule for rule in Rule if getattr(switches, rule.value, False))
-    return AlertStore(database, rules, config.alerts.max_per_hour, new_id)
 
 
 def _provider_of(launches: LaunchStore) -> Callable[[str], Awaitable[str | None]]:
@@ -492,7 +489,7 @@ async def _stop(parts: _Parts, scheduler: asyncio.Task[None] | None, hurry: asyn
     for pool in pools:
         pool.closing = True
     running = sum(len(pool.running) for pool in pools)
-    _log.info("stopping", running=running, drain_seconds=parts.config.daemon.drain_seconds)
+    _log.info("stopping", running=running, drain_seconds=parts.in_force.config.daemon.drain_seconds)
     async with extending(parts.clock, lambda: f"draining: {sum(len(pool.running) for pool in pools)} running"):
         await _drain(parts, pools, hurry)
     parts.monitor.stop()
@@ -507,10 +504,11 @@ async def _drain(parts: _Parts, pools: list[Pool], hurry: asyncio.Event) -> None
     async def idle() -> None:
         await asyncio.gather(*(pool.idle() for pool in pools))
 
-    if not await _within(idle(), parts.config.daemon.drain_seconds, hurry, parts.clock):
+    daemon = parts.in_force.config.daemon
+    if not await _within(idle(), daemon.drain_seconds, hurry, parts.clock):
         for pool in pools:
             pool.stop_all(Stop.DRAIN)
-        if not await _within(idle(), parts.config.daemon.cancel_seconds, hurry, parts.clock):
+        if not await _within(idle(), daemon.cancel_seconds, hurry, parts.clock):
             abandoned = [await pool.abandon(parts.clock.now()) for pool in pools]
             _log.warning("put_back", jobs=sum(abandoned))
 
@@ -536,9 +534,10 @@ async def try_out(config: Config, scratch: Path) -> tuple[int, int]:
     ):
         tracker = _tracker(config, launches_db, clock, Bus())
         port, jobs = EnginePort(asyncio.get_running_loop()), JobStore(jobs_db, "check")
-        alerts = _alert_store(config, jobs_db, IdMaker())
-        sender = send_task(alerts, await asyncio.to_thread(open_targets, config.alerts.urls), clock)
-        own = _built_in(config, port, Health(clock), jobs, clock)
-        built_in = [*own, backup_task(_backups(config, clock)), sender]
+        await asyncio.to_thread(open_targets, config.alerts.urls)
+        current = Current(InForce(config))
+        sender = send_task(AlertStore(jobs_db, current.alerts, IdMaker()), Targets(), clock)
+        own = _built_in(current, port, Health(clock), jobs, clock)
+        built_in = [*own, backup_task(_backups(config, current, clock)), sender]
         tasks = load_tasks(config, [*built_in, *launch_tasks(tracker)])
         return len(tasks), len(plan_schedules(config, tasks))

@@ -50,7 +50,9 @@ def main(
 
     def load() -> Config:
         check(config_path)
-        return load_config(config_path)
+        new = load_config(config_path)
+        log.mask(configuration.secrets(new))
+        return new
 
     def set_level(new: Config) -> None:
         log.set_level(log_level or new.daemon.log_level)

@@ -19,7 +19,7 @@ from launchd import sql
 from launchd.clock import DAY, SystemClock, parse_instant
 from launchd.db import migrate
 from launchd.errors import ConflictError, DiskFullError, InvalidError, StoreError
-from launchd.ops.backup import Backups, unpack, verify, write
+from launchd.ops.backup import BackupRules, Backups, unpack, verify, write
 from launchd.ops.restore import restore
 from launchd.testing import VirtualClock
 from tests.process import Installation
@@ -181,7 +181,7 @@ def test_a_stopped_daemon_is_backed_up_from_its_directory(installation: Installa
 
 
 def test_it_is_one_backup_at_a_time(state: Path) -> None:
-    backups = Backups(state, state / "backups", keep=1, minimum_free_mib=0, version="1", clock=SystemClock())
+    backups = Backups(state, lambda: BackupRules(state / "backups", 1, 0), version="1", clock=SystemClock())
     with backups._one_at_a_time, pytest.raises(ConflictError, match="ask again"):
         backups.open()
     with backups.open() as file:
@@ -199,7 +199,7 @@ def test_a_full_disk_is_told_before_anything_is_written(state: Path, monkeypatch
 
 def test_days_of_backups_leave_no_more_than_are_kept(state: Path) -> None:
     clock = VirtualClock(NOW)
-    backups = Backups(state, state / "backups", keep=3, minimum_free_mib=0, version="1", clock=clock)
+    backups = Backups(state, lambda: BackupRules(state / "backups", 3, 0), version="1", clock=clock)
     taken = []
     for _ in range(5):
         taken.append(backups.take().path)

@@ -14,6 +14,7 @@ from launchd.admin.routes import ROUTES
 from launchd.daemon import Daemon
 from launchd.engine.loading import Options
 from tests.hosting import ended, hosted, quiet_config
+from tests.lab import contract
 from tests.scraping import asking
 
 OPERATIONS = [(route.method, route.path) for route in ROUTES]
@@ -40,13 +41,24 @@ def references(value: object) -> list[str]:
     return [one for inner in value for one in references(inner)] if isinstance(value, list) else []
 
 
+def reads(document: dict[str, Any]) -> dict[str, Any]:
+    """The paths of a document that can be read."""
+    return {path: found for path, found in document["paths"].items() if "get" in found}
+
+
 async def test_every_endpoint_is_in_it_once_and_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     operations = [one for path in document["paths"].values() for one in path.values()]
     assert {(method.upper(), path) for path, found in document["paths"].items() for method in found} >= set(OPERATIONS)
     ids = [one["operationId"] for one in operations]
     assert len(set(ids)) == len(ids)
+    links = {path: one["get"]["responses"].get("200", {}).get("links", {}) for path, one in reads(document).items()}
+    assert {name for found in links.values() for name in found} <= set(ids)
+    assert links["/v1/locks"] == {
+        "release_lock": {"operationId": "release_lock", "parameters": {"name": "$response.body#/items/0/name"}}
+    }
     for reference in references(document):
-        assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"]
+        kind, _, name = reference.removeprefix("#/components/").partition("/")
+        assert name in document["components"][kind], reference
     for path, found in document["paths"].items():
         for operation in found.values():
             named = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
@@ -133,8 +145,8 @@ async def test_the_shapes_that_are_answered_are_those_of_the_document(
 
 @pytest.mark.lab
 def test_schemathesis_finds_no_answer_that_is_not_in_the_document(tmp_path: Path) -> None:
-    """Generated requests, right and wrong, against a daemon on TCP; see tests/lab/contract.py."""
-    contract = pytest.importorskip("tests.lab.contract", reason="needs the extra `lab`")
-    report = asyncio.run(contract.check(tmp_path))
-    assert report.requests > 1000
+    """Generated requests, right and wrong; `make contract CASES=10000` sends more. See tests/lab/contract.py."""
+    pytest.importorskip("schemathesis", reason="needs the extra `lab`")
+    report = asyncio.run(contract.check(tmp_path, 1000))
+    assert report.cases > 2000
     assert report.failures == []

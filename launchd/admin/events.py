@@ -45,6 +45,12 @@ class EventView(View):
     data: dict[str, Any]
 
 
+class GapView(View):
+    """The data of an event `gap`: how many were missed for good, null where nobody can know."""
+
+    missed: int | None
+
+
 class _Wanted:
     """Which events a client wants to see."""
 
@@ -94,7 +100,7 @@ def _greeting(reader: Reader) -> bytes:
     """When to come back, where the client is, and what it has missed."""
     text = f"retry: {_RETRY}\nid: {reader.last_id}\n\n"
     if reader.gap is not None:
-        text += f"event: gap\ndata: {_ENCODER.encode(reader.gap._asdict()).decode()}\n\n"
+        text += f"event: gap\ndata: {_ENCODER.encode(GapView(missed=reader.gap.missed)).decode()}\n\n"
     return text.encode()
 
 

@@ -6,8 +6,21 @@ import msgspec
 from msgspec import Meta
 
 from launchd.admin import job_views, views
-from launchd.admin.route import Answer, Api, Ask, Body, Moment, PageQuery, Query, Reason, Route, moment, moment_in_query
-from launchd.engine.maker import TriggerRequest
+from launchd.admin.route import (
+    Answer,
+    Api,
+    Ask,
+    Body,
+    Moment,
+    PageQuery,
+    Query,
+    Reason,
+    Route,
+    SourceName,
+    moment,
+    moment_in_query,
+)
+from launchd.engine.maker import MAX_DELAY_SECONDS, MAX_RETRIES, TriggerRequest
 from launchd.engine.snapshots import JobQuery
 from launchd.errors import ConflictError, InvalidError
 from launchd.job import Job, JobState
@@ -16,16 +29,29 @@ MAX_BATCH = 1000
 _MAX_KEY = 200
 
 
+# The maker of jobs checks these, and tells of all that is wrong at once; here they are said for the document.
+_LONGEST = {"maximum": MAX_DELAY_SECONDS}
+Priority = Annotated[int, Meta(description="9 goes first", extra_json_schema={"minimum": 0, "maximum": 9})]
+Delay = Annotated[float, Meta(description="seconds until it may run", extra_json_schema={"minimum": 0} | _LONGEST)]
+ExpiresIn = Annotated[
+    float,
+    Meta(
+        description="seconds after which it is not worth starting", extra_json_schema={"exclusiveMinimum": 0} | _LONGEST
+    ),
+]
+Retries = Annotated[int, Meta(extra_json_schema={"minimum": 0, "maximum": MAX_RETRIES})]
+
+
 class TriggerBody(Body):
-    """`POST /v1/tasks/{task}/trigger`."""
+    """`POST /v1/tasks/{task}/trigger`: what is left out is as the task says; at most one of `delay` and `run_at`."""
 
     args: dict[str, Any] = msgspec.field(default_factory=dict)
     queue: str | None = None
-    priority: int | None = None
-    delay: float | None = None
-    run_at: str | None = None
-    expires_in: float | None = None
-    max_retries: int | None = None
+    priority: Priority | None = None
+    delay: Delay | None = None
+    run_at: Moment | None = None
+    expires_in: ExpiresIn | None = None
+    max_retries: Retries | None = None
 
 
 class JobBody(TriggerBody, kw_only=True):
@@ -41,9 +67,9 @@ class JobsBody(Body):
 
 
 class RefreshBody(Body):
-    """`POST /v1/refresh`."""
+    """`POST /v1/refresh`: no sources means all that are enabled."""
 
-    sources: list[str] | None = None
+    sources: list[SourceName] | None = None
     force: bool = False
 
 

@@ -26,6 +26,7 @@ from launchd.admin.route import (
     Query,
     Reason,
     Route,
+    SourceName,
     moment_in_query,
 )
 from launchd.admin.views import page_of
@@ -46,7 +47,9 @@ Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 class OverrideBody(Body):
     """`POST /v1/launches/{id}/override`: the fields as `GET /v1/launches/{id}` names them, null for not known."""
 
-    fields: dict[str, Any]
+    fields: Annotated[
+        dict[str, Any], Meta(extra_json_schema={"propertyNames": {"enum": [*override.FIELDS, "net_precision"]}})
+    ]
     reason: Reason | None = None
 
 
@@ -56,7 +59,7 @@ class FilterQuery(Query, kw_only=True):
     when: Literal["upcoming", "past"] | None = None
     provider: Text | None = None
     status: Status | None = None
-    source: str | None = None
+    source: SourceName | None = None
     q: Text | None = None
     since: Moment | None = None
     until: Moment | None = None
@@ -74,13 +77,13 @@ class ConflictsQuery(PageQuery, kw_only=True):
     """`GET /v1/conflicts`."""
 
     kind: str | None = None
-    source: str | None = None
+    source: SourceName | None = None
 
 
 class TakeBackQuery(Query):
     """`DELETE /v1/launches/{id}/override`: one field, or all."""
 
-    field: str | None = None
+    field: Annotated[str, Meta(extra_json_schema={"enum": list(override.FIELDS)})] | None = None
     reason: Reason | None = None
 
 

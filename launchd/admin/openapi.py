@@ -7,24 +7,36 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from launchd.admin.access import COOKIE
+from launchd.admin.events import EventView, GapView
 from launchd.admin.problems import CONTENT_TYPE
-from launchd.admin.route import Route
+from launchd.admin.route import EVENT_STREAM, Route
 from launchd.admin.views import ProblemView
 
 Json = dict[str, Any]
+_DESCRIPTION = (
+    "Over the Unix socket the kernel says who calls, over TCP a token or a cookie does. Whatever is refused is refused "
+    "as a problem (RFC 9457). A method that an address does not have: 405, with Allow."
+)
 _REFERENCE = "#/components/schemas/{name}"
 _PART = re.compile(r"\{(\w+)\}")
+_PROBLEM = "#/components/responses/{status}"
+# Every status that a refusal may have. What is at no address, and a method that an address does not have, are told with
+# 404 and 405 wherever they are asked for; 417 answers an Expect that nobody understands.
+_PROBLEMS = (400, 401, 403, 404, 405, 408, 409, 413, 415, 417, 422, 429, 500, 503)
 # What any endpoint may answer: not HTTP, an unknown parameter, too many wrong tokens, too much at once.
 _ALWAYS = (400, 422, 429, 503)
 _GUARDED, _NAMED, _WRITING = (401, 403), (404,), (408, 413, 415)
-_HEADERS = {
-    "Idempotency-Key": "up to 200 characters; the same key within a day gives the same job",
-    "Last-Event-ID": "the id of the last event that was seen",
+_HEADERS: dict[str, tuple[str, Json]] = {
+    "Idempotency-Key": (
+        "the same key within a day gives the same job",
+        {"type": "string", "minLength": 1, "maxLength": 200},
+    ),
+    "Last-Event-ID": ("the id of the last event that was seen", {"type": "string"}),
 }
 
 
@@ -38,17 +50,22 @@ def document(routes: Iterable[Route], version: str) -> Json:
         paths.setdefault(route.path, {})[route.method.lower()] = operation
         if route.has_head:
             paths[route.path]["head"] = _head(operation)
-    paths |= _pages(schemas)
+    for route in routes:
+        links = dict(_links(route, routes))
+        if links:
+            paths[route.path]["get"]["responses"]["200"]["links"] = links
+    paths |= _pages()
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "launchd",
             "version": version,
-            "description": "Over the Unix socket the kernel says who calls, over TCP a token or a cookie does.",
+            "description": _DESCRIPTION,
         },
         "paths": paths,
         "components": {
             "schemas": components,
+            "responses": {str(status): _response(status, _problem(schemas)) for status in _PROBLEMS},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
@@ -57,13 +74,31 @@ def document(routes: Iterable[Route], version: str) -> Json:
     }
 
 
-def _pages(schemas: dict[int, Json]) -> Json:
+def _links(route: Route, routes: Iterable[Route]) -> Iterator[tuple[str, Json]]:
+    """From a list to what can be asked of each of its items, by the item's id or name."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(route.answer)} if _is_page(route) else {}
+    if "items" not in fields:
+        return
+    (item,) = get_args(fields["items"])
+    key = "id" if "id" in item.__struct_fields__ else "name"
+    below = re.compile(re.escape(route.path) + r"/\{(\w+)\}(/[^{]+)?")
+    for other in routes:
+        found = below.fullmatch(other.path)
+        if found is not None:
+            name = other.handler.__name__
+            yield name, {"operationId": name, "parameters": {found[1]: f"$response.body#/items/0/{key}"}}
+
+
+def _is_page(route: Route) -> bool:
+    return route.method == "GET" and isinstance(route.answer, type) and issubclass(route.answer, msgspec.Struct)
+
+
+def _pages() -> Json:
     """What is for browsers, and no row of the table: the dashboard, and where its link leads."""
-    problem = {CONTENT_TYPE: {"schema": schemas[id(ProblemView)]}}
-    refused = {str(status): _response(status, problem) for status in (400, 403, 503)}
+    refused = {str(status): _refusal(status) for status in (400, 403, 503)}
     page = {"200": _response(200, {"text/html": {"schema": {"type": "string"}}}), "304": _response(304, None)}
     there = {"303": _response(303, None) | {"headers": {"Location": {"schema": {"type": "string"}}}}}
-    guessed = {str(status): _response(status, problem) for status in (401, 429)}
+    guessed = {str(status): _refusal(status) for status in (401, 429)}
     ticket = {"name": "ticket", "in": "query", "required": True, "schema": {"type": "string"}}
     return {
         "/": {"get": _page("dashboard", "The dashboard, which holds no data by itself", page | refused)},
@@ -80,7 +115,7 @@ def _page(name: str, summary: str, responses: Json) -> Json:
 
 def _schemas(routes: Iterable[Route]) -> tuple[dict[int, Json], Json]:
     """The schema of each type in the table, by the id of the type, and what they refer to."""
-    types: dict[int, Any] = {id(ProblemView): ProblemView}
+    types: dict[int, Any] = {id(one): one for one in (ProblemView, EventView, GapView)}
     for route in routes:
         own = [route.answer, route.body, *(field.type for field in msgspec.structs.fields(route.query))]
         types |= {id(one): one for one in own if one is not None and not isinstance(one, str)}
@@ -115,10 +150,12 @@ def _parameters(route: Route, schemas: dict[int, Json]) -> Iterator[Json]:
         schema = schemas[id(field.type)]
         if not field.required and field.default is not msgspec.NODEFAULT and field.default is not None:
             schema = schema | {"default": msgspec.to_builtins(field.default)}
-        yield {"name": field.encode_name, "in": "query", "required": field.required, "schema": _without_null(schema)}
+        found: Json = {"name": field.encode_name, "in": "query", "required": field.required}
+        empty: Json = {} if field.required else {"allowEmptyValue": True}  # as if it were left out
+        yield found | empty | {"schema": _without_null(schema)}
     for header in route.headers:
-        schema = {"type": "string", "minLength": 1, "maxLength": 200}
-        yield {"name": header, "in": "header", "required": False, "description": _HEADERS[header], "schema": schema}
+        words, schema = _HEADERS[header]
+        yield {"name": header, "in": "header", "required": False, "description": words, "schema": schema}
 
 
 def _without_null(schema: Json) -> Json:
@@ -131,23 +168,40 @@ def _without_null(schema: Json) -> Json:
 
 
 def _responses(route: Route, schemas: dict[int, Json]) -> dict[int, Json]:
-    problem = {CONTENT_TYPE: {"schema": schemas[id(ProblemView)]}}
     expected = {*_ALWAYS, *route.errors}
     expected |= set(_GUARDED) if route.needs is not None else {403}
     expected |= set(_NAMED) if _PART.search(route.path) else set()
     expected |= set(_WRITING) if route.method != "GET" else set()
     expected |= {409} if route.method != "GET" else set()
-    found: dict[int, Json] = {status: _response(status, problem) for status in expected}
-    if isinstance(route.answer, str):
-        good: Json = {route.answer: {"schema": {"type": "string"}}}
+    found: dict[int, Json] = {status: _refusal(status) for status in expected}
+    if route.answer == EVENT_STREAM:
+        good: Json = {EVENT_STREAM: {"schema": _event(schemas)}}
+    elif isinstance(route.answer, str):
+        good = {route.answer: {"schema": {"type": "string"}}}
     else:
         good = {"application/json": {"schema": schemas[id(route.answer)]}}
     for status in (route.status, *route.also):
-        found[status] = _response(status, good | (problem if status in expected else {}))
+        found[status] = _response(status, good | (_problem(schemas) if status in expected else {}))
     if route.revalidates:
         found[304] = _response(304, None)
         found[200]["headers"] = {"ETag": {"schema": {"type": "string"}}}
     return found
+
+
+def _event(schemas: dict[int, Json]) -> Json:
+    """One event of a stream; one that only says where the client is by now, or that it is still connected, is none."""
+    data = {"oneOf": [schemas[id(EventView)], schemas[id(GapView)]]}
+    text: Json = {"type": "string"}
+    fields = {"id": text, "event": text, "data": text | {"contentMediaType": "application/json", "contentSchema": data}}
+    return {"type": "object", "properties": fields | {"retry": {"type": "integer"}}}
+
+
+def _refusal(status: int) -> Json:
+    return {"$ref": _PROBLEM.format(status=status)}
+
+
+def _problem(schemas: dict[int, Json]) -> Json:
+    return {CONTENT_TYPE: {"schema": schemas[id(ProblemView)]}}
 
 
 def _response(status: int, content: Json | None) -> Json:
@@ -157,5 +211,5 @@ def _response(status: int, content: Json | None) -> Json:
 
 def _head(operation: Json) -> Json:
     """The same without bodies."""
-    bare = {status: {"description": one["description"]} for status, one in operation["responses"].items()}
+    bare = {status: _response(int(status), None) for status in operation["responses"]}
     return operation | {"operationId": f"head_{operation['operationId']}", "responses": bare}

@@ -26,6 +26,7 @@ from launchd.engine.control import Control
 from launchd.engine.feed import Feed
 from launchd.errors import InvalidError, MalformedError
 from launchd.launches.source_store import SourceStore
+from launchd.launches.sources import SOURCES
 from launchd.launches.store import LaunchStore
 from launchd.ops.backup import Backups
 from launchd.ops.joblines import JobLines
@@ -49,6 +50,8 @@ Cursor = Annotated[str, Meta(max_length=512, description="the `next` of the page
 Moment = Annotated[
     str, Meta(description="a time such as 2026-01-31T06:00:00Z", extra_json_schema={"format": "date-time"})
 ]
+# Checked where it is used, whose message names the known ones.
+SourceName = Annotated[str, Meta(extra_json_schema={"enum": list(SOURCES)})]
 Reason = Annotated[str, Meta(max_length=500, description="why, for the audit")]
 
 
@@ -180,10 +183,16 @@ def read_query(given: Mapping[str, str], kind: type[Query]) -> Query:
             raise InvalidError.at(name[:100], f"no such parameter; known: {', '.join(known) or 'none'}")
         if len(getattr(given, "getall", lambda one: [one])(name)) > 1:
             raise InvalidError.at(name, "given more than once")
+    said = {name: value for name, value in given.items() if value}
     try:
-        return msgspec.convert({name: value for name, value in given.items() if value}, kind, strict=False)
+        query = msgspec.convert(said, kind, strict=False)
     except msgspec.ValidationError as error:
         raise invalid(error) from error
+    read = msgspec.to_builtins(query)
+    for name, value in said.items():  # "null" is read as nothing: it is no state, and not "any state" either
+        if read[name] is None:
+            raise InvalidError.at(name, f"expected a value, got {value!r}")
+    return query
 
 
 @functools.cache

@@ -27,8 +27,8 @@ from launchd.cron import DstFold, DstGap
 class BackfillBody(Body):
     """`POST /v1/schedules/{schedule}/backfill`: both ends are included."""
 
-    to: str
-    from_: str = msgspec.field(name="from")
+    to: Moment
+    from_: Moment = msgspec.field(name="from")
 
 
 class PreviewQuery(Query, kw_only=True):

@@ -177,10 +177,12 @@ async def _remote(access: Access, request: web.Request) -> Caller:
         return caller
     if resource is not None and resource.canonical in _OPEN:
         return NOBODY
-    raise _refusal(access, "sign in with `launchd dashboard`, or send the token as Authorization: Bearer")
+    detail = "sign in with `launchd dashboard`, or send the token as Authorization: Bearer"
+    raise UnauthorizedError(detail) if authorization is None else _refusal(access, detail)
 
 
 def _refusal(access: Access, detail: str) -> LaunchdError:
+    """What is said to who has guessed, so often or not."""
     wait = access.wait_seconds()
     if wait > 0:
         return TooManyRequestsError("too many wrong tokens", retry_after=wait)

@@ -27,6 +27,7 @@ from launchd.alert import (
 )
 from launchd.clock import Clock, Instant, until
 from launchd.config import AlertsConfig
+from launchd.engine.bus import Bus
 from launchd.engine.maker import JobMaker, TriggerRequest
 from launchd.errors import ConflictError, LaunchdError, NotFoundError
 from launchd.event import Event, JobEnd
@@ -72,22 +73,36 @@ class Target(Protocol):
         """Send it and wait for the answer; False when it did not arrive."""
 
 
+class Targets:
+    """Where alerts go at present. Written by `Alerting.switch`, read by the task that sends them."""
+
+    def __init__(self) -> None:
+        self.all: tuple[Target, ...] = ()
+
+
 class Alerting:
-    """Makes alerts. It does nothing of its own accord where no URL is configured."""
+    """Makes alerts. It does nothing of its own accord, and costs nothing, while there is no target.
+
+    `config` gives the configuration of the moment.
+    """
 
     def __init__(
         self,
         clock: Clock,
-        config: AlertsConfig,
+        config: Callable[[], AlertsConfig],
         store: AlertStore,
         facts: Facts,
         *,
+        targets: Targets,
+        bus: Bus,
         maker: JobMaker,
         made: Callable[[Sequence[NewJob]], None],
     ) -> None:
-        self.on = bool(config.urls)
         self._clock = clock
         self._config = config
+        self._targets = targets
+        self._bus = bus
+        self._stop_hearing: list[Callable[[], None]] = []
         self._store = store
         self._facts = facts
         self._maker = maker
@@ -96,12 +111,33 @@ class Alerting:
         self._heard: list[Event] = []
         self._wake = asyncio.Event()
 
+    @property
+    def on(self) -> bool:
+        """Whether there is anywhere to send alerts to."""
+        return bool(self._targets.all)
+
+    async def switch(self, targets: Sequence[Target]) -> None:
+        """Send to these from now on; none of them means that there are no alerts. Raises StoreError."""
+        await self._store.switch(on=bool(targets))
+        self._targets.all = tuple(targets)
+        for stop in self._stop_hearing:
+            stop()
+        self._stop_hearing = []
+        if self.on:
+            self._stop_hearing = [self._bus.count(self.ended), self._bus.listen(LAUNCH_EVENTS, self.heard)]
+            self._wake.set()  # a dead instance may have left something
+
     async def run(self) -> None:
         """Write down what comes as it comes, and look around every half minute."""
-        self._wake.set()  # a dead instance may have left something
         next_look = self._clock.monotonic() + LOOK_SECONDS
         while True:
-            await until(self._wake, self._clock.sleep(next_look - self._clock.monotonic()))
+            if self.on:
+                await until(self._wake, self._clock.sleep(next_look - self._clock.monotonic()))
+            else:
+                await self._wake.wait()
+            if not self.on:
+                self._wake.clear()
+                continue
             look = self._clock.monotonic() >= next_look
             if look:
                 next_look = self._clock.monotonic() + LOOK_SECONDS
@@ -142,7 +178,7 @@ class Alerting:
         It counts in the hourly limit but is not bound by it. Raises ConflictError when alerts are off.
         """
         if not self.on:
-            raise ConflictError("alerts are off: set [alerts] urls and restart")
+            raise ConflictError("alerts are off: set [alerts] urls and reload the configuration")
         body = "launchd can reach you here. Nothing is wrong."
         alert = Alert(Rule.TEST, "test", Severity.INFO, "Test of launchd's alerts", body)
         _, job = await self._store.put(alert, self._clock.now(), self._send_once)
@@ -160,10 +196,10 @@ class Alerting:
     async def _of_event(self, event: Event) -> Alert | None:
         if event.type == "launch.approaching" and not await self._is_chosen(str(event.data.get("id"))):
             return None
-        return launch_alert(event.type, event.data, self._config.slip_hours)
+        return launch_alert(event.type, event.data, self._config().slip_hours)
 
     async def _is_chosen(self, launch_id: str) -> bool:
-        chosen = {name.casefold() for name in self._config.approaching_providers}
+        chosen = {name.casefold() for name in self._config().approaching_providers}
         if not chosen or ALL_PROVIDERS in chosen:
             return bool(chosen)
         try:
@@ -174,7 +210,8 @@ class Alerting:
 
     async def _look(self) -> list[Trouble]:
         """What is not well now, by the rules that are switched on."""
-        rules, now, troubles = self._config.rules, self._clock.now(), []
+        config, now, troubles = self._config(), self._clock.now(), []
+        rules = config.rules
         if rules.health:
             report = await self._facts.health.report()
             troubles += [
@@ -183,9 +220,9 @@ class Alerting:
                 if check.level is not Level.HEALTHY
             ]
         if rules.queue_wait:
-            troubles += queue_troubles(await self._facts.jobs.waiting(), self._config.queue_wait_seconds, now)
+            troubles += queue_troubles(await self._facts.jobs.waiting(), config.queue_wait_seconds, now)
         if rules.source_stale:
-            hours = self._config.stale_source_hours
+            hours = config.stale_source_hours
             troubles += source_troubles(await self._facts.sources(), hours, self._started_at, now)
         return troubles
 
@@ -196,7 +233,7 @@ class Alerting:
         return self._maker.requested(TriggerRequest(SEND_TASK, {"alert_id": alert_id}, max_retries=0), now)
 
 
-def send_task(store: AlertStore, targets: Sequence[Target], clock: Clock) -> Task:
+def send_task(store: AlertStore, targets: Targets, clock: Clock) -> Task:
     """The task that sends one alert to every target that has not had it yet."""
 
     async def deliver(alert_id: str, alert: Alert, target: Target) -> bool:
@@ -208,12 +245,13 @@ def send_task(store: AlertStore, targets: Sequence[Target], clock: Clock) -> Tas
     @task(name=SEND_TASK, queue="monitoring", max_retries=_MAX_RETRIES, timeout=120)
     async def send_alert(ctx: Context, *, alert_id: str) -> dict[str, Any]:
         """Send an alert to the services of [alerts] urls."""
-        if not targets:
+        present = targets.all
+        if not present:
             raise Cancel("alerts are off: [alerts] urls is empty")
         found = await store.sending(alert_id)
         if found is None:
             raise Cancel(f"there is no alert {alert_id} any more")
-        left = [target for target in targets if target.name not in found.delivered and not found.sent]
+        left = [target for target in present if target.name not in found.delivered and not found.sent]
         arrived = await asyncio.gather(*(deliver(alert_id, found.alert, target) for target in left))
         missed = [target.name for target, well in zip(left, arrived, strict=True) if not well]
         if missed:

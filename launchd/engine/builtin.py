@@ -41,13 +41,13 @@ def health_task(port: EnginePort, report: Callable[[], Awaitable[HealthReport]])
     return health_check
 
 
-def prune_task(store: JobStore, clock: Clock, keeping: Keeping) -> Task:
+def prune_task(store: JobStore, clock: Clock, how_long: Callable[[], Keeping]) -> Task:
     """The task that deletes what is past its keeping, a small batch at a time."""
 
     @task(queue="default", max_retries=0)
     async def prune(ctx: Context) -> dict[str, int]:
         """Delete ended jobs and ledger rows past their keeping."""
-        now = clock.now()
+        now, keeping = clock.now(), how_long()
         succeeded_before = now - int(keeping.succeeded * DAY)
         others_before = now - int(keeping.failed * DAY)
         jobs = 0

@@ -40,14 +40,22 @@ class Bus:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def listen(self, types: Iterable[str], listener: Callable[[Event], None]) -> None:
-        """Listen to events of these types alone, one by one, for as long as the bus lasts; never to ends of jobs."""
-        for kind in types:
-            self._of_type.setdefault(kind, []).append(listener)
+    def listen(self, types: Iterable[str], listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Listen to events of these types alone, one by one, never to ends of jobs; returns how to stop."""
+        heard = [self._of_type.setdefault(kind, []) for kind in types]
+        for listeners in heard:
+            listeners.append(listener)
 
-    def count(self, counter: Callable[[Sequence[JobEnd]], None]) -> None:
-        """Listen to the ends of jobs alone, in batches."""
+        def stop() -> None:
+            for listeners in heard:
+                listeners.remove(listener)
+
+        return stop
+
+    def count(self, counter: Callable[[Sequence[JobEnd]], None]) -> Callable[[], None]:
+        """Listen to the ends of jobs alone, in batches; returns how to stop."""
         self._counters.append(counter)
+        return lambda: self._counters.remove(counter)
 
     def ended(self, ends: Sequence[JobEnd]) -> None:
         """Attempts have ended: wake those who wait for one of them, tell everybody."""

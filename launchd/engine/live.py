@@ -1,12 +1,18 @@
-"""What of a new configuration a running engine can take up: its schedules, and the sizes of the queues it has."""
+"""What of a new configuration a running engine takes up: schedules, the sizes of the queues it has, alerts.
 
+All that can be wrong with it is found before anything is changed.
+"""
+
+import asyncio
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from launchd.config import Config
+from launchd.engine.alerting import Alerting
 from launchd.engine.loading import Options, plan_schedules, pool_sizes
 from launchd.engine.pool import Pool
 from launchd.engine.scheduler import Scheduler
+from launchd.ops.alerts import open_targets
 from launchd.task import Task
 
 
@@ -17,14 +23,17 @@ class Live(NamedTuple):
     scheduler: Scheduler
     pools: Mapping[str, Pool]
     options: Options
+    alerting: Alerting
 
     async def apply(self, config: Config) -> None:
-        """Take up the schedules by name (a changed one starts from now) and resize pools.
+        """Take up the schedules by name (a changed one starts from now), resize pools, tell others of alerts.
 
-        Raises ConfigError before anything is changed, StoreError when the schedules cannot be written.
+        Raises ConfigError before anything is changed, StoreError when it cannot be written.
         """
         planned, sizes = plan_schedules(config, self.tasks), pool_sizes(config, self.options)
+        targets = await asyncio.to_thread(open_targets, config.alerts.urls)
         await self.scheduler.load(planned, starting=False)
+        await self.alerting.switch(targets)
         for name, (concurrency, rate) in sizes.items():
             pool = self.pools.get(name)
             if pool is None:

@@ -14,7 +14,7 @@ from launchd.task import Task
 
 MAX_DELAY_SECONDS = 366 * 86_400
 _PRIORITIES = range(10)
-_MAX_RETRIES = 100
+MAX_RETRIES = 100
 # How many problems a sentence names.
 _TOLD = 10
 
@@ -131,8 +131,8 @@ def _problems(request: TriggerRequest) -> list[Problem]:
     problems = []
     if request.priority is not None and request.priority not in _PRIORITIES:
         problems.append(Problem("priority", f"expected 0..9, got {request.priority}"))
-    if request.max_retries is not None and not 0 <= request.max_retries <= _MAX_RETRIES:
-        problems.append(Problem("max_retries", f"expected 0..{_MAX_RETRIES}, got {request.max_retries}"))
+    if request.max_retries is not None and not 0 <= request.max_retries <= MAX_RETRIES:
+        problems.append(Problem("max_retries", f"expected 0..{MAX_RETRIES}, got {request.max_retries}"))
     if request.delay is not None and request.run_at is not None:
         problems.append(Problem("run_at", "expected at most one of delay and run_at"))
     if request.delay is not None and not 0 <= request.delay <= MAX_DELAY_SECONDS:

@@ -61,7 +61,7 @@ class _Beat:
 class StallMonitor:
     """Watches loops from a thread of its own. `stalls` maps a loop's name to its present stall; swapped whole."""
 
-    def __init__(self, kill_seconds: float) -> None:
+    def __init__(self, kill_seconds: Callable[[], float]) -> None:
         self.stalls: dict[str, Stall] = {}
         self._kill_seconds = kill_seconds
         self._beats: list[_Beat] = []
@@ -83,7 +83,7 @@ class StallMonitor:
     def objection(self) -> str | None:
         """Why the watchdog must not be fed: a loop has been blocked for so long that only a restart helps."""
         for stall in self.stalls.values():
-            if stall.seconds >= self._kill_seconds:
+            if stall.seconds >= self._kill_seconds():
                 return f"the {stall.loop} has been blocked by {stall.task} {stall.job_id} for {stall.seconds:.0f} s"
         return None
 

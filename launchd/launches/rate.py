@@ -23,6 +23,12 @@ class RateLimiter:
         self._clock = clock
         self._sent: list[float] = []
 
+    def changed(self, rate: str) -> "RateLimiter":
+        """One of another rate that remembers what was sent."""
+        other = RateLimiter(rate, self._clock)
+        other._sent = self._sent
+        return other
+
     def take(self) -> float:
         """Take a request if one is free: 0, else the seconds until one is."""
         now = self._clock.monotonic()

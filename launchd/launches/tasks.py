@@ -72,18 +72,23 @@ class Tracker:
         self.on_change: Callable[[], None] = lambda: None
         self.sources = sources
         self._clock = clock
-        self._identity = identity
-        self._config = {name: config.get(name, SourceConfig()) for name in SOURCES}
-        self._limiters = {
-            name: RateLimiter(self._config[name].rate or source.rate, clock) for name, source in SOURCES.items()
-        }
-        self._priorities: dict[str, int] = {}
-        for name, source in SOURCES.items():
-            own = self._config[name].priority
-            self._priorities[name] = source.priority if own is None else own
+        self._limiters = {name: RateLimiter(source.rate, clock) for name, source in SOURCES.items()}
+        self.configure(config, identity)
         self._new_id = IdMaker()
         # by (source, outcome): pulls since the start; written on the task loop, read by metrics
         self.fetches: Counter[tuple[str, ...]] = Counter()
+
+    def configure(self, config: Mapping[str, SourceConfig], identity: Identity) -> None:
+        """Ask the sources so from now on; a pull that goes on ends as it began. May be called from any thread."""
+        self._identity = identity
+        self._config = {name: config.get(name, SourceConfig()) for name in SOURCES}
+        rates = {name: self._config[name].rate or source.rate for name, source in SOURCES.items()}
+        self._limiters = {
+            name: one if one.rate == rates[name] else one.changed(rates[name]) for name, one in self._limiters.items()
+        }
+        priorities = {name: source.priority for name, source in SOURCES.items()}
+        priorities |= {name: one.priority for name, one in self._config.items() if one.priority is not None}
+        self._priorities = priorities
 
     def enabled(self) -> list[str]:
         """The sources that are scraped when nobody names any."""

@@ -16,7 +16,7 @@ import sqlite3
 import tarfile
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -25,7 +25,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from launchd.clock import Clock, format_instant, to_datetime
+from launchd.clock import Clock, Instant, format_instant, to_datetime
 from launchd.errors import ConflictError, DiskFullError, InvalidError, StoreError
 
 Kind = Literal["launches", "jobs"]
@@ -68,33 +68,32 @@ class _Sink(Protocol):
         """Take some bytes."""
 
 
+class BackupRules(NamedTuple):
+    """How many of the scheduled backups stay in `target`; `minimum_free_mib` stays free on the disk."""
+
+    target: Path
+    keep: int
+    minimum_free_mib: int
+
+
 class Backups:
-    """Makes the backups of one daemon, one at a time. May be called from any thread.
+    """Makes the backups of one daemon, one at a time, by the rules of the moment. May be called from any thread."""
 
-    `keep` is how many of the scheduled ones stay in `target`; `minimum_free_mib` stays free on the disk.
-    """
-
-    def __init__(
-        self, directory: Path, target: Path, *, keep: int, minimum_free_mib: int, version: str, clock: Clock
-    ) -> None:
+    def __init__(self, directory: Path, rules: Callable[[], BackupRules], *, version: str, clock: Clock) -> None:
         self._directory = directory
-        self._target = target
-        self._keep = keep
-        self._minimum_free = minimum_free_mib * _MIB
+        self._rules = rules
         self._version = version
         self._clock = clock
         self._one_at_a_time = threading.Lock()
 
     def take(self) -> Taken:
         """Make a backup among the scheduled ones and remove those past keeping. Raises StoreError, DiskFullError."""
-        now = self._clock.now()
+        now, (target, keep, _) = self._clock.now(), self._rules()
         with self._one_at_a_time:
-            self._target.mkdir(parents=True, exist_ok=True, mode=0o750)
-            path = self._target / f"launchd-{to_datetime(now):%Y%m%dT%H%M%SZ}.tar.gz"
-            write(
-                self._directory, path, version=self._version, created_at=format_instant(now), spare=self._minimum_free
-            )
-            old = sorted(one for one in self._target.iterdir() if _NAME.fullmatch(one.name))[: -self._keep]
+            target.mkdir(parents=True, exist_ok=True, mode=0o750)
+            path = target / f"launchd-{to_datetime(now):%Y%m%dT%H%M%SZ}.tar.gz"
+            self._write(path, now)
+            old = sorted(one for one in target.iterdir() if _NAME.fullmatch(one.name))[:-keep]
             for one in old:
                 one.unlink()
         return Taken(path, path.stat().st_size, len(old))
@@ -105,13 +104,16 @@ class Backups:
             raise ConflictError("a backup is being made at this moment: ask again when it is done")
         try:
             path = self._directory / "backup.tar.gz"
-            now = format_instant(self._clock.now())
-            write(self._directory, path, version=self._version, created_at=now, spare=self._minimum_free)
+            self._write(path, self._clock.now())
             file = path.open("rb")
             path.unlink()
         finally:
             self._one_at_a_time.release()
         return file
+
+    def _write(self, path: Path, now: Instant) -> None:
+        spare = self._rules().minimum_free_mib * _MIB
+        write(self._directory, path, version=self._version, created_at=format_instant(now), spare=spare)
 
 
 def write(directory: Path, target: Path, *, version: str, created_at: str, spare: int = 0) -> Manifest:

@@ -1,7 +1,7 @@
 """The daemon's health checks that need no knowledge of jobs: database, locks, disk."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from launchd.clock import format_instant
@@ -43,10 +43,11 @@ def locks_check(locks: Locks, backend: str) -> Check:
     return check
 
 
-def disk_check(directory: Path, minimum_mib: int) -> Check:
-    """Room is left where the databases are."""
+def disk_check(directory: Path, minimum: Callable[[], int]) -> Check:
+    """Room is left where the databases are: at least `minimum` MiB."""
 
     async def check() -> Finding:
+        minimum_mib = minimum()
         free = shutil.disk_usage(directory).free // _MIB
         if free < minimum_mib:
             return Finding(Level.DEGRADED, f"{free} MiB free at {directory}, at least {minimum_mib} MiB wanted")

@@ -40,8 +40,9 @@ _STANDARD = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, log
 class Logs:
     """The log of this process, as `configure` set it up. `job_lines` keeps the last lines of each job."""
 
-    def __init__(self, writer: Writer, bridge: logging.Handler, job_lines: JobLines) -> None:
+    def __init__(self, writer: Writer, bridge: logging.Handler, job_lines: JobLines, redactor: Redactor) -> None:
         self.job_lines = job_lines
+        self._redactor = redactor
         self._writer = writer
         self._bridge = bridge
 
@@ -54,6 +55,10 @@ class Logs:
         """Log from this level on; loggers that are bound already, such as a running job's, keep theirs."""
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]))
         logging.getLogger().setLevel(LEVELS[level])
+
+    def mask(self, secrets: Iterable[str]) -> None:
+        """Mask these from now on, besides those that are masked already."""
+        self._redactor.learn(secrets)
 
     def close(self, seconds: float = 2.0) -> bool:
         """Write what waits, for at most so many seconds; whether all of it was written."""
@@ -111,7 +116,7 @@ def configure(
     root.addHandler(bridge)
     root.setLevel(LEVELS[level])
     logging.captureWarnings(True)  # noqa: FBT003 - the library's signature
-    logs = Logs(writer, bridge, job_lines)
+    logs = Logs(writer, bridge, job_lines, redactor)
     atexit.register(logs.close)
     return logs
 

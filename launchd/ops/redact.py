@@ -34,13 +34,21 @@ class Redactor:
     """Masks secrets in plain values. `known` are the secrets themselves, masked wherever they appear."""
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        long = sorted({secret for secret in known if len(secret) >= MIN_SECRET}, key=len, reverse=True)
+        self._secrets: frozenset[str] = frozenset()
+        self._known: re.Pattern[str] | None = None
+        self.learn(known)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Mask these as well. May be called from any thread."""
+        self._secrets |= {secret for secret in secrets if len(secret) >= MIN_SECRET}
+        long = sorted(self._secrets, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, long))) if long else None
 
     def text(self, text: str) -> str:
         """A text without its secrets."""
-        if self._known is not None:
-            text = self._known.sub(MASK, text)
+        known = self._known
+        if known is not None:
+            text = known.sub(MASK, text)
         if _HINT.search(text):
             for pattern, replacement in _FORMS:
                 text = pattern.sub(replacement, text)

@@ -2,6 +2,8 @@
 
 A configuration that is not valid changes nothing and is told loudly: in the log, in the status line, by SIGHUP's own
 answer to systemd. What cannot be applied is named, so that the operator knows that a restart is due.
+
+Most parts of the daemon ask `InForce` whenever they need a value, so that they take up a new one by themselves.
 """
 
 import asyncio
@@ -16,6 +18,9 @@ from launchd.errors import LaunchdError
 from launchd.ops.systemd import notify, reloading, status
 
 _log = structlog.get_logger("launchd.reload")
+# Tables that a running daemon takes up whole, and keys of [daemon] that it does not.
+_LIVE = ("schedules", "fetch", "sources", "alerts")
+_AT_START = ("state_directory", "log_format")
 
 
 class Changes(NamedTuple):
@@ -36,30 +41,51 @@ def compare(running: Config, new: Config) -> Changes:
 
 
 def _is_live(key: str, queues: Collection[str]) -> bool:
-    """Whether a running daemon can change it: the log level, schedules, and the sizes of queues it has."""
+    """Whether a running daemon can change it."""
     table, _, rest = key.partition(".")
-    return key == "daemon.log_level" or table == "schedules" or (table == "queues" and rest.partition(".")[0] in queues)
+    match table:
+        case "daemon":
+            return rest not in _AT_START
+        case "queues":  # the sizes of those that it has
+            return rest.partition(".")[0] in queues
+    return table in _LIVE
 
 
 def _in_force(running: Config, new: Config) -> Config:
     """The configuration once what can be applied was."""
-    kept = msgspec.structs.replace(running.daemon, log_level=new.daemon.log_level)
+    daemon = msgspec.structs.replace(new.daemon, **{name: getattr(running.daemon, name) for name in _AT_START})
     queues = {name: new.queues.get(name, queue) for name, queue in running.queues.items()}
-    return msgspec.structs.replace(running, daemon=kept, queues=queues, schedules=new.schedules)
+    live = {table: getattr(new, table) for table in _LIVE}
+    return msgspec.structs.replace(running, daemon=daemon, queues=queues, **live)
+
+
+class InForce:
+    """The configuration in force. Swapped whole by the reloader, on the control loop; read from any thread."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
 
 
 class Reloader:
     """Reloads when asked.
 
     `load` reads and checks everything, in a thread, and raises LaunchdError with what is wrong; `apply` puts into force
-    what can be. `running` is the configuration in force, `read` the one that was read last.
+    what does not take it up by itself. `read` is the configuration that was read last.
     """
 
-    def __init__(self, running: Config, load: Callable[[], Config], apply: Callable[[Config], Awaitable[None]]) -> None:
-        self.running = self.read = running
+    def __init__(
+        self, in_force: InForce, load: Callable[[], Config], apply: Callable[[Config], Awaitable[None]]
+    ) -> None:
+        self.read = in_force.config
+        self._in_force = in_force
         self._load = load
         self._apply = apply
         self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def running(self) -> Config:
+        """The configuration in force."""
+        return self._in_force.config
 
     async def run(self, asked: asyncio.Event) -> None:
         """Reload each time it is asked for; questions that come meanwhile are answered by one more."""
@@ -91,7 +117,7 @@ class Reloader:
             notify("READY=1", status(f"reload refused: {error.detail}"))
             raise
         changes = compare(self.running, new)
-        self.running, self.read = _in_force(self.running, new), new
+        self._in_force.config, self.read = _in_force(self.running, new), new
         write = _log.warning if changes.restart else _log.info
         write("reloaded", applied=list(changes.live), needs_restart=list(changes.restart))
         due = f"; a restart is due for {', '.join(changes.restart)}" if changes.restart else ""
@@ -100,11 +126,11 @@ class Reloader:
 
 
 def flat(config: Config) -> dict[str, Any]:
-    """Every value by its dotted key; where the file lies is no value."""
+    """Every value by its dotted key. An empty table has none, and where the file lies is no value."""
     values: dict[str, Any] = {}
 
     def walk(prefix: str, value: object) -> None:
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
             for key, inner in value.items():
                 walk(f"{prefix}.{key}" if prefix else str(key), inner)
         else:

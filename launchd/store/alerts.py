@@ -70,16 +70,22 @@ class Sending(NamedTuple):
     sent: bool
 
 
-class AlertStore:
-    """Reads and writes alerts. `rules` are those that are switched on, `limit` the most that are sent in an hour.
+class Bounds(NamedTuple):
+    """The rules that are switched on, and the most alerts that are sent in an hour."""
 
-    `new_id` names an alert, `send_job` makes the job that sends it; both are called on the writer thread.
+    rules: Collection[Rule]
+    limit: int
+
+
+class AlertStore:
+    """Reads and writes alerts, within the `bounds` of the moment.
+
+    `new_id` names an alert, `send_job` makes the job that sends it; these and `bounds` are called on the writer thread.
     """
 
-    def __init__(self, db: Database, rules: Collection[Rule], limit: int, new_id: Callable[[Instant], str]) -> None:
+    def __init__(self, db: Database, bounds: Callable[[], Bounds], new_id: Callable[[Instant], str]) -> None:
         self._db = db
-        self._rules = rules
-        self._limit = limit
+        self._bounds = bounds
         self._new_id = new_id
 
     async def switch(self, *, on: bool) -> None:
@@ -112,7 +118,8 @@ class AlertStore:
 
         def act(connection: Connection) -> list[NewJob]:
             connection.execute(_SQL["prune"], {"before": now - KEEP_DAYS * DAY, "limit": _PRUNE_BATCH})
-            wanted = [one for one in [*alerts, *_inbox(connection)] if one.rule in self._rules]
+            rules = self._bounds().rules
+            wanted = [one for one in [*alerts, *_inbox(connection)] if one.rule in rules]
             if troubles is not None:
                 wanted += self._watch(connection, troubles, now)
             told = {one.key: _told(connection, one.key, now) for one in wanted}
@@ -158,8 +165,9 @@ class AlertStore:
         return [msgspec.convert(dict(row), AlertRow) for row in await self._db.read(_SQL["list"], params)]
 
     def _watch(self, connection: Connection, troubles: Sequence[Trouble], now: Instant) -> list[Alert]:
+        rules = self._bounds().rules
         known = [msgspec.convert(tuple(row), OpenTrouble) for row in connection.execute(_SQL["troubles"])]
-        known = [one for one in known if one.rule in self._rules]
+        known = [one for one in known if one.rule in rules]
         alerts, still = watch(known, troubles, now)
         connection.execute(_SQL["forget_troubles"])
         connection.executemany(_SQL["put_trouble"], still)
@@ -169,13 +177,14 @@ class AlertStore:
         self, connection: Connection, new: Sequence[Alert], now: Instant, send_job: Callable[[str, Instant], NewJob]
     ) -> list[NewJob]:
         """Write new alerts, and the summary of those that are held, within the limit."""
+        limit = self._bounds().limit
         held = connection.execute(_SQL["held"]).fetchall()
         sent = connection.execute(_SQL["admitted"], (now - LIMIT_WINDOW,)).fetchone()["sent"]
-        admission = admit(len(new), len(held), sent, self._limit)
+        admission = admit(len(new), len(held), sent, limit)
         jobs = []
         if admission.sum_up:
             titles, since = [row["title"] for row in held], held[0]["created_at"]
-            made, job = _insert(connection, self._new_id(now), summary(titles, since, self._limit), now, send_job)
+            made, job = _insert(connection, self._new_id(now), summary(titles, since, limit), now, send_job)
             connection.execute(_SQL["sum_up"], {"id": made, "last": held[-1]["seq"]})
             jobs.append(job)
         jobs += [_insert(connection, self._new_id(now), one, now, send_job)[1] for one in new[: admission.send]]

@@ -1,76 +1,182 @@
-"""Generated requests against a daemon on TCP: no 5xx, and no status or shape that is not in its document."""
+"""Generated requests, right and wrong, against a real daemon: no 5xx, and nothing that is not in its document.
 
+schemathesis (https://schemathesis.readthedocs.io) makes them of `/openapi.json`: edge cases of every parameter, random
+ones, and chains in which the answer of one request is the input of the next. It speaks TCP alone, so a pipe of bytes
+leads from a port to the Unix socket. Where the token is what says who calls, on the TCP listener, it also leaves the
+token out or makes one up.
+
+    make contract CASES=10000        # or: python -m tests.lab.contract --cases 10000 --seed 7
+"""
+
+import argparse
 import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import hypothesis
 import msgspec
-import schemathesis
-from schemathesis import checks
 
+from launchd.admin import access
 from launchd.daemon import Daemon
-from tests.hosting import hosted, quiet_config
+from launchd.demo import payloads
+from launchd.job import JobState
+from launchd.launches.sources import SOURCES
+from launchd.ops import logs
+from tests.hosting import ended, hosted, quiet_config
+from tests.process import ROOT
+from tests.replay import Replay, replaying
 from tests.scraping import asking
-from tests.tasks import double, echo, failing_at_once
+from tests.tasks import ALL, gate
 
-EXAMPLES = 40
-# It never ends; tests/test_events.py reads it.
-ENDLESS = "/v1/events"
-CHECKS = (
-    checks.not_a_server_error,
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_schema_conformance,
-)
+# Of each operation and kind of request, in one run of the tool: some 4,000 in all. More come from further seeds.
+EXAMPLES = 10
+# What is of the right shape need not be right: a task may have no such name, an expression no date.
+_NOT_CHECKED = "positive_data_acceptance"
+_SCHEDULE = """
+[schedules.hourly]
+task = "echo"
+cron = "0 * * * *"
+"""
+# Every source, also one that is asked for by name: nothing leaves this machine.
+_SOURCE = """
+[sources.{name}]
+base_url = "{url}/{name}/"
+rate = "1000/s"
+"""
 
 
 class Report(NamedTuple):
     """How many requests were sent, and what was wrong with their answers."""
 
-    requests: int
+    cases: int
     failures: list[str]
 
 
-async def check(directory: Path) -> Report:
-    """Ask a daemon whose state is in `directory`; its sources are off, so nothing leaves this machine."""
-    quiet = quiet_config(directory)
-    config = msgspec.structs.replace(quiet, admin=msgspec.structs.replace(quiet.admin, tcp="127.0.0.1:0"))
-    async with hosted(config, tasks=[echo, double, failing_at_once]) as daemon:
-        base = await _base(daemon)
+async def check(directory: Path, cases: int, seed: int = 1) -> Report:
+    """Send at least so many requests to a daemon whose state is in `directory`, most of them over its Unix socket."""
+    sent, failures = 0, list[str]()
+    async with _subject(directory) as daemon:
         token = (directory / "admin.token").read_text().strip()
-        return await asyncio.to_thread(_ask, base, token)
+        remote = await _run(directory, await _listener(daemon), seed, token)
+        async with _pipe(daemon.socket) as base:
+            while sent < cases:
+                local = await _run(directory, base, seed, None)
+                sent, seed = sent + local.cases, seed + 1
+                failures += local.failures
+    return Report(sent + remote.cases, remote.failures + failures)
 
 
-async def _base(daemon: Daemon) -> str:
+@asynccontextmanager
+async def _subject(directory: Path) -> AsyncIterator[Daemon]:
+    """A daemon with something of everything: launches with a history, jobs in most states, a lock that is held."""
+    access.MAX_FAILURES = sys.maxsize  # made-up tokens are to be told from the right one, however many there are
+    async with replaying() as upstream:
+        sources = "".join(_SOURCE.format(name=name, url=upstream.url) for name in SOURCES)
+        quiet = quiet_config(directory, _SCHEDULE + sources)
+        config = msgspec.structs.replace(quiet, admin=msgspec.structs.replace(quiet.admin, tcp="127.0.0.1:0"))
+        async with hosted(config, tasks=ALL) as daemon:
+            await _scrape(daemon, upstream)
+            await _make_jobs(daemon)
+            try:
+                yield daemon
+            finally:
+                gate("contract").set()
+
+
+async def _scrape(daemon: Daemon, upstream: Replay) -> None:
+    upstream.bodies["/launch_library/launches/previous/"] = payloads.previous()
+    upstream.bodies["/gcat/tsv/derived/launchlog.tsv"] = payloads.launchlog()
+    for edition in (1, 2):
+        upstream.bodies["/launch_library/launches/upcoming/"] = payloads.upcoming(datetime.now(UTC), edition)
+        job = await daemon.control.refresh(None, force=True, by="test")
+        assert (await ended(daemon, job.id)).state is JobState.SUCCEEDED
+
+
+async def _make_jobs(daemon: Daemon) -> None:
+    control = daemon.control
+    for task, args in (("echo", {"value": "text"}), ("failing_at_once", {}), ("giving_up", {})):
+        job, _ = await control.trigger(task, args, by="test")
+        await ended(daemon, job.id)
+    for task in ("retry_later", "snoozing", "failing"):
+        await control.trigger(task, {}, by="test")
+    for task in ("locked", "waiting"):
+        await control.trigger(task, {"name": "contract"}, by="test")
+
+
+async def _listener(daemon: Daemon) -> str:
     async with asking(daemon) as client, client.post("/v1/sign-in") as response:
         return str((await response.json())["url"]).partition("/sign-in")[0]
 
 
-def _ask(base: str, token: str) -> Report:
-    headers = {"Authorization": f"Bearer {token}"}
-    schema: Any = schemathesis.openapi.from_url(f"{base}/openapi.json", headers=headers)
-    requests, failures = 0, list[str]()
-    for result in schema.get_all_operations():
-        operation = result.ok()
-        if operation.path == ENDLESS:
-            continue
+async def _run(directory: Path, base: str, seed: int, token: str | None) -> Report:
+    """One run of the tool with all of its phases; it prints what it finds. Without a token: over the Unix socket."""
+    report = directory / f"contract-{seed}.json"
+    words = [
+        *("run", f"{base}/openapi.json", "--seed", str(seed), "--max-examples", str(EXAMPLES)),
+        *("--checks", "all", "--exclude-checks", _NOT_CHECKED, "--continue-on-failure", "--request-timeout", "30"),
+        *("--report", "json", "--report-json-path", str(report)),
+        *(("--header", f"Authorization: Bearer {token}") if token is not None else ()),
+    ]
+    environ = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.lab.contract_hooks", "PYTHONPATH": str(ROOT)}
+    environ |= {"CONTRACT_TOKEN": token} if token is not None else {}
+    command = Path(sys.executable).with_name("schemathesis")
+    process = await asyncio.create_subprocess_exec(command, *words, env=environ, cwd=directory)
+    code = await process.wait()
+    if not report.exists():
+        return Report(0, [f"schemathesis ended with {code} and no report"])
+    return _read(msgspec.json.decode(report.read_bytes()), seed)
 
-        @hypothesis.given(case=operation.as_strategy())
-        @hypothesis.settings(
-            max_examples=EXAMPLES,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(hypothesis.HealthCheck),
-            derandomize=True,
-        )
-        def ask(case: Any) -> None:  # noqa: ANN401 - schemathesis' own
-            nonlocal requests
-            requests += 1
-            case.call_and_validate(base_url=base, headers=headers, checks=CHECKS)
 
+def _read(report: dict[str, Any], seed: int) -> Report:
+    found = [
+        f"{one['code']} {one['title']}: {', '.join(one['operations'])} (seed {seed})" for one in report["failures"]
+    ]
+    found += [f"{one} (seed {seed})" for one in report["errors"]]
+    if not report["complete"]:
+        found.append(f"it stopped early: {report['stop_reason']} (seed {seed})")
+    return Report(report["test_cases"]["generated"], found)
+
+
+@asynccontextmanager
+async def _pipe(path: Path) -> AsyncIterator[str]:
+    """A port on loopback whose connections are those of a Unix socket; its base address."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            ask()
-        except Exception as error:  # noqa: BLE001 - told with all others
-            failures.append(f"{operation.method.upper()} {operation.path}: {error}")
-    return Report(requests, failures)
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_unix_connection(path)
+        await asyncio.gather(copy(reader, back), copy(there, writer))
+
+    async with await asyncio.start_server(connect, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        yield f"http://{host}:{port}"
+
+
+def main() -> int:
+    """Print what was found; 1 if there was anything."""
+    parser = argparse.ArgumentParser(description="Generated requests against a daemon.")
+    parser.add_argument("--cases", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    logs.configure("error", "console", secrets=[], descriptor=sys.stderr.fileno())
+    with TemporaryDirectory(prefix="launchd-contract-") as directory:
+        report = asyncio.run(check(Path(directory), given.cases, given.seed))
+    sys.stdout.write("\n".join([*report.failures, f"{report.cases} requests, {len(report.failures)} findings\n"]))
+    return int(bool(report.failures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
