@@ -178,7 +178,9 @@ class Task:
 
     def validate(self, args: dict[str, Any]) -> dict[str, Any]:
         """The arguments as the function will get them, or InvalidError with every path that is wrong."""
-        problems = [Problem(f"args.{name}", "no such argument") for name in args if name not in self.parameters]
+        known = ", ".join(self.parameters) or "none"
+        unknown = [name for name in args if name not in self.parameters]
+        problems = [Problem(f"args.{name}", f"no such argument; known: {known}") for name in unknown]
         valid: dict[str, Any] = {}
         for name, parameter in self.parameters.items():
             if name not in args:

@@ -24,6 +24,8 @@ concurrency = 1
 task = "greet"
 cron = "0 3 * * *"
 """
+# More than a page of the API has where nobody asks for more.
+NIGHTLY += "".join(f'[schedules.spare_{number}]\ntask = "greet"\ncron = "0 0 1 1 *"\n' for number in range(60))
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -167,7 +169,10 @@ def test_waiting_for_a_job_that_fails_exits_with_1_and_says_why(installation: In
     assert installation.launchd("retry", job_id).stdout == f"{job_id}  stumble  queued\n"
     told = [one["event"] for one in installation.json("job", job_id)["history"]]
     assert told[:4] == ["created", "started", "failed", "requeued"]
-    assert re.search(r"Z +failed +ValueError: a root$", installation.text("job", job_id), re.MULTILINE)
+    text = installation.text("job", job_id)
+    assert re.search(r"^error +ValueError: a root$", text, re.MULTILINE)
+    assert re.search(r"^[\d-]+ [\d:]+\.\d{3} +failed +ValueError: a root$", text, re.MULTILINE)
+    assert text.endswith("    raise ValueError(why)\nValueError: a root\n")  # line by line, at the end
 
 
 def test_a_running_job_shows_where_it_stands_and_its_progress_as_it_comes(
@@ -389,6 +394,47 @@ os.setresgid(group, group, group)
 os.setresuid(65534, 65534, 65534)
 main()
 """
+
+
+def test_a_name_beyond_the_first_page_of_a_list_is_known(installation: Installation) -> None:
+    assert installation.text("pause", "spare_59") == "schedule spare_59: paused\n"
+    paused = {one["name"] for one in installation.json("schedules")["items"] if one["paused"]}
+    assert paused == {"spare_59"}
+    assert "spare_59" in installation.text("schedules")
+    installation.launchd("resume", "spare_59")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["job", "none"], "`launchd jobs` lists them"),
+        (["launch", "none"], "`launchd launches` lists them"),
+        (["release-lock", "none"], "`launchd locks` lists those that are held"),
+        (["pause", "nightyl"], "did you mean nightly?"),
+        (["resize", "slwo", "--concurrency", "2"], "did you mean slow?"),
+        (["backfill", "nightyl", "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-02T00:00:00Z"], "nightly?"),
+        (["jobs", "--since", "yesterday"], "is not a time such as"),
+        (["launches", "--status", "odd"], "expected one of cancelled, failure, go"),
+    ],
+)
+def test_a_refusal_says_what_to_do_next(installation: Installation, words: list[str], says: str) -> None:
+    assert says in installation.launchd(*words, code=1).stderr
+
+
+def test_a_command_that_is_misspelt_is_told_the_nearest_one(idle: Installation) -> None:
+    assert "no command helth; did you mean health?" in idle.launchd("helth", code=2).stderr
+
+
+def test_a_file_that_is_no_socket_is_called_that(idle: Installation) -> None:
+    assert "is not a socket" in idle.launchd("status", "--socket", str(idle.config), code=3).stderr
+
+
+def test_a_list_that_is_longer_says_so_beside_the_list(installation: Installation) -> None:
+    for _ in range(2):
+        installation.json("trigger", "greet")
+    done = installation.launchd("jobs", "--limit", "1")
+    assert len(done.stdout.splitlines()) == 2
+    assert "--limit takes up to 1000" in done.stderr
 
 
 def test_programs_are_told_the_code_of_a_refusal(installation: Installation) -> None:

@@ -1,6 +1,7 @@
 """The commands on launch data against a real daemon in a process of its own, its sources a replay server."""
 
 import asyncio
+import re
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -111,7 +112,7 @@ async def test_sources_and_conflicts_say_how_the_sources_fare_and_where_they_dis
     by_name = {one["name"]: one for one in (await scraping.json("sources"))["items"]}
     assert (by_name["gcat"]["records"], by_name["gcat"]["circuit"]["state"]) == (1, "closed")
     row = next(line for line in (await scraping.text("sources")).splitlines() if line.startswith("gcat "))
-    assert row.split()[2] in {"s", "min"}
+    assert re.match(r"gcat +yes +\d+ (s|min) ", row)
     (conflict,) = (await scraping.json("conflicts", "--kind", "net"))["items"]
     assert set(conflict["values"]) == {"gcat", "launch_library"}
     assert "Starlink" in await scraping.text("conflicts")

@@ -144,6 +144,8 @@ async def test_whatever_can_be_read_has_a_head(client: aiohttp.ClientSession) ->
         ("GET", "/v1/jobs?nonsense=1", None, ["nonsense"]),
         ("GET", "/v1/jobs?limit=1&limit=2", None, ["limit"]),
         ("GET", "/v1/jobs?state=odd", None, ["state"]),
+        ("GET", "/v1/jobs?state=null", None, ["state"]),
+        ("GET", "/v1/jobs/x?wait=nan", None, ["wait"]),
         ("GET", "/v1/jobs?since=yesterday", None, ["since"]),
         ("GET", "/v1/launches?cursor=1", None, ["cursor"]),
         ("GET", "/v1/launches?source=nasdaq", None, ["source"]),
@@ -160,6 +162,14 @@ async def test_what_is_not_valid_is_named_by_its_path(
     assert (problem["status"], problem["code"]) == (422, "invalid")
     assert [one["path"] for one in problem["errors"]] == where
     assert all(one["message"] for one in problem["errors"])
+
+
+async def test_a_wrong_word_is_told_the_right_ones(client: aiohttp.ClientSession) -> None:
+    assert (
+        "expected one of cancelled, expired, failed" in (await refusal(client, "GET", "/v1/jobs?state=odd"))["detail"]
+    )
+    assert "expected one of past, upcoming" in (await refusal(client, "GET", "/v1/launches?when=now"))["detail"]
+    assert "known: value" in (await refusal(client, "POST", "/v1/tasks/echo/trigger", {"args": {"vlaue": 1}}))["detail"]
 
 
 async def test_of_a_batch_with_one_bad_job_none_is_made(client: aiohttp.ClientSession) -> None:

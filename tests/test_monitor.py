@@ -195,7 +195,7 @@ def test_programs_get_a_snapshot_a_line_also_of_a_daemon_that_is_away(installati
         while (line := json.loads(stream.stdout.readline()))["reachable"]:
             pass
         assert line["status"]["pid"] == first["status"]["pid"]
-        assert "socket" in line["detail"]
+        assert str(installation.socket) in line["detail"]
         stream.send_signal(signal.SIGINT)
         assert stream.stderr.read() == ""
     assert stream.returncode == 0

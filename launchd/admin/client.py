@@ -14,8 +14,11 @@ import msgspec
 
 from launchd.errors import LaunchdError, Problem, UnreachableError
 
-# More than the longest wait that the API allows (300 s).
-TIMEOUT_SECONDS = 330.0
+# Enough for a database that another program has locked; a daemon that takes longer hangs.
+TIMEOUT_SECONDS = 30.0
+# For what takes its time: a backup is made before the first byte of it comes.
+LONG_SECONDS = 3600.0
+_MOST_ITEMS = 1000
 _CHUNK = 256 * 1024
 _ERRORS_FROM = 400
 
@@ -63,6 +66,17 @@ class AdminClient:
             return _answer(response, accept)
 
         return self._exchange(method, target, body, read)
+
+    def items(self, path: str) -> list[dict[str, Any]]:
+        """All items of a list, however many pages it has. Raises what `ask` raises."""
+        found: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            page = self.ask("GET", path, limit=_MOST_ITEMS, cursor=cursor)
+            found += page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return found
 
     def save(self, method: str, path: str, file: IO[bytes], told: Callable[[int, int], None]) -> None:
         """Write the answer's body to a file; `told` hears how many bytes there are of how many.
@@ -132,6 +146,8 @@ def _why_no_connection(path: Path, error: OSError) -> str:
                 f"there is no socket {path}: is the daemon running? Start it (`systemctl start launchd`, or "
                 "`launchd run`), or name its socket with --socket"
             )
+        case ConnectionRefusedError() if not path.is_socket():
+            return f"{path} is not a socket: name the daemon's with --socket, or leave it out"
         case ConnectionRefusedError():
             return (
                 f"nobody listens at {path}: the daemon has ended; start it (`systemctl start launchd`, `launchd run`)"

@@ -178,10 +178,14 @@ class KeptView(View):
 
 
 class SourceView(View):
-    """A source and how it fares; `freshness` is the seconds since it last answered."""
+    """A source and how it fares; `freshness` is the seconds since it last answered.
+
+    One that is not `enabled` is asked only when it is named.
+    """
 
     name: str
     title: str
+    enabled: bool
     attribution: str
     last_attempt: Time | None
     last_success: Time | None
@@ -237,7 +241,7 @@ def conflict(one: OpenConflict) -> OpenConflictView:
     )
 
 
-def source(name: str, state: SourceState | None, now: Instant) -> SourceView:
+def source(name: str, state: SourceState | None, now: Instant, *, enabled: bool) -> SourceView:
     """A source and how it fares."""
     known = SOURCES[name]
     if state is None:
@@ -246,6 +250,7 @@ def source(name: str, state: SourceState | None, now: Instant) -> SourceView:
     return SourceView(
         name=name,
         title=known.title,
+        enabled=enabled,
         attribution=known.attribution,
         last_attempt=instant(state.last_attempt),
         last_success=instant(seen),

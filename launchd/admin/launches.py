@@ -183,9 +183,12 @@ async def sources(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
     """The sources and how they fare."""
     states, now = await api.sources.states(), api.control.now()
     names, cursor = page_of([(name, name) for name in SOURCES], ask.query.limit, ask.query.cursor)
-    return Answer(
-        views.SourcePageView(items=[views.source(name, states.get(name), now) for name in names], next=cursor)
-    )
+    configured = api.reloader.running.sources
+    items = [
+        views.source(name, states.get(name), now, enabled=SOURCES[name].is_enabled(configured.get(name)))
+        for name in names
+    ]
+    return Answer(views.SourcePageView(items=items, next=cursor))
 
 
 async def replay(api: Api, ask: Ask[Query, Body]) -> Answer:

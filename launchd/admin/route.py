@@ -10,7 +10,8 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from enum import Enum
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
 from aiohttp import web
@@ -187,7 +188,7 @@ def read_query(given: Mapping[str, str], kind: type[Query]) -> Query:
     try:
         query = msgspec.convert(said, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise invalid(error) from error
+        raise _with_choices(invalid(error), kind) from error
     read = msgspec.to_builtins(query)
     for name, value in said.items():  # "null" is read as nothing: it is no state, and not "any state" either
         if read[name] is None:
@@ -234,6 +235,25 @@ def invalid(error: msgspec.ValidationError) -> InvalidError:
         path = f"{path}.{named['field']}".lstrip(".")
         message = "no such field" if named["what"] == "contains unknown" else "required"
     return InvalidError.at(path, message) if path else InvalidError(message)
+
+
+def _with_choices(error: InvalidError, kind: type[Query]) -> InvalidError:
+    """The error with the values that a parameter may have, where they are few."""
+    for problem in error.errors:
+        types = [field.type for field in msgspec.structs.fields(kind) if field.encode_name == problem.path]
+        choices = sorted(str(one) for each in types for one in _choices(each))
+        if choices and "enum value" in problem.message:
+            return InvalidError.at(problem.path, f"expected one of {', '.join(choices)}")
+    return error
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a type
+    """The values of an enumeration, or of a union with one."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return tuple(member.value for member in kind)
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return tuple(value for part in get_args(kind) for value in _choices(part))
 
 
 def moment(name: str, text: str) -> Instant:

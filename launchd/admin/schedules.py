@@ -44,8 +44,9 @@ class PreviewQuery(Query, kw_only=True):
 
 async def schedules(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
     """When jobs are made."""
-    named = [(one.schedule.name, one) for one in await api.control.timetable.all()]
-    found, cursor = views.page_of(named, ask.query.limit, ask.query.cursor)
+    timetable = api.control.timetable
+    names, cursor = views.page_of([(name, name) for name in timetable.names()], ask.query.limit, ask.query.cursor)
+    found = await timetable.of(names)
     return Answer(views.SchedulePageView(items=[views.schedule(one) for one in found], next=cursor))
 
 

@@ -12,7 +12,7 @@ import click
 from launchd import __version__
 from launchd.cli import acting, launches, looking, running, storage
 from launchd.cli.asking import Asking, common
-from launchd.cli.refusal import refusal
+from launchd.cli.refusal import refusal, suggestion
 from launchd.errors import LaunchdError
 
 __all__ = ["Asking", "cli", "main"]
@@ -34,6 +34,15 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except LaunchdError as error:
             raise refusal(error, as_json=ctx.ensure_object(Asking).json) from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; raises click.UsageError with the nearest one."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            ctx.fail(f"no command {name}; {suggestion(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Each group under its name, in its own order."""

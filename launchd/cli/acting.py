@@ -1,6 +1,8 @@
 """Commands that make, end and steer jobs, queues, schedules and locks."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -9,11 +11,14 @@ import msgspec
 from launchd.admin.client import AdminClient, RefusedError
 from launchd.cli.asking import Asking, Options, at, common
 from launchd.cli.following import ended_well, follow, how_it_ended
-from launchd.cli.printing import QUEUES, columns, print_job, print_json, print_record, print_table
+from launchd.cli.job import print_job
+from launchd.cli.printing import QUEUES, columns, print_json, print_record
 from launchd.cli.refusal import FAILED, suggestion
+from launchd.cli.table import print_table
 from launchd.errors import NotFoundError
 
 _NOT_FOUND = 404
+_LEFT_ALONE = "left alone until"
 _WAIT = click.option("--wait", is_flag=True, help="Wait for the end; exit 1 unless it succeeded.")
 _GIVEN = ("source", "fetched", "parsed", "rejected", "created", "updated", "seconds", "error")
 
@@ -27,7 +32,10 @@ _GIVEN = ("source", "fetched", "parsed", "rejected", "created", "updated", "seco
 def refresh(asking: Asking, /, names: str | None, force: bool, wait: bool) -> None:
     """Scrape now, whatever the schedule. --wait tells of each source as it ends."""
     body = {"sources": names.split(",") if names else None, "force": force}
-    _scraped(asking, asking.client().ask("POST", at("refresh"), body=body), wait=wait)
+    ended = _scraped(asking, asking.client().ask("POST", at("refresh"), body=body), wait=wait)
+    if not asking.json and not force and _LEFT_ALONE in str((ended or {}).get("reason")):
+        click.echo("`launchd refresh --force` asks them all the same", err=True)
+    _exit_by(ended)
 
 
 @click.command()
@@ -37,7 +45,7 @@ def refresh(asking: Asking, /, names: str | None, force: bool, wait: bool) -> No
 @click.pass_obj
 def replay(asking: Asking, /, source: str, wait: bool) -> None:
     """Read a source's last payloads again, without the network."""
-    _scraped(asking, asking.client().ask("POST", at("sources", source, "replay")), wait=wait)
+    _exit_by(_scraped(asking, asking.client().ask("POST", at("sources", source, "replay")), wait=wait))
 
 
 @click.command()
@@ -56,13 +64,8 @@ def trigger(asking: Asking, /, task: str, pairs: tuple[str, ...], wait: bool, **
     """Make a job of a task. Values are JSON, or text where they are not."""
     body = {name: value for name, value in options.items() if value is not None} | {"args": _arguments(pairs)}
     client = asking.client()
-    try:
+    with _nearest(client, task, "tasks"):
         made = client.ask("POST", at("tasks", task, "trigger"), body=body)
-    except RefusedError as refused:
-        if refused.status != _NOT_FOUND:
-            raise
-        known = [one["name"] for one in client.ask("GET", at("tasks"))["items"]]
-        raise NotFoundError(f"no task {task}; {suggestion(task, known)}") from refused
     if not wait:
         _made(asking, made)
         return
@@ -126,8 +129,8 @@ def resize(asking: Asking, /, queue: str, **sizes: Options) -> None:
     if not body:
         raise click.UsageError("say --concurrency, --rate or both")
     client = asking.client()
-    _known(client, queue, "queues")
-    view = client.ask("PATCH", at("queues", queue), body=body)
+    with _nearest(client, queue, "queues"):
+        view = client.ask("PATCH", at("queues", queue), body=body)
     if asking.json:
         print_json(view)
     else:
@@ -143,8 +146,8 @@ def resize(asking: Asking, /, queue: str, **sizes: Options) -> None:
 def backfill(asking: Asking, /, schedule: str, first: str, last: str) -> None:
     """Make up for past fires of a schedule. Each that has no job gets one."""
     client = asking.client()
-    _known(client, schedule, "schedules")
-    view = client.ask("POST", at("schedules", schedule, "backfill"), body={"from": first, "to": last})
+    with _nearest(client, schedule, "schedules"):
+        view = client.ask("POST", at("schedules", schedule, "backfill"), body={"from": first, "to": last})
     if asking.json:
         print_json(view)
         return
@@ -170,45 +173,57 @@ def _made(asking: Asking, view: dict[str, Any]) -> None:
         click.echo(f"{view['id']}  {view['task']}  {view['state']}")
 
 
-def _scraped(asking: Asking, made: dict[str, Any], *, wait: bool) -> None:
-    """The job that was made, or what each source gave once it has ended."""
+def _scraped(asking: Asking, made: dict[str, Any], *, wait: bool) -> dict[str, Any] | None:
+    """Print the job that was made, or what each source gave once it has ended; the ended job."""
     if not wait:
         _made(asking, made)
-        return
+        return None
     ended = follow(asking, made)
     if asking.json:
         print_json(ended)
     else:
         click.echo(how_it_ended(ended))
         rows = [{"source": name, **numbers} for name, numbers in ((ended["result"] or {}).get("sources") or {}).items()]
-        print_table(rows, columns(*_GIVEN))
-    _exit_by(ended)
+        if rows:
+            print_table(rows, columns(*_GIVEN))
+    return ended
 
 
-def _exit_by(ended: dict[str, Any]) -> None:
-    if not ended_well(ended):
+def _exit_by(ended: dict[str, Any] | None) -> None:
+    if ended is not None and not ended_well(ended):
         sys.exit(FAILED)
 
 
 def _steer(asking: Asking, name: str, verb: str, body: object) -> None:
     """A name is looked for among the queues first, then among the schedules."""
-    client = asking.client()
-    kind = _known(client, name, "queues", "schedules")
-    view = client.ask("POST", at(kind, name, verb), body=body)
-    if asking.json:
-        print_json(view)
-    else:
-        click.echo(f"{kind[:-1]} {name}: {verb}d")
+    client, kinds = asking.client(), ("queues", "schedules")
+    for kind in kinds:
+        try:
+            view = client.ask("POST", at(kind, name, verb), body=body)
+        except RefusedError as refused:
+            if refused.status != _NOT_FOUND:
+                raise
+            continue
+        print_json(view) if asking.json else click.echo(f"{kind[:-1]} {name}: {verb}d")
+        return
+    raise _unknown(client, name, *kinds)
 
 
-def _known(client: AdminClient, name: str, *kinds: str) -> str:
-    """The first of the kinds that has such a name; raises NotFoundError with the nearest one."""
-    names = {kind: [one["name"] for one in client.ask("GET", at(kind))["items"]] for kind in kinds}
-    for kind, known in names.items():
-        if name in known:
-            return kind
+@contextmanager
+def _nearest(client: AdminClient, name: str, kind: str) -> Iterator[None]:
+    """Tells the nearest name of a kind where there is no such one."""
+    try:
+        yield
+    except RefusedError as refused:
+        if refused.status != _NOT_FOUND:
+            raise
+        raise _unknown(client, name, kind) from refused
+
+
+def _unknown(client: AdminClient, name: str, *kinds: str) -> NotFoundError:
+    known = {str(one["name"]) for kind in kinds for one in client.items(at(kind))}
     what = " or ".join(kind[:-1] for kind in kinds)
-    raise NotFoundError(f"no {what} {name}; {suggestion(name, {one for known in names.values() for one in known})}")
+    return NotFoundError(f"no {what} {name}; {suggestion(name, known)}")
 
 
 def _arguments(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -12,11 +12,10 @@ from launchd.cli.printing import (
     columns,
     net_text,
     print_json,
-    print_page,
     print_record,
-    print_table,
     size,
 )
+from launchd.cli.table import print_all, print_page, print_table
 
 _SHOWN_NAME = 48
 _OVERRIDES = ("field", "value", "by", "reason", "at")
@@ -68,14 +67,14 @@ def launch(asking: Asking, launch_id: str) -> None:
 @click.pass_obj
 def sources(asking: Asking) -> None:
     """The sources and how they fare."""
-    chosen: Columns = columns("name")
+    chosen: Columns = columns("name", "enabled")
     chosen["age"] = lambda one: None if one["freshness"] is None else age(one["freshness"])
     chosen |= columns("last_success", "records", "rejected")
     chosen["circuit"] = lambda one: one["circuit"]["state"]
     chosen["retry_at"] = lambda one: one["circuit"]["retry_at"]
     chosen["requests"] = lambda one: one["traffic"]["total"]["requests"]
     chosen["received"] = lambda one: size(one["traffic"]["total"]["bytes"])
-    print_page(asking, asking.client().ask("GET", at("sources")), chosen | columns("error", "attribution"))
+    print_all(asking, "sources", chosen | columns("error", "attribution"))
 
 
 @click.command()

@@ -7,21 +7,20 @@ import click
 
 from launchd.cli.asking import Asking, Options, at, common
 from launchd.cli.following import ended_well, follow, how_it_ended
+from launchd.cli.job import error_text, print_job
 from launchd.cli.monitor import monitor
 from launchd.cli.printing import (
     QUEUES,
     age,
     columns,
-    print_job,
     print_json,
-    print_page,
-    print_table,
     shown,
     size,
     visible,
 )
 from launchd.cli.refusal import FAILED
 from launchd.cli.stats import stats
+from launchd.cli.table import print_all, print_page, print_table
 from launchd.job import JobState
 
 _MOST_LINES = 1000
@@ -38,9 +37,12 @@ def status(asking: Asking) -> None:
         print_json(view)
         return
     state = "" if view["ready"] and not view["stopping"] else f", {'stopping' if view['stopping'] else 'starting'}"
+    state += "" if view["leader"] or state else ", fires no schedules"
     words = f"pid {view['pid']}, up {age(view['uptime'])}, {size(view['memory_bytes'])}{state}"
     click.echo(f"launchd {view['version']}, {words}")
+    click.echo()
     print_table(view["queues"], QUEUES)
+    click.echo()
     print_table(view["next_fires"], columns("schedule", "at"))
 
 
@@ -67,7 +69,7 @@ def tasks(asking: Asking) -> None:
     """The tasks and the arguments they take."""
     chosen = columns("name", "queue", "lock", "isolation")
     chosen["arguments"] = lambda one: ", ".join(one["args"].get("properties", {}))
-    print_page(asking, asking.client().ask("GET", at("tasks")), chosen | columns("description"))
+    print_all(asking, "tasks", chosen | columns("description"))
 
 
 @click.command()
@@ -84,13 +86,13 @@ def jobs(asking: Asking, /, **filters: Options) -> None:
     """Jobs, newest first."""
     chosen = columns("id", "task", "queue", "state", "attempt", "created_at")
     chosen["reason"] = _why
-    print_page(asking, asking.client().ask("GET", at("jobs"), **filters), chosen)
+    print_page(asking, asking.client().ask("GET", at("jobs"), **filters), chosen, one_line=True)
 
 
-def _why(one: dict[str, Any]) -> str | None:
+def _why(one: dict[str, Any]) -> str:
     """What is to be said of a job's state, in a line."""
-    said = one["reason"] or (one["waiting_on"] or {}).get("detail") or (one["error"] or {}).get("message")
-    return said.partition("\n")[0] if said else None
+    said = (one["waiting_on"] or {}).get("detail") or one["reason"] or error_text(one["error"])
+    return str(said).partition("\n")[0]
 
 
 @click.command()
@@ -135,7 +137,7 @@ def _print_log(page: dict[str, Any]) -> None:
 @click.pass_obj
 def queues(asking: Asking) -> None:
     """The queues now."""
-    print_page(asking, asking.client().ask("GET", at("queues")), QUEUES)
+    print_all(asking, "queues", QUEUES)
 
 
 @click.command()
@@ -146,7 +148,7 @@ def schedules(asking: Asking) -> None:
     chosen = columns("name", "task", "description", "paused", "note")
     chosen["next"] = lambda one: one["next"][0] if one["next"] else None
     chosen["last"] = lambda one: one["last"] and f"{one['last']['outcome']} {one['last']['fire_time']}"
-    print_page(asking, asking.client().ask("GET", at("schedules")), chosen)
+    print_all(asking, "schedules", chosen)
 
 
 @click.command()
@@ -187,7 +189,7 @@ def preview(asking: Asking, /, **query: Options) -> None:
 def locks(asking: Asking) -> None:
     """The locks that are held."""
     shows = columns("name", "job_id", "since", "expires_at", "fence", "waiters")
-    print_page(asking, asking.client().ask("GET", at("locks")), shows)
+    print_all(asking, "locks", shows)
 
 
 @click.command()

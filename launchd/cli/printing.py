@@ -1,8 +1,6 @@
 """What the command line prints: JSON for programs, tables and plain lines for people."""
 
-import io
 import re
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +10,6 @@ import msgspec
 from launchd.cli.asking import Asking
 
 Columns = dict[str, Callable[[dict[str, Any]], object]]
-_PIPE_WIDTH = 400
-# What one copies from a narrow terminal into the next command.
-_WHOLE = {"id", "job_id"}
 # C0 (but for newline and tab) and C1: what a terminal obeys instead of showing. Names come from sources out there.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -28,7 +23,15 @@ def columns(*names: str) -> Columns:
     return {name: reads(name) for name in names}
 
 
-QUEUES = columns("name", "concurrency", "rate", "running", "waiting", "oldest_wait", "paused", "note")
+def _oldest_wait(queue: dict[str, Any]) -> str:
+    return age(queue["oldest_wait"]) if queue["waiting"] else ""
+
+
+QUEUES: Columns = {
+    **columns("name", "concurrency", "rate", "running", "waiting"),
+    "oldest_wait": _oldest_wait,
+    **columns("paused", "note"),
+}
 # How much of an instant a precision lets one say.
 _LENGTHS = {"second": 19, "minute": 16, "hour": 13, "day": 10, "week": 10, "month": 7}
 
@@ -52,14 +55,6 @@ def print_json(view: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(view), indent=2).decode())
 
 
-def print_page(asking: Asking, view: dict[str, Any], shows: Columns) -> None:
-    """Print a page of a list."""
-    if asking.json:
-        print_json(view)
-        return
-    print_table(view["items"], shows)
-
-
 def print_record(asking: Asking, view: dict[str, Any], hide: tuple[str, ...] = ()) -> None:
     """Print one thing, a field a line; those without a value are left out."""
     if asking.json:
@@ -69,36 +64,6 @@ def print_record(asking: Asking, view: dict[str, Any], hide: tuple[str, ...] = (
     for name, value in view.items():
         if name not in hide and value is not None:
             click.echo(f"{name:<{width}}  {shown(value)}")
-
-
-def print_job(asking: Asking, view: dict[str, Any]) -> None:
-    """Print one job and, below, what happened to it."""
-    print_record(asking, view, hide=("history",))
-    if not asking.json:
-        click.echo()
-        print_table(view["history"], columns("at", "event", "detail"))
-
-
-def print_table(rows: list[dict[str, Any]], shows: Columns) -> None:
-    """Print rows under their headings; a pipe gets whole lines."""
-    from rich.console import Console  # noqa: PLC0415 - JSON does without
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in shows:
-        table.add_column(name, no_wrap=name in _WHOLE)
-    for row in rows:
-        table.add_row(*(Text(shown(value(row))) for value in shows.values()))
-    if sys.stdout.isatty():
-        Console().print(table if rows else "(none)")
-        return
-    # a pipe has no width: lines there are as long as they need to be
-    console = Console(width=_PIPE_WIDTH, file=io.StringIO())
-    with console.capture() as captured:
-        console.print(table if rows else "(none)")
-    for line in captured.get().splitlines():
-        click.echo(line.rstrip())
 
 
 def shown(value: object) -> str:
@@ -126,6 +91,17 @@ def age(seconds: float) -> str:
         if seconds >= length:
             return f"{seconds // length:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
+
+
+def seconds(value: float | None) -> str:
+    """A measured duration, as finely as it matters: `3 ms`, `0.25 s`, `41.2 s`, `12.5 min`."""
+    if value is None:
+        return ""
+    if value < 0.1:  # noqa: PLR2004 - see the examples
+        return f"{value * 1000:.3g} ms"
+    if value < 60:  # noqa: PLR2004 - a minute
+        return f"{value:.3g} s"
+    return f"{value / 60:.1f} min" if value < 3600 else f"{value / 3600:.1f} h"  # noqa: PLR2004 - an hour
 
 
 def size(count: float) -> str:

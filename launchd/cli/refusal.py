@@ -12,8 +12,16 @@ from launchd.cli.printing import visible
 from launchd.errors import LaunchdError, UnreachableError
 
 FAILED, UNREACHABLE = 1, 3
-# What to do about a refusal, where its words leave that open.
+# What to do about a refusal, where its words leave that open: by its code, or by how its words begin.
 _HINTS = {"forbidden": "ask as root or as the daemon's own user: sudo launchd ..."}
+_NEXT = {
+    "no job ": "`launchd jobs` lists them",
+    "no launch ": "`launchd launches` lists them",
+    "nobody holds a lock ": "`launchd locks` lists those that are held",
+    "the job has ended": "`launchd retry ID` queues it again",
+    "the job has not ended": "`launchd cancel-task ID` ends it",
+    "the job does not run here": "`launchd job ID` says where it stands",
+}
 
 
 class Refusal(click.ClickException):
@@ -27,7 +35,8 @@ class Refusal(click.ClickException):
         self._hint: str | None = None
         if isinstance(error, RefusedError):
             self._code = str(error.problem.get("code", error.code))
-            self._hint = _HINTS.get(self._code)
+            said = [hint for beginning, hint in _NEXT.items() if error.detail.startswith(beginning)]
+            self._hint = _HINTS.get(self._code, said[0] if said else None)
         self._error = error
         self._as_json = as_json
 

@@ -17,6 +17,8 @@ _COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red", "open"
 # Narrower than this, the two halves stand one below the other.
 _WIDE = 110
 _PIPE_WIDTH = 160
+# Columns of free text: they take the room that is left.
+_TEXTS = frozenset({"", "error", "progress", "why"})
 # However small the screen is, so many running jobs are shown.
 _LEAST_JOBS = 3
 _FIRES_SHOWN, _FAILURES_SHOWN = 5, 5
@@ -117,7 +119,7 @@ def _field(name: str) -> Cell:
 
 
 def _slots(row: Row, _seen: Snapshot) -> str:
-    return f"{row['running']}/{row['concurrency']}"
+    return f"{row['running']}/{row['slots']}"
 
 
 def _state(row: Row, _seen: Snapshot) -> str:
@@ -184,10 +186,11 @@ _FAILURES = {
 def _table(title: str, shows: dict[str, Cell], rows: Iterable[Row], seen: Snapshot) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
     for name in shows:
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+        # a column that may wrap is the first to shrink; its cells are cut instead
+        table.add_column(name, no_wrap=name not in _TEXTS, overflow="ellipsis")
     for row in rows:
-        words = [shown(cell(row, seen)) for cell in shows.values()]
-        table.add_row(*(Text(word, style=_COLOURS.get(word, "")) for word in words))
+        words = [shown(cell(row, seen)).replace("\n", " ") for cell in shows.values()]
+        table.add_row(*(Text(word, _COLOURS.get(word, ""), no_wrap=True, overflow="ellipsis") for word in words))
     heading = Text(title, style="bold")
     return Group(heading, table if table.row_count else Text("(none)", style="dim"), Text(""))
 

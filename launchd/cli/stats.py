@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from launchd.cli.asking import Asking, at, common
-from launchd.cli.printing import Columns, columns, print_json, print_table
+from launchd.cli.printing import Columns, columns, print_json, seconds
+from launchd.cli.table import print_table
 
 
 @click.command()
@@ -28,17 +29,6 @@ def stats(asking: Asking, window: str) -> None:
     for title, name, shows in (("tasks", "task", _FARED), ("queues", "queue", _QUEUES), ("locks", "lock", _LOCKS)):
         click.echo()
         print_table(view[title], {name: lambda one: one["name"], **shows})
-
-
-def seconds(value: float | None) -> str:
-    """A measured duration, as finely as it matters: `3 ms`, `0.25 s`, `41.2 s`, `12.5 min`."""
-    if value is None:
-        return ""
-    if value < 0.1:  # noqa: PLR2004 - see the examples
-        return f"{value * 1000:.3g} ms"
-    if value < 60:  # noqa: PLR2004 - a minute
-        return f"{value:.3g} s"
-    return f"{value / 60:.1f} min" if value < 3600 else f"{value / 3600:.1f} h"  # noqa: PLR2004 - an hour
 
 
 def _percentiles(field: str) -> Columns:

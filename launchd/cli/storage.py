@@ -11,6 +11,7 @@ from tempfile import mkstemp
 import click
 import msgspec
 
+from launchd.admin.client import LONG_SECONDS
 from launchd.cli.asking import Asking, at, common
 from launchd.cli.printing import print_json, size
 from launchd.errors import InvalidError
@@ -39,7 +40,7 @@ def backup(asking: Asking, /, file: Path, offline: bool) -> None:
     else:
         with _replacing(file) as partial:
             with partial.open("wb") as open_file, _progress("backup") as told:
-                asking.client().save("POST", at("backup"), open_file, told)
+                asking.client(LONG_SECONDS).save("POST", at("backup"), open_file, told)
             manifest = verify(partial)
     length = file.stat().st_size
     if asking.json:

@@ -1,7 +1,7 @@
 """The timetable: everything that can be asked of the schedules. Part of Control; `by` says who asks, for the audit."""
 
 import heapq
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from launchd.clock import Clock, Instant, format_instant
 from launchd.cron import DstFold, DstGap
@@ -36,9 +36,13 @@ class Timetable:
         fires = [(at, name) for name, one in entries if (at := one.next_fire) is not None and not one.paused]
         return [(name, at) for at, name in heapq.nsmallest(NEXT_FIRES, fires)]
 
-    async def all(self) -> list[ScheduleSnapshot]:
-        """All schedules now."""
-        return [await self.get(name) for name in sorted(self._scheduler.entries)]
+    def names(self) -> list[str]:
+        """The names of all schedules."""
+        return sorted(self._scheduler.entries)
+
+    async def of(self, names: Sequence[str]) -> list[ScheduleSnapshot]:
+        """The schedules of these names now; one that a reload has just taken away is left out."""
+        return [await self.get(name) for name in names if name in self._scheduler.entries]
 
     async def get(self, name: str) -> ScheduleSnapshot:
         """One schedule now; raises NotFoundError."""

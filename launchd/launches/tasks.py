@@ -92,11 +92,7 @@ class Tracker:
 
     def enabled(self) -> list[str]:
         """The sources that are scraped when nobody names any."""
-        return [
-            name
-            for name, one in self._config.items()
-            if (SOURCES[name].enabled if one.enabled is None else one.enabled)
-        ]
+        return [name for name, one in self._config.items() if SOURCES[name].is_enabled(one)]
 
     def check_sources(self, names: Sequence[str]) -> None:
         """Raises InvalidError, naming the known sources, for one that is unknown."""

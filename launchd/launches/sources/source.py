@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from launchd.config import SourceConfig
 from launchd.launches.launch import Parsed
 
 
@@ -51,3 +52,7 @@ class Source:
     token_header: str | None = None
     hosts: tuple[str, ...] = ()
     enabled: bool = True
+
+    def is_enabled(self, config: SourceConfig | None) -> bool:
+        """Whether it is scraped when nobody names it, by its part of the configuration (None: there is none)."""
+        return self.enabled if config is None or config.enabled is None else config.enabled

@@ -1,0 +1,84 @@
+"""One job as a person reads it: its fields, what happened to it, and where it failed."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import click
+
+from launchd.cli.asking import Asking
+from launchd.cli.printing import columns, print_json, seconds, shown, visible
+from launchd.cli.table import print_table
+
+Job = dict[str, Any]
+_ENDED = "finished_at"
+
+
+def print_job(asking: Asking, job: Job) -> None:
+    """Print one job."""
+    if asking.json:
+        print_json(job)
+        return
+    lines = [(name, text) for name, text in _lines(job) if text != ""]
+    width = max(len(name) for name, _ in lines)
+    for name, text in lines:
+        click.echo(f"{name:<{width}}  {text}")
+    click.echo()
+    print_table(job["history"], {"at": _moment, **columns("event", "detail")})
+    trace = (job["error"] or {}).get("traceback")
+    if trace:
+        click.echo(f"\n{visible(trace.rstrip())}")
+
+
+def _lines(job: Job) -> Iterator[tuple[str, str]]:
+    """Each field that has something to say, in words."""
+    for name in ("id", "task", "queue", "state", "args", "priority"):
+        yield name, shown(job[name])
+    yield "attempt", f"{job['attempt']} of at most {job['max_retries'] + 1}"
+    for name in ("schedule", "fire_time", "created_at", "run_at", "started_at", _ENDED):
+        yield name, shown(job[name])
+    yield "ran", _ran(job)
+    yield "lock", f"{job['lock']}, fence {job['fence']}" if job["fence"] else shown(job["lock"])
+    yield "cancel_requested", shown(job["cancel_requested"])
+    yield "enforceable", "" if job[_ENDED] else shown(job["enforceable"])
+    yield "progress", progress_text(job["progress"])
+    yield "waiting_on", _waiting(job["waiting_on"])
+    yield "reason", shown(job["reason"])
+    yield "result", shown(job["result"])
+    yield "error", error_text(job["error"])
+
+
+def progress_text(said: dict[str, Any] | None) -> str:
+    """How far a job says it is: `3 of 4: nearly`; of several lines of its note the last."""
+    if said is None:
+        return ""
+    total = f" of {said['total']:g}" if said["total"] else ""
+    note = (said["note"] or "").splitlines()[-1:]
+    return visible(": ".join([f"{said['done']:g}{total}", *note]))
+
+
+def error_text(error: dict[str, Any] | None) -> str:
+    """An error without its traceback."""
+    return "" if error is None else visible(f"{error['type']}: {error['message']}")
+
+
+def _waiting(why: dict[str, Any] | None) -> str:
+    if why is None:
+        return ""
+    until = f", until {why['until']}" if why["until"] else ""
+    return visible(f"{why['reason']}: {why['detail']}{until}")
+
+
+def _ran(job: Job) -> str:
+    if not job["started_at"] or not job[_ENDED]:
+        return ""
+    return seconds((_instant(job[_ENDED]) - _instant(job["started_at"])).total_seconds())
+
+
+def _moment(line: dict[str, Any]) -> str:
+    """To the millisecond: what happens to a job often does within one second."""
+    return _instant(line["at"]).isoformat(" ", "milliseconds").removesuffix("+00:00")
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
