@@ -80,6 +80,20 @@ async def test_a_queue_never_starts_more_jobs_in_any_window_than_its_rate_says()
         assert times[-1] < 60 * 9, "the rate was not used up"
 
 
+async def test_the_rate_of_a_queue_can_be_set_and_taken_off_while_it_runs() -> None:
+    async with virtual() as daemon:
+        control = daemon.daemon.control
+        assert (await control.resize_queue("default", None, "1/h", "test")).rate == "1/h"
+        for _ in range(3):
+            await want(daemon)
+        await daemon.settle()
+        assert len(STARTS) == 1
+        assert (await control.resize_queue("default", 4, None, "test")).rate == "1/h"
+        assert (await control.resize_queue("default", None, "none", "test")).rate is None
+        await daemon.settle()
+        assert len(STARTS) == 3
+
+
 async def test_a_queue_with_a_rate_keeps_to_it_under_locks_too() -> None:
     async with virtual('[queues.default]\nrate = "2/m"') as daemon:
         for number in range(6):

@@ -7,7 +7,7 @@ from msgspec import Meta
 from launchd.admin import views
 from launchd.admin.access import Role
 from launchd.admin.route import Answer, Api, Ask, Body, PageQuery, Query, Reason, Route
-from launchd.engine.control import MAX_CONCURRENCY
+from launchd.engine.control import MAX_CONCURRENCY, NO_RATE
 
 
 class NoteBody(Body):
@@ -17,10 +17,10 @@ class NoteBody(Body):
 
 
 class ResizeBody(Body):
-    """`PATCH /v1/queues/{queue}`: None leaves it as it is."""
+    """`PATCH /v1/queues/{queue}`: null leaves it as it is."""
 
     concurrency: Annotated[int, Meta(ge=1, le=MAX_CONCURRENCY)] | None = None
-    rate: str | None = None
+    rate: Annotated[str, Meta(description=f'such as "30/m"; "{NO_RATE}" for no limit')] | None = None
 
 
 class ReasonQuery(Query):

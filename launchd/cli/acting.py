@@ -120,7 +120,7 @@ def resume(asking: Asking, name: str) -> None:
 @click.command()
 @click.argument("queue")
 @click.option("--concurrency", type=click.IntRange(1, 1000), help="Jobs at once.")
-@click.option("--rate", metavar="N/UNIT", help='Starts in any such window, such as "30/m".')
+@click.option("--rate", metavar="N/UNIT", help='Starts in any such window, such as "30/m"; "none" for no limit.')
 @common
 @click.pass_obj
 def resize(asking: Asking, /, queue: str, **sizes: Options) -> None:

@@ -61,7 +61,8 @@ def restore(asking: Asking, file: Path) -> None:
     from launchd.clock import SystemClock  # noqa: PLC0415 - see backup
     from launchd.ops.restore import restore as put_back  # noqa: PLC0415
 
-    done = asyncio.run(put_back(file, asking.state_directory(), SystemClock().now()))
+    with _progress("restore"):
+        done = asyncio.run(put_back(file, asking.state_directory(), SystemClock().now()))
     kept = None if done.kept is None else str(done.kept)
     if asking.json:
         view = {"directory": str(done.directory), "kept": kept, "unfinished_jobs": done.unfinished_jobs}

@@ -50,6 +50,7 @@ MAX_WAIT_SECONDS = 300.0
 # Each holds a connection of its own.
 MAX_WAITERS = 128
 MAX_CONCURRENCY = 1000
+NO_RATE = "none"
 
 
 class Lifecycle:
@@ -301,14 +302,16 @@ class Control:
         return await self._set_paused(name, paused=False, note=None, by=by)
 
     async def resize_queue(self, name: str, concurrency: int | None, rate: str | None, by: str) -> QueueSnapshot:
-        """Change slots or rate of a queue until the next start. Raises NotFoundError, InvalidError."""
+        """Change slots or rate of a queue until the next start; None leaves it, the rate "none" is no limit.
+
+        Raises NotFoundError, InvalidError.
+        """
         pool = self._pool(name)
         if concurrency is not None and not 1 <= concurrency <= MAX_CONCURRENCY:
             raise InvalidError.at("concurrency", f"expected 1..{MAX_CONCURRENCY}, got {concurrency}")
-        wanted = parse_rate(rate) if rate is not None else None
+        if rate is not None:
+            pool.set_rate(None if rate == NO_RATE else parse_rate(rate))
         pool.concurrency = concurrency or pool.concurrency
-        if wanted is not None:
-            pool.set_rate(wanted)
         pool.wake()
         await self._audit(by, "resize_queue", name, f"concurrency {pool.concurrency}, rate {rate or 'as it was'}")
         return next(one for one in await self.queues() if one.name == name)

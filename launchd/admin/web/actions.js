@@ -56,7 +56,7 @@ function resize({ name, concurrency, rate }) {
     text: "Holds until the daemon starts again; the configuration is not changed.",
     fields: [
       { name: "concurrency", label: "Slots", type: "number", value: concurrency, min: 1, max: 1000, required: true, inputmode: "numeric" },
-      { name: "rate", label: "Rate limit", value: rate ?? "", hint: "Such as 30/m; empty leaves it as it is." },
+      { name: "rate", label: "Rate limit", value: rate ?? "", hint: "Such as 30/m, or none; empty leaves it as it is." },
     ],
     confirm: "Resize queue",
     act: (told) => done(send("PATCH", at`/v1/queues/${name}`, { concurrency: Number(told.concurrency), ...(told.rate ? { rate: told.rate } : {}) }),
