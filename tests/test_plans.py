@@ -22,7 +22,7 @@ INDEXED = {
     ("jobs", "rescue_failed"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
     ("jobs", "rescue_cancelled"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
     ("jobs", "quarantine"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
-    ("jobs", "list_rare"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
+    ("jobs", "list_rare"): "SEARCH jobs USING INDEX jobs_rare (state=? AND seq<?)",
     ("jobs", "succeed_all"): "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)",
     ("schedules", "active_jobs"): "SEARCH jobs USING INDEX jobs_of_schedule (schedule=?)",
 }
