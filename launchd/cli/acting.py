@@ -9,6 +9,7 @@ import msgspec
 from launchd.admin.client import AdminClient, RefusedError
 from launchd.cli.asking import Asking, Options, at, common
 from launchd.cli.following import ended_well, follow, how_it_ended
+from launchd.cli.jobs import print_job
 from launchd.cli.printing import QUEUES, columns, print_json, print_record, print_table
 from launchd.cli.refusal import FAILED, suggestion
 from launchd.errors import NotFoundError
@@ -67,7 +68,7 @@ def trigger(asking: Asking, /, task: str, pairs: tuple[str, ...], wait: bool, **
         _made(asking, made)
         return
     ended = follow(asking, made)
-    print_record(asking, ended)
+    print_job(asking, ended)
     _exit_by(ended)
 
 

@@ -7,6 +7,7 @@ import click
 
 from launchd.cli.asking import Asking, Options, at, common
 from launchd.cli.following import ended_well, follow, how_it_ended
+from launchd.cli.jobs import print_job, print_log
 from launchd.cli.monitor import monitor
 from launchd.cli.printing import (
     QUEUES,
@@ -14,9 +15,7 @@ from launchd.cli.printing import (
     columns,
     print_json,
     print_page,
-    print_record,
     print_table,
-    shown,
     size,
     visible,
 )
@@ -110,24 +109,16 @@ def job(asking: Asking, /, job_id: str, logs: bool, stack: bool, wait: bool) -> 
         view = follow(asking, view)
     if logs:
         found = client.ask("GET", at("jobs", view["id"], "logs"), limit=_MOST_LINES)
-        print_json(found) if asking.json else _print_log(found)
+        print_json(found) if asking.json else print_log(found)
     elif stack:
         found = client.ask("GET", at("jobs", view["id"], "stack"))
         print_json(found) if asking.json else click.echo(visible(found["stack"]))
     else:
-        print_record(asking, view)
+        print_job(asking, view)
     if wait and not ended_well(view):
         if not asking.json:
             click.echo(how_it_ended(view), err=True)
         sys.exit(FAILED)
-
-
-def _print_log(page: dict[str, Any]) -> None:
-    if page["missing"]:
-        click.echo(f"{page['missing']} earlier lines are in the daemon's log only", err=True)
-    for line in page["items"]:
-        fields = [f"{name}={shown(value)}" for name, value in line["fields"].items()]
-        click.echo(" ".join([line["at"], f"{line['level']:<7}", shown(line["event"]), *fields]))
 
 
 @click.command()

@@ -20,6 +20,8 @@ _PIPE_WIDTH = 160
 # However small the screen is, so many running jobs are shown.
 _LEAST_JOBS = 3
 _FIRES_SHOWN, _FAILURES_SHOWN = 5, 5
+# Columns of free text: they give way to the others where it is narrow, and are cut, never wrapped.
+_LONG = {"error", "why", "progress"}
 
 
 class Watched:
@@ -184,10 +186,10 @@ _FAILURES = {
 def _table(title: str, shows: dict[str, Cell], rows: Iterable[Row], seen: Snapshot) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
     for name in shows:
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+        table.add_column(name, no_wrap=name not in _LONG, overflow="ellipsis")
     for row in rows:
         words = [shown(cell(row, seen)) for cell in shows.values()]
-        table.add_row(*(Text(word, style=_COLOURS.get(word, "")) for word in words))
+        table.add_row(*(Text(word, _COLOURS.get(word, ""), no_wrap=True, overflow="ellipsis") for word in words))
     heading = Text(title, style="bold")
     return Group(heading, table if table.row_count else Text("(none)", style="dim"), Text(""))
 
