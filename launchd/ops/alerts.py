@@ -4,6 +4,7 @@ apprise is an optional extra and slow to import, so it is imported only where UR
 its place among them and its kind ("1:json"): URLs hold secrets and are neither stored nor logged.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ def open_targets(urls: Sequence[str]) -> list[Target]:
     try:
         import apprise  # noqa: PLC0415 - see the top
     except ImportError as error:
-        message = "needs apprise, which is not installed: pip install 'launchd[alerts]'"
+        message = f"needs apprise, which is not installed: {sys.executable} -m pip install apprise"
         raise ConfigError(f"[alerts] urls: {message}", errors=[Problem("alerts.urls", message)]) from error
     asset = apprise.AppriseAsset(app_id="launchd", app_desc="launchd", async_mode=False)
     targets, problems = [], []
