@@ -272,6 +272,8 @@ async def _build(
         clock, schedules, lambda one, fire: maker.fired(one, fire, clock.now()), told, approaches.near
     )
     tracker.on_change = _on_loop(scheduler.look_again, approaches.look_again)
+    fires = FireCount(databases[0])
+    await fires.begin()
     await scheduler.load(planned)
     executor = dispatcher.executor = Executor(clock, dispatcher.report)
     shared = Shared(clock, jobs, locks, executor, tasks, port, bus, Watch(dispatcher.started, dispatcher.later))
@@ -331,7 +333,7 @@ async def _build(
         fetches=tracker.fetches,
         monitor=monitor,
         tally=tally,
-        fires=FireCount(databases[0], life.started_at),
+        fires=fires,
         lag=LagMeter(),
     )
     vitals = Vitals(clock, control, life, pools, databases, scheduler=ticking, objection=monitor.objection)
