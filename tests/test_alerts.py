@@ -321,7 +321,19 @@ def test_configured_without_apprise_installed_is_a_mistake_of_the_configuration(
     monkeypatch.setitem(sys.modules, "apprise", None)
     file = tmp_path / "launchd.toml"
     file.write_text('[alerts]\nurls = ["json://127.0.0.1:1/"]\n')
-    with pytest.raises(ConfigError, match=r"\[alerts\] urls: needs apprise.*launchd\[alerts\]"):
+    with pytest.raises(ConfigError, match=r"\[alerts\] urls: needs apprise.* -m pip install apprise"):
+        check(str(file))
+
+
+def test_a_credential_is_checked_only_where_systemd_hands_it_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "launchd.toml"
+    file.write_text('[alerts]\nurls = ["credential:alerts"]\n')
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    assert "is valid" in check(str(file))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(ConfigError, match="LoadCredential=alerts"):
         check(str(file))
 
 

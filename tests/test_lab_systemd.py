@@ -1,11 +1,14 @@
 """launchd under a real systemd: installed by `make install`, started, reloaded, watched, restarted, stopped."""
 
+import json
+import re
 import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +47,35 @@ async def hold(ctx: Context) -> str:
 @task
 async def read_secret(ctx: Context) -> str:
     from launchd.launches.fetch import read_token
-    return str(len(read_token("credential:launch_library") or ""))
+    secret = read_token("credential:launch_library") or ""
+    ctx.log.info("read", words=f"it is {secret}")
+    return str(len(secret))
+
+@task(lock="lab_lock", max_retries=0)
+async def fail(ctx: Context) -> None:
+    ctx.log.warning("about_to_fail", password="not-for-the-journal")
+    raise ValueError("no luck")
+
+@task
+def talk(ctx: Context, *, lines: int) -> None:
+    for number in range(lines):
+        ctx.log.info("talking", number=number)
+"""
+# Takes one alert, as JSON over HTTP, and writes it to a file.
+RECEIVER = """
+import http.server, pathlib
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        pathlib.Path("/run/alert.new").write_bytes(body)
+        pathlib.Path("/run/alert.new").rename("/run/alert")
+        self.send_response(200)
+        self.end_headers()
+
+with http.server.HTTPServer(("127.0.0.1", 8472), Receiver) as server:
+    pathlib.Path("/run/receiving").touch()
+    server.handle_request()
 """
 
 
@@ -54,7 +85,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     work = tmp_path_factory.mktemp("wheels")
     subprocess.run([PYTHON, "-m", "venv", work / "venv"], check=True)
     pip = [str(work / "venv/bin/python"), "-m", "pip", "wheel", "-q", "-c", "etc/constraints.txt", "-w"]
-    subprocess.run([*pip, str(work / "wheels"), ".", "hatchling"], cwd=ROOT, check=True)
+    subprocess.run([*pip, str(work / "wheels"), ".[alerts]", "hatchling"], cwd=ROOT, check=True)
     for wheel in (work / "wheels").glob("launchd-*.whl"):
         wheel.unlink()  # the box builds it from the sources
     return work / "wheels"
@@ -73,7 +104,8 @@ def box(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]
     shutil.copytree(wheels, work / "inject/srv/wheels")
     drop_in = work / f"inject/etc/systemd/system/{UNIT}.d/lab.conf"
     drop_in.parent.mkdir(parents=True)
-    drop_in.write_text("[Service]\nWatchdogSec=3\nTimeoutStopSec=3\n")
+    # journald's own limit is off: a test counts lines
+    drop_in.write_text("[Service]\nWatchdogSec=3\nTimeoutStopSec=3\nLogRateLimitIntervalSec=0\n")
     tasks = work / "inject/etc/launchd/lab_tasks.py"
     tasks.parent.mkdir(parents=True)
     tasks.write_text(TASKS)
@@ -99,9 +131,12 @@ def daemon(box: Box) -> Iterator[Box]:
 
 
 def install(box: Box) -> None:
-    """`make install`, its packages from the wheels."""
-    make = ("make", "-C", "/srv/launchd", "install", f"PYTHON={PYTHON}")
-    box.run(*make, PIP_NO_INDEX="1", PIP_FIND_LINKS="/srv/wheels", PIP_DISABLE_PIP_VERSION_CHECK="1")
+    """`make install`, and the extra package for alerts, from the wheels."""
+    for command in (
+        ("make", "-C", "/srv/launchd", "install", f"PYTHON={PYTHON}"),
+        ("/opt/launchd/bin/python", "-m", "pip", "install", "--quiet", "apprise"),
+    ):
+        box.run(*command, PIP_NO_INDEX="1", PIP_FIND_LINKS="/srv/wheels", PIP_DISABLE_PIP_VERSION_CHECK="1")
 
 
 def write_config(box: Box, extra: str = "") -> None:
@@ -132,18 +167,74 @@ def test_the_units_are_clean_and_the_service_is_confined(daemon: Box) -> None:
     assert facts["Uid"].split()[0] != "0"
 
 
-def test_a_secret_of_the_credential_store_reaches_the_daemon(daemon: Box) -> None:
-    job = client(daemon).ask("POST", "/v1/tasks/read_secret/trigger", body={})
-    ended = client(daemon).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
-    assert ended["result"] == "20"
+def ended(box: Box, task: str, **args: object) -> dict[str, Any]:
+    """The job of a task, once it has ended."""
+    job = client(box).ask("POST", f"/v1/tasks/{task}/trigger", body={"args": args})
+    job = client(box).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
+    return dict(job)
+
+
+def test_a_secret_of_the_credential_store_reaches_the_daemon_and_not_the_journal(daemon: Box) -> None:
+    job = ended(daemon, "read_secret")
+    assert job["result"] == "20"
+    assert "words='it is [redacted]'" in daemon.journal(f"JOB_ID={job['id']}")
+    assert "a-secret-of-20-chars" not in daemon.journal("-u", UNIT)
 
 
 def test_a_jobs_lines_are_found_in_the_journal_by_its_id(daemon: Box) -> None:
     daemon.path("/var/lib/launchd/go").touch()
-    job = client(daemon).ask("POST", "/v1/tasks/hold/trigger", body={})
-    client(daemon).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
+    job = ended(daemon, "hold")
     found = [f"JOB_ID={job['id']}", "TASK=hold", "PRIORITY=6", "_TRANSPORT=journal", "SYSLOG_IDENTIFIER=launchd"]
     assert daemon.journal(*found).startswith("holding ")
+
+
+def test_a_failure_is_found_in_the_journal_by_each_field_and_shows_its_traceback(daemon: Box) -> None:
+    schedule = '[schedules.lab]\ntask = "fail"\ncron = "@startup"\n'
+    write_config(daemon, schedule)
+    daemon.run("systemctl", "restart", UNIT)
+    (job,) = client(daemon).ask("GET", "/v1/jobs", schedule="lab", limit=1)["items"]
+    client(daemon).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
+    fields = [f"JOB_ID={job['id']}", "TASK=fail", "QUEUE=default", "SCHEDULE=lab", "ATTEMPT=1", "LOCK=lab_lock"]
+    failed, *trace = daemon.journal(*fields, "PRIORITY=3").splitlines()
+    assert failed.startswith("job_failed ")
+    assert (trace[0], trace[-1]) == ("Traceback (most recent call last):", "ValueError: no luck")
+    assert '    raise ValueError("no luck")' in trace
+    assert "password=[redacted]" in daemon.journal(*fields, "PRIORITY=4")
+
+
+def test_a_flood_of_lines_delays_nobody_and_what_is_lost_is_told(daemon: Box) -> None:
+    job = client(daemon).ask("POST", "/v1/tasks/talk/trigger", body={"args": {"lines": 100_000}})
+    assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
+    client(daemon).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
+    daemon.run("systemctl", "stop", UNIT)  # whatever waited has been written
+    written = daemon.journal(f"JOB_ID={job['id']}", "LOGGER=launchd.task").count("talking")
+    told = re.findall(r"^log_lines_dropped count=(\d+)$", daemon.journal("-u", UNIT), re.MULTILINE)
+    assert told
+    assert written + sum(map(int, told)) >= 100_000  # others lose some too
+
+
+def test_an_alert_that_found_nobody_is_delivered_after_a_restart(daemon: Box) -> None:
+    write_config(daemon, '[alerts]\nurls = ["json://127.0.0.1:8472"]\n')
+    daemon.run("systemctl", "restart", UNIT)
+    client(daemon).ask("POST", "/v1/queues/monitoring/pause", body={"note": "nobody is there to take it"})
+    job = ended(daemon, "fail")
+    until(lambda: client(daemon).ask("GET", "/v1/alerts")["items"])
+    daemon.run("systemctl", "restart", UNIT)
+    daemon.path("/run/receiver.py").write_text(RECEIVER)
+    daemon.run("systemd-run", "--unit=receiver", PYTHON, "/run/receiver.py")
+    until(lambda: daemon.path("/run/receiving").exists())
+    client(daemon).ask("POST", "/v1/queues/monitoring/resume", body={})
+    until(lambda: daemon.path("/run/alert").exists())
+    told = json.loads(daemon.path("/run/alert").read_text())
+    assert (told["title"], job["id"] in told["message"]) == ("fail failed", True)
+    until(lambda: client(daemon).ask("GET", "/v1/alerts")["items"][0]["state"] == "sent")
+
+
+def until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # between two looks
 
 
 def test_a_reload_with_a_bad_configuration_fails_loudly_and_the_daemon_runs_on(daemon: Box) -> None:
@@ -153,6 +244,21 @@ def test_a_reload_with_a_bad_configuration_fails_loudly_and_the_daemon_runs_on(d
     assert refused.returncode != 0
     assert '[daemon] log_level: expected one of "debug"' in daemon.journal("-u", UNIT)
     assert (daemon.property(UNIT, "MainPID"), daemon.property(UNIT, "ActiveState")) == (before, "active")
+
+
+def test_a_daemon_that_systemd_has_given_up_says_why_as_an_error_and_comes_back_with_its_socket(daemon: Box) -> None:
+    daemon.run("systemctl", "stop", UNIT)
+    write_config(daemon, 'log_level = "loud"')
+    daemon.run("systemctl", "start", UNIT, check=False)
+    daemon.until(UNIT, "Result", "exit-code", "start-limit-hit")
+    daemon.until(UNIT, "ActiveState", "failed")
+    assert '[daemon] log_level: expected one of "debug"' in daemon.journal("-u", UNIT, "-p", "err")
+    daemon.until("launchd.socket", "ActiveState", "failed")  # systemd takes it down with the service
+    write_config(daemon)
+    daemon.run("systemctl", "reset-failed", UNIT)
+    daemon.run("systemctl", "start", UNIT)
+    assert daemon.property("launchd.socket", "ActiveState") == "active"
+    assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
 
 
 def test_sighup_with_a_bad_configuration_is_refused_in_the_status_line(daemon: Box) -> None:
@@ -263,12 +369,14 @@ def until_state(box: Box, job_id: str, state: str) -> None:
 
 def test_installing_again_and_uninstalling_leave_state_and_configuration(box: Box) -> None:
     install(box)
+    assert box.path("/usr/local/share/doc/launchd/etc/docs/tasks.md").exists()
     assert "lab_tasks" in box.path("/etc/launchd/launchd.toml").read_text()
     box.run("systemctl", "start", UNIT)
     box.run("make", "-C", "/srv/launchd", "uninstall")
     assert box.property(UNIT, "LoadState") == "not-found"
     assert not box.path("/opt/launchd").exists()
     assert not box.path("/run/launchd").exists()
+    assert not box.path("/usr/local/share/doc/launchd").exists()
     assert "lab_tasks" in box.path("/etc/launchd/launchd.toml").read_text()
     assert box.path("/var/lib/launchd/jobs.db").exists()
     assert box.run("systemctl", "list-unit-files", "launchd*", "-o", "json", check=False).stdout.strip() == "[]"

@@ -4,6 +4,7 @@ apprise is an optional extra and slow to import, so it is imported only where UR
 its place among them and its kind ("1:json"): URLs hold secrets and are neither stored nor logged.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -56,6 +57,12 @@ def open_targets(urls: Sequence[str]) -> list[Target]:
     if problems:
         raise ConfigError(configuration.render(problems), errors=problems)
     return targets
+
+
+def readable(urls: Sequence[str]) -> list[str]:
+    """Those that can be opened here: outside of the unit, as where an operator checks, nobody has credentials."""
+    has_credentials = "CREDENTIALS_DIRECTORY" in os.environ
+    return [one for one in urls if has_credentials or not one.startswith(configuration.CREDENTIAL)]
 
 
 def _kind(service: Any) -> str:  # noqa: ANN401 - see Target
