@@ -34,6 +34,7 @@ drain_seconds = 120.0
 # A task that runs until it is let go: the file lies in the daemon's own state directory.
 TASKS = """
 import asyncio
+import time
 from pathlib import Path
 from launchd import Context, task
 
@@ -55,6 +56,10 @@ async def read_secret(ctx: Context) -> str:
 async def fail(ctx: Context) -> None:
     ctx.log.warning("about_to_fail", password="not-for-the-journal")
     raise ValueError("no luck")
+
+@task
+async def block(ctx: Context) -> None:
+    time.sleep(3600)
 
 @task
 def talk(ctx: Context, *, lines: int) -> None:
@@ -285,6 +290,20 @@ def test_a_wedged_daemon_is_killed_by_the_watchdog_and_started_again(daemon: Box
     assert daemon.property(UNIT, "MainPID") != before
     assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
     assert "Watchdog timeout" in daemon.journal("_PID=1", "-u", UNIT) + daemon.journal("UNIT=" + UNIT)
+
+
+def test_a_task_that_blocks_the_daemon_twice_is_set_aside(daemon: Box) -> None:
+    """A coroutine that does not await: named in the log, the watchdog withheld, the daemon killed; then all again."""
+    write_config(daemon, "stall_kill_seconds = 5.0")
+    daemon.run("systemctl", "restart", UNIT)
+    restarts = int(daemon.property(UNIT, "NRestarts"))
+    job = client(daemon).ask("POST", "/v1/tasks/block/trigger", body={})
+    daemon.until(UNIT, "NRestarts", str(restarts + 2))
+    daemon.until(UNIT, "ActiveState", "active")
+    until_state(daemon, job["id"], "quarantined")
+    assert daemon.journal(f"JOB_ID={job['id']}", "TASK=block", "PRIORITY=3").count("loop_blocked") >= 2
+    assert "watchdog_withheld" in daemon.journal("-u", UNIT)
+    assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
 
 
 def test_a_daemon_that_gets_on_outlives_many_watchdog_periods(daemon: Box) -> None:

@@ -182,7 +182,8 @@ def _scraped(asking: Asking, made: dict[str, Any], *, wait: bool) -> None:
     else:
         click.echo(how_it_ended(ended))
         rows = [{"source": name, **numbers} for name, numbers in ((ended["result"] or {}).get("sources") or {}).items()]
-        print_table(rows, columns(*_GIVEN))
+        if rows:
+            print_table(rows, columns(*_GIVEN))
     _exit_by(ended)
 
 
