@@ -71,3 +71,16 @@ def test_the_systems_socket_is_meant_where_it_is_installed_and_ours_is_not_there
     assert Asking().client().path == config.SYSTEM_SOCKET
     (ours / "admin.sock").touch()
     assert Asking().client().path == ours / "admin.sock"
+
+
+def test_a_socket_that_is_named_is_meant_whatever_is_installed(
+    ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ours.is_dir()
+    config.SYSTEM_SOCKET.parent.mkdir()
+    asking = Asking()
+    asking.config = str(tmp_path / "named.toml")
+    Path(asking.config).write_text(f'[admin]\nsocket = "{tmp_path}/named.sock"\n', "utf-8")
+    assert asking.client().path == tmp_path / "named.sock"
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "told"))
+    assert Asking().client().path == tmp_path / "told" / "admin.sock"

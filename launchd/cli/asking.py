@@ -47,8 +47,11 @@ class Asking:
             return Path(named)
         from launchd import config  # noqa: PLC0415 - see above
 
-        own = config.load(config.find(self.config)).socket
-        return own if own.exists() or not config.SYSTEM_SOCKET.parent.exists() else config.SYSTEM_SOCKET
+        found = config.load(config.find(self.config))
+        own, system = found.socket, config.SYSTEM_SOCKET
+        if found.admin.socket or os.environ.get("RUNTIME_DIRECTORY"):
+            return own
+        return system if system.parent.exists() and not own.exists() else own
 
 
 def _holds_data(state: Path) -> bool:
