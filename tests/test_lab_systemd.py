@@ -110,13 +110,14 @@ def box(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]
     drop_in = work / f"inject/etc/systemd/system/{UNIT}.d/lab.conf"
     drop_in.parent.mkdir(parents=True)
     # journald's own limit is off: a test counts lines
-    drop_in.write_text("[Service]\nWatchdogSec=3\nTimeoutStopSec=3\nLogRateLimitIntervalSec=0\n")
+    drop_in.write_text("[Service]\nWatchdogSec=3\nTimeoutStopSec=3\nLogRateLimitIntervalSec=0\nLoadCredential=alerts\n")
     tasks = work / "inject/etc/launchd/lab_tasks.py"
     tasks.parent.mkdir(parents=True)
     tasks.write_text(TASKS)
     secret = work / "inject/etc/credstore/launch_library"
     secret.parent.mkdir(mode=0o700)
     secret.write_text("a-secret-of-20-chars")
+    (secret.parent / "alerts").write_text("json://127.0.0.1:8472")
     with booted(work) as running:
         install(running)
         write_config(running)
@@ -219,8 +220,9 @@ def test_a_flood_of_lines_delays_nobody_and_what_is_lost_is_told(daemon: Box) ->
 
 
 def test_an_alert_that_found_nobody_is_delivered_after_a_restart(daemon: Box) -> None:
-    write_config(daemon, '[alerts]\nurls = ["json://127.0.0.1:8472"]\n')
+    write_config(daemon, '[alerts]\nurls = ["credential:alerts"]\n')
     daemon.run("systemctl", "restart", UNIT)
+    daemon.run("systemctl", "reload", UNIT)
     client(daemon).ask("POST", "/v1/queues/monitoring/pause", body={"note": "nobody is there to take it"})
     job = ended(daemon, "fail")
     until(lambda: client(daemon).ask("GET", "/v1/alerts")["items"])

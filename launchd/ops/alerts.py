@@ -60,8 +60,12 @@ def open_targets(urls: Sequence[str]) -> list[Target]:
 
 
 def readable(urls: Sequence[str]) -> list[str]:
-    """Those that can be opened here: outside of the unit, as where an operator checks, nobody has credentials."""
-    has_credentials = "CREDENTIALS_DIRECTORY" in os.environ
+    """Those that can be opened here.
+
+    Where an operator checks the configuration there are no credentials; and the command that checks it before a reload
+    may not read them under systemd 252.
+    """
+    has_credentials = os.access(os.environ.get("CREDENTIALS_DIRECTORY", ""), os.R_OK | os.X_OK)
     return [one for one in urls if has_credentials or not one.startswith(configuration.CREDENTIAL)]
 
 
