@@ -60,7 +60,7 @@ from launchd.launches.tasks import Tracker, launch_tasks
 from launchd.lock import Locks
 from launchd.locks.manager import LockManager
 from launchd.locks.sqlite import SqliteLocks
-from launchd.ops.alerts import Target, open_targets, readable
+from launchd.ops.alerts import Target, open_targets
 from launchd.ops.backup import Backups
 from launchd.ops.checks import database_check, disk_check, locks_check
 from launchd.ops.health import Check, Finding, Health, Level
@@ -537,7 +537,8 @@ async def try_out(config: Config, scratch: Path) -> tuple[int, int]:
         tracker = _tracker(config, launches_db, clock, Bus())
         port, jobs = EnginePort(asyncio.get_running_loop()), JobStore(jobs_db, "check")
         alerts = _alert_store(config, jobs_db, IdMaker())
-        sender = send_task(alerts, await asyncio.to_thread(open_targets, readable(config.alerts.urls)), clock)
+        targets = await asyncio.to_thread(partial(open_targets, config.alerts.urls, checking=True))
+        sender = send_task(alerts, targets, clock)
         own = _built_in(config, port, Health(clock), jobs, clock)
         built_in = [*own, backup_task(_backups(config, clock)), sender]
         tasks = load_tasks(config, [*built_in, *launch_tasks(tracker)])

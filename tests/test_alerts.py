@@ -315,12 +315,13 @@ print("apprise" in sys.modules)
     assert said == ["False", "True"]
 
 
+@pytest.mark.parametrize("url", ["json://127.0.0.1:1/", "credential:alerts"])
 def test_configured_without_apprise_installed_is_a_mistake_of_the_configuration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
     file = tmp_path / "launchd.toml"
-    file.write_text('[alerts]\nurls = ["json://127.0.0.1:1/"]\n')
+    file.write_text(f'[alerts]\nurls = ["{url}"]\n')
     with pytest.raises(ConfigError, match=r"\[alerts\] urls: needs apprise.* -m pip install apprise"):
         check(str(file))
 

@@ -29,8 +29,11 @@ class Target:
         return bool(self._service.notify(title=alert.title, body=alert.body, notify_type=alert.severity.value))
 
 
-def open_targets(urls: Sequence[str]) -> list[Target]:
+def open_targets(urls: Sequence[str], *, checking: bool = False) -> list[Target]:
     """The targets of the configured URLs, each a URL, `file:PATH` or `credential:NAME`; nothing is sent.
+
+    `checking` leaves out credentials where there are none to read: where an operator checks the configuration, and
+    under systemd 252 also in the command that checks it before a reload.
 
     Raises ConfigError with all problems: apprise is not installed, a secret cannot be read, a URL is none of apprise's.
     """
@@ -43,7 +46,10 @@ def open_targets(urls: Sequence[str]) -> list[Target]:
         raise ConfigError(f"[alerts] urls: {message}", errors=[Problem("alerts.urls", message)]) from error
     asset = apprise.AppriseAsset(app_id="launchd", app_desc="launchd", async_mode=False)
     targets, problems = [], []
+    has_credentials = os.access(os.environ.get("CREDENTIALS_DIRECTORY", ""), os.R_OK | os.X_OK)
     for number, named in enumerate(urls, 1):
+        if checking and not has_credentials and named.startswith(configuration.CREDENTIAL):
+            continue
         where = f"alerts.urls[{number - 1}]"
         try:
             service = apprise.Apprise.instantiate(configuration.alert_url(named), asset=asset, suppress_exceptions=True)
@@ -57,16 +63,6 @@ def open_targets(urls: Sequence[str]) -> list[Target]:
     if problems:
         raise ConfigError(configuration.render(problems), errors=problems)
     return targets
-
-
-def readable(urls: Sequence[str]) -> list[str]:
-    """Those that can be opened here.
-
-    Where an operator checks the configuration there are no credentials; and the command that checks it before a reload
-    may not read them under systemd 252.
-    """
-    has_credentials = os.access(os.environ.get("CREDENTIALS_DIRECTORY", ""), os.R_OK | os.X_OK)
-    return [one for one in urls if has_credentials or not one.startswith(configuration.CREDENTIAL)]
 
 
 def _kind(service: Any) -> str:  # noqa: ANN401 - see Target
