@@ -13,8 +13,8 @@ import structlog
 from launchd.clock import SECOND, Clock, Instant, format_instant, until
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
-from launchd.engine.endlog import EndLog
 from launchd.engine.executor import Executor
+from launchd.engine.joblog import JobLog
 from launchd.engine.lockwaits import POLL_SECONDS, LockWaits, Slots
 from launchd.engine.rate import RateLimiter
 from launchd.engine.verdict import UnknownTaskError, failed, lock_lost
@@ -76,7 +76,7 @@ class Pool:
         self.stuck: set[int] = set()
         self.last_turn = shared.clock.monotonic()
         self._ended: list[tuple[Attempt, Outcome]] = []
-        self._ends = EndLog(queue)
+        self._joblog = JobLog(queue)
         self._wake = asyncio.Event()
         self._wake.set()  # for what waited in the store before this start
         self._idle = asyncio.Event()
@@ -207,7 +207,7 @@ class Pool:
             more, denied = await self.locked.take(turn.candidates)
             started += more
         self._mark_idle()
-        self._ends.sum_up(self.last_turn)
+        self._joblog.sum_up(self.last_turn)
         return free > 0 and (denied > 0 or started >= free)
 
     async def _sleep(self) -> None:
@@ -223,7 +223,7 @@ class Pool:
         A lock or the rate may have come free, or there are ends to sum up.
         """
         now = self._clock.monotonic()
-        looks = [self._ends.due(now), POLL_SECONDS if self.locked.looking else None]
+        looks = [self._joblog.due(now), POLL_SECONDS if self.locked.looking else None]
         if self.limiter is not None and self.limiter.free(now) <= 0:
             looks.append(max(self.limiter.next_free() - now, 0.0))
         return min((seconds for seconds in looks if seconds is not None), default=None)
@@ -248,6 +248,7 @@ class Pool:
         self._idle.clear()
         self._executor.start(attempts)
         self._watch.started(attempts)
+        self._joblog.started(attempts)
 
     def _start_locked(self, job: Claimed, lock: Lock) -> None:
         self._start([job], lock)
@@ -292,7 +293,7 @@ class Pool:
             waited = max((outcome.finished_at - job.run_at) / SECOND - seconds, 0.0)
             state = _STATES[outcome.verb]
             ends.append(JobEnd(outcome.finished_at, job.id, state, job.task, job.queue, seconds, waited))
-            self._ends.tell(attempt, outcome, seconds, now)
+            self._joblog.ended(attempt, outcome, seconds, now)
         if ends:
             self._bus.ended(ends)
 

@@ -1,9 +1,11 @@
-"""What the log says of attempts that ended: a line each, but no more successes a second than somebody reads.
+"""What the log says of attempts: how they ended, and at the level debug that they started.
 
 Failures and retries are told always, with their traceback. At full speed thousands of jobs succeed within a second:
 beyond `SUCCESSES_PER_SECOND` of a queue they are counted, and told together once that second is over.
 """
 
+import logging
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -17,8 +19,8 @@ _log = structlog.get_logger("launchd.pool")
 SUCCESSES_PER_SECOND = 50
 
 
-class EndLog:
-    """Tells the ends of one queue's attempts. Owned by the control loop; `now` is in monotonic seconds."""
+class JobLog:
+    """Tells of one queue's attempts. Owned by the control loop; `now` is in monotonic seconds."""
 
     def __init__(self, queue: str) -> None:
         self._queue = queue
@@ -26,7 +28,13 @@ class EndLog:
         self._told = 0
         self._untold = 0
 
-    def tell(self, attempt: Attempt, outcome: Outcome, seconds: float, now: float) -> None:
+    def started(self, attempts: Iterable[Attempt]) -> None:
+        """Attempts begin; at full speed nobody may pay for lines that nobody asked for."""
+        if _log.is_enabled_for(logging.DEBUG):
+            for attempt in attempts:
+                _log.debug("job_started", **attempt.context.names())
+
+    def ended(self, attempt: Attempt, outcome: Outcome, seconds: float, now: float) -> None:
         """An attempt ended after so many seconds."""
         if outcome.verb is Verb.SUCCEED and not self._has_room(now):
             self._untold += 1

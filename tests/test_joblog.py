@@ -1,9 +1,12 @@
-"""What the log says of jobs that ended."""
+"""What the log says of jobs that start and end."""
 
+import logging
+
+import structlog
 from structlog.testing import capture_logs
 
 from launchd import Context, Retry, task
-from launchd.engine.endlog import SUCCESSES_PER_SECOND
+from launchd.engine.joblog import SUCCESSES_PER_SECOND
 from launchd.engine.maker import TriggerRequest
 from launchd.testing import running
 
@@ -31,7 +34,7 @@ async def test_a_failure_names_queue_schedule_and_lock_and_shows_where_it_was_ra
         async with running(tasks=[breaks], schedules=schedules) as daemon:
             await daemon.advance(minutes=70)
             (job,) = await daemon.jobs(task="breaks")
-    retries, failed = (one for one in lines if one.get("job_id") == job.id)
+    retries, failed = (one for one in lines if one.get("job_id") == job.id and "error" in one)
     named = {"task": "breaks", "queue": "scraping", "schedule": "hourly", "lock": "bench"}
     named["error"] = "ValueError: no luck"
     assert named.items() <= retries.items()
@@ -39,6 +42,21 @@ async def test_a_failure_names_queue_schedule_and_lock_and_shows_where_it_was_ra
     assert named.items() <= failed.items()
     assert (failed["event"], failed["log_level"], failed["attempt"]) == ("job_failed", "error", 2)
     assert 'raise ValueError("no luck")' in failed["exception"]
+
+
+async def test_a_start_is_told_at_debug_only() -> None:
+    seen = {}
+    for level in (logging.DEBUG, logging.INFO):
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
+        try:
+            with capture_logs() as lines:
+                async with running(tasks=[works]) as daemon:
+                    job = await daemon.trigger("works")
+        finally:
+            structlog.reset_defaults()
+        seen[level] = [one for one in lines if one["event"] == "job_started" and one["job_id"] == job.id]
+    ((started,), nothing) = seen.values()
+    assert (started["task"], started["log_level"], nothing) == ("works", "debug", [])
 
 
 async def test_who_asks_for_a_retry_has_no_traceback_to_show() -> None:
