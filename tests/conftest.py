@@ -6,8 +6,11 @@ import pytest
 from launchd.daemon import Daemon
 from tests.deployments import Deployment, cluster, sentinels
 from tests.hosting import hosted, quiet_config
+from tests.lab.installed import box, wheels
 from tests.tasks import ALL
 from tests.valkey import binaries
+
+__all__ = ["box", "daemon", "wheels"]
 
 
 @pytest.fixture

@@ -1,156 +1,17 @@
 """launchd under a real systemd: installed by `make install`, started, reloaded, watched, restarted, stopped."""
 
-import json
 import re
-import shutil
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from launchd.admin.client import AdminClient
 from launchd.errors import LaunchdError
-from tests.lab.box import PATIENCE_SECONDS, Box, booted, missing
+from tests.lab.box import PATIENCE_SECONDS, Box, missing
+from tests.lab.installed import ROOT, UNIT, client, daemon, install, offline, until_state, write_config
 
+__all__ = ["daemon"]  # the fixture
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
-
-ROOT = Path(__file__).parents[1]
-# The units run the system's Python: they may not read home directories.
-PYTHON = "/usr/bin/python3"
-UNIT = "launchd.service"
-CONFIG = """
-[tasks]
-modules = ["lab_tasks"]
-[schedules.scrape_launch_data]
-enabled = false
-[daemon]
-drain_seconds = 120.0
-{extra}
-"""
-# A task that runs until it is let go: the file lies in the daemon's own state directory.
-TASKS = """
-import asyncio
-import time
-from pathlib import Path
-from launchd import Context, task
-
-@task
-async def hold(ctx: Context) -> str:
-    ctx.log.info("holding")
-    while not Path("/var/lib/launchd/go").exists():
-        await asyncio.sleep(0.02)
-    return "let go"
-
-@task
-async def read_secret(ctx: Context) -> str:
-    from launchd.launches.fetch import read_token
-    secret = read_token("credential:launch_library") or ""
-    ctx.log.info("read", words=f"it is {secret}")
-    return str(len(secret))
-
-@task(lock="lab_lock", max_retries=0)
-async def fail(ctx: Context) -> None:
-    ctx.log.warning("about_to_fail", password="not-for-the-journal")
-    raise ValueError("no luck")
-
-@task
-async def block(ctx: Context) -> None:
-    time.sleep(3600)
-
-@task
-def talk(ctx: Context, *, lines: int) -> None:
-    for number in range(lines):
-        ctx.log.info("talking", number=number)
-"""
-# Takes one alert, as JSON over HTTP, and writes it to a file.
-RECEIVER = """
-import http.server, pathlib
-
-class Receiver(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        pathlib.Path("/run/alert.new").write_bytes(body)
-        pathlib.Path("/run/alert.new").rename("/run/alert")
-        self.send_response(200)
-        self.end_headers()
-
-with http.server.HTTPServer(("127.0.0.1", 8472), Receiver) as server:
-    pathlib.Path("/run/receiving").touch()
-    server.handle_request()
-"""
-
-
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Everything that `make install` asks the package index for, as wheels: the box has no network."""
-    work = tmp_path_factory.mktemp("wheels")
-    subprocess.run([PYTHON, "-m", "venv", work / "venv"], check=True)
-    pip = [str(work / "venv/bin/python"), "-m", "pip", "wheel", "-q", "-c", "etc/constraints.txt", "-w"]
-    subprocess.run([*pip, str(work / "wheels"), ".[alerts]", "hatchling"], cwd=ROOT, check=True)
-    for wheel in (work / "wheels").glob("launchd-*.whl"):
-        wheel.unlink()  # the box builds it from the sources
-    return work / "wheels"
-
-
-@pytest.fixture(scope="session")
-def box(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    """A box with launchd installed as an operator would, and two drop-ins that shorten the waits."""
-    work = tmp_path_factory.mktemp("box")
-    source = work / "inject/srv/launchd"
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True)
-    for name in listed.stdout.decode().split():
-        target = source / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target)
-    shutil.copytree(wheels, work / "inject/srv/wheels")
-    drop_in = work / f"inject/etc/systemd/system/{UNIT}.d/lab.conf"
-    drop_in.parent.mkdir(parents=True)
-    # journald's own limit is off: a test counts lines
-    drop_in.write_text("[Service]\nWatchdogSec=3\nTimeoutStopSec=3\nLogRateLimitIntervalSec=0\nLoadCredential=alerts\n")
-    tasks = work / "inject/etc/launchd/lab_tasks.py"
-    tasks.parent.mkdir(parents=True)
-    tasks.write_text(TASKS)
-    secret = work / "inject/etc/credstore/launch_library"
-    secret.parent.mkdir(mode=0o700)
-    secret.write_text("a-secret-of-20-chars")
-    (secret.parent / "alerts").write_text("json://127.0.0.1:8472")
-    with booted(work) as running:
-        install(running)
-        write_config(running)
-        yield running
-
-
-@pytest.fixture
-def daemon(box: Box) -> Iterator[Box]:
-    """The box with launchd up and no job left from another test."""
-    box.path("/var/lib/launchd/go").unlink(missing_ok=True)
-    write_config(box)
-    box.run("systemctl", "reset-failed", UNIT, check=False)
-    box.run("systemctl", "start", UNIT)
-    yield box
-    box.path("/var/lib/launchd/go").touch()
-    box.run("systemctl", "stop", UNIT)
-
-
-def install(box: Box) -> None:
-    """`make install`, and the extra package for alerts, from the wheels."""
-    for command in (
-        ("make", "-C", "/srv/launchd", "install", f"PYTHON={PYTHON}"),
-        ("/opt/launchd/bin/python", "-m", "pip", "install", "--quiet", "apprise"),
-    ):
-        box.run(*command, PIP_NO_INDEX="1", PIP_FIND_LINKS="/srv/wheels", PIP_DISABLE_PIP_VERSION_CHECK="1")
-
-
-def write_config(box: Box, extra: str = "") -> None:
-    box.path("/etc/launchd/launchd.toml").write_text(CONFIG.format(extra=extra))
-
-
-def client(box: Box) -> AdminClient:
-    return AdminClient(box.path("/run/launchd/admin.sock"))
 
 
 def test_a_started_daemon_is_ready_and_says_in_one_line_what_it_does(daemon: Box) -> None:
@@ -171,77 +32,6 @@ def test_the_units_are_clean_and_the_service_is_confined(daemon: Box) -> None:
     facts = dict(line.split(":\t", 1) for line in status.splitlines())
     assert (facts["Seccomp"], facts["NoNewPrivs"], int(facts["CapBnd"], 16)) == ("2", "1", 0)
     assert facts["Uid"].split()[0] != "0"
-
-
-def ended(box: Box, task: str, **args: object) -> dict[str, Any]:
-    """The job of a task, once it has ended."""
-    job = client(box).ask("POST", f"/v1/tasks/{task}/trigger", body={"args": args})
-    job = client(box).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
-    return dict(job)
-
-
-def test_a_secret_of_the_credential_store_reaches_the_daemon_and_not_the_journal(daemon: Box) -> None:
-    job = ended(daemon, "read_secret")
-    assert job["result"] == "20"
-    assert "words='it is [redacted]'" in daemon.journal(f"JOB_ID={job['id']}")
-    assert "a-secret-of-20-chars" not in daemon.journal("-u", UNIT)
-
-
-def test_a_jobs_lines_are_found_in_the_journal_by_its_id(daemon: Box) -> None:
-    daemon.path("/var/lib/launchd/go").touch()
-    job = ended(daemon, "hold")
-    found = [f"JOB_ID={job['id']}", "TASK=hold", "PRIORITY=6", "_TRANSPORT=journal", "SYSLOG_IDENTIFIER=launchd"]
-    assert daemon.journal(*found).startswith("holding ")
-
-
-def test_a_failure_is_found_in_the_journal_by_each_field_and_shows_its_traceback(daemon: Box) -> None:
-    schedule = '[schedules.lab]\ntask = "fail"\ncron = "@startup"\n'
-    write_config(daemon, schedule)
-    daemon.run("systemctl", "restart", UNIT)
-    (job,) = client(daemon).ask("GET", "/v1/jobs", schedule="lab", limit=1)["items"]
-    client(daemon).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
-    fields = [f"JOB_ID={job['id']}", "TASK=fail", "QUEUE=default", "SCHEDULE=lab", "ATTEMPT=1", "LOCK=lab_lock"]
-    failed, *trace = daemon.journal(*fields, "PRIORITY=3").splitlines()
-    assert failed.startswith("job_failed ")
-    assert (trace[0], trace[-1]) == ("Traceback (most recent call last):", "ValueError: no luck")
-    assert '    raise ValueError("no luck")' in trace
-    assert "password=[redacted]" in daemon.journal(*fields, "PRIORITY=4")
-
-
-def test_a_flood_of_lines_delays_nobody_and_what_is_lost_is_told(daemon: Box) -> None:
-    job = client(daemon).ask("POST", "/v1/tasks/talk/trigger", body={"args": {"lines": 100_000}})
-    assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
-    client(daemon).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
-    daemon.run("systemctl", "stop", UNIT)  # whatever waited has been written
-    written = daemon.journal(f"JOB_ID={job['id']}", "LOGGER=launchd.task").count("talking")
-    told = re.findall(r"^log_lines_dropped count=(\d+)$", daemon.journal("-u", UNIT), re.MULTILINE)
-    assert told
-    assert written + sum(map(int, told)) >= 100_000  # others lose some too
-
-
-def test_an_alert_that_found_nobody_is_delivered_after_a_restart(daemon: Box) -> None:
-    write_config(daemon, '[alerts]\nurls = ["credential:alerts"]\n')
-    daemon.run("systemctl", "restart", UNIT)
-    daemon.run("systemctl", "reload", UNIT)
-    client(daemon).ask("POST", "/v1/queues/monitoring/pause", body={"note": "nobody is there to take it"})
-    job = ended(daemon, "fail")
-    until(lambda: client(daemon).ask("GET", "/v1/alerts")["items"])
-    daemon.run("systemctl", "restart", UNIT)
-    daemon.path("/run/receiver.py").write_text(RECEIVER)
-    daemon.run("systemd-run", "--unit=receiver", PYTHON, "/run/receiver.py")
-    until(lambda: daemon.path("/run/receiving").exists())
-    client(daemon).ask("POST", "/v1/queues/monitoring/resume", body={})
-    until(lambda: daemon.path("/run/alert").exists())
-    told = json.loads(daemon.path("/run/alert").read_text())
-    assert (told["title"], job["id"] in told["message"]) == ("fail failed", True)
-    until(lambda: client(daemon).ask("GET", "/v1/alerts")["items"][0]["state"] == "sent")
-
-
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)  # between two looks
 
 
 def test_a_reload_with_a_bad_configuration_fails_loudly_and_the_daemon_runs_on(daemon: Box) -> None:
@@ -381,14 +171,23 @@ def test_stop_waits_for_a_running_job_beyond_the_stop_timeout_and_takes_no_new_o
     assert client(daemon).ask("GET", f"/v1/jobs/{late['id']}", wait=PATIENCE_SECONDS)["state"] == "succeeded"
 
 
-def until_state(box: Box, job_id: str, state: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while client(box).ask("GET", f"/v1/jobs/{job_id}")["state"] != state:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)  # between two looks
+def test_the_commands_of_the_readme_lead_to_the_dashboard(daemon: Box) -> None:
+    """As printed, under "To keep it"; without the network, nothing is installed by apt and no source answers."""
+    daemon.run("systemctl", "stop", UNIT)
+    daemon.path("/etc/launchd/launchd.toml").unlink()  # `make install` lays the shipped one
+    block = re.search(r"\*\*To keep it\*\*.*?```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    lines = [line for line in block[1].splitlines() if "apt-get" not in line]
+    for line in lines:  # by root already; only a scrape may fail
+        said = offline(daemon, "sh", "-c", f"cd /srv/launchd; {line.replace('sudo ', '')}", check="refresh" not in line)
+    assert any("make install" in line for line in lines)
+    page = daemon.run("curl", "--silent", "--show-error", "--location", "--cookie-jar", "-", said.strip()).stdout
+    assert "<title>launchd</title>" in page
+    assert "launchd_session" in page
 
 
 def test_installing_again_and_uninstalling_leave_state_and_configuration(box: Box) -> None:
+    write_config(box)
     install(box)
     assert box.path("/usr/local/share/doc/launchd/etc/docs/tasks.md").exists()
     assert "lab_tasks" in box.path("/etc/launchd/launchd.toml").read_text()
