@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
-from launchd.clock import SECOND, Clock, Instant, format_instant, until
+from launchd.clock import SECOND, Clock, Instant, until
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
 from launchd.engine.executor import Executor
