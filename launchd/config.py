@@ -374,8 +374,8 @@ def secret_path(named: str, environ: Mapping[str, str] = os.environ) -> Path:
     name, directory = named.removeprefix(CREDENTIAL), environ.get("CREDENTIALS_DIRECTORY")
     if not directory or not (Path(directory) / name).exists():
         raise ConfigError(
-            f"{named}: systemd has not handed it over; put it into /etc/credstore/{name}, "
-            f"LoadCredential={name} into a drop-in of the unit, and restart"
+            f"{named}: systemd has not handed it over; put it into /etc/credstore/{name}, see that the unit has "
+            f"LoadCredential={name}, and restart"
         )
     return Path(directory) / name
 

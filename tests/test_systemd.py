@@ -108,7 +108,7 @@ def test_a_secret_is_a_path_or_a_credential_that_systemd_handed_over(tmp_path: P
     assert config.secret_path("credential:launch_library", environ) == tmp_path / "launch_library"
     assert config.secret_path("/etc/token", environ) == Path("/etc/token")
     for named, handed_over in (("launch_library", {}), ("redis", environ)):
-        with pytest.raises(ConfigError, match=f"LoadCredential={named} into a drop-in"):
+        with pytest.raises(ConfigError, match=f"the unit has LoadCredential={named}, and restart"):
             config.secret_path(f"credential:{named}", handed_over)
 
 

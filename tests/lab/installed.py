@@ -91,7 +91,7 @@ def box(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]
     drop_in = work / f"inject/etc/systemd/system/{UNIT}.d/lab.conf"
     drop_in.parent.mkdir(parents=True)
     # journald's own limit is off: a test counts lines
-    drop_in.write_text("[Service]\nWatchdogSec=3\nTimeoutStopSec=3\nLogRateLimitIntervalSec=0\nLoadCredential=alerts\n")
+    drop_in.write_text("[Service]\nWatchdogSec=3\nTimeoutStopSec=3\nLogRateLimitIntervalSec=0\n")
     tasks = work / "inject/etc/launchd/lab_tasks.py"
     tasks.parent.mkdir(parents=True)
     tasks.write_text(TASKS)
