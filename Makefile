@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv-$(notdir $(PYTHON))
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CONFIG ?=
 STATE ?= .state
+CONFIG ?= $(STATE)/launchd.toml
 export SOURCES TRUTH
 
 .PHONY: run test demo lint format bench coldload quality lab contract install uninstall clean
@@ -15,9 +15,12 @@ $(STAMP): pyproject.toml etc/constraints.txt launchd/__init__.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint etc/constraints.txt --editable '.[dev]'
 	touch $@
 
-run: $(STAMP) ## install and start the daemon in the foreground, its state in ./.state
-	@mkdir -p $(STATE)
-	STATE_DIRECTORY=$(abspath $(STATE)) RUNTIME_DIRECTORY=$(abspath $(STATE)) $(BIN)/launchd run $(if $(CONFIG),--config $(CONFIG))
+run: $(STAMP) $(CONFIG) ## install and start the daemon in the foreground, its state and configuration in ./.state
+	STATE_DIRECTORY=$(abspath $(STATE)) RUNTIME_DIRECTORY=$(abspath $(STATE)) $(BIN)/launchd run --config $(CONFIG)
+
+$(STATE)/launchd.toml: # the defaults, with the dashboard beside that of an installed daemon
+	mkdir -p $(STATE)
+	sed 's/^# tcp = "127.0.0.1:8470"/tcp = "127.0.0.1:8471"/' etc/launchd.toml > $@
 
 test: $(STAMP) ## install and pass the tests
 	$(BIN)/python -m pytest -n auto $(ARGS)

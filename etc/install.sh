@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs launchd under systemd: program in /opt/launchd, user and group launchd, configuration in /etc/launchd.
+# Installs launchd under systemd: program in /opt/launchd, user and group launchd, configuration in /etc/launchd, pages in
+# /usr/local/share/doc/launchd.
 # Run again to upgrade. Leaves an existing configuration alone; a daemon that runs is restarted by you, when it suits.
 set -eu
 python=${1:-python3}
@@ -26,6 +27,9 @@ systemd-tmpfiles --create launchd.conf
 install -D -m 0644 launchd.service /etc/systemd/system/launchd.service
 install -D -m 0644 etc/systemd/launchd.socket /etc/systemd/system/launchd.socket
 ln -sf /opt/launchd/bin/launchd /usr/local/bin/launchd
+for page in README.md CHANGELOG.md LICENSE etc/docs/*.md etc/launchd.toml etc/prometheus/alerts.yml etc/grafana/launchd.json; do
+	install -D -m 0644 "$page" "/usr/local/share/doc/launchd/$page"
+done
 /opt/launchd/bin/launchd check
 systemctl enable --quiet launchd.service launchd.socket
 if [ -d /run/systemd/system ]; then

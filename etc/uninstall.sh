@@ -9,5 +9,5 @@ fi
 systemctl disable --quiet launchd.service launchd.socket || true
 rm -f /etc/systemd/system/launchd.service /etc/systemd/system/launchd.socket /usr/local/bin/launchd
 rm -f /etc/sysusers.d/launchd.conf /etc/tmpfiles.d/launchd.conf
-rm -rf /opt/launchd /run/launchd
+rm -rf /opt/launchd /run/launchd /usr/local/share/doc/launchd
 [ ! -d /run/systemd/system ] || systemctl daemon-reload

@@ -372,16 +372,17 @@ def default_state_directory(environ: Mapping[str, str] = os.environ) -> Path:
 def secret_path(named: str, environ: Mapping[str, str] = os.environ) -> Path:
     """The file that holds a secret: a path, or "credential:NAME" for one that systemd handed over.
 
-    Raises ConfigError for a credential where systemd handed over none.
+    Raises ConfigError for a credential that systemd has not handed over.
     """
     if not named.startswith(CREDENTIAL):
         return Path(named).expanduser()
-    directory = environ.get("CREDENTIALS_DIRECTORY")
-    if not directory:
+    name, directory = named.removeprefix(CREDENTIAL), environ.get("CREDENTIALS_DIRECTORY")
+    if not directory or not (Path(directory) / name).exists():
         raise ConfigError(
-            f"{named}: there is no $CREDENTIALS_DIRECTORY; put the secret into /etc/credstore and restart"
+            f"{named}: systemd has not handed it over; put it into /etc/credstore/{name}, see that the unit has "
+            f"LoadCredential={name}, and restart"
         )
-    return Path(directory) / named.removeprefix(CREDENTIAL)
+    return Path(directory) / name
 
 
 def read_secret(named: str) -> str:
@@ -400,8 +401,11 @@ def alert_url(named: str) -> str:
 
 
 def secrets(config: Config) -> list[str]:
-    """The secrets that the configuration names, for the log to mask; one that cannot be read is nobody's to leak."""
-    found = []
+    """What the log must mask: secrets that the configuration names, and all that systemd handed over.
+
+    One that cannot be read is nobody's to leak.
+    """
+    found = _handed_over()
     own = [config.redis.password_file, config.redis.sentinel_password_file]
     own += [config.token_file] if config.admin.tcp else []
     for named in (*own, *(source.token_file for source in config.sources.values())):
@@ -412,6 +416,16 @@ def secrets(config: Config) -> list[str]:
         with suppress(ConfigError):
             found.append(alert_url(named))
     return found
+
+
+def _handed_over(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """The lines of every credential; one that is no text is none that a log could show."""
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    lines: list[str] = []
+    for file in sorted(Path(directory).iterdir()) if directory else ():
+        with suppress(OSError, UnicodeDecodeError):
+            lines += map(str.strip, file.read_text("utf-8").splitlines())
+    return lines
 
 
 def runtime_directory(environ: Mapping[str, str] = os.environ) -> Path | None:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from cron_descriptor import ExpressionDescriptor
+from cron_descriptor import ExpressionDescriptor, Options
 from croniter import CroniterError, croniter
 
 from launchd.clock import DAY, SECOND, Instant
@@ -33,6 +33,8 @@ ALIASES = {
     "@annually": "0 0 1 1 *",
 }
 _FIELDS = (5, 6)
+# Said, or the library takes the language and the clock of the process's locale.
+_ENGLISH = Options(locale_code="en_US", use_24hour_time_format=True)
 _SEARCH = SEARCH_YEARS * 366 * DAY
 
 
@@ -117,7 +119,7 @@ class Cron:
 
     def describe(self) -> str:
         """In plain English, without the zone."""
-        return str(ExpressionDescriptor(self.expression).get_full_description())
+        return str(ExpressionDescriptor(self.expression, _ENGLISH).get_full_description())
 
     def warnings(self) -> list[str]:
         """What is legal but may not be meant."""

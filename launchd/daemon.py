@@ -286,6 +286,8 @@ async def _build(
         clock, schedules, lambda one, fire: maker.fired(one, fire, clock.now()), told, approaches.near
     )
     tracker.on_change = _on_loop(scheduler.look_again, approaches.look_again)
+    fires = FireCount(databases[0])
+    await fires.begin()
     await scheduler.load(planned)
     executor = dispatcher.executor = Executor(clock, dispatcher.report)
     shared = Shared(clock, jobs, locks, executor, tasks, port, bus, Watch(dispatcher.started, dispatcher.later))
@@ -341,7 +343,7 @@ async def _build(
         fetches=tracker.fetches,
         monitor=monitor,
         tally=tally,
-        fires=FireCount(databases[0], life.started_at),
+        fires=fires,
         lag=LagMeter(),
     )
     vitals = Vitals(clock, control, life, pools, databases, scheduler=ticking, objection=monitor.objection)
@@ -534,7 +536,7 @@ async def try_out(config: Config, scratch: Path) -> tuple[int, int]:
     ):
         tracker = _tracker(config, launches_db, clock, Bus())
         port, jobs = EnginePort(asyncio.get_running_loop()), JobStore(jobs_db, "check")
-        await asyncio.to_thread(open_targets, config.alerts.urls)
+        await asyncio.to_thread(partial(open_targets, config.alerts.urls, checking=True))
         current = Current(InForce(config))
         sender = send_task(AlertStore(jobs_db, current.alerts, IdMaker()), Targets(), clock)
         own = _built_in(current, port, Health(clock), jobs, clock)

@@ -66,7 +66,9 @@ class Port(Protocol):
 
 
 class Context:
-    """What a running job knows of itself. `fire_time` is the nominal instant of a scheduled job, else None.
+    """What a running job knows of itself.
+
+    `fire_time` is the nominal instant of a scheduled job, else None; `fence` is the number of its hold of `lock`.
 
     `latest_progress` is written by the task and read by the control loop: one reference, swapped whole. `stopping`
     becomes true once the job was asked to end: a plain function, which nobody can interrupt, should look at it.
@@ -80,6 +82,7 @@ class Context:
         "fire_time",
         "job_id",
         "latest_progress",
+        "lock",
         "queue",
         "schedule",
         "stopping",
@@ -95,6 +98,7 @@ class Context:
         attempt: int = 1,
         schedule: str | None = None,
         fire_time: Instant | None = None,
+        lock: str | None = None,
         fence: int | None = None,
         port: Port | None = None,
     ) -> None:
@@ -104,6 +108,7 @@ class Context:
         self.attempt = attempt
         self.schedule = schedule
         self.fire_time = fire_time
+        self.lock = lock
         self.fence = fence
         self.latest_progress: tuple[float, float | None, str | None] | None = None
         self.stopping = False
@@ -112,15 +117,18 @@ class Context:
 
     @property
     def log(self) -> Any:  # noqa: ANN401 - structlog's bound loggers have no common static type
-        """A structured logger that carries the job's id, task, queue and attempt on every line."""
+        """A structured logger that carries `names` on every line."""
         if self._log is None:
             import structlog  # noqa: PLC0415 - the command line imports this module and never logs: it starts fast
 
-            fields = {"job_id": self.job_id, "task": self.task, "queue": self.queue, "attempt": self.attempt}
-            if self.schedule is not None:
-                fields["schedule"] = self.schedule
-            self._log = structlog.get_logger("launchd.task").bind(**fields)
+            self._log = structlog.get_logger("launchd.task").bind(**self.names())
         return self._log
+
+    def names(self) -> dict[str, Any]:
+        """What every line of the log on this attempt says: job, task, queue, attempt, and schedule and lock if any."""
+        said = {"job_id": self.job_id, "task": self.task, "queue": self.queue, "attempt": self.attempt}
+        others = {"schedule": self.schedule, "lock": self.lock}
+        return said | {name: value for name, value in others.items() if value is not None}
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
         """Say how far the job is; cheap, call it as often as you like."""

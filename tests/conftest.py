@@ -8,8 +8,11 @@ import uvloop
 from launchd.daemon import Daemon
 from tests.deployments import Deployment, cluster, sentinels
 from tests.hosting import hosted, quiet_config
+from tests.lab.installed import box, wheels
 from tests.tasks import ALL
 from tests.valkey import binaries
+
+__all__ = ["box", "daemon", "wheels"]
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -315,13 +315,26 @@ print("apprise" in sys.modules)
     assert said == ["False", "True"]
 
 
+@pytest.mark.parametrize("url", ["json://127.0.0.1:1/", "credential:alerts"])
 def test_configured_without_apprise_installed_is_a_mistake_of_the_configuration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
     file = tmp_path / "launchd.toml"
-    file.write_text('[alerts]\nurls = ["json://127.0.0.1:1/"]\n')
-    with pytest.raises(ConfigError, match=r"\[alerts\] urls: needs apprise.*launchd\[alerts\]"):
+    file.write_text(f'[alerts]\nurls = ["{url}"]\n')
+    with pytest.raises(ConfigError, match=r"\[alerts\] urls: needs apprise.* -m pip install apprise"):
+        check(str(file))
+
+
+def test_a_credential_is_checked_only_where_systemd_hands_it_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "launchd.toml"
+    file.write_text('[alerts]\nurls = ["credential:alerts"]\n')
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    assert "is valid" in check(str(file))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(ConfigError, match="LoadCredential=alerts"):
         check(str(file))
 
 

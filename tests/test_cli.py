@@ -125,6 +125,28 @@ def test_the_log_lines_of_a_job_are_found_by_its_id(installation: Installation, 
     assert [line["fields"]["until"] for line in lines if line["event"] == "lingering"] == [f"{tmp_path}/go"]
 
 
+def test_what_was_raised_is_shown_as_python_shows_it(installation: Installation) -> None:
+    job = installation.json("trigger", "stumble", "why=a stone", "--wait", code=1)
+    text = installation.text("job", job["id"])
+    assert re.search(r"^error +ValueError: a stone$", text, re.MULTILINE)
+    assert text.endswith("    raise ValueError(why)\nValueError: a stone\n")
+    logged = installation.text("job", job["id"], "--logs")
+    assert re.search(r"job_failed .*error=ValueError: a stone\nTraceback \(most recent call last\):\n", logged)
+
+
+def test_where_standard_error_leads_to_the_journal_an_error_is_one_there_too(idle: Installation) -> None:
+    read_end, write_end = os.pipe()
+    stat = os.fstat(write_end)
+    environ = idle.environ | {"JOURNAL_STREAM": f"{stat.st_dev}:{stat.st_ino}"}
+    with os.fdopen(read_end) as reader, os.fdopen(write_end, "w") as journal:
+        subprocess.run(command("status"), env=environ, stderr=journal, check=False)
+        journal.close()
+        lines = reader.read().splitlines()
+    assert lines
+    assert all(line.startswith("<3>") for line in lines)
+    assert "<3>" not in idle.launchd("status", code=3).stderr
+
+
 def test_statistics_tell_how_each_task_queue_and_lock_fared(installation: Installation, tmp_path: Path) -> None:
     job_id = lingering(installation, tmp_path)
     go(tmp_path)
@@ -182,6 +204,7 @@ def test_a_running_job_shows_where_it_stands_and_its_progress_as_it_comes(
     assert "linger" in installation.text("job", job_id, "--stack")
     assert "errands.py" in installation.json("job", job_id, "--stack")["stack"]
     assert re.search(rf"^errand_lock +{job_id} ", installation.text("locks"), re.MULTILINE)
+    assert re.search(r"^progress +1 of 2: begun$", installation.text("job", job_id), re.MULTILINE)
     with subprocess.Popen(
         command("job", job_id, "--wait"), env=installation.environ, stdout=subprocess.PIPE, text=True
     ) as waiting:

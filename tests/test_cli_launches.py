@@ -78,6 +78,10 @@ async def test_a_refresh_of_nothing_but_failing_sources_exits_with_1_and_says_wh
     text = await scraping.text("refresh", "--sources", "gcat", "--wait", code=1)
     assert "HTTP 500" in text
     assert "again at" in text
+    assert "(none)" not in text
+    (made,) = (await scraping.json("jobs", "--task", "manual_refresh"))["items"]
+    lines = (await scraping.json("job", made["id"], "--logs"))["items"]
+    assert [line["level"] for line in lines if line["event"] == "source_failed"] == ["warning"]
     ended = await scraping.json("refresh", "--sources", "gcat", "--force", "--wait", code=1)
     assert ended["state"] == "queued"
     assert "HTTP 500" in ended["reason"]

@@ -1,5 +1,6 @@
 """Cron expressions against a brute-force oracle that walks every minute of real time, and their laws."""
 
+import locale
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -353,6 +354,14 @@ def test_aliases_intervals_and_starts_are_read() -> None:
 
 def test_descriptions_and_warnings_are_in_plain_english() -> None:
     assert parse_cron("0 */6 * * *").describe() == "Every 6 hours"
+
+
+@pytest.mark.parametrize("spoken", [(None, None), ("de_DE", "UTF-8"), ("en_GB", "UTF-8")])
+def test_a_description_is_the_same_wherever_the_daemon_runs(
+    monkeypatch: pytest.MonkeyPatch, spoken: tuple[str | None, str | None]
+) -> None:
+    monkeypatch.setattr(locale, "getlocale", lambda *_: spoken)
+    assert parse_cron("30 14 * * 1-5").describe() == "At 14:30, Monday through Friday"
     assert parse_cron("0 0 1 * 1").warnings() == ["with both a day of the month and a weekday, either is enough"]
     assert "shorter" in parse_cron("*/7 * * * *").warnings()[0]
     assert parse_cron("*/15 * * * *").warnings() == []

@@ -194,6 +194,15 @@ def test_every_name_in_code_is_one_that_the_product_knows(page: Path) -> None:
     assert not unknown, f"{page.name}: {sorted(unknown)}"
 
 
+def test_every_credential_that_is_named_is_one_that_the_unit_hands_over() -> None:
+    unit = (ROOT / "launchd.service").read_text("utf-8")
+    handed_over = set(re.findall(r"^LoadCredential=(\w+)$", unit, re.MULTILINE))
+    pages = [*DOCS, ROOT / "etc" / "launchd.toml"]
+    named = {name for page in pages for name in re.findall(r"credential:([a-z_]+)", page.read_text("utf-8"))}
+    assert named == handed_over
+    assert all(f"`{name}`" in README.read_text("utf-8") for name in handed_over)
+
+
 def test_the_readme_has_a_row_for_every_option_of_a_task_with_its_default() -> None:
     options = inspect.signature(Task).parameters
     told = {_CODE.findall(cells[0])[0]: cells[1].strip("`") for cells in rows(README, "option")}

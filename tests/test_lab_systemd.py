@@ -1,115 +1,17 @@
 """launchd under a real systemd: installed by `make install`, started, reloaded, watched, restarted, stopped."""
 
-import shutil
-import subprocess
+import re
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from launchd.admin.client import AdminClient
 from launchd.errors import LaunchdError
-from tests.lab.box import PATIENCE_SECONDS, Box, booted, missing
+from tests.lab.box import PATIENCE_SECONDS, Box, missing
+from tests.lab.installed import ROOT, UNIT, client, daemon, install, offline, until_state, write_config
 
+__all__ = ["daemon"]  # the fixture
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
-
-ROOT = Path(__file__).parents[1]
-# The units run the system's Python: they may not read home directories.
-PYTHON = "/usr/bin/python3"
-UNIT = "launchd.service"
-CONFIG = """
-[tasks]
-modules = ["lab_tasks"]
-[schedules.scrape_launch_data]
-enabled = false
-[daemon]
-drain_seconds = 120.0
-{extra}
-"""
-# A task that runs until it is let go: the file lies in the daemon's own state directory.
-TASKS = """
-import asyncio
-from pathlib import Path
-from launchd import Context, task
-
-@task
-async def hold(ctx: Context) -> str:
-    ctx.log.info("holding")
-    while not Path("/var/lib/launchd/go").exists():
-        await asyncio.sleep(0.02)
-    return "let go"
-
-@task
-async def read_secret(ctx: Context) -> str:
-    from launchd.launches.fetch import read_token
-    return str(len(read_token("credential:launch_library") or ""))
-"""
-
-
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Everything that `make install` asks the package index for, as wheels: the box has no network."""
-    work = tmp_path_factory.mktemp("wheels")
-    subprocess.run([PYTHON, "-m", "venv", work / "venv"], check=True)
-    pip = [str(work / "venv/bin/python"), "-m", "pip", "wheel", "-q", "-c", "etc/constraints.txt", "-w"]
-    subprocess.run([*pip, str(work / "wheels"), ".", "hatchling"], cwd=ROOT, check=True)
-    for wheel in (work / "wheels").glob("launchd-*.whl"):
-        wheel.unlink()  # the box builds it from the sources
-    return work / "wheels"
-
-
-@pytest.fixture(scope="session")
-def box(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    """A box with launchd installed as an operator would, and two drop-ins that shorten the waits."""
-    work = tmp_path_factory.mktemp("box")
-    source = work / "inject/srv/launchd"
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True)
-    for name in listed.stdout.decode().split():
-        target = source / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target)
-    shutil.copytree(wheels, work / "inject/srv/wheels")
-    drop_in = work / f"inject/etc/systemd/system/{UNIT}.d/lab.conf"
-    drop_in.parent.mkdir(parents=True)
-    drop_in.write_text("[Service]\nWatchdogSec=3\nTimeoutStopSec=3\n")
-    tasks = work / "inject/etc/launchd/lab_tasks.py"
-    tasks.parent.mkdir(parents=True)
-    tasks.write_text(TASKS)
-    secret = work / "inject/etc/credstore/launch_library"
-    secret.parent.mkdir(mode=0o700)
-    secret.write_text("a-secret-of-20-chars")
-    with booted(work) as running:
-        install(running)
-        write_config(running)
-        yield running
-
-
-@pytest.fixture
-def daemon(box: Box) -> Iterator[Box]:
-    """The box with launchd up and no job left from another test."""
-    box.path("/var/lib/launchd/go").unlink(missing_ok=True)
-    write_config(box)
-    box.run("systemctl", "reset-failed", UNIT, check=False)
-    box.run("systemctl", "start", UNIT)
-    yield box
-    box.path("/var/lib/launchd/go").touch()
-    box.run("systemctl", "stop", UNIT)
-
-
-def install(box: Box) -> None:
-    """`make install`, its packages from the wheels."""
-    make = ("make", "-C", "/srv/launchd", "install", f"PYTHON={PYTHON}")
-    box.run(*make, PIP_NO_INDEX="1", PIP_FIND_LINKS="/srv/wheels", PIP_DISABLE_PIP_VERSION_CHECK="1")
-
-
-def write_config(box: Box, extra: str = "") -> None:
-    box.path("/etc/launchd/launchd.toml").write_text(CONFIG.format(extra=extra))
-
-
-def client(box: Box) -> AdminClient:
-    return AdminClient(box.path("/run/launchd/admin.sock"))
 
 
 def test_a_started_daemon_is_ready_and_says_in_one_line_what_it_does(daemon: Box) -> None:
@@ -132,20 +34,6 @@ def test_the_units_are_clean_and_the_service_is_confined(daemon: Box) -> None:
     assert facts["Uid"].split()[0] != "0"
 
 
-def test_a_secret_of_the_credential_store_reaches_the_daemon(daemon: Box) -> None:
-    job = client(daemon).ask("POST", "/v1/tasks/read_secret/trigger", body={})
-    ended = client(daemon).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
-    assert ended["result"] == "20"
-
-
-def test_a_jobs_lines_are_found_in_the_journal_by_its_id(daemon: Box) -> None:
-    daemon.path("/var/lib/launchd/go").touch()
-    job = client(daemon).ask("POST", "/v1/tasks/hold/trigger", body={})
-    client(daemon).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
-    found = [f"JOB_ID={job['id']}", "TASK=hold", "PRIORITY=6", "_TRANSPORT=journal", "SYSLOG_IDENTIFIER=launchd"]
-    assert daemon.journal(*found).startswith("holding ")
-
-
 def test_a_reload_with_a_bad_configuration_fails_loudly_and_the_daemon_runs_on(daemon: Box) -> None:
     before = daemon.property(UNIT, "MainPID")
     write_config(daemon, 'log_level = "loud"')
@@ -153,6 +41,21 @@ def test_a_reload_with_a_bad_configuration_fails_loudly_and_the_daemon_runs_on(d
     assert refused.returncode != 0
     assert '[daemon] log_level: expected one of "debug"' in daemon.journal("-u", UNIT)
     assert (daemon.property(UNIT, "MainPID"), daemon.property(UNIT, "ActiveState")) == (before, "active")
+
+
+def test_a_daemon_that_systemd_has_given_up_says_why_as_an_error_and_comes_back_with_its_socket(daemon: Box) -> None:
+    daemon.run("systemctl", "stop", UNIT)
+    write_config(daemon, 'log_level = "loud"')
+    daemon.run("systemctl", "start", UNIT, check=False)
+    daemon.until(UNIT, "Result", "exit-code", "start-limit-hit")
+    daemon.until(UNIT, "ActiveState", "failed")
+    assert '[daemon] log_level: expected one of "debug"' in daemon.journal("-u", UNIT, "-p", "err")
+    daemon.until("launchd.socket", "ActiveState", "failed")  # systemd takes it down with the service
+    write_config(daemon)
+    daemon.run("systemctl", "reset-failed", UNIT)
+    daemon.run("systemctl", "start", UNIT)
+    assert daemon.property("launchd.socket", "ActiveState") == "active"
+    assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
 
 
 def test_sighup_with_a_bad_configuration_is_refused_in_the_status_line(daemon: Box) -> None:
@@ -179,6 +82,20 @@ def test_a_wedged_daemon_is_killed_by_the_watchdog_and_started_again(daemon: Box
     assert daemon.property(UNIT, "MainPID") != before
     assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
     assert "Watchdog timeout" in daemon.journal("_PID=1", "-u", UNIT) + daemon.journal("UNIT=" + UNIT)
+
+
+def test_a_task_that_blocks_the_daemon_twice_is_set_aside(daemon: Box) -> None:
+    """A coroutine that does not await: named in the log, the watchdog withheld, the daemon killed; then all again."""
+    write_config(daemon, "stall_kill_seconds = 5.0")
+    daemon.run("systemctl", "restart", UNIT)
+    restarts = int(daemon.property(UNIT, "NRestarts"))
+    job = client(daemon).ask("POST", "/v1/tasks/block/trigger", body={})
+    daemon.until(UNIT, "NRestarts", str(restarts + 2))
+    daemon.until(UNIT, "ActiveState", "active")
+    until_state(daemon, job["id"], "quarantined")
+    assert daemon.journal(f"JOB_ID={job['id']}", "TASK=block", "PRIORITY=3").count("loop_blocked") >= 2
+    assert "watchdog_withheld" in daemon.journal("-u", UNIT)
+    assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
 
 
 def test_a_daemon_that_gets_on_outlives_many_watchdog_periods(daemon: Box) -> None:
@@ -254,21 +171,32 @@ def test_stop_waits_for_a_running_job_beyond_the_stop_timeout_and_takes_no_new_o
     assert client(daemon).ask("GET", f"/v1/jobs/{late['id']}", wait=PATIENCE_SECONDS)["state"] == "succeeded"
 
 
-def until_state(box: Box, job_id: str, state: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while client(box).ask("GET", f"/v1/jobs/{job_id}")["state"] != state:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)  # between two looks
+def test_the_commands_of_the_readme_lead_to_the_dashboard(daemon: Box) -> None:
+    """As printed, under "To keep it"; without the network, nothing is installed by apt and no source answers."""
+    daemon.run("systemctl", "stop", UNIT)
+    daemon.path("/etc/launchd/launchd.toml").unlink()  # `make install` lays the shipped one
+    block = re.search(r"\*\*To keep it\*\*.*?```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    lines = [line for line in block[1].splitlines() if "apt-get" not in line]
+    for line in lines:  # by root already; only a scrape may fail
+        said = offline(daemon, "sh", "-c", f"cd /srv/launchd; {line.replace('sudo ', '')}", check="refresh" not in line)
+    assert any("make install" in line for line in lines)
+    page = daemon.run("curl", "--silent", "--show-error", "--location", "--cookie-jar", "-", said.strip()).stdout
+    assert "<title>launchd</title>" in page
+    assert "launchd_session" in page
 
 
 def test_installing_again_and_uninstalling_leave_state_and_configuration(box: Box) -> None:
+    write_config(box)
     install(box)
+    assert box.path("/usr/local/share/doc/launchd/etc/docs/tasks.md").exists()
     assert "lab_tasks" in box.path("/etc/launchd/launchd.toml").read_text()
     box.run("systemctl", "start", UNIT)
     box.run("make", "-C", "/srv/launchd", "uninstall")
     assert box.property(UNIT, "LoadState") == "not-found"
     assert not box.path("/opt/launchd").exists()
     assert not box.path("/run/launchd").exists()
+    assert not box.path("/usr/local/share/doc/launchd").exists()
     assert "lab_tasks" in box.path("/etc/launchd/launchd.toml").read_text()
     assert box.path("/var/lib/launchd/jobs.db").exists()
     assert box.run("systemctl", "list-unit-files", "launchd*", "-o", "json", check=False).stdout.strip() == "[]"

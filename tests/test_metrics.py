@@ -22,6 +22,7 @@ from launchd.job import JobState
 from launchd.ops.metrics import METRICS, PROCESS, Described, exposition, names_of
 from launchd.ops.tally import RUN_BOUNDS, Histogram, LagMeter, Tally
 from launchd.task import Cancel, Context, Retry, Task, task
+from launchd.testing import running
 from tests.hosting import PATIENCE_SECONDS, ended, hosted, quiet_config
 
 ROOT = Path(__file__).parents[1]
@@ -157,6 +158,18 @@ async def test_a_scrape_tells_of_fires_as_the_ledger_has_them_each_once(busy: Da
     assert value(samples, "launchd_schedule_late_seconds_count", schedule="often") == counted
     assert value(samples, "launchd_schedule_late_seconds_bucket", schedule="often", le="3600.0") == counted
     assert value(samples, "launchd_schedule_next_timestamp_seconds", schedule="often") > 1e9
+
+
+async def test_what_was_missed_while_no_daemon_ran_counts_for_the_next_one() -> None:
+    schedules = {"hourly": {"task": "succeed", "cron": "0 * * * *", "catchup": "skip"}}
+    async with running(tasks=[succeed], schedules=schedules) as daemon:
+        await daemon.advance(hours=3)
+        await daemon.stop()
+        daemon.clock.jump(26.75 * 3600)  # by more than its grace after the last
+        await daemon.start()
+        await daemon.settle()
+        counted = (await scraped(daemon.daemon))["launchd_schedule_fires_total"]
+    assert counted == {(("outcome", "missed"), ("schedule", "hourly")): 26}
 
 
 async def test_a_scrape_tells_of_the_process_and_what_it_lost(busy: Daemon) -> None:

@@ -242,6 +242,20 @@ def test_however_much_runs_the_screen_keeps_to_its_width_and_shows_the_most_impo
     assert len(lines) == height or rows == 3 + len(seen["failures"])
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_long_words_are_cut_so_that_names_stay_whole(installation: Installation, width: int) -> None:
+    with installation.running():
+        seen = observe(installation.client)
+    for source in seen["sources"]:
+        source["error"] = f"https://example.org/{'x' * 300}: Cannot connect"
+    room = ConsoleDimensions(width, 100)
+    console = Console(width=width, height=100, color_system=None)
+    lines = ["".join(part.text for part in line) for line in console.render_lines(screen(seen, None, room))]
+    rows = [next(line for line in lines if f"{source['name']} " in line) for source in seen["sources"]]
+    assert all("https://" in row for row in rows)
+    assert all(row.rstrip().endswith("…") and len(row) <= width for row in rows)
+
+
 def test_what_is_told_of_a_daemon_that_went_and_came() -> None:
     watched = Watched()
 

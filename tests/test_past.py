@@ -215,9 +215,9 @@ async def test_a_jobs_lines_are_told_with_their_fields_and_without_secrets(tmp_p
             log.close()
             structlog.reset_defaults()
     events = [one["event"] for one in found["items"]]
-    assert events == ["advanced", f"login {MASK}"]
+    assert events == ["advanced", "job_ended", f"login {MASK}"]
     assert found["items"][0]["fields"]["name"] == "logs"
-    assert found["items"][1]["fields"]["password"] == MASK
+    assert found["items"][2]["fields"]["password"] == MASK
     assert (found["next"], found["missing"]) == (None, 0)
     assert nobody["code"] == "not_found"
 

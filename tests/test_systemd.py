@@ -104,10 +104,19 @@ async def _received(manager: socket.socket) -> bytes:
 
 def test_a_secret_is_a_path_or_a_credential_that_systemd_handed_over(tmp_path: Path) -> None:
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    (tmp_path / "launch_library").touch()
     assert config.secret_path("credential:launch_library", environ) == tmp_path / "launch_library"
     assert config.secret_path("/etc/token", environ) == Path("/etc/token")
-    with pytest.raises(ConfigError, match="CREDENTIALS_DIRECTORY"):
-        config.secret_path("credential:launch_library", {})
+    for named, handed_over in (("launch_library", {}), ("redis", environ)):
+        with pytest.raises(ConfigError, match=f"the unit has LoadCredential={named}, and restart"):
+            config.secret_path(f"credential:{named}", handed_over)
+
+
+def test_all_that_systemd_handed_over_is_for_the_log_to_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_text("one-secret\nanother-secret\n")
+    (tmp_path / "b").write_bytes(b"\xff\x00")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert config.secrets(config.Config()) == ["one-secret", "another-secret"]
 
 
 def test_a_credential_cannot_leave_its_directory() -> None:

@@ -28,15 +28,18 @@ class Asking:
         return AdminClient(self._path(), timeout)
 
     def state_directory(self) -> Path:
-        """The state directory that is meant: the configuration's, or the system's where ours holds nothing.
+        """The state directory that is meant: one that is named, else the system's where ours holds nothing.
 
-        Raises ConfigError.
+        For root the system's comes first: its own is left behind by any `launchd run` of root's, and restoring into
+        that would help nobody. Raises ConfigError.
         """
         from launchd import config  # noqa: PLC0415 - a command that names its socket does without
 
-        own = config.load(config.find(self.config)).state_directory
-        ours = (own / "jobs.db").exists() or not (config.SYSTEM_STATE / "jobs.db").exists()
-        return own if ours else config.SYSTEM_STATE
+        found = config.load(config.find(self.config))
+        own, system = found.state_directory, config.SYSTEM_STATE
+        if found.daemon.state_directory or os.environ.get("STATE_DIRECTORY"):
+            return own
+        return system if _holds_data(system) and (os.geteuid() == 0 or not _holds_data(own)) else own
 
     def _path(self) -> Path:
         named = self.socket or os.environ.get("LAUNCHD_SOCKET")
@@ -44,8 +47,19 @@ class Asking:
             return Path(named)
         from launchd import config  # noqa: PLC0415 - see above
 
-        own = config.load(config.find(self.config)).socket
-        return own if own.exists() or not config.SYSTEM_SOCKET.exists() else config.SYSTEM_SOCKET
+        found = config.load(config.find(self.config))
+        own, system = found.socket, config.SYSTEM_SOCKET
+        if found.admin.socket or os.environ.get("RUNTIME_DIRECTORY"):
+            return own
+        return system if system.parent.exists() and not own.exists() else own
+
+
+def _holds_data(state: Path) -> bool:
+    """Whether a daemon has kept its data there; a directory that we may not look into is some daemon's."""
+    try:
+        return (state / "jobs.db").exists()
+    except PermissionError:
+        return True
 
 
 def common(command: F) -> F:

@@ -1,4 +1,4 @@
-"""One job as a person reads it: its fields, what happened to it, and where it failed."""
+"""One job as a person reads it: its fields, what happened to it, where it failed, and what it logged."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -28,6 +28,17 @@ def print_job(asking: Asking, job: Job) -> None:
     trace = (job["error"] or {}).get("traceback")
     if trace:
         click.echo(f"\n{visible(trace.rstrip())}")
+
+
+def print_log(page: dict[str, Any]) -> None:
+    """Print the lines that a job logged, each traceback below its line."""
+    if page["missing"]:
+        click.echo(f"{page['missing']} earlier lines are in the daemon's log only", err=True)
+    for line in page["items"]:
+        fields = {name: shown(value) for name, value in line["fields"].items()}
+        trace = fields.pop("exception", "").rstrip("\n")
+        words = [line["at"], f"{line['level']:<7}", shown(line["event"]), *map("=".join, fields.items())]
+        click.echo("\n".join([" ".join(words), *([trace] if trace else [])]))
 
 
 def _lines(job: Job) -> Iterator[tuple[str, str]]:

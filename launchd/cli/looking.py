@@ -7,14 +7,13 @@ import click
 
 from launchd.cli.asking import Asking, Options, at, common
 from launchd.cli.following import ended_well, follow, how_it_ended
-from launchd.cli.job import error_text, print_job
+from launchd.cli.job import error_text, print_job, print_log
 from launchd.cli.monitor import monitor
 from launchd.cli.printing import (
     QUEUES,
     age,
     columns,
     print_json,
-    shown,
     size,
     visible,
 )
@@ -112,7 +111,7 @@ def job(asking: Asking, /, job_id: str, logs: bool, stack: bool, wait: bool) -> 
         view = follow(asking, view)
     if logs:
         found = client.ask("GET", at("jobs", view["id"], "logs"), limit=_MOST_LINES)
-        print_json(found) if asking.json else _print_log(found)
+        print_json(found) if asking.json else print_log(found)
     elif stack:
         found = client.ask("GET", at("jobs", view["id"], "stack"))
         print_json(found) if asking.json else click.echo(visible(found["stack"]))
@@ -122,14 +121,6 @@ def job(asking: Asking, /, job_id: str, logs: bool, stack: bool, wait: bool) -> 
         if not asking.json:
             click.echo(how_it_ended(view), err=True)
         sys.exit(FAILED)
-
-
-def _print_log(page: dict[str, Any]) -> None:
-    if page["missing"]:
-        click.echo(f"{page['missing']} earlier lines are in the daemon's log only", err=True)
-    for line in page["items"]:
-        fields = [f"{name}={shown(value)}" for name, value in line["fields"].items()]
-        click.echo(" ".join([line["at"], f"{line['level']:<7}", shown(line["event"]), *fields]))
 
 
 @click.command()

@@ -62,7 +62,7 @@ def print_record(asking: Asking, view: dict[str, Any], hide: tuple[str, ...] = (
         return
     width = max(map(len, view))
     for name, value in view.items():
-        if name not in hide and value is not None:
+        if name not in hide and value not in (None, []):
             click.echo(f"{name:<{width}}  {shown(value)}")
 
 
@@ -77,6 +77,8 @@ def shown(value: object) -> str:
             return f"{value:.1f}"
         case str():
             return visible(value)
+        case list() if all(isinstance(one, str) for one in value):
+            return visible(", ".join(value))
     return visible(msgspec.json.encode(value).decode())
 
 

@@ -1,7 +1,8 @@
 """How the command line tells what went wrong, with the exit code that says which kind."""
 
 import difflib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 import click
@@ -48,19 +49,34 @@ class Refusal(click.ClickException):
             problem = {"code": self._code, "detail": error.detail, "errors": errors}
             click.echo(msgspec.json.encode(problem).decode(), file=file, err=True)
             return
-        click.echo(f"launchd: {visible(error.detail)}", file=file, err=True)
+        severity = _severity()
+        for line in self._lines():
+            click.echo(f"{severity}{line}", file=file, err=True)
+
+    def _lines(self) -> Iterator[str]:
+        error = self._error
+        yield from f"launchd: {visible(error.detail)}".splitlines()
         if self._hint is not None:
-            click.echo(f"  {self._hint}", file=file, err=True)
+            yield f"  {self._hint}"
         for one in error.errors:
             line = f"{one.path}: {one.message}"
             if line not in error.detail and one.message not in error.detail:
-                click.echo(f"  {visible(line)}", file=file, err=True)
+                yield f"  {visible(line)}"
 
 
 class Unreachable(Refusal):
     """Nobody answers."""
 
     exit_code = UNREACHABLE
+
+
+def _severity() -> str:
+    """What makes a line an error where standard error leads to the journal (sd-daemon(3)); nothing elsewhere."""
+    if "JOURNAL_STREAM" not in os.environ:
+        return ""
+    from launchd.ops.journal import is_journal  # noqa: PLC0415 - who asks at a terminal does without
+
+    return "<3>" if is_journal(2) else ""
 
 
 def refusal(error: LaunchdError, *, as_json: bool) -> Refusal:

@@ -17,7 +17,7 @@ _COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red", "open"
 # Narrower than this, the two halves stand one below the other.
 _WIDE = 110
 _PIPE_WIDTH = 160
-# Columns of free text: they take the room that is left.
+# Columns of free text: they take the room that is left, give way where it is narrow, and are cut, never wrapped.
 _TEXTS = frozenset({"", "error", "progress", "why"})
 # However small the screen is, so many running jobs are shown.
 _LEAST_JOBS = 3

@@ -93,6 +93,7 @@ class Attempt:
             attempt=job.attempt,
             schedule=job.schedule,
             fire_time=job.fire_time,
+            lock=lock.name if lock else None,
             fence=lock.fence if lock else None,
             port=port,
         )

@@ -14,21 +14,24 @@ _LIMIT = 10_000
 
 
 class FireCount:
-    """Fires since `since` by (schedule, outcome), and how late those that were fired made their job."""
+    """Fires of this run by (schedule, outcome), and how late those that were fired made their job."""
 
-    def __init__(self, db: Database, since: Instant) -> None:
+    def __init__(self, db: Database) -> None:
         self.outcomes: Counter[tuple[str, ...]] = Counter()
         self.late: dict[str, Histogram] = {}
         self._db = db
-        self._since = since
         self._seen: dict[str, Instant] = {}
+
+    async def begin(self) -> None:
+        """Leave out what is on the ledger now; what comes to it later counts, and so does an outage before this run."""
+        self._seen = {row["schedule"]: row["fire_time"] for row in await self._db.read(_SQL["last_fires"])}
 
     async def look(self, schedules: Iterable[str]) -> None:
         """Count what is new on the ledger of these schedules."""
         for schedule in schedules:
-            after = self._seen.get(schedule, self._since)
+            after = self._seen.get(schedule, 0)
             rows = await self._db.read(_SQL["fires_since"], {"schedule": schedule, "after": after, "limit": _LIMIT})
-            if self._seen.get(schedule, self._since) != after:  # another look was faster
+            if self._seen.get(schedule, 0) != after:  # another look was faster
                 continue
             for row in rows:
                 self.outcomes[schedule, row["outcome"]] += row["count"]

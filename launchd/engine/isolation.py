@@ -222,7 +222,7 @@ class ProcessRunner:
 
 def _request(attempt: Attempt, arguments: Mapping[str, Any]) -> Request:
     context, function = attempt.context, attempt.what.function
-    names = ("job_id", "task", "queue", "attempt", "schedule", "fire_time", "fence")
+    names = ("job_id", "task", "queue", "attempt", "schedule", "fire_time", "lock", "fence")
     said = {name: getattr(context, name) for name in names}
     return Request(function.__module__, function.__qualname__, dict(arguments), said, sys.path, attempt.what.timeout)
 

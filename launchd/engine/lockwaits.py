@@ -178,7 +178,8 @@ class LockWaits:
     async def _skip(self, candidate: Candidate, holder: Lock) -> None:
         reason = f"lock {holder.name} was held {held_by(holder)}"
         if await self._store.skip(candidate.seq, reason, self._clock.now()):
-            _log.warning("job_skipped", job_id=candidate.id, task=candidate.task, reason=reason)
+            said = {"job_id": candidate.id, "task": candidate.task, "queue": self._queue, "lock": holder.name}
+            _log.warning("job_skipped", **said, reason=reason)
             self._bus.ended([JobEnd(self._clock.now(), candidate.id, "skipped", candidate.task, self._queue)])
 
 

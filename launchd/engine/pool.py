@@ -6,15 +6,15 @@ filled in the same commit. Jobs that need a lock go through its LockWaits (lockw
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 import structlog
 
-from launchd.clock import SECOND, Clock, Instant, format_instant, until
+from launchd.clock import SECOND, Clock, Instant, until
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
 from launchd.engine.executor import Executor
+from launchd.engine.joblog import JobLog
 from launchd.engine.lockwaits import POLL_SECONDS, LockWaits, Slots
 from launchd.engine.rate import RateLimiter
 from launchd.engine.verdict import UnknownTaskError, failed, lock_lost
@@ -76,6 +76,7 @@ class Pool:
         self.stuck: set[int] = set()
         self.last_turn = shared.clock.monotonic()
         self._ended: list[tuple[Attempt, Outcome]] = []
+        self._joblog = JobLog(queue)
         self._wake = asyncio.Event()
         self._wake.set()  # for what waited in the store before this start
         self._idle = asyncio.Event()
@@ -206,6 +207,7 @@ class Pool:
             more, denied = await self.locked.take(turn.candidates)
             started += more
         self._mark_idle()
+        self._joblog.sum_up(self.last_turn)
         return free > 0 and (denied > 0 or started >= free)
 
     async def _sleep(self) -> None:
@@ -216,13 +218,15 @@ class Pool:
         await until(self._wake, self._clock.sleep(seconds))
 
     def _doze(self) -> float | None:
-        """Seconds after which a turn is taken even if nobody wakes the pool: a lock or the rate may have come free."""
-        looks = [POLL_SECONDS] if self.locked.looking else []
-        if self.limiter is not None:
-            now = self._clock.monotonic()
-            if self.limiter.free(now) <= 0:
-                looks.append(max(self.limiter.next_free() - now, 0.0))
-        return min(looks, default=None)
+        """Seconds after which a turn is taken even if nobody wakes the pool, None for never.
+
+        A lock or the rate may have come free, or there are ends to sum up.
+        """
+        now = self._clock.monotonic()
+        looks = [self._joblog.due(now), POLL_SECONDS if self.locked.looking else None]
+        if self.limiter is not None and self.limiter.free(now) <= 0:
+            looks.append(max(self.limiter.next_free() - now, 0.0))
+        return min((seconds for seconds in looks if seconds is not None), default=None)
 
     # --- starting ---
 
@@ -244,6 +248,7 @@ class Pool:
         self._idle.clear()
         self._executor.start(attempts)
         self._watch.started(attempts)
+        self._joblog.started(attempts)
 
     def _start_locked(self, job: Claimed, lock: Lock) -> None:
         self._start([job], lock)
@@ -288,8 +293,7 @@ class Pool:
             waited = max((outcome.finished_at - job.run_at) / SECOND - seconds, 0.0)
             state = _STATES[outcome.verb]
             ends.append(JobEnd(outcome.finished_at, job.id, state, job.task, job.queue, seconds, waited))
-            if outcome.verb is not Verb.SUCCEED or job.schedule is not None or job.queue != "default":
-                _log_end(job, outcome, seconds)
+            self._joblog.ended(attempt, outcome, seconds, now)
         if ends:
             self._bus.ended(ends)
 
@@ -319,26 +323,6 @@ def _abandoned(attempt: Attempt, now: Instant) -> Outcome:
         return Outcome(job.seq, job.attempt, Verb.CANCEL, now, reason=attempt.reason)
     reason = "interrupted: the daemon stopped"
     return Outcome(job.seq, job.attempt, Verb.INTERRUPT, now, run_at=now, reason=reason)
-
-
-def _log_end(job: Claimed, outcome: Outcome, seconds: float) -> None:
-    said: dict[str, Any] = {"job_id": job.id, "task": job.task, "seconds": round(seconds, 3)}
-    if outcome.verb not in {Verb.FAIL, Verb.RETRY}:
-        _log.info("job_ended", verb=outcome.verb.value, **said)
-        return
-    said |= {"attempt": job.attempt, "error": _said(outcome)}
-    if outcome.verb is Verb.FAIL:
-        _log.error("job_failed", **said)
-    else:
-        _log.warning("job_retries", retry_at=format_instant(outcome.run_at or 0), **said)
-
-
-def _said(outcome: Outcome) -> str | None:
-    """The error in one line; its traceback is kept with the job."""
-    if outcome.error is None:
-        return None
-    error = msgspec.json.decode(outcome.error)
-    return f"{error['type']}: {error['message']}"
 
 
 async def _missing(_context: object) -> None:

@@ -150,7 +150,8 @@ class Tracker:
         statistics |= left_out
         ctx.progress(len(chosen) + 1, len(chosen) + 1, "\n".join(done))
         for name, numbers in statistics.items():
-            ctx.log.info("source_done" if "error" not in numbers else "source_failed", source=name, **numbers)
+            say, event = (ctx.log.warning, "source_failed") if "error" in numbers else (ctx.log.info, "source_done")
+            say(event, source=name, **numbers)
         self._tell(
             [
                 source_event(name, numbers, self._clock.now())

@@ -4,6 +4,8 @@ apprise is an optional extra and slow to import, so it is imported only where UR
 its place among them and its kind ("1:json"): URLs hold secrets and are neither stored nor logged.
 """
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,8 +29,11 @@ class Target:
         return bool(self._service.notify(title=alert.title, body=alert.body, notify_type=alert.severity.value))
 
 
-def open_targets(urls: Sequence[str]) -> list[Target]:
+def open_targets(urls: Sequence[str], *, checking: bool = False) -> list[Target]:
     """The targets of the configured URLs, each a URL, `file:PATH` or `credential:NAME`; nothing is sent.
+
+    `checking` leaves out credentials where there are none to read: where an operator checks the configuration, and
+    under systemd 252 also in the command that checks it before a reload.
 
     Raises ConfigError with all problems: apprise is not installed, a secret cannot be read, a URL is none of apprise's.
     """
@@ -37,11 +42,14 @@ def open_targets(urls: Sequence[str]) -> list[Target]:
     try:
         import apprise  # noqa: PLC0415 - see the top
     except ImportError as error:
-        message = "needs apprise, which is not installed: pip install 'launchd[alerts]'"
+        message = f"needs apprise, which is not installed: {sys.executable} -m pip install apprise"
         raise ConfigError(f"[alerts] urls: {message}", errors=[Problem("alerts.urls", message)]) from error
     asset = apprise.AppriseAsset(app_id="launchd", app_desc="launchd", async_mode=False)
     targets, problems = [], []
+    has_credentials = os.access(os.environ.get("CREDENTIALS_DIRECTORY", ""), os.R_OK | os.X_OK)
     for number, named in enumerate(urls, 1):
+        if checking and not has_credentials and named.startswith(configuration.CREDENTIAL):
+            continue
         where = f"alerts.urls[{number - 1}]"
         try:
             service = apprise.Apprise.instantiate(configuration.alert_url(named), asset=asset, suppress_exceptions=True)

@@ -71,7 +71,7 @@ def message(event: Mapping[str, Any]) -> str:
     exception = event.get("exception")
     if exception:
         lines.append(exception["traceback"] if isinstance(exception, dict) else str(exception))
-    return _clean("\n".join(lines))
+    return _clean("\n".join(lines).rstrip("\n"))
 
 
 class JournalSink:

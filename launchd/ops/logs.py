@@ -115,6 +115,7 @@ def configure(
     root = logging.getLogger()
     root.addHandler(bridge)
     root.setLevel(LEVELS[level])
+    logging.getLogger("aiosqlite").setLevel(logging.INFO)  # below that it tells of every statement
     logging.captureWarnings(True)  # noqa: FBT003 - the library's signature
     logs = Logs(writer, bridge, job_lines, redactor)
     atexit.register(logs.close)
