@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -18,9 +19,10 @@ from launchd.engine.feed import Feed
 from tests.hosting import PATIENCE_SECONDS, hosted, quiet_config
 
 NONE = cast("Any", None)  # /healthz asks neither the control nor the store
+KEPT = cast("Any", SimpleNamespace(version=lambda: None, now=lambda: 0))  # what kept answers are asked by
 NOBODY = Api(
-    NONE,
-    NONE,
+    KEPT,
+    KEPT,
     NONE,
     Access(SystemClock()),
     Feed(Bus(), SystemClock(), "test", NONE, list),
