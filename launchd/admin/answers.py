@@ -103,6 +103,6 @@ def _sent(answer: Answer, now: Callable[[], Instant]) -> _Sent:
     """An answer that was just made."""
     made = document(answer)
     digest = hashlib.sha256(made.body).hexdigest()[:32]
-    validators = {"ETag": f'"{digest}"', "Cache-Control": "no-cache"}
+    validators = {"ETag": f'"{digest}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     headers = {"Content-Type": content_type(made), **(answer.headers or {}), **validators}
     return _Sent(made.body, headers, validators, digest, now(), answer.until)
