@@ -65,11 +65,22 @@ function filterBar(view, query) {
 
 let shows = 0;
 
+/** The view that an address names, with its questions on their way. */
+function asked(wanted) {
+  const make = VIEWS[wanted.name], since = Date.now();
+  const view = make ? make(wanted.arg, wanted.query) : { title: "Nothing here", panels: [], lost: true };
+  for (const one of view.needs ?? []) one.ensure(since);
+  for (const one of view.panels) one.ask(since);
+  return view;
+}
+
 function show() {
-  const next = route(), since = Date.now();
+  const next = route();
+  draw(next, asked(next));
+}
+
+function draw(next, view) {
   const same = shown.route && shown.route.path === next.path;
-  const make = VIEWS[next.name];
-  const view = make ? make(next.arg, next.query) : { title: "Nothing here", panels: [] };
   for (const one of shown.panels) one.stop();
   for (const end of shown.ends) end();
   const main = $("#main");
@@ -79,12 +90,11 @@ function show() {
     h("h1", null, view.title), view.action ? h("div", { class: "row" }, view.action) : null);
   const filters = h("div", { "data-key": `filters ${next.path}` }, filterBar(view, next.query));
   const grid = h("div", { class: `grid ${view.layout ?? ""}`, "data-key": `grid ${next.path} ${++shows}` }, arranged(view),
-    make ? null : h("p", { class: "empty" }, "There is no such page. ", link("#/", "Overview")));
+    view.lost ? h("p", { class: "empty" }, "There is no such page. ", link("#/", "Overview")) : null);
   render(main, head, filters, grid);
   const fill = () => render($("#main > [data-key^=filters]"), filterBar(view, route().query));
   shown = { route: next, panels: view.panels, ends: (view.needs ?? []).map((one) => one.watch(fill)) };
-  for (const one of view.needs ?? []) one.ensure(since);
-  for (const one of view.panels) one.start(since);
+  for (const one of view.panels) one.start();
   document.title = `${view.title} · launchd`;
   markNav(next.path.split("/")[0]);
   if (!same && shows > 1) {
@@ -108,6 +118,9 @@ function markNav(noun) {
     else one.removeAttribute("aria-current");
   }
 }
+
+/** The next frame has been handed over. A page in the background has none. */
+const painted = () => new Promise((resolve) => (document.hidden ? resolve() : requestAnimationFrame(() => setTimeout(resolve))));
 
 // --- theme ---
 
@@ -214,6 +227,9 @@ document.addEventListener("reach", tellHealth);
 tellTheme();
 health().watch(tellHealth);
 startTicking(() => (tellNow(), keepFresh(mode === "live" ? "live" : "polling")));
-show();
-health().refresh();
+// Questions first, then what already stands in the page is painted, and only then the rest is made.
+const first = route(), view = asked(first);
+health().ensure(0);
+await painted();
+if (!shown.route) draw(first, view); // unless somebody has gone elsewhere meanwhile
 new Live({ heard: (type) => happened(type.split(".")[0]), state: tellMode, resync }).run();

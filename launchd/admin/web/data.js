@@ -115,11 +115,5 @@ export const locks = () => resource("locks", () => get("/v1/locks"), ["lock", "j
 export const sources = () => resource("sources", () => get("/v1/sources"), ["source", "launch"], { live: 20, polling: 8 });
 export const tasks = () => resource("tasks", () => get("/v1/tasks"), ["config"], { live: 300, polling: 300 });
 
-/** The next launches with all that is known of them: slips stand only in the detail. */
 export const nextLaunches = () =>
-  resource("next", loadNext, ["launch", "source"], { live: 60, polling: 30 });
-
-async function loadNext() {
-  const { items } = await get("/v1/launches", { when: "upcoming", limit: 6 });
-  return Promise.all(items.map((one) => get(`/v1/launches/${encodeURIComponent(one.id)}`)));
-}
+  resource("next", () => get("/v1/launches", { when: "upcoming", limit: 6, slips: true }), ["launch", "source"], { live: 60, polling: 30 });

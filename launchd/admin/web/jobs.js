@@ -61,7 +61,7 @@ export function jobsView(_arg, query) {
   const many = Math.min(Number(query.pages) || 1, MOST_PAGES);
   const load = () => {
     const since = SPANS[span] ? new Date(Date.now() - SPANS[span] * 1000).toISOString() : null;
-    return pages({ state: wanted, queue, task, schedule, since, limit: PAGE }, many);
+    return pages({ state: wanted, queue, task, schedule, since, limit: PAGE, brief: true }, many);
   };
   const found = resource(`jobs?${new URLSearchParams(query)}`, load, ["job"], { live: 15, polling: 2 });
   const names = (list) => (list ?? []).map((one) => [one.name, one.name]);
@@ -95,7 +95,7 @@ const few = (title, area, params, text) => () =>
   panel({
     title,
     area,
-    of: [resource(`few:${title}`, () => get("/v1/jobs", { ...params, limit: 5 }), ["job"], { live: 10, polling: 2 })],
+    of: [resource(`few:${title}`, () => get("/v1/jobs", { ...params, limit: 5, brief: true }), ["job"], { live: 10, polling: 2 })],
     lines: 13,
     tools: () => link(`#/jobs?${new URLSearchParams(params)}`, "All"),
     draw: ({ items }) => (items.length ? table(title, params.state === "running" ? [NAME, RAN, WHY] : [NAME, { ...CREATED, class: "num when" }, WHY], items, (job) => job.id) : empty(text)),

@@ -18,7 +18,7 @@ export const nextPanel = () =>
     area: "next",
     lines: 18,
     tools: () => link("#/launches", "All launches"),
-    draw: (launches) => {
+    draw: ({ items: launches }) => {
       if (!launches.length) return empty("No launch is known yet.", button("Refresh sources", "refresh-sources"));
       const first = launches.find(isExact) ?? launches[0];
       return [hero(first), h("ol", { class: "coming" }, launches.filter((one) => one !== first).slice(0, 5).map(coming))];
@@ -42,7 +42,7 @@ const coming = (launch) =>
 const STATUSES = ["go", "tbc", "tbd", "hold", "in_flight", "success", "partial_failure", "failure", "cancelled"];
 
 export function launchesView(_arg, query) {
-  const asked = { when: query.when ?? "upcoming", status: query.status, q: query.q, limit: 100 };
+  const asked = { when: query.when ?? "upcoming", status: query.status, q: query.q, limit: 100, slips: true };
   const name = `launches?${new URLSearchParams(Object.entries(asked).filter(([, value]) => value))}`;
   const found = resource(name, () => get("/v1/launches", asked), ["launch", "source"], { live: 60, polling: 20 });
   return {

@@ -61,7 +61,7 @@ let serial = 0;
 /**
  * A panel over resources. `draw(...data)` returns nodes; `lines` reserves room while loading, so that nothing jumps.
  * Loading, refused and old are shown by the panel itself. `tools(...data)` and the `fixed` ones stand in its head.
- * Returns {node, start, stop}.
+ * Returns {node, ask, start, stop}.
  */
 export function panel({ title, of, draw, tools = null, fixed = null, lines = 4, area = "" }) {
   const id = `panel-${++serial}`;
@@ -75,10 +75,12 @@ export function panel({ title, of, draw, tools = null, fixed = null, lines = 4, 
   let watches = [];
   return {
     node,
-    start(since) {
+    ask(since) {
+      for (const one of of) one.ensure(since);
+    },
+    start() {
       watches = of.map((one) => one.watch(redraw));
       redraw();
-      for (const one of of) one.ensure(since);
     },
     stop() {
       for (const end of watches) end();

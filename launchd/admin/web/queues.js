@@ -71,7 +71,7 @@ const MOST_LANES = 8, MOST_BARS = 400;
 
 export function timelinePanel(span) {
   const chosen = SPANS[span] ? span : "15m";
-  const found = resource(`timeline:${chosen}`, () => loadRuns(SPANS[chosen]), ["job"], { live: 15, polling: 5, gap: 4000 });
+  const found = resource(`timeline:${chosen}`, () => get("/v1/stats/timeline", { span: chosen, limit: MOST_BARS }), ["job"], { live: 15, polling: 5, gap: 4000 });
   return panel({
     title: "Timeline of runs",
     of: [found, status()],
@@ -79,15 +79,8 @@ export function timelinePanel(span) {
     lines: 9,
     fixed: h("span", { class: "segments", role: "group", "aria-label": "Span of the timeline" },
       Object.keys(SPANS).map((one) => button(one, "span", one, { class: "small", "aria-pressed": String(one === chosen) }))),
-    draw: ({ runs, full }, { queues }) => drawTimeline(runs, queues, SPANS[chosen], full),
+    draw: ({ items, found: all }, { queues }) => drawTimeline(items, queues, SPANS[chosen], all),
   });
-}
-
-async function loadRuns(seconds) {
-  const since = new Date(now() - seconds * 1000).toISOString();
-  const [recent, running] = await Promise.all([get("/v1/jobs", { since, limit: MOST_BARS }), get("/v1/jobs", { state: "running", limit: 200 })]);
-  const runs = new Map([...recent.items, ...running.items].filter((one) => one.started_at).map((one) => [one.id, one]));
-  return { runs: [...runs.values()], full: recent.next !== null };
 }
 
 /** Put runs into as few lanes as do not overlap; what no lane is left for shares the last one. Pure. */
@@ -101,14 +94,14 @@ export function lanes(runs, most) {
   });
 }
 
-function drawTimeline(jobs, queues, seconds, full) {
+function drawTimeline(jobs, queues, seconds, all) {
   const to = now(), from = to - seconds * 1000;
   const runs = jobs.map((job) => ({ job, from: Date.parse(job.started_at), to: job.finished_at ? Date.parse(job.finished_at) : to })).filter((run) => run.to >= from);
   const rows = queues.map((queue) => row(queue, runs.filter((run) => run.job.queue === queue.name), from, to));
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => h("span", null, part === 1 ? "now" : clock(from + part * (to - from), { seconds: false })));
   return [
     h("div", { class: "lanes" }, rows, h("div", { class: "axis", "aria-hidden": "true" }, ticks)),
-    h("p", { class: "readout faint small" }, full ? `The newest ${count(MOST_BARS)} runs` : runs.length ? `${count(runs.length)} runs` : "No runs in this span."),
+    h("p", { class: "readout faint small" }, all > jobs.length ? `The ${count(jobs.length)} longest of ${count(all)} runs` : runs.length ? `${count(runs.length)} runs` : "No runs in this span."),
   ];
 }
 
