@@ -74,6 +74,22 @@ export class Resource {
   }
 }
 
+// The most pages of a list that stand below each other.
+export const MOST_PAGES = 10;
+
+/** The first pages of a list, as one: {items, next}. */
+export async function pages(path, asked, wanted) {
+  let cursor = null;
+  const items = [];
+  for (let page = 0; page < wanted; page++) {
+    const found = await get(path, { ...asked, cursor });
+    items.push(...found.items);
+    cursor = found.next;
+    if (!cursor) break;
+  }
+  return { items, next: cursor };
+}
+
 const all = new Map();
 
 /** The resource of this name, made at first use; all that ask for it share it. */
