@@ -638,7 +638,7 @@ async def test_the_whole_page_is_light_however_many_and_large_the_jobs(tab: Tab,
         )
         if not view:  # it holds the stylesheet and the theme's script, and the icon is the browser's own affair
             loaded = {path.rpartition("/")[2] for path, _, _ in entries}
-            assert set(load().assets) - loaded <= {"index.html", "style.css", "theme.js", "icon.svg"}
+            assert set(load().assets) - loaded <= {"index.html", "style.css", "first.js", "icon.svg"}
         assert sum(sent for _, sent, _ in entries) < MOST_BYTES, view
         # not by compression alone: neither results nor tracebacks are asked for where they are not shown
         assert sum(size for path, _, size in entries if path.startswith("/v1/")) < MOST_BYTES, view

@@ -40,7 +40,7 @@ async def test_the_page_is_open_guarded_and_revalidated(daemon: Daemon) -> None:
 async def test_only_what_is_laid_into_the_page_is_allowed_inline_and_only_as_it_is(daemon: Daemon) -> None:
     async with fetching(daemon) as client, client.get("/", headers={"Accept-Encoding": "identity"}) as response:
         text, policy = await response.read(), response.headers["Content-Security-Policy"].split("; ")
-    for tag, name in (("script", "theme.js"), ("style", "style.css")):
+    for tag, name in (("script", "first.js"), ("style", "style.css")):
         (inlaid,) = re.findall(rb"<%b>(.*?)</%b>" % (tag.encode(), tag.encode()), text, re.DOTALL)
         assert inlaid == resources.files("launchd.admin").joinpath("web", name).read_bytes()
         digest = base64.b64encode(hashlib.sha256(inlaid).digest()).decode()

@@ -1,8 +1,8 @@
 """Serves the dashboard: the files of web/, read once, hashed and compressed once, under a strict policy.
 
-The page itself is revalidated each time. What must be there before anything is painted, the stylesheet and the script
-that knows the theme, is laid into it, and the policy names the hash of each: one answer is enough for a first paint.
-All else that it refers to lies under `/web/<digest>/`, where the digest is that of all files together, and is kept by
+The page itself is revalidated each time. What must be there before anything is painted, the stylesheet and the first
+script, is laid into it, and the policy names the hash of each: one answer is enough for a first paint, and the modules
+are fetched after it. They lie under `/web/<digest>/`, where the digest is that of all files together, and are kept by
 browsers for ever: no page ever meets a script of another release. The page holds no data and no secret, so it is served
 to whoever can connect; what it then asks for is guarded by the API.
 """

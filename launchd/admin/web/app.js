@@ -26,7 +26,7 @@ const VIEWS = {
   "launches/": launchView, "jobs/": jobView, "schedules/": scheduleView,
 };
 
-// What is shown: written by `draw` alone.
+// What is shown: written by `show` alone.
 let shown = { route: null, panels: [], ends: [] };
 let mode = "connecting";
 
@@ -81,11 +81,7 @@ function asked(wanted) {
 const every = ({ panels, columns }) => [...panels, ...columns.flat()];
 
 function show() {
-  const next = route();
-  draw(next, asked(next));
-}
-
-function draw(next, view) {
+  const next = route(), view = asked(next); // on their way while all is drawn
   const same = shown.route && shown.route.path === next.path;
   for (const one of shown.panels) one.stop();
   for (const end of shown.ends) end();
@@ -126,9 +122,6 @@ function markNav(noun) {
     else one.removeAttribute("aria-current");
   }
 }
-
-/** The next frame has been handed over. A page in the background has none. */
-const painted = () => new Promise((resolve) => (document.hidden ? resolve() : requestAnimationFrame(() => setTimeout(resolve))));
 
 // --- clicks and keys ---
 
@@ -173,11 +166,8 @@ for (const type of ["pointerover", "pointerout"]) {
 addEventListener("hashchange", show);
 startBar();
 startTicking(() => (tellNow(), keepFresh(mode === "live" ? "live" : "polling")));
-// Questions first, then what already stands in the page is painted, and only then the rest is made.
-const first = route(), view = asked(first);
 health().ensure(0);
-await painted();
-if (!shown.route) draw(first, view); // unless somebody has gone elsewhere meanwhile
+show();
 const live = new Live({ heard: (type) => happened(type.split(".")[0]), state: (changed) => tellMode((mode = changed)), resync });
 document.addEventListener("reach", () => whyAway() ?? live.wake());
 live.run();
