@@ -10,9 +10,10 @@ export class Problem extends Error {
     this.code = body.code ?? "";
     this.errors = body.errors ?? [];
   }
-  /** The message and what is wrong where. */
+  /** The message, and what is wrong where if it does not say so. */
   get sentence() {
-    return [this.message, ...this.errors.map((one) => `${one.path}: ${one.message}`)].join("\n");
+    const wrong = this.errors.map((one) => `${one.path}: ${one.message}`).filter((one) => !this.message.includes(one));
+    return [this.message, ...wrong].join("\n");
   }
 }
 

@@ -36,7 +36,7 @@ export function marks(from, to) {
 /** An axis of time, its marks at round times; nothing stretches but the distance between them. */
 export function axis(from, to, now = true) {
   const places = marks(from, to).map((at) => [(at - from) / (to - from) * 100, clock(at, { seconds: false })]);
-  const apart = places.filter(([x]) => x > 3 && x < (now ? 88 : 97));
+  const apart = places.filter(([x]) => x > 3 && x < (now ? 84 : 97));
   return s("svg", { class: "axis", "aria-hidden": "true" },
     apart.map(([x, text]) => s("text", { x: `${x.toFixed(2)}%`, y: 11 }, text)), now ? s("text", { class: "last", x: "100%", y: 11 }, "now") : null);
 }
@@ -109,6 +109,9 @@ const sum = (points, name) => points.reduce((total, one) => total + (one[name] ?
 const most = (points, read) => Math.max(0, ...points.map((one) => read(one) ?? 0));
 const ended = (points) => sum(points, "succeeded") + sum(points, "failed") + sum(points, "other");
 
+const longest = (points, name) =>
+  points.some((one) => Number.isFinite(one[name]?.p95)) ? `p95 at most ${duration(most(points, (one) => one[name]?.p95))}` : "nothing was measured";
+
 function drawCharts({ items: points, step, counted_since: since }) {
   const pick = (read) => points.map(read);
   return [
@@ -117,9 +120,9 @@ function drawCharts({ items: points, step, counted_since: since }) {
       lines: [{ name: "succeeded", level: "accent", values: pick((one) => one.succeeded) }, { name: "failed", level: "bad", values: pick((one) => one.failed) }, { name: "other", level: "off", values: pick((one) => one.other) }] }),
     chart({ title: "Failures", points, step, bars: true, summary: `${count(sum(points, "failed"))} failed, ${percent(sum(points, "failed") / (ended(points) || 1))} of what ended`,
       lines: [{ name: "failed", level: "bad", values: pick((one) => one.failed) }] }),
-    chart({ title: "Duration", points, step, summary: `p95 at most ${duration(most(points, (one) => one.run?.p95))}`,
+    chart({ title: "Duration", points, step, summary: longest(points, "run"),
       lines: [{ name: "p50", level: "off", values: pick((one) => one.run?.p50 ?? null) }, { name: "p95", level: "accent", values: pick((one) => one.run?.p95 ?? null) }] }),
-    chart({ title: "Wait for a slot", points, step, summary: `p95 at most ${duration(most(points, (one) => one.wait?.p95))}`,
+    chart({ title: "Wait for a slot", points, step, summary: longest(points, "wait"),
       lines: [{ name: "p50", level: "off", values: pick((one) => one.wait?.p50 ?? null) }, { name: "p95", level: "accent", values: pick((one) => one.wait?.p95 ?? null) }] }),
   ];
 }
