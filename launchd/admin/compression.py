@@ -8,7 +8,7 @@ import asyncio
 import zlib
 from collections.abc import Mapping
 
-from aiohttp import ETag, hdrs, web
+from aiohttp import hdrs, web
 
 # Less than this fits a packet as it is.
 SMALLEST = 1024
@@ -40,8 +40,6 @@ async def compress(request: web.Request, response: web.StreamResponse) -> None:
         return
     response.body = _packed(body) if len(body) <= APART else await asyncio.to_thread(_packed, body)
     response.headers[hdrs.CONTENT_ENCODING] = "gzip"
-    if response.etag is not None:  # a strong validator belongs to one representation only (RFC 9110 §8.8.3.3)
-        response.etag = ETag(response.etag.value, is_weak=True)
 
 
 def _packed(body: bytes) -> bytes:
