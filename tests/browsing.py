@@ -21,12 +21,12 @@ from tests.hosting import quiet_config
 from tests.scraping import asking
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Page
+    from playwright.async_api import Page
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 REQUIRED = os.environ.get("BROWSER") == "required"
 # No sandbox: tests may run as root in a container. Nothing is asked of anybody but the daemon.
-_ARGUMENTS = [
+ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -38,7 +38,8 @@ _ARGUMENTS = [
 _PATIENCE_MS = 15_000
 
 
-def _missing() -> str | None:
+def missing() -> str | None:
+    """Why nobody can browse here; None where one can."""
     try:
         import playwright  # noqa: F401, PLC0415 - an extra: only those who browse need it
     except ImportError:
@@ -48,8 +49,8 @@ def _missing() -> str | None:
 
 def needs_browser() -> None:
     """Skip the test where there is no browser, with the reason; fail it where one is required."""
-    if (missing := _missing()) is not None:
-        (pytest.fail if REQUIRED else pytest.skip)(missing)
+    if (why := missing()) is not None:
+        (pytest.fail if REQUIRED else pytest.skip)(why)
 
 
 def with_tcp(directory: Path, extra: str = "") -> Config:
@@ -101,33 +102,34 @@ def _is_grave(text: str, kind: str) -> bool:
 
 
 @asynccontextmanager
-async def browsing(
-    daemon: Daemon,
+async def browsing(daemon: Daemon, **options: Any) -> AsyncIterator[Tab]:  # noqa: ANN401 - see browsing_at
+    """A tab that is signed in at this daemon; see `browsing_at`."""
+    async with browsing_at(await sign_in_link(daemon), **options) as tab:
+        yield tab
+
+
+@asynccontextmanager
+async def browsing_at(
+    link: str,
     *,
     width: int = 1280,
     height: int = 900,
     **options: Any,  # noqa: ANN401 - the library's own
 ) -> AsyncIterator[Tab]:
-    """A tab that is signed in; leaving it proves that nothing broke and nobody else was asked."""
-    from playwright.async_api import async_playwright  # noqa: PLC0415 - see _missing
+    """A tab that this link has signed in; leaving it proves that nothing broke and nobody else was asked."""
+    from playwright.async_api import async_playwright  # noqa: PLC0415 - see missing
 
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         context = await browser.new_context(viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(_PATIENCE_MS)
         try:
-            tab = await _signed_in(daemon, context)
+            tab = Tab(await context.new_page(), link.partition("/sign-in")[0])
+            await tab.page.goto(link)
             yield tab
             assert (tab.errors, tab.foreign) == ([], [])
         finally:
             await browser.close()
-
-
-async def _signed_in(daemon: Daemon, context: "BrowserContext") -> Tab:
-    link = await sign_in_link(daemon)
-    tab = Tab(await context.new_page(), link.partition("/sign-in")[0])
-    await tab.page.goto(link)
-    return tab
 
 
 @asynccontextmanager

@@ -26,20 +26,21 @@ cancel_seconds = 2.0
 minimum_free_mib = 0
 [admin]
 socket = "{directory}/admin.sock"
+{admin}
 [tasks]
 modules = ["tests.errands"]
 """
 
 
 class Installation:
-    """A directory with a configuration, and whatever daemon runs on it at the moment."""
+    """A directory with a configuration, and whatever daemon runs on it at the moment; `admin` goes into `[admin]`."""
 
-    def __init__(self, directory: Path, extra: str) -> None:
+    def __init__(self, directory: Path, extra: str, *, admin: str = "") -> None:
         self.directory = directory
         self.state = directory / "state"
         self.socket = directory / "admin.sock"
         self.config = directory / "launchd.toml"
-        text = _CONFIG.format(directory=directory) + QUIET_SCHEDULES + extra
+        text = _CONFIG.format(directory=directory, admin=admin) + QUIET_SCHEDULES + extra
         self.config.write_text(only_these_sources(text), "utf-8")
         words = {
             "PYTHONPATH": str(ROOT),

@@ -15,6 +15,8 @@ import aiohttp
 import msgspec
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from launchd.admin import listen
 from launchd.admin.access import (
@@ -295,6 +297,32 @@ def test_tickets_and_sessions_end_with_their_time() -> None:
     assert access.session(cookie) == ALICE
     clock.move(SESSION_SECONDS)
     assert access.session(cookie) is None
+
+
+def test_a_session_outlives_a_restart_but_not_another_token() -> None:
+    clock = VirtualClock()
+    before = Access(clock, "t" * 32)
+    cookie = before.redeem(before.ticket(ALICE).text)
+    assert cookie is not None
+    assert Access(clock, "t" * 32).session(cookie) == ALICE
+    assert Access(clock, "u" * 32).session(cookie) is None
+    assert Access(clock, None).session(cookie) is None
+
+
+@given(st.data())
+def test_a_cookie_that_was_changed_anywhere_is_nobodys(data: st.DataObject) -> None:
+    access = Access(VirtualClock(), "t" * 32)
+    cookie = access.redeem(access.ticket(ALICE).text)
+    assert cookie is not None
+    at = data.draw(st.integers(0, len(cookie) - 1))
+    other = data.draw(st.characters(codec="utf-8").filter(lambda one: one != cookie[at]))
+    for changed in (cookie[:at] + other + cookie[at + 1 :], cookie[:at], cookie + other, other + cookie):
+        assert access.session(changed) is None
+
+
+@pytest.mark.parametrize("cookie", ["", ".", "a.b", "\udcff", "W10.", "." * 5000])
+def test_what_is_no_cookie_of_ours_is_nobodys(cookie: str) -> None:
+    assert Access(VirtualClock(), "t" * 32).session(cookie) is None
 
 
 def test_guesses_of_a_minute_ago_are_forgotten() -> None:

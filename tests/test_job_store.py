@@ -1,16 +1,22 @@
 """The store against the table: every pair of state and verb, on a real database."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from launchd.clock import SystemClock
+from launchd.clock import HOUR, SystemClock
 from launchd.db import Connection, Database, open_database
+from launchd.engine.snapshots import JobQuery
 from launchd.errors import ConflictError, IdempotencyError, LaunchdError
-from launchd.job import TRANSITIONS, Job, JobState, NewJob, Outcome, Verb
+from launchd.job import TRANSITIONS, IdMaker, Job, JobState, NewJob, Outcome, Verb
 from launchd.store.jobs import Audit, Idempotency, JobStore, insert_jobs
 
 NOW = 1_800_000_000_000_000
@@ -46,8 +52,9 @@ async def put(db: Database, state: JobState, **changes: Any) -> Job:  # noqa: AN
         insert_jobs(connection, [job])
         connection.execute(
             "UPDATE jobs SET state = :state, ready = CASE :state WHEN 'queued' THEN ready END, attempt = 1, "
-            "started_at = :now, finished_at = :finished_at, instance = :instance",
+            "started_at = :now, finished_at = :finished_at, instance = :instance WHERE id = :id",
             {
+                "id": job.id,
                 "state": state.value,
                 "now": NOW,
                 "finished_at": NOW if final else None,
@@ -218,3 +225,42 @@ async def test_an_ended_job_cannot_be_cancelled_and_the_error_says_how_it_stands
     await put(db, JobState.SUCCEEDED)
     with pytest.raises(ConflictError, match="succeeded"):
         await JobStore(db, "me").cancel("job-0001", how="cancel", reason=None, now=NOW)
+
+
+# One state of each way of reading.
+STATES = [JobState.QUEUED, JobState.RUNNING, JobState.FAILED]
+JOBS = st.lists(
+    st.tuples(st.sampled_from(STATES), st.sampled_from(["default", "scraping"]), st.integers(0, 2)), max_size=12
+)
+
+
+@settings(deadline=None, max_examples=80)  # each one makes a database
+@given(JOBS, st.none() | st.sampled_from(STATES), st.none() | st.just("scraping"), st.none() | st.integers(0, 2))
+def test_a_list_agrees_with_a_plain_filter_whichever_way_it_is_read(
+    jobs: list[tuple[JobState, str, int]], state: JobState | None, queue: str | None, hour: int | None
+) -> None:
+    """Pages of two are as one list."""
+
+    async def check() -> None:
+        make_id, made = IdMaker(), []
+        with TemporaryDirectory() as directory:
+            async with open_database(Path(directory) / "jobs.db", "jobs", SystemClock()) as database:
+                for wanted, where, at in sorted(jobs, key=lambda one: one[2]):
+                    created = NOW + at * HOUR
+                    new = new_job(id=make_id(created), queue=where, created_at=created)
+                    made.append(await put(database, wanted, **msgspec.structs.asdict(new)))
+                since = None if hour is None else NOW + hour * HOUR
+                query = JobQuery(state, queue, since=since, limit=2)._asdict()
+                store = JobStore(database, "me")
+                found: list[Job] = []
+                while page := await store.list(query | {"cursor": found[-1].seq if found else None}):
+                    found += page
+                    assert len(found) <= len(made)
+        fits = [
+            job
+            for job in reversed(made)
+            if state in {None, job.state} and queue in {None, job.queue} and (since is None or job.created_at >= since)
+        ]
+        assert found == fits
+
+    asyncio.run(check())

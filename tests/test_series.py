@@ -14,9 +14,10 @@ from launchd.clock import SECOND, SystemClock, parse_instant
 from launchd.daemon import Daemon
 from launchd.db import Connection, Database, open_database
 from launchd.store import series
-from launchd.store.series import BUCKETS, SeriesStore, Window
+from launchd.store.series import BUCKETS, SeriesStore, Span, Window
 from tests.hosting import ended
 from tests.scraping import asking
+from tests.tasks import fact, gate, started
 
 NOW = parse_instant("2026-03-04T05:06:07Z")
 ENDS = ["succeeded", "failed", "quarantined", "cancelled", "skipped", "expired"]
@@ -111,3 +112,42 @@ async def test_the_endpoint_tells_each_window(daemon: Daemon, window: Window) ->
     assert found["items"][-1]["failed"] + found["items"][-2]["failed"] == 1  # the minute may have changed meanwhile
     async with asking(daemon) as client, client.get("/v1/stats/series?window=2h") as response:
         assert response.status == 422
+
+
+@settings(deadline=None, max_examples=40)  # each one makes a database
+@given(st.lists(pasts, max_size=40), st.integers(1, 30))
+def test_a_timeline_holds_what_ran_in_its_span_the_longest_first(jobs: list[Past], limit: int) -> None:
+    async def check() -> None:
+        with TemporaryDirectory() as directory:
+            async with open_database(Path(directory) / "jobs.db", "jobs", SystemClock()) as database:
+                await insert(database, jobs)
+                found = await SeriesStore(database).timeline(Span.QUARTER, limit, NOW)
+        inside = {
+            str(at): min(job.ran, 900 - job.ago)
+            for at, job in enumerate(jobs)
+            if job.ago <= 900 and job.ran is not None
+        }
+        assert found.found == len(inside)
+        shown = [inside[run.id] for run in found.runs]
+        assert shown == sorted(inside.values(), reverse=True)[:limit]
+        assert len({run.id for run in found.runs}) == len(shown)
+
+    asyncio.run(check())
+
+
+async def test_the_timeline_tells_what_runs_and_what_has_ended(daemon: Daemon) -> None:
+    started("timeline").clear()
+    gate("timeline").clear()
+    running, _ = await daemon.control.trigger("waiting", {"name": "timeline"}, by="test")
+    await fact(started("timeline"))
+    failed, _ = await daemon.control.trigger("failing_at_once", {}, by="test")
+    await ended(daemon, failed.id)
+    try:
+        async with asking(daemon) as client, client.get("/v1/stats/timeline?span=1h") as response:
+            assert response.status == 200
+            found = await response.json()
+    finally:
+        gate("timeline").set()
+    told = {one["id"]: (one["state"], one["finished_at"] is None) for one in found["items"]}
+    assert told == {running.id: ("running", True), failed.id: ("failed", False)}
+    assert found["found"] == 2

@@ -74,9 +74,9 @@ async def test_whatever_is_read_has_an_etag_a_304_and_a_head(client: aiohttp.Cli
             continue
         async with client.get(path) as response:
             assert response.status == 200, path
-            etag, length = response.headers["ETag"], len(await response.read())
+            etag, length = response.headers["ETag"], response.headers["Content-Length"]
         for method in ("GET", "HEAD"):
-            for given in (etag, f'"other", W/{etag}', "*"):
+            for given in (etag, f'"other", {etag.removeprefix("W/")}', "*"):
                 async with client.request(method, path, headers={"If-None-Match": given}) as response:
                     assert (response.status, await response.read()) == (304, b""), (method, path, given)
                     assert response.headers["ETag"] == etag
@@ -85,7 +85,36 @@ async def test_whatever_is_read_has_an_etag_a_304_and_a_head(client: aiohttp.Cli
         async with client.head(path) as response:
             assert (response.status, await response.read()) == (200, b"")
             assert response.headers["ETag"] == etag
-            assert int(response.headers["Content-Length"]) == length
+            assert response.headers["Content-Length"] == length
+
+
+async def test_an_etag_holds_for_each_form_of_an_answer(client: aiohttp.ClientSession) -> None:
+    path, etags = f"/v1/launches/{await crew(client)}", set()
+    for accepted in ("gzip", "identity"):
+        async with client.get(path, headers={"Accept-Encoding": accepted}) as response:
+            assert response.headers.get("Content-Encoding", "identity") == accepted
+            assert response.headers["Vary"] == "Accept-Encoding"
+            etags.add(response.headers["ETag"])
+    (etag,) = etags
+    assert etag.startswith("W/")  # a strong one would promise the same bytes
+    for accepted in ("gzip", "identity"):
+        given = {"Accept-Encoding": accepted, "If-None-Match": etag}
+        async with client.get(path, headers=given) as response:
+            assert (response.status, response.headers["Vary"]) == (304, "Accept-Encoding")
+
+
+async def test_slips_are_told_in_the_list_where_asked_for(
+    client: aiohttp.ClientSession, replay: Replay, daemon: Daemon
+) -> None:
+    replay.bodies[UPCOMING] = page(ll2(CREW, "2027-04-22T10:00:00Z"))
+    await refresh(daemon)
+    (found,) = (await get(client, "/v1/launches?when=upcoming&slips=true"))["items"]
+    assert found["slips"] == {"count": 1, "total": 172_800.0, "earlier": 0, "summary": "slipped once, 2 days"}
+    assert found["slips"] == (await get(client, f"/v1/launches/{found['id']}"))["slips"]
+    (flown,) = (await get(client, "/v1/launches?when=past&slips=true"))["items"]
+    assert flown["slips"]["count"] == 0
+    (plain,) = (await get(client, "/v1/launches?when=upcoming"))["items"]
+    assert "slips" not in plain
 
 
 async def test_an_etag_changes_with_the_data(client: aiohttp.ClientSession, replay: Replay, daemon: Daemon) -> None:

@@ -4,9 +4,11 @@ On the Unix socket the kernel says who calls (SO_PEERCRED, SO_PEERGROUPS): root 
 members of the socket's group are operators, others are refused. On TCP it is whoever holds the token, or the cookie
 that a one-time link gave; the link is made over the Unix socket and carries its maker's name and role.
 
-Secrets are kept as digests and compared in constant time. This module knows nothing of endpoints.
+A cookie says whose it is and until when, signed with a key that comes of the token: a restart signs nobody out, another
+token does. Secrets are kept as digests and compared in constant time. This module knows nothing of endpoints.
 """
 
+import base64
 import hashlib
 import hmac
 import os
@@ -20,13 +22,15 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from launchd.clock import SECOND, Clock, Instant
 
 COOKIE = "launchd_session"
 TICKET_SECONDS = 120.0
 SESSION_SECONDS = 12 * 3600.0
-# The most of each that are kept; the oldest goes first.
-MAX_TICKETS, MAX_SESSIONS = 32, 64
+# The most tickets that are kept; the oldest goes first.
+MAX_TICKETS = 32
 # Wrong tokens and tickets in any window of so many seconds; what is wrong beyond them is told to wait.
 MAX_FAILURES, FAILURE_SECONDS = 10, 60.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -76,6 +80,14 @@ class Ticket(NamedTuple):
 class _Held(NamedTuple):
     caller: Caller
     until: float
+
+
+class _Session(msgspec.Struct, array_like=True):
+    """What a cookie says: whose it is, and until when (wall time, which outlives a restart)."""
+
+    name: str
+    role: Role
+    until: Instant
 
 
 class SocketOptions(Protocol):
@@ -135,7 +147,7 @@ def forged(method: str, headers: Mapping[str, str], *, by_cookie: bool) -> bool:
 
 
 class Access:
-    """Tokens, tickets and sessions of one daemon. Owned by the control loop.
+    """The token, the tickets and the sessions of one daemon. Owned by the control loop.
 
     `group` and `hosts` are set by whoever listens, before the first connection: the socket's group, and the values of
     Host that mean the TCP listener (empty without one).
@@ -149,7 +161,8 @@ class Access:
         self._token = None if token is None else _digest(token)
         self._service = os.geteuid()
         self._tickets: dict[bytes, _Held] = {}
-        self._sessions: dict[bytes, _Held] = {}
+        secret = secrets.token_bytes(32) if token is None else token.encode("utf-8", "surrogateescape")
+        self._key = hmac.digest(secret, b"launchd session", "sha256")
         self._failures: deque[float] = deque(maxlen=MAX_FAILURES)
 
     def peer(self, peer: Peer) -> Role | None:
@@ -166,16 +179,19 @@ class Access:
         return None
 
     def session(self, cookie: str) -> Caller | None:
-        """Whose session a cookie is; None when there is none (any more)."""
-        held = self._sessions.get(_digest(cookie))
-        if held is not None and self._clock.monotonic() < held.until:
-            return held.caller
-        return None
+        """Whose session a cookie is; None when it is not ours, or its time is up."""
+        said, _, signature = cookie.encode("utf-8", "surrogateescape").partition(b".")
+        if not hmac.compare_digest(self._signature(said), signature):
+            return None
+        found = msgspec.json.decode(base64.urlsafe_b64decode(said + b"=="), type=_Session)
+        return Caller(found.name, found.role) if self._clock.now() < found.until else None
 
     def ticket(self, caller: Caller) -> Ticket:
         """Make what signs `caller` in, once, within two minutes."""
         text = secrets.token_urlsafe(32)
-        _keep(self._tickets, text, _Held(caller, self._clock.monotonic() + TICKET_SECONDS), MAX_TICKETS)
+        while len(self._tickets) >= MAX_TICKETS:
+            del self._tickets[next(iter(self._tickets))]
+        self._tickets[_digest(text)] = _Held(caller, self._clock.monotonic() + TICKET_SECONDS)
         return Ticket(text, self._clock.now() + int(TICKET_SECONDS * SECOND))
 
     def redeem(self, text: str) -> str | None:
@@ -184,10 +200,10 @@ class Access:
         if held is None or self._clock.monotonic() >= held.until:
             self._failed()
             return None
-        cookie = secrets.token_urlsafe(32)
-        opened = _Held(held.caller, self._clock.monotonic() + SESSION_SECONDS)
-        _keep(self._sessions, cookie, opened, MAX_SESSIONS)
-        return cookie
+        until = self._clock.now() + int(SESSION_SECONDS * SECOND)
+        session = _Session(held.caller.name, held.caller.role, until)
+        said = base64.urlsafe_b64encode(msgspec.json.encode(session)).rstrip(b"=")  # which a cookie would have to quote
+        return b".".join((said, self._signature(said))).decode()
 
     def wait_seconds(self) -> float:
         """For how long whoever failed must wait; 0 below the limit.
@@ -198,6 +214,9 @@ class Access:
             return 0.0
         return max(self._failures[0] + FAILURE_SECONDS - self._clock.monotonic(), 0.0)
 
+    def _signature(self, said: bytes) -> bytes:
+        return hmac.digest(self._key, said, "sha256").hex().encode()
+
     def _failed(self) -> None:
         if self.wait_seconds() == 0.0:
             self._failures.append(self._clock.monotonic())
@@ -205,9 +224,3 @@ class Access:
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
-
-
-def _keep(held: dict[bytes, _Held], text: str, one: _Held, most: int) -> None:
-    while len(held) >= most:
-        del held[next(iter(held))]
-    held[_digest(text)] = one

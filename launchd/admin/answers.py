@@ -103,6 +103,7 @@ def _sent(answer: Answer, now: Callable[[], Instant]) -> _Sent:
     """An answer that was just made."""
     made = document(answer)
     digest = hashlib.sha256(made.body).hexdigest()[:32]
-    validators = {"ETag": f'"{digest}"', "Cache-Control": "no-cache"}
+    # weak: the same for the content however it is coded (RFC 9110 §8.8.1)
+    validators = {"ETag": f'W/"{digest}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     headers = {"Content-Type": content_type(made), **(answer.headers or {}), **validators}
     return _Sent(made.body, headers, validators, digest, now(), answer.until)

@@ -1,28 +1,40 @@
 """Serves the dashboard: the files of web/, read once, hashed and compressed once, under a strict policy.
 
-The page itself is revalidated each time; all that it refers to lies under `/web/<digest>/`, where the digest is that of
-all files together, and is kept by browsers for ever: no page ever meets a script of another release. The page holds
-no data and no secret, so it is served to whoever can connect; what it then asks for is guarded by the API.
+The page itself is revalidated each time. What must be there before anything is painted, the stylesheet and the first
+script, is laid into it, and the policy names the hash of each: one answer is enough for a first paint, and the modules
+are fetched after it. They lie under `/web/<digest>/`, where the digest is that of all files together, and are kept by
+browsers for ever: no page ever meets a script of another release. The page holds no data and no secret, so it is served
+to whoever can connect; what it then asks for is guarded by the API.
 """
 
+import base64
 import gzip
 import hashlib
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import PurePath
 from typing import NamedTuple
 
-from aiohttp import hdrs, web
+from aiohttp import web
+
+from launchd.admin.compression import takes_gzip
 
 PAGE = "index.html"
 # What is open to whoever can connect.
 PATHS = ("/", "/web/{name}", "/web/{digest}/{name}")
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-# Nothing from elsewhere, nothing inline, no text ever parsed as markup by a script (Trusted Types), in no frame.
+# How the page refers to what is laid into it, and the tag that then stands around it.
+_INLAID = {
+    "script": re.compile(rb'<script src="web/[^"]*?([^"/]+)"></script>'),
+    "style": re.compile(rb'<link rel="stylesheet" href="web/[^"]*?([^"/]+)">'),
+}
+# Nothing from elsewhere, nothing inline but by its hash, no text ever parsed as markup by a script (Trusted Types), in
+# no frame.
 _DIRECTIVES = {
     "default-src": "'none'",
-    "script-src": "'self'",
-    "style-src": "'self'",
+    "script-src": "'self'{script}",
+    "style-src": "'self'{style}",
     "img-src": "'self'",
     "connect-src": "'self'",
     "base-uri": "'none'",
@@ -31,9 +43,7 @@ _DIRECTIVES = {
     "require-trusted-types-for": "'script'",
     "trusted-types": "'none'",
 }
-POLICY = "; ".join(f"{name} {value}" for name, value in _DIRECTIVES.items())
 _GUARDS = {
-    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -56,28 +66,45 @@ class Asset(NamedTuple):
 
 
 class Dashboard:
-    """The files of the dashboard; `digest` names this very set of them."""
+    """The files of the dashboard; `digest` names this very set of them, `guards` are the headers each is sent with."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         together = hashlib.sha256()
         for name in sorted(files):
             together.update(name.encode() + b"\0" + hashlib.sha256(files[name]).digest())
         self.digest = together.hexdigest()[:16]
-        self.assets = {name: _asset(name, self._addressed(name, body)) for name, body in files.items()}
-
-    def _addressed(self, name: str, body: bytes) -> bytes:
-        return body.replace(b'="web/', f'="web/{self.digest}/'.encode()) if name == PAGE else body
+        page, hashes = _inlaid(files[PAGE].replace(b'="web/', f'="web/{self.digest}/'.encode()), files)
+        self.guards = _GUARDS | {"Content-Security-Policy": _policy(hashes)}
+        self.assets = {name: _asset(name, body) for name, body in {**files, PAGE: page}.items()}
 
     async def page(self, request: web.Request) -> web.Response:
         """`GET /`."""
-        return _answer(request, self.assets[PAGE], "no-cache")
+        return self._answer(request, self.assets[PAGE], "no-cache")
 
     async def file(self, request: web.Request) -> web.Response:
         """`GET /web/{name}`, and `GET /web/{digest}/{name}`, which is kept for ever; 404 for any other digest."""
         digest, asset = request.match_info.get("digest"), self.assets.get(request.match_info["name"])
         if asset is None or digest not in {None, self.digest}:
             raise web.HTTPNotFound
-        return _answer(request, asset, "no-cache" if digest is None else _FOR_EVER)
+        return self._answer(request, asset, "no-cache" if digest is None else _FOR_EVER)
+
+    def _answer(self, request: web.Request, asset: Asset, caching: str) -> web.Response:
+        """The asset in the form that the client takes, or 304 to who has it (RFC 9110 §13.1.2)."""
+        compressed = asset.compressed if takes_gzip(request.headers) else None
+        # a strong validator belongs to one representation only (RFC 9110 §8.8.3.3)
+        etag = asset.etag if compressed is None else f"{asset.etag}-gzip"
+        headers = self.guards | {"ETag": f'"{etag}"', "Cache-Control": caching, "Vary": "Accept-Encoding"}
+        known = {asset.etag, f"{asset.etag}-gzip", "*"}
+        if any(one.value in known for one in request.if_none_match or ()):
+            return web.Response(status=304, headers=headers)
+        if compressed is not None:
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(
+            body=asset.body if compressed is None else compressed,
+            content_type=asset.content_type,
+            charset="utf-8",
+            headers=headers,
+        )
 
 
 def load() -> Dashboard:
@@ -92,35 +119,24 @@ def add_routes(app: web.Application, dashboard: Dashboard) -> None:
         app.router.add_get(path, handler)
 
 
+def _inlaid(page: bytes, files: Mapping[str, bytes]) -> tuple[bytes, dict[str, list[str]]]:
+    """The page with its stylesheets and first scripts laid into it, and the hash of each by its tag (CSP3 §2.3.1)."""
+    hashes: dict[str, list[str]] = {}
+    for tag, reference in _INLAID.items():
+        hashes[tag] = []
+        while found := reference.search(page):
+            body = files[found[1].decode()]
+            hashes[tag].append(base64.b64encode(hashlib.sha256(body).digest()).decode())
+            page = page[: found.start()] + f"<{tag}>".encode() + body + f"</{tag}>".encode() + page[found.end() :]
+    return page, hashes
+
+
+def _policy(hashes: Mapping[str, list[str]]) -> str:
+    allowed = {tag: "".join(f" 'sha256-{one}'" for one in found) for tag, found in hashes.items()}
+    return "; ".join(f"{name} {value}".format(**allowed) for name, value in _DIRECTIVES.items())
+
+
 def _asset(name: str, body: bytes) -> Asset:
     compressed = gzip.compress(body, 9, mtime=0)
     kept = compressed if len(compressed) < len(body) * _WORTH else None
     return Asset(body, kept, _TYPES[PurePath(name).suffix], hashlib.sha256(body).hexdigest()[:32])
-
-
-def _answer(request: web.Request, asset: Asset, caching: str) -> web.Response:
-    """The asset in the form that the client takes, or 304 to who has it (RFC 9110 §13.1.2)."""
-    compressed = asset.compressed if _takes_gzip(request) else None
-    # a strong validator belongs to one representation only (RFC 9110 §8.8.3.3)
-    etag = asset.etag if compressed is None else f"{asset.etag}-gzip"
-    headers = _GUARDS | {"ETag": f'"{etag}"', "Cache-Control": caching, "Vary": "Accept-Encoding"}
-    known = {asset.etag, f"{asset.etag}-gzip", "*"}
-    if any(one.value in known for one in request.if_none_match or ()):
-        return web.Response(status=304, headers=headers)
-    if compressed is not None:
-        headers["Content-Encoding"] = "gzip"
-    return web.Response(
-        body=asset.body if compressed is None else compressed,
-        content_type=asset.content_type,
-        charset="utf-8",
-        headers=headers,
-    )
-
-
-def _takes_gzip(request: web.Request) -> bool:
-    """Whether Accept-Encoding names gzip and does not refuse it with `q=0` (RFC 9110 §12.5.3)."""
-    for part in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower().split(","):
-        name, _, weight = part.partition(";")
-        if name.strip() == "gzip":
-            return weight.strip().replace(" ", "").rstrip("0").rstrip(".") not in {"q=", "q=0"}
-    return False

@@ -31,14 +31,17 @@ class JobEventView(View):
     detail: str | None
 
 
-class JobView(View):
-    """One doing of a task. Its `history`, the oldest first, is told where one job is asked for."""
+class JobView(View, kw_only=True):
+    """One doing of a task. Its `history`, the oldest first, is told where one job is asked for.
+
+    A brief one has no `args`, no `result`, and an error without its traceback.
+    """
 
     id: str
     task: str
     queue: str
     state: JobState
-    args: JsonObject
+    args: JsonObject | msgspec.UnsetType = msgspec.UNSET
     priority: int
     attempt: int
     max_retries: int
@@ -48,7 +51,7 @@ class JobView(View):
     run_at: Time
     started_at: Time | None
     finished_at: Time | None
-    result: Any
+    result: Any | msgspec.UnsetType = msgspec.UNSET
     error: JobError | None
     reason: str | None
     progress: Progress | None
@@ -85,14 +88,14 @@ def history(entries: Sequence[Entry]) -> list[JobEventView]:
     return [JobEventView(at=format_instant(one.at), event=one.event, detail=one.detail) for one in entries]
 
 
-def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool) -> JobView:
-    """A job as every endpoint shows it."""
+def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool, brief: bool = False) -> JobView:
+    """A job as every endpoint shows it; `brief` leaves out what may be large."""
     return JobView(
         id=one.id,
         task=one.task,
         queue=one.queue,
         state=one.state,
-        args=raw(one.args),
+        args=msgspec.UNSET if brief else raw(one.args),
         priority=one.priority,
         attempt=one.attempt,
         max_retries=one.max_retries,
@@ -102,8 +105,8 @@ def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool) -> JobView:
         run_at=format_instant(one.run_at),
         started_at=instant(one.started_at),
         finished_at=instant(one.finished_at),
-        result=raw(one.result),
-        error=None if one.error is None else msgspec.json.decode(one.error, type=JobError),
+        result=msgspec.UNSET if brief else raw(one.result),
+        error=None if one.error is None else _error(one.error, brief=brief),
         reason=one.reason,
         progress=None if one.progress is None else msgspec.json.decode(one.progress, type=Progress),
         waiting_on=None if waiting is None else waiting_on(waiting),
@@ -112,6 +115,11 @@ def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool) -> JobView:
         cancel_requested=one.cancel_requested,
         enforceable=enforceable,
     )
+
+
+def _error(text: str, *, brief: bool) -> JobError:
+    error = msgspec.json.decode(text, type=JobError)
+    return msgspec.structs.replace(error, traceback=None) if brief else error
 
 
 def waiting_on(one: WaitingOn) -> WaitingView:

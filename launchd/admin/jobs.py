@@ -89,6 +89,7 @@ class JobsQuery(PageQuery, kw_only=True):
     schedule: str | None = None
     since: Moment | None = None
     until: Moment | None = None
+    brief: Annotated[bool, Meta(description="whether to leave out arguments, results and tracebacks")] = False
 
 
 class JobQueryOne(Query):
@@ -97,9 +98,9 @@ class JobQueryOne(Query):
     wait: Annotated[float, Meta(ge=0, le=300, description="answer when it ends, or after so many seconds")] = 0.0
 
 
-def view(api: Api, job: Job) -> job_views.JobView:
+def view(api: Api, job: Job, *, brief: bool = False) -> job_views.JobView:
     """A job as it is shown."""
-    return job_views.job(job, api.control.waiting_on(job), enforceable=api.control.enforceable(job))
+    return job_views.job(job, api.control.waiting_on(job), enforceable=api.control.enforceable(job), brief=brief)
 
 
 def made(api: Api, job: Job, status: int = 202) -> Answer:
@@ -149,7 +150,8 @@ async def jobs(api: Api, ask: Ask[JobsQuery, Body]) -> Answer:
     since, until = moment_in_query("since", given.since), moment_in_query("until", given.until)
     wanted = JobQuery(given.state, given.queue, given.task, given.schedule, since, until, given.limit, given.cursor)
     page = await api.control.jobs(wanted)
-    return Answer(job_views.JobPageView(items=[view(api, one) for one in page.items], next=page.next))
+    items = [view(api, one, brief=given.brief) for one in page.items]
+    return Answer(job_views.JobPageView(items=items, next=page.next))
 
 
 async def job(api: Api, ask: Ask[JobQueryOne, Body]) -> Answer:

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import msgspec
+
 from launchd.admin.views import Seconds, Time, View, instant
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.launches.circuit import Circuit, CircuitState
 from launchd.launches.launch import Net, Place, Precision, Status
 from launchd.launches.override import Override
 from launchd.launches.reconcile import Seen
+from launchd.launches.slips import Slips
 from launchd.launches.source_store import Kept, SourceState, Traffic
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import Detail, OpenConflict, Record
@@ -21,8 +24,17 @@ class LocationView(View):
     longitude: float | None
 
 
+class SlipsView(View):
+    """How often the NET slipped and by how much in all; `earlier` is how often it was moved forward."""
+
+    count: int
+    total: Seconds
+    earlier: int
+    summary: str
+
+
 class LaunchView(View):
-    """A reconciled launch; its NET is the interval from `net` to `net_latest`."""
+    """A reconciled launch; its NET is the interval from `net` to `net_latest`. `slips` are told where asked for."""
 
     id: str
     name: str
@@ -42,6 +54,7 @@ class LaunchView(View):
     window_start: Time | None
     window_end: Time | None
     updated_at: Time
+    slips: SlipsView | msgspec.UnsetType = msgspec.UNSET
 
 
 class LaunchPageView(View):
@@ -99,15 +112,6 @@ class OverrideView(View):
     by: str
     reason: str | None
     at: Time
-
-
-class SlipsView(View):
-    """How often the NET slipped and by how much in all; `earlier` is how often it was moved forward."""
-
-    count: int
-    total: Seconds
-    earlier: int
-    summary: str
 
 
 class LaunchDetailView(LaunchView):
@@ -206,14 +210,14 @@ class SourcePageView(View):
     next: str | None
 
 
-def launch(one: Record) -> LaunchView:
+def launch(one: Record, slips: Slips | None = None) -> LaunchView:
     """A reconciled launch."""
-    return LaunchView(**_launch(one))
+    return LaunchView(**_launch(one), slips=msgspec.UNSET if slips is None else _slips(slips))
 
 
 def launch_detail(one: Detail) -> LaunchDetailView:
     """A launch with where each field comes from, its history and its open disagreements."""
-    record, slips = one.record.launch, one.slips
+    record = one.record.launch
     conflicts = [ConflictView(kind=each.kind, values=each.values, other_id=each.other_id) for each in one.conflicts]
     return LaunchDetailView(
         **_launch(one.record),
@@ -225,7 +229,7 @@ def launch_detail(one: Detail) -> LaunchDetailView:
         history=[HistoryView(**row._asdict() | {"seen_at": format_instant(row.seen_at)}) for row in one.history],
         conflicts=conflicts,
         overrides=[_override(each) for each in one.overrides],
-        slips=SlipsView(count=slips.later, total=slips.total / SECOND, earlier=slips.earlier, summary=slips.sentence()),
+        slips=_slips(one.slips),
     )
 
 
@@ -291,6 +295,10 @@ def _launch(one: Record) -> dict[str, Any]:
 
 def _location(place: Place) -> LocationView:
     return LocationView(name=place.name, latitude=place.latitude, longitude=place.longitude)
+
+
+def _slips(one: Slips) -> SlipsView:
+    return SlipsView(count=one.later, total=one.total / SECOND, earlier=one.earlier, summary=one.sentence())
 
 
 def _sighting(seen: Seen) -> SightingView:

@@ -71,6 +71,7 @@ class LaunchesQuery(FilterQuery, kw_only=True):
 
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor | None = None
+    slips: Annotated[bool, Meta(description="whether to tell how often each has slipped")] = False
 
 
 class ConflictsQuery(PageQuery, kw_only=True):
@@ -107,7 +108,9 @@ async def launches(api: Api, ask: Ask[LaunchesQuery, Body]) -> Answer:
     """Reconciled launches."""
     wanted, now = _wanted(ask.query, None), api.control.now()
     page = await api.launches.list(wanted, now)
-    view = views.LaunchPageView(items=[views.launch(one) for one in page.items], next=page.next)
+    slips = await api.launches.slips_of(page.items) if ask.query.slips else (None,) * len(page.items)
+    items = [views.launch(one, slipped) for one, slipped in zip(page.items, slips, strict=True)]
+    view = views.LaunchPageView(items=items, next=page.next)
     return Answer(view, until=await api.launches.same_until(wanted, now))
 
 

@@ -1,9 +1,14 @@
-"""The endpoint of what ended over time: the figures behind the dashboard's charts."""
+"""The endpoints of what ran and ended over time: what the dashboard's charts and its timeline show."""
 
-from launchd.admin.route import Answer, Api, Ask, Body, Query, Route
-from launchd.admin.views import Seconds, Time, View
+from typing import Annotated
+
+from msgspec import Meta
+
+from launchd.admin.route import MAX_LIMIT, Answer, Api, Ask, Body, Query, Route
+from launchd.admin.views import Seconds, Time, View, instant
 from launchd.clock import SECOND, format_instant
-from launchd.store.series import Bucket, Quantiles, Series, Window
+from launchd.job import JobState
+from launchd.store.series import Bucket, Quantiles, Run, Series, Span, Window
 
 
 class SeriesQuery(Query):
@@ -39,9 +44,55 @@ class SeriesView(View):
     items: list[BucketView]
 
 
+class TimelineQuery(Query):
+    """How far to look back, and how many runs to tell of."""
+
+    span: Span = Span.QUARTER
+    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="at most so many runs")] = 400
+
+
+class RunView(View):
+    """The last attempt of a job; `finished_at` is null while it runs."""
+
+    id: str
+    task: str
+    queue: str
+    state: JobState
+    attempt: int
+    started_at: Time
+    finished_at: Time | None
+
+
+class TimelineView(View):
+    """What ran from `since` on, what took longest first; `found` counts all runs of the newest 50,000 jobs."""
+
+    span: Span
+    since: Time
+    found: int
+    items: list[RunView]
+
+
 async def series(api: Api, ask: Ask[SeriesQuery, Body]) -> Answer:
     """What ended over time: counts, durations and waits in buckets of one length."""
     return Answer(_view(await api.control.series(ask.query.window)))
+
+
+async def timeline(api: Api, ask: Ask[TimelineQuery, Body]) -> Answer:
+    """What ran, run by run: those that took longest, if there are too many."""
+    found = await api.control.timeline(ask.query.span, ask.query.limit)
+    items = [_run(one) for one in found.runs]
+    return Answer(TimelineView(span=found.span, since=format_instant(found.since), found=found.found, items=items))
+
+
+def _run(one: Run) -> RunView:
+    return RunView(
+        **one._asdict()
+        | {
+            "state": JobState(one.state),
+            "started_at": format_instant(one.started_at),
+            "finished_at": instant(one.finished_at),
+        }
+    )
 
 
 def _view(one: Series) -> SeriesView:
@@ -65,4 +116,7 @@ def _quantiles(one: Quantiles) -> QuantilesView:
     return QuantilesView(p50=one.p50, p95=one.p95)
 
 
-SERIES_ROUTES = (Route("GET", "/v1/stats/series", series, SeriesView, query=SeriesQuery),)
+SERIES_ROUTES = (
+    Route("GET", "/v1/stats/series", series, SeriesView, query=SeriesQuery),
+    Route("GET", "/v1/stats/timeline", timeline, TimelineView, query=TimelineQuery),
+)

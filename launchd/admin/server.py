@@ -28,6 +28,7 @@ from launchd.admin.access import (
     user_name,
 )
 from launchd.admin.answers import Answers
+from launchd.admin.compression import compress
 from launchd.admin.gate import Connection, Gate, serving
 from launchd.admin.listen import BACKLOG, Address, host_names, listen_tcp, listen_unix
 from launchd.admin.route import Answer, Api, Route, ask, over_unix_socket, respond
@@ -115,8 +116,11 @@ def _answering(api: Api, route: Route, answers: Answers) -> Responder:
             return await route.handler(api, await ask(route, request, caller))
 
         if route.revalidates:
-            return await answers.answer(request, caller.role, make)
-        return respond(await make())
+            response: web.StreamResponse = await answers.answer(request, caller.role, make)
+        else:
+            response = respond(await make())
+        await compress(request, response)
+        return response
 
     return answer
 

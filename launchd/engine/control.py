@@ -43,7 +43,7 @@ from launchd.rate import parse_rate
 from launchd.store.history import HistoryStore
 from launchd.store.jobs import Audit, Idempotency, JobStore
 from launchd.store.schedules import ScheduleStore
-from launchd.store.series import Series, SeriesStore, Window
+from launchd.store.series import Series, SeriesStore, Span, Timeline, Window
 from launchd.task import Task
 
 MAX_WAIT_SECONDS = 300.0
@@ -144,6 +144,10 @@ class Control:
     async def series(self, window: Window) -> Series:
         """What ended in the window before now, over time."""
         return await self._series.series(window, self._clock.now())
+
+    async def timeline(self, span: Span, limit: int) -> Timeline:
+        """What ran in the span before now."""
+        return await self._series.timeline(span, limit, self._clock.now())
 
     # --- making jobs ---
 

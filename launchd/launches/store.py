@@ -3,6 +3,8 @@
 import re
 import uuid
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -218,6 +220,13 @@ class LaunchStore:
     def version(self) -> int | None:
         """Another number after each change of launch data; see Database.version."""
         return self._db.version()
+
+    async def slips_of(self, records: Sequence[Record]) -> tuple[Slips, ...]:
+        """How often and how far each of these launches has slipped, in their order."""
+        ids = msgspec.json.encode([one.launch.id for one in records]).decode()
+        rows = await self._db.read(_SQL["moves_of"], (ids,))
+        moves = {key: [HistoryRow(*row[1:]) for row in group] for key, group in groupby(rows, itemgetter("launch_id"))}
+        return tuple(slips(moves.get(one.launch.id, ()), one.launch.net) for one in records)
 
     async def changed(self, query: LaunchQuery, now: Instant) -> tuple[ChangedLaunch, ...]:
         """What changed last, the newest first, of the launches that a query selects; its limit counts moments."""

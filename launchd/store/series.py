@@ -1,4 +1,4 @@
-"""What ended, over time: counts, durations and waits in buckets, read from the jobs themselves.
+"""What ran and ended, over time: counts, durations and waits in buckets, and runs one by one; read from the jobs.
 
 A restart loses nothing of it. The newest `MOST_JOBS` jobs are looked at; where there are more, the answer says since
 when those were made.
@@ -23,6 +23,15 @@ class Window(StrEnum):
     WEEK = "7d"
 
 
+class Span(StrEnum):
+    """How far back a timeline reaches."""
+
+    QUARTER = "15m"
+    HOUR = "1h"
+    QUARTER_DAY = "6h"
+
+
+SPANS = {Span.QUARTER: 15 * MINUTE, Span.HOUR: HOUR, Span.QUARTER_DAY: 6 * HOUR}
 # How long a bucket is, and how many there are.
 BUCKETS = {Window.HOUR: (MINUTE, 60), Window.DAY: (HOUR // 2, 48), Window.WEEK: (3 * HOUR, 56)}
 
@@ -57,8 +66,29 @@ class Series(NamedTuple):
     buckets: tuple[Bucket, ...]
 
 
+class Run(NamedTuple):
+    """The last attempt of a job; `finished_at` is None while it runs."""
+
+    id: str
+    task: str
+    queue: str
+    state: str
+    attempt: int
+    started_at: Instant
+    finished_at: Instant | None
+
+
+class Timeline(NamedTuple):
+    """The runs of a span, those that took longest first; `found` counts them all, shown or not."""
+
+    span: Span
+    since: Instant
+    found: int
+    runs: tuple[Run, ...]
+
+
 class SeriesStore:
-    """Reads series from jobs.db."""
+    """Reads series and timelines from jobs.db."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -72,6 +102,14 @@ class SeriesStore:
         oldest = await self._db.read_one(_SQL["counted_since"], {"most": MOST_JOBS})
         buckets = tuple(_bucket(since + index * step, found.get(index)) for index in range(count))
         return Series(window, step, None if oldest is None else oldest["created_at"], buckets)
+
+    async def timeline(self, span: Span, limit: int, now: Instant) -> Timeline:
+        """What ran in the span that ends now, at most `limit` of it: what took long is what can be seen."""
+        since = now - SPANS[span]
+        params = {"since": since, "now": now, "most": MOST_JOBS, "limit": limit}
+        rows = await self._db.read(_SQL["timeline"], params)
+        runs = tuple(Run(*(row[name] for name in Run._fields)) for row in rows)
+        return Timeline(span, since, rows[0]["found"] if rows else 0, runs)
 
 
 def _bucket(at: Instant, row: Row | None) -> Bucket:

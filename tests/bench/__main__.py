@@ -7,9 +7,22 @@ is the folder of recorded payloads that `coldload` reads (also `make coldload`, 
 import os
 import sys
 
-from tests.bench import coldload, engine, peers, scrape, serve
+from tests.bench import coldload, dashboard, engine, peers, scrape, serve
 
-PARTS = ("drain", "latency", "blocked", "kill", "fires", "backlogs", "idle", "serve", "scrape", "coldload", "peers")
+PARTS = (
+    "drain",
+    "latency",
+    "blocked",
+    "kill",
+    "fires",
+    "backlogs",
+    "idle",
+    "serve",
+    "scrape",
+    "dashboard",
+    "coldload",
+    "peers",
+)
 
 
 def main(wanted: list[str]) -> None:
@@ -22,6 +35,8 @@ def main(wanted: list[str]) -> None:
             serve.run()
         elif part == "scrape":
             scrape.run(os.environ.get("LOG"))
+        elif part == "dashboard":
+            dashboard.run()
         elif part == "coldload":
             coldload.run(os.environ.get("SOURCES"))
         elif part == "peers":

@@ -67,6 +67,11 @@ class Process:
         fields = Path(f"/proc/{self._popen.pid}/stat").read_text("ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._popen.kill()
+        self._popen.wait(60)
+
     def enqueue(self, task: str, count: int, **settings: Any) -> float:  # noqa: ANN401 - fields of a job
         """Make jobs in batches of 1,000; seconds taken."""
         started = time.perf_counter()
@@ -93,17 +98,27 @@ class Process:
 
 @contextmanager
 def daemon(state: Path, *options: str, slots: int = 100, extra: str = "") -> Iterator[Process]:
-    """Start it, wait until it is ready, end it by its pid."""
+    """A daemon with no schedules but those of `extra`."""
+    text = CONFIG.format(state=state, slots=slots, quiet=QUIET_SCHEDULES, extra=extra)
+    with started(state, text, *options) as process:
+        yield process
+
+
+@contextmanager
+def started(state: Path, text: str, *options: str, log: Path | None = None) -> Iterator[Process]:
+    """Start it with this configuration, wait until it is ready, end it by its pid. It logs to a file where named."""
     state.mkdir(parents=True, exist_ok=True)
     config = state / "launchd.toml"
-    config.write_text(CONFIG.format(state=state, slots=slots, quiet=QUIET_SCHEDULES, extra=extra))
+    config.write_text(text)
     command = [sys.executable, "-m", "launchd", "run", "--config", str(config), *options]
-    started = time.perf_counter()
-    popen = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
+    began = time.perf_counter()
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with log.open("ab") if log else contextlib.nullcontext() as sink:
+        popen = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=sink)
     try:
         running = Process(popen, state)
         _until_ready(running, popen)
-        running.ready_seconds = time.perf_counter() - started
+        running.ready_seconds = time.perf_counter() - began
         yield running
     finally:
         popen.send_signal(signal.SIGTERM)

@@ -10,9 +10,10 @@ export class Problem extends Error {
     this.code = body.code ?? "";
     this.errors = body.errors ?? [];
   }
-  /** The message and what is wrong where. */
+  /** The message, and what is wrong where if it does not say so. */
   get sentence() {
-    return [this.message, ...this.errors.map((one) => `${one.path}: ${one.message}`)].join("\n");
+    const wrong = this.errors.map((one) => `${one.path}: ${one.message}`).filter((one) => !this.message.includes(one));
+    return [this.message, ...wrong].join("\n");
   }
 }
 
@@ -24,12 +25,12 @@ export function withQuery(path, params) {
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
-let reached = true;
-/** Whether the last request got any answer at all; a change is told as the event `reach`. */
-export const isReached = () => reached;
-function reach(now) {
-  if (now === reached) return;
-  reached = now;
+let away = null;
+/** Since when no request has got any answer, and why: {since, why}; null while there are answers. A change is told as the event `reach`. */
+export const whyAway = () => away;
+function reach(why) {
+  if ((why === null) === (away === null)) return;
+  away = why && { since: Date.now(), why };
   document.dispatchEvent(new CustomEvent("reach"));
 }
 
@@ -46,18 +47,17 @@ async function ask(method, path, { body, headers = {}, signal } = {}) {
       signal: signal ?? AbortSignal.timeout(PATIENCE_MS),
     });
   } catch (error) {
-    reach(false);
-    throw new Problem(0, { detail: error.name === "TimeoutError" ? "the daemon does not answer in time" : "the daemon cannot be reached" });
+    const why = error.name === "TimeoutError" ? "the daemon does not answer in time" : "the daemon cannot be reached";
+    reach(why);
+    throw new Problem(0, { detail: why });
   }
-  reach(true);
+  reach(null);
   heardDate(response.headers.get("Date"));
   const answer = await response.json().catch(() => ({}));
   // an unhealthy daemon answers 503 with the very report that one wants to see
   const told = response.ok || (response.status === 503 && answer.checks);
-  if (!told) {
-    if (response.status === 401) document.dispatchEvent(new CustomEvent("signedout"));
-    throw new Problem(response.status, answer);
-  }
+  if (told || response.status === 401) document.dispatchEvent(new CustomEvent(told ? "signedin" : "signedout"));
+  if (!told) throw new Problem(response.status, answer);
   return answer;
 }
 

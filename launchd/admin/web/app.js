@@ -1,10 +1,11 @@
 // Starts the page: which view the address names, keeping it fresh, and handing clicks to the actions.
 import { actions } from "./actions.js";
-import { isReached } from "./api.js";
+import { whyAway } from "./api.js";
+import { nextTheme, startBar, tellMode, tellNow } from "./bar.js";
 import { chartsView } from "./charts.js";
 import { happened, health, keepFresh, resync } from "./data.js";
 import { attempt } from "./dialog.js";
-import { $, h, render } from "./dom.js";
+import { $, h, render, soft } from "./dom.js";
 import { failedPanel, jobView, jobsView, runningPanel } from "./jobs.js";
 import { freshnessPanel, launchView, launchesView, nextPanel, sourcesView } from "./launches.js";
 import { Live } from "./live.js";
@@ -12,14 +13,13 @@ import { link } from "./parts.js";
 import { queuesPanel, queuesView, locksPanel, timelinePanel } from "./queues.js";
 import { firesPanel, scheduleView, schedulesView } from "./schedules.js";
 import { healthPanel, systemView, tilesPanel } from "./system.js";
-import { now, startTicking, two } from "./time.js";
+import { startTicking } from "./time.js";
 
 const overview = (_arg, query) => ({
   title: "Overview",
   layout: "overview",
-  panels: [tilesPanel(), nextPanel(), queuesPanel(), timelinePanel(query.span), runningPanel(), firesPanel(), failedPanel(), freshnessPanel(), locksPanel(), healthPanel()],
-  // the last six stand in three columns of their own height, so that a list that grows moves nothing beside it
-  columns: 3,
+  panels: [tilesPanel(), nextPanel(), queuesPanel(), timelinePanel(query.span)],
+  columns: [[failedPanel(), locksPanel()], [runningPanel(), firesPanel()], [freshnessPanel(), healthPanel()]],
 });
 const VIEWS = {
   "": overview, launches: launchesView, jobs: jobsView, schedules: schedulesView, queues: queuesView, charts: chartsView, sources: sourcesView, system: systemView,
@@ -27,7 +27,7 @@ const VIEWS = {
 };
 
 // What is shown: written by `show` alone.
-let shown = { route: null, panels: [], ends: [], fill: () => {} };
+let shown = { route: null, panels: [], ends: [] };
 let mode = "connecting";
 
 function route() {
@@ -65,27 +65,38 @@ function filterBar(view, query) {
 
 let shows = 0;
 
+/**
+ * The view that an address names, with its questions on their way: {title, panels, columns, needs, filters, action, back,
+ * layout}. Columns are lists of panels that stand below each other, so that a list that grows moves nothing beside it;
+ * `needs` are the resources that the title (then a function) and the filters are made of.
+ */
+function asked(wanted) {
+  const make = VIEWS[wanted.name], since = Date.now();
+  const view = { panels: [], columns: [], needs: [], ...(make ? make(wanted.arg, wanted.query) : { title: "Nothing here", lost: true }) };
+  for (const one of view.needs) one.ensure(since);
+  for (const one of every(view)) one.ask(since);
+  return view;
+}
+
+const every = ({ panels, columns }) => [...panels, ...columns.flat()];
+
 function show() {
-  const next = route(), since = Date.now();
+  const next = route(), view = asked(next); // on their way while all is drawn
   const same = shown.route && shown.route.path === next.path;
-  const make = VIEWS[next.name];
-  const view = make ? make(next.arg, next.query) : { title: "Nothing here", panels: [] };
   for (const one of shown.panels) one.stop();
   for (const end of shown.ends) end();
   const main = $("#main");
   const { do: act, arg } = document.activeElement?.dataset ?? {};
-  const head = h("div", { class: "head", "data-key": `head ${next.path}` },
-    view.back ? h("p", { class: "crumb" }, link(...view.back)) : null,
-    h("h1", null, view.title), view.action ? h("div", { class: "row" }, view.action) : null);
-  const filters = h("div", { "data-key": `filters ${next.path}` }, filterBar(view, next.query));
-  const grid = h("div", { class: `grid ${view.layout ?? ""}`, "data-key": `grid ${next.path} ${++shows}` }, arranged(view),
-    make ? null : h("p", { class: "empty" }, "There is no such page. ", link("#/", "Overview")));
+  const head = h("div", { class: "head", "data-key": `head ${next.path}` });
+  const filters = h("div", { "data-key": `filters ${next.path}` });
+  const grid = h("div", { class: `grid ${view.layout ?? ""}`, "data-key": `grid ${next.path} ${++shows}` },
+    view.panels.map((one) => one.node), view.columns.map((column) => h("div", { class: "column" }, column.map((one) => one.node))),
+    view.lost ? h("p", { class: "empty" }, "There is no such page. ", link("#/", "Overview")) : null);
   render(main, head, filters, grid);
-  const fill = () => render($("#main > [data-key^=filters]"), filterBar(view, route().query));
-  shown = { route: next, panels: view.panels, ends: (view.needs ?? []).map((one) => one.watch(fill)) };
-  for (const one of view.needs ?? []) one.ensure(since);
-  for (const one of view.panels) one.start(since);
-  document.title = `${view.title} · launchd`;
+  const fill = () => fillHead(view);
+  fill();
+  shown = { route: next, panels: every(view), ends: view.needs.map((one) => one.watch(fill)) };
+  for (const one of shown.panels) one.start();
   markNav(next.path.split("/")[0]);
   if (!same && shows > 1) {
     scrollTo(0, 0);
@@ -95,10 +106,13 @@ function show() {
   }
 }
 
-function arranged({ panels, columns = 0 }) {
-  const nodes = panels.map((one) => one.node);
-  const first = nodes.length - columns * 2;
-  return [nodes.slice(0, first), Array.from({ length: columns }, (_, at) => h("div", { class: "column" }, nodes.slice(first + at * 2, first + at * 2 + 2)))];
+/** Title and filters, which may depend on what is known by now. */
+function fillHead(view) {
+  const title = typeof view.title === "function" ? view.title() : view.title;
+  render($("#main > [data-key^=head]"), view.back ? h("p", { class: "crumb" }, link(...view.back)) : null,
+    h("h1", null, soft(title)), view.action ? h("div", { class: "row" }, view.action) : null);
+  render($("#main > [data-key^=filters]"), filterBar(view, route().query));
+  document.title = `${title} · launchd`;
 }
 
 function markNav(noun) {
@@ -109,33 +123,12 @@ function markNav(noun) {
   }
 }
 
-// --- theme ---
-
-const THEMES = ["auto", "light", "dark"];
-const themed = () => document.documentElement.dataset.theme ?? "auto";
-function nextTheme() {
-  const chosen = THEMES[(THEMES.indexOf(themed()) + 1) % THEMES.length];
-  if (chosen === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = chosen;
-  try {
-    localStorage.setItem("theme", chosen);
-  } catch {
-    // storage is off: it holds until the page is left
-  }
-  tellTheme();
-}
-function tellTheme() {
-  const button = $("#theme");
-  button.textContent = { auto: "◐", light: "☀", dark: "☾" }[themed()];
-  button.setAttribute("aria-label", `Theme: ${themed()}. Change it`);
-  button.title = `Theme: ${themed()}`;
-}
-
 // --- clicks and keys ---
 
 const own = {
   skip: () => $("#main").focus(),
   theme: nextTheme,
+  reload: () => location.reload(),
   more: (pages) => setQuery({ pages }),
   span: (span) => setQuery({ span }),
   window: (chosen) => setQuery({ window: chosen }),
@@ -170,50 +163,11 @@ for (const type of ["pointerover", "pointerout"]) {
   });
 }
 
-// --- the bar ---
-
-const LINK_WORDS = { live: "live", polling: "polling", connecting: "connecting" };
-function tellMode(changed) {
-  mode = changed;
-  const pill = $("#link");
-  if (pill.textContent !== LINK_WORDS[mode]) pill.textContent = LINK_WORDS[mode];
-  pill.className = `pill ${mode}`;
-  pill.title = mode === "live" ? "Changes are shown as they happen" : "No event stream: asked every few seconds";
-}
-
-function tellHealth() {
-  const verdict = isReached() ? (health().data?.status ?? "…") : "unreachable";
-  const pill = $("#verdict");
-  pill.textContent = verdict;
-  pill.className = `pill ${{ healthy: "ok", degraded: "warn", unhealthy: "bad", unreachable: "bad" }[verdict] ?? ""}`;
-  pill.setAttribute("aria-label", `Health: ${verdict}`);
-}
-
-function tellNow() {
-  const at = new Date(now());
-  const node = $("#now");
-  node.textContent = `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())} UTC`;
-  node.dateTime = at.toISOString();
-  node.title = `${at.toLocaleString()} (local)`;
-}
-
-document.addEventListener("signedout", () => {
-  if ($("#signin")) return;
-  const dialog = h("dialog", { id: "signin", "aria-labelledby": "signin-title" },
-    h("h2", { id: "signin-title" }, "Sign in"), h("p", null, "The daemon does not know this browser (any more). On its machine, run"),
-    h("pre", { tabindex: "0", role: "region", "aria-label": "Command" }, "launchd dashboard"), h("p", null, "and open the link that it prints."),
-    h("div", { class: "choices" }, h("button", { type: "button", class: "primary", "data-do": "reload" }, "Try again")));
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
-});
-own.reload = () => location.reload();
-
 addEventListener("hashchange", show);
-document.addEventListener("reach", tellHealth);
-tellTheme();
-health().watch(tellHealth);
+startBar();
 startTicking(() => (tellNow(), keepFresh(mode === "live" ? "live" : "polling")));
+health().ensure(0);
 show();
-health().refresh();
-new Live({ heard: (type) => happened(type.split(".")[0]), state: tellMode, resync }).run();
+const live = new Live({ heard: (type) => happened(type.split(".")[0]), state: (changed) => tellMode((mode = changed)), resync });
+document.addEventListener("reach", () => whyAway() ?? live.wake());
+live.run();

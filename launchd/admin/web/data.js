@@ -74,6 +74,22 @@ export class Resource {
   }
 }
 
+// The most pages of a list that stand below each other.
+export const MOST_PAGES = 10;
+
+/** The first pages of a list, as one: {items, next}. */
+export async function pages(path, asked, wanted) {
+  let cursor = null;
+  const items = [];
+  for (let page = 0; page < wanted; page++) {
+    const found = await get(path, { ...asked, cursor });
+    items.push(...found.items);
+    cursor = found.next;
+    if (!cursor) break;
+  }
+  return { items, next: cursor };
+}
+
 const all = new Map();
 
 /** The resource of this name, made at first use; all that ask for it share it. */
@@ -115,11 +131,5 @@ export const locks = () => resource("locks", () => get("/v1/locks"), ["lock", "j
 export const sources = () => resource("sources", () => get("/v1/sources"), ["source", "launch"], { live: 20, polling: 8 });
 export const tasks = () => resource("tasks", () => get("/v1/tasks"), ["config"], { live: 300, polling: 300 });
 
-/** The next launches with all that is known of them: slips stand only in the detail. */
 export const nextLaunches = () =>
-  resource("next", loadNext, ["launch", "source"], { live: 60, polling: 30 });
-
-async function loadNext() {
-  const { items } = await get("/v1/launches", { when: "upcoming", limit: 6 });
-  return Promise.all(items.map((one) => get(`/v1/launches/${encodeURIComponent(one.id)}`)));
-}
+  resource("next", () => get("/v1/launches", { when: "upcoming", limit: 6, slips: true }), ["launch", "source"], { live: 60, polling: 30 });

@@ -35,6 +35,9 @@ export const h = (name, props, ...children) => build(document.createElement(name
 /** An element of SVG. */
 export const s = (name, props, ...children) => build(document.createElementNS(SVG, name), props, children);
 
+/** A name that may be broken after its separators, and only elsewhere where a piece is too long by itself. */
+export const soft = (text) => String(text).split(/(?<=[_./:-])(?=.)/).flatMap((piece, at) => (at ? [h("wbr"), piece] : [piece]));
+
 /** Make the children of `container` these, touching only what differs. */
 export function render(container, ...children) {
   const fresh = document.createDocumentFragment();

@@ -1,13 +1,13 @@
 // Jobs: the list with its filters, and one job with everything that is known of it.
 import { at, get } from "./api.js";
-import { resource, schedules, status, tasks } from "./data.js";
-import { h } from "./dom.js";
-import { badge, button, empty, facts, faint, jobHref, json, link, meter, panel, scheduleHref, shortId, state, table, verbatim } from "./parts.js";
+import { MOST_PAGES, pages, resource, schedules, status, tasks } from "./data.js";
+import { h, soft } from "./dom.js";
+import { badge, button, empty, facts, faint, jobHref, json, link, list, meter, more, panel, scheduleLink, shortId, state, table, verbatim } from "./parts.js";
 import { clock, count, duration, time } from "./time.js";
 
 const STATES = ["queued", "running", "succeeded", "failed", "cancelled", "skipped", "expired", "quarantined"];
 const ACTIVE = new Set(["queued", "running"]);
-const PAGE = 50, MOST_PAGES = 10;
+const PAGE = 50;
 const SPANS = { "1h": 3600, "24h": 86400, "7d": 7 * 86400 };
 
 const seconds = (from, to) => (from && to ? (Date.parse(to) - Date.parse(from)) / 1000 : null);
@@ -15,12 +15,17 @@ const acted = ({ id, task, state: now, enforceable }) => ({ id, task, state: now
 
 /** Why a job is as it is, in one line. */
 function why(job) {
-  if (job.waiting_on) return [badge(job.waiting_on.reason.replaceAll("_", " ")), " ", job.waiting_on.detail];
+  if (job.waiting_on) return waiting(job.waiting_on);
   if (job.error) return h("span", { class: "bad-text" }, `${job.error.type}: ${job.error.message}`);
   if (job.state === "running" && job.cancel_requested) return badge(`${job.cancel_requested} asked for`, "warn");
   if (job.state === "running" && job.progress) return progress(job);
-  return job.reason ?? faint("");
+  return job.reason;
 }
+
+// Reasons that only time settles: when it is due says it all.
+const TIMED = new Set(["run_at", "retry"]);
+const waiting = ({ reason, detail, until }) =>
+  [badge(reason.replaceAll("_", " ")), " ", until && TIMED.has(reason) ? ["due ", time(until, "until")] : detail];
 
 function progress({ task, progress: { done, total, note } }) {
   const words = [total ? `${count(done)} of ${count(total)}` : count(done), note].filter(Boolean).join(" · ");
@@ -30,38 +35,27 @@ function progress({ task, progress: { done, total, note } }) {
 const ran = (job) => (job.started_at ? (job.state === "running" ? time(job.started_at, "since") : job.finished_at ? duration(seconds(job.started_at, job.finished_at)) : faint("–")) : faint("–"));
 const waited = (job) => duration(job.started_at ? Math.max(seconds(job.run_at, job.started_at), 0) : null);
 
-const NAME = { name: "Job", class: "main", cell: (job) => [link(jobHref(job.id), job.task), h("span", { class: "id" }, shortId(job.id)), job.attempt > 1 ? h("span", { class: "under" }, `attempt ${job.attempt}`) : null] };
+const named = (job) => [link(jobHref(job.id), soft(job.task)), h("span", { class: "id" }, shortId(job.id))];
+const NAME = { name: "Job", class: "main", cell: (job) => [named(job), job.attempt > 1 ? h("span", { class: "under" }, `attempt ${job.attempt}`) : null, h("span", { class: "under clamp narrow-only" }, why(job))] };
 const STATE = { name: "State", class: "tight", cell: (job) => state(job.state) };
-const CREATED = { name: "Made", class: "num when wide", cell: (job) => time(job.created_at) };
+const MADE = { name: "Made", class: "num when wide", cell: (job) => time(job.created_at) };
 const RAN = { name: "Ran", class: "num right ran", cell: ran };
-const WHY = { name: "Why", class: "wide clip why", cell: why };
+const WHY = { name: "Detail", class: "wide clip why", cell: why };
 const COLUMNS = [
   STATE, NAME,
   { name: "Queue", class: "wide tight", cell: (job) => job.queue },
-  CREATED,
+  MADE,
   { name: "Waited", class: "wide num right", cell: waited },
   RAN, WHY,
   { name: "", class: "acts wide", cell: (job) => (ACTIVE.has(job.state) ? button("Cancel", "cancel", acted(job), { class: "small", "aria-label": `Cancel ${job.task} ${shortId(job.id)}` }) : job.state === "succeeded" ? null : button("Retry", "retry", job.id, { class: "small", "aria-label": `Retry ${job.task} ${shortId(job.id)}` })) },
 ];
-
-async function pages(asked, wanted) {
-  let cursor = null;
-  const items = [];
-  for (let page = 0; page < wanted; page++) {
-    const found = await get("/v1/jobs", { ...asked, cursor });
-    items.push(...found.items);
-    cursor = found.next;
-    if (!cursor) break;
-  }
-  return { items, next: cursor, full: wanted >= MOST_PAGES };
-}
 
 export function jobsView(_arg, query) {
   const { state: wanted, queue, task, schedule, span } = query;
   const many = Math.min(Number(query.pages) || 1, MOST_PAGES);
   const load = () => {
     const since = SPANS[span] ? new Date(Date.now() - SPANS[span] * 1000).toISOString() : null;
-    return pages({ state: wanted, queue, task, schedule, since, limit: PAGE }, many);
+    return pages("/v1/jobs", { state: wanted, queue, task, schedule, since, limit: PAGE, brief: true }, many);
   };
   const found = resource(`jobs?${new URLSearchParams(query)}`, load, ["job"], { live: 15, polling: 2 });
   const names = (list) => (list ?? []).map((one) => [one.name, one.name]);
@@ -82,26 +76,32 @@ export function jobsView(_arg, query) {
       area: "jobs",
       lines: 14,
       tools: ({ items, next }) => faint(next ? `the newest ${count(items.length)}` : `${count(items.length)} in all`),
-      draw: ({ items, next, full }) => {
+      draw: ({ items, next }) => {
         if (!items.length) return empty(Object.values(query).some(Boolean) ? "No job fits these filters." : "There is no job yet.");
-        const more = next ? (full ? faint("Narrow the filters to see older ones.") : button("Show more", "more", String(many + 1))) : null;
-        return [table("Jobs, newest first", COLUMNS, items, (job) => job.id), more ? h("p", { class: "more" }, more) : null];
+        return [table("Jobs, newest first", COLUMNS, items, (job) => job.id), more(next, many)];
       },
     })],
   };
 }
 
-const few = (title, area, params, text) => () =>
+const FEW = 5;
+/** The newest jobs that are in one of these states. */
+async function newest(states) {
+  const found = await Promise.all(states.map((one) => get("/v1/jobs", { state: one, limit: FEW, brief: true })));
+  return found.flatMap(({ items }) => items).sort((a, b) => (a.id < b.id ? 1 : -1)).slice(0, FEW);
+}
+
+const few = ({ title, area, states, side, none }) => () =>
   panel({
     title,
     area,
-    of: [resource(`few:${title}`, () => get("/v1/jobs", { ...params, limit: 5 }), ["job"], { live: 10, polling: 2 })],
-    lines: 13,
-    tools: () => link(`#/jobs?${new URLSearchParams(params)}`, "All"),
-    draw: ({ items }) => (items.length ? table(title, params.state === "running" ? [NAME, RAN, WHY] : [NAME, { ...CREATED, class: "num when" }, WHY], items, (job) => job.id) : empty(text)),
+    of: [resource(`few:${title}`, () => newest(states), ["job"], { live: 10, polling: 2 })],
+    lines: 12,
+    tools: () => link(`#/jobs?${new URLSearchParams({ state: states[0] })}`, "All"),
+    draw: (jobs) => (jobs.length ? list(jobs.map((job) => ({ key: job.id, main: named(job), side: side(job), under: h("div", { class: "clamp" }, why(job)) }))) : empty(none)),
   });
-export const runningPanel = few("Running now", "running", { state: "running" }, "Nothing runs.");
-export const failedPanel = few("Latest failures", "failures", { state: "failed" }, "Nothing has failed.");
+export const runningPanel = few({ title: "Running now", area: "running", states: ["running"], side: ran, none: "Nothing runs." });
+export const failedPanel = few({ title: "Latest failures", area: "failures", states: ["failed", "quarantined"], side: (job) => time(job.finished_at, "ago"), none: "Nothing has failed." });
 
 // --- one job ---
 
@@ -112,18 +112,20 @@ export function jobView(id) {
   const stack = resource(`stack:${id}`, () => lookAtStack(id, job), ["job"], { live: () => (job.data?.state === "running" ? 5 : 600), polling: () => (job.data?.state === "running" ? 5 : 600) });
   const audit = resource(`audit:${id}`, () => get("/v1/audit", { target: id, limit: 50 }), ["job"], { live: 60, polling: 10 });
   return {
-    title: `Job ${shortId(id)}`,
+    title: () => (job.data ? `${job.data.task} ${shortId(id)}` : `Job ${shortId(id)}`),
+    needs: [job],
     back: ["#/jobs", "Jobs"],
     layout: "detail",
-    panels: [
-      panel({ title: "Job", of: [job], lines: 12, area: "facts-of-job", tools: jobTools, draw: jobFacts }),
-      panel({ title: "Outcome", of: [job], lines: 6, area: "outcome", draw: outcome }),
-      panel({ title: "History", of: [job], lines: 6, area: "events", draw: ({ history }) => table("What happened to the job, the oldest first", EVENTS, history, (one, row) => `${one.at} ${row}`) }),
-      panel({ title: "Arguments", of: [job], lines: 3, area: "args", draw: (one) => json(one.args, "Arguments") }),
-      panel({ title: "Log", of: [logs], lines: 4, area: "logs", draw: drawLog }),
-      panel({ title: "Where it stands", of: [stack], lines: 4, area: "stack", draw: (one) => (one.stack ? verbatim(one.stack, "Stack") : empty("It does not run at this moment.")) }),
-      panel({ title: "Who did what", of: [audit], lines: 3, area: "history", draw: ({ items }) => (items.length ? table("Audit of the job", AUDIT, items, (one, row) => `${one.at} ${row}`) : empty("Nobody has touched it.")) }),
-    ],
+    columns: [[
+      panel({ title: "Job", main: true, of: [job], lines: 12, tools: jobTools, draw: jobFacts }),
+      panel({ title: "Arguments", of: [job], lines: 3, draw: ({ args }) => (Object.keys(args).length ? json(args, "Arguments") : empty("None.")) }),
+      panel({ title: "Who did what", of: [audit], lines: 3, draw: ({ items }) => (items.length ? table("Audit of the job", AUDIT, items, (one, row) => `${one.at} ${row}`) : empty("Nobody has touched it.")) }),
+    ], [
+      panel({ title: "Outcome", of: [job], lines: 6, wanted: (one) => !ACTIVE.has(one.state) || one.error, draw: outcome }),
+      panel({ title: "Where it stands", of: [job, stack], lines: 4, wanted: (one) => one.state === "running", draw: (_job, { stack: frames }) => (frames ? verbatim(frames, "Stack") : empty("It does not run at this moment.")) }),
+      panel({ title: "History", of: [job], lines: 6, draw: ({ history }) => table("What happened to the job, the oldest first", EVENTS, history, (one, row) => `${one.at} ${row}`) }),
+      panel({ title: "Log", of: [logs], lines: 4, draw: drawLog }),
+    ]],
   };
 }
 
@@ -144,14 +146,13 @@ const jobTools = (job) =>
     : button("Retry", "retry", job.id, { class: "primary small" });
 
 const jobFacts = (job) => [
-  h("h3", { class: "name" }, job.task),
   h("p", { class: "row" }, state(job.state), job.cancel_requested && job.state === "running" ? badge(`${job.cancel_requested} asked for`, "warn") : null),
   job.progress ? progress(job) : null,
-  job.waiting_on ? h("p", { class: "lead" }, "Waits: ", badge(job.waiting_on.reason.replaceAll("_", " "), "warn"), " ", job.waiting_on.detail, job.waiting_on.until ? [" (", time(job.waiting_on.until, "until"), ")"] : null) : null,
+  job.waiting_on ? h("p", { class: "lead" }, "Waits: ", waiting(job.waiting_on)) : null,
   facts([
     ["Id", h("span", { class: "mono" }, job.id), true],
     ["Queue", job.queue],
-    ["Schedule", job.schedule && link(scheduleHref(job.schedule), job.schedule)],
+    ["Schedule", job.schedule && scheduleLink(job.schedule), job.schedule?.length > 16],
     ["Fire", job.fire_time && time(job.fire_time)],
     ["Priority", job.priority],
     ["Attempt", `${job.attempt} of at most ${job.max_retries + 1}`],
@@ -189,9 +190,11 @@ const AUDIT = [
 ];
 
 const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+// What each line says of its job, and the page says already.
+const SAID = new Set(["task", "queue", "schedule"]);
 /** A line of the log: time, level, what happened, and its fields. */
 const logLine = ({ at: instant, level, event, fields }) =>
-  [clock(instant), level.padEnd(7), event, ...Object.entries(fields).map(([name, value]) => `${name}=${plain(value)}`)].join("  ");
+  [clock(instant), level.padEnd(7), event, ...Object.entries(fields).filter(([name]) => !SAID.has(name)).map(([name, value]) => `${name}=${plain(value)}`)].join("  ");
 
 function drawLog({ items, missing }) {
   if (!items.length) return empty("Nothing it logged is at hand: it logged nothing, or before this daemon started.");

@@ -1,5 +1,6 @@
 // What views are made of: panels with their four states, tables, words for states, definition lists, code boxes.
-import { h, render } from "./dom.js";
+import { MOST_PAGES } from "./data.js";
+import { h, render, soft } from "./dom.js";
 import { clock } from "./time.js";
 
 const LEVELS = {
@@ -12,7 +13,7 @@ const LEVELS = {
 };
 const WORDS = {
   go: "Go", tbc: "to be confirmed", tbd: "to be determined", in_flight: "in flight", partial_failure: "partial failure",
-  closed: "well", half_open: "trying again", open: "left alone", overlap_skipped: "overlap",
+  closed: "well", half_open: "trying again", open: "left alone", off: "off", overlap_skipped: "overlap",
 };
 
 /** A state as a dot and a word; the dot alone says nothing that the word does not. */
@@ -27,7 +28,9 @@ export const link = (href, ...text) => h("a", { href }, ...text);
 export const jobHref = (id) => `#/jobs/${encodeURIComponent(id)}`;
 export const scheduleHref = (name) => `#/schedules/${encodeURIComponent(name)}`;
 
-/** Text and figures of a job's end of an id that tell it from others: the random part. */
+export const scheduleLink = (name) => link(scheduleHref(name), soft(name));
+
+/** The end of an id, which tells a job from others: the random part. */
 export const shortId = (id) => String(id).slice(-8);
 
 /** `[term, value, takes a line of its own]`; those without a value are left out. */
@@ -50,6 +53,12 @@ export function table(caption, columns, rows, key) {
 
 export const empty = (text, ...more) => h("div", { class: "empty" }, h("p", null, text), ...more);
 
+/** What stands below a list that goes on, `shown` being its pages so far. */
+export function more(next, shown) {
+  if (!next) return null;
+  return h("p", { class: "more" }, shown < MOST_PAGES ? button("Show more", "more", String(shown + 1)) : faint("Narrow the filters to see more."));
+}
+
 /** A meter of `part` in `whole`, as a bar with its words for who cannot see it. */
 export function meter(part, whole, label, level = "accent") {
   const share = whole > 0 ? Math.min(part / whole, 1) : 0;
@@ -58,12 +67,17 @@ export function meter(part, whole, label, level = "accent") {
 
 let serial = 0;
 
+/** Rows of two columns, for what is too long for a table's cell. Each row: {key, main, side, under}. */
+export const list = (rows) =>
+  h("ul", { class: "list" }, rows.map(({ key, main, side, under }) => h("li", { "data-key": key }, h("div", { class: "row" }, h("span", { class: "grow" }, main), h("span", { class: "num faint" }, side)), under ? h("div", { class: "under" }, under) : null)));
+
 /**
  * A panel over resources. `draw(...data)` returns nodes; `lines` reserves room while loading, so that nothing jumps.
  * Loading, refused and old are shown by the panel itself. `tools(...data)` and the `fixed` ones stand in its head.
- * Returns {node, start, stop}.
+ * One that is not `wanted(...data)` leaves the page until it is. Of a thing that is not there only the `main` one speaks.
+ * Returns {node, ask, start, stop}.
  */
-export function panel({ title, of, draw, tools = null, fixed = null, lines = 4, area = "" }) {
+export function panel({ title, of, draw, tools = null, fixed = null, wanted = null, main = false, lines = 4, area = "" }) {
   const id = `panel-${++serial}`;
   const body = h("div", { class: "body" });
   const side = h("div", { class: "tools" });
@@ -71,14 +85,16 @@ export function panel({ title, of, draw, tools = null, fixed = null, lines = 4, 
   const node = h("section", { class: `panel ${area}`, "aria-labelledby": id, "aria-busy": "true" },
     h("header", null, h("h2", { id }, title), fixed, side), note, body);
   body.style.setProperty("--lines", lines);
-  const redraw = () => show({ node, body, side, note }, of, draw, tools, lines);
+  const redraw = () => show({ node, body, side, note }, { of, draw, tools, wanted, main, lines });
   let watches = [];
   return {
     node,
-    start(since) {
+    ask(since) {
+      for (const one of of) one.ensure(since);
+    },
+    start() {
       watches = of.map((one) => one.watch(redraw));
       redraw();
-      for (const one of of) one.ensure(since);
     },
     stop() {
       for (const end of watches) end();
@@ -86,18 +102,23 @@ export function panel({ title, of, draw, tools = null, fixed = null, lines = 4, 
   };
 }
 
-function show({ node, body, side, note }, of, draw, tools, lines) {
+function show({ node, body, side, note }, { of, draw, tools, wanted, main, lines }) {
   const failed = of.find((one) => one.error);
   const ready = of.every((one) => one.data !== undefined);
   node.setAttribute("aria-busy", String(!ready && !failed));
   node.dataset.state = ready ? (failed ? "old" : "ready") : failed ? "failed" : "loading";
-  note.hidden = !(ready && failed);
-  if (ready && failed) render(note, `As of ${clock(Math.min(...of.map((one) => one.at)))}: ${failed.error.message}. `, button("Try again", "refresh"));
+  // that nobody can be reached is said once, above all panels
+  note.hidden = !(ready && failed?.error.status);
+  if (!note.hidden) render(note, `As of ${clock(Math.min(...of.map((one) => one.at)))}: ${failed.error.message}. `, button("Try again", "refresh"));
   if (ready) {
     const data = of.map((one) => one.data);
+    node.hidden = Boolean(wanted) && !wanted(...data);
     render(body, draw(...data));
     render(side, tools ? tools(...data) : null);
+  } else if (failed?.error.status === 403) {
+    render(body, empty("Only an admin may see this."));
   } else if (failed) {
+    node.hidden = failed.error.status === 404 && !main;
     render(body, h("div", { class: "empty failed", "data-key": "failed" }, h("p", null, failed.error.status === 404 ? "There is no such thing (any more)." : `This cannot be shown: ${failed.error.message}.`), button("Try again", "refresh")));
   } else {
     render(body, h("div", { class: "skeleton", "aria-hidden": "true", "data-key": "skeleton" }, Array.from({ length: Math.min(lines, 8) }, () => h("span"))));

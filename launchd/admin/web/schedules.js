@@ -1,10 +1,11 @@
 // Schedules: when what runs next, and the ledger of what became of each fire.
 import { at, get } from "./api.js";
-import { resource, schedules, status } from "./data.js";
-import { h } from "./dom.js";
-import { badge, button, empty, facts, faint, jobHref, json, levelOf, link, panel, scheduleHref, shortId, state, table } from "./parts.js";
+import { MOST_PAGES, pages, resource, schedules, status } from "./data.js";
+import { h, soft } from "./dom.js";
+import { badge, button, empty, facts, faint, jobHref, json, levelOf, link, list, more, panel, scheduleLink, shortId, state, table } from "./parts.js";
 import { clock, count, duration, time } from "./time.js";
 
+const PAGE = 50;
 const spec = (one) => h("code", null, one.cron ?? (one.every ? `every ${one.every}` : "–"));
 const last = (one) => (one.last ? h("span", { class: "row" }, state(one.last.outcome), time(one.last.fire_time, "ago", { class: "faint" })) : faint("never"));
 const paused = (one) => (one.paused ? badge("paused", "warn", one.note) : null);
@@ -16,13 +17,13 @@ const acts = (one) => [
     : button("Pause", "pause-schedule", one.name, { class: "small", "aria-label": `Pause ${one.name}` }),
 ];
 
-const NAME = { name: "Schedule", class: "main", cell: (one) => [h("span", { class: "row" }, link(scheduleHref(one.name), one.name), paused(one)), h("span", { class: "under" }, one.paused && one.note ? one.note : one.description)] };
+const NAME = { name: "Schedule", class: "main", cell: (one) => [h("span", { class: "row" }, scheduleLink(one.name), paused(one)), h("span", { class: "under" }, one.paused && one.note ? one.note : one.description)] };
 const NEXT = { name: "Next", class: "num when", cell: (one) => (one.paused ? faint("paused") : one.next[0] ? [time(one.next[0], "until"), h("span", { class: "under" }, clock(one.next[0]))] : faint("none")) };
 const COLUMNS = [
   NAME, NEXT,
   { name: "When", class: "wide", cell: (one) => [spec(one), h("span", { class: "under" }, one.timezone ?? "UTC")] },
   { name: "Last fire", class: "wide", cell: last },
-  { name: "Catch-up", class: "wide", cell: (one) => one.catchup },
+  { name: "Task", class: "wide", cell: (one) => link(`#/jobs?${new URLSearchParams({ task: one.task })}`, soft(one.task)) },
   { name: "", class: "acts", cell: acts },
 ];
 
@@ -45,26 +46,26 @@ export const firesPanel = () =>
     area: "fires",
     lines: 5,
     tools: () => link("#/schedules", "Schedules"),
-    draw: ({ next_fires: coming }) => (coming.length ? table("Next fires", COMING, coming.slice(0, 6), (one) => `${one.schedule} ${one.at}`) : empty("Nothing is due: all schedules are paused or off.")),
+    draw: ({ next_fires: coming }) => (coming.length ? list(coming.slice(0, 6).map(comingRow)) : empty("Nothing is due: all schedules are paused or off.")),
   });
-const COMING = [
-  { name: "Schedule", class: "main", cell: (one) => link(scheduleHref(one.schedule), one.schedule) },
-  { name: "At (UTC)", class: "num when", cell: (one) => time(one.at) },
-  { name: "In", class: "num when right", cell: (one) => time(one.at, "until") },
-];
+const comingRow = (one) => ({
+  key: `${one.schedule} ${one.at}`,
+  main: scheduleLink(one.schedule),
+  side: [time(one.at), h("span", { class: "in" }, time(one.at, "until"))],
+});
 
 // --- one schedule ---
 
 export function scheduleView(name, query) {
   const one = resource(`schedule:${name}`, () => get(at`/v1/schedules/${name}`), ["schedule", "fire", "config"], { live: 20, polling: 3 });
-  const many = Math.min(Number(query.pages) || 1, 10) * 100;
-  const ledger = resource(`fires:${name}:${many}`, () => get(at`/v1/schedules/${name}/fires`, { limit: Math.min(many, 1000) }), ["schedule", "fire", "job"], { live: 20, polling: 3 });
+  const many = Math.min(Number(query.pages) || 1, MOST_PAGES);
+  const ledger = resource(`fires:${name}:${many}`, () => pages(at`/v1/schedules/${name}/fires`, { limit: PAGE }, many), ["schedule", "fire", "job"], { live: 20, polling: 3 });
   return {
     title: name,
     back: ["#/schedules", "Schedules"],
     layout: "detail",
     panels: [
-      panel({ title: "Schedule", of: [one], lines: 10, tools: (data) => [acts(data), button("Backfill", "backfill", name, { class: "small" })], draw: scheduleFacts }),
+      panel({ title: "Schedule", main: true, of: [one], lines: 10, tools: (data) => [acts(data), button("Backfill", "backfill", name, { class: "small" })], draw: scheduleFacts }),
       panel({ title: "Next fires", of: [one], lines: 8, draw: ({ next }) => (next.length ? h("ol", { class: "times" }, next.map((instant) => h("li", { "data-key": instant }, time(instant), time(instant, "until", { class: "faint" })))) : empty("It does not fire again.")) }),
       panel({ title: "Ledger", of: [ledger], lines: 8, area: "full", tools: ({ items }) => faint(`the newest ${count(items.length)}`), draw: (data) => drawLedger(data, many) }),
     ],
@@ -93,7 +94,7 @@ function drawLedger({ items, next }, many) {
     h("div", { class: "strip", role: "img", "aria-label": `The last ${strip.length} rows: ${tally(strip)}` },
       strip.map((row) => h("i", { class: levelOf(row.outcome), "data-key": row.fire_time, title: `${clock(row.fire_time)}: ${row.outcome.replaceAll("_", " ")}` }))),
     table("Ledger, newest first", LEDGER, items, (row) => row.fire_time),
-    next && many < 1000 ? h("p", { class: "more" }, button("Show more", "more", String(many / 100 + 1))) : null,
+    more(next, many),
   ];
 }
 

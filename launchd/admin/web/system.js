@@ -87,7 +87,7 @@ export const tilesPanel = () =>
       return h("dl", { class: "tiles" },
         tile("Running", count(running), `of ${count(slots)} slots`),
         tile("Waiting", count(waiting), waiting ? `the oldest for ${duration(Math.floor(oldest))}` : "nothing waits"),
-        tile("Ended in the last hour", count(all), failed ? `${count(failed)} failed, ${percent(failed / all)}` : "none failed", sparkline(points)),
+        tile("Ended in the last hour", count(all), failed ? h("span", { class: "bad-text" }, `${count(failed)} failed, ${percent(failed / all)}`) : "none failed", sparkline(points)),
         tile("Next fire", coming[0] ? time(coming[0].at, "until") : "–", coming[0]?.schedule ?? "nothing is due"),
         tile("Memory", bytes(memory), h("span", null, "up for ", time(started, "since"))));
     },

@@ -36,22 +36,35 @@ export function duration(seconds) {
 /** A span that is counted while one looks: whole seconds, so that it never jitters. */
 export const counted = (seconds) => duration(Math.floor(Math.max(seconds, 0)));
 
+const ROUGH = [[DAY, "d"], [3600, "h"], [60, "m"], [1, "s"], [0.001, "ms"]];
+/** A duration in the one unit that matters: "30 m", "6 h", "3 d". */
+export function roughly(seconds) {
+  const [unit, name] = ROUGH.find(([size]) => seconds >= size * 0.95) ?? ROUGH.at(-1);
+  return `${Math.round(seconds / unit)} ${name}`;
+}
+
+const hoursAndMinutes = (at) => `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
+
+/** Date and time of day in UTC, to the minute; the year where it is not this one. */
+export function stamp(instant) {
+  const at = new Date(instant);
+  const year = at.getUTCFullYear() === new Date(now()).getUTCFullYear() ? "" : ` ${at.getUTCFullYear()}`;
+  return `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}${year} ${hoursAndMinutes(at)}`;
+}
+
 /** The time of day in UTC, with the date where it is not today's. */
 export function clock(instant, { seconds = true } = {}) {
   const at = new Date(instant);
-  const today = new Date(now());
-  const time = `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}${seconds ? `:${two(at.getUTCSeconds())}` : ""}`;
-  if (at.toISOString().slice(0, 10) === today.toISOString().slice(0, 10)) return time;
-  const year = at.getUTCFullYear() === today.getUTCFullYear() ? "" : ` ${at.getUTCFullYear()}`;
-  return `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}${year} ${time.slice(0, 5)}`;
+  if (at.toISOString().slice(0, 10) !== new Date(now()).toISOString().slice(0, 10)) return stamp(instant);
+  return hoursAndMinutes(at) + (seconds ? `:${two(at.getUTCSeconds())}` : "");
 }
 
-/** "T−2 d 04:11:09" before, "T+00:10:00" after. */
-export function countdown(instant) {
+/** "T−2 d 04:11:09" before, "T+00:10:00" after; to the hour "T−2 d 4 h". */
+export function countdown(instant, { toTheHour = false } = {}) {
   const left = Math.floor((Date.parse(instant) - now()) / 1000);
   const span = Math.abs(left);
-  const days = Math.floor(span / DAY);
-  const rest = `${two((span % DAY) / 3600)}:${two((span % 3600) / 60)}:${two(span % 60)}`;
+  const days = Math.floor(span / DAY), hours = (span % DAY) / 3600;
+  const rest = toTheHour ? `${Math.trunc(hours)} h` : `${two(hours)}:${two((span % 3600) / 60)}:${two(span % 60)}`;
   return `T${left >= 0 ? "−" : "+"}${days ? `${days} d ` : ""}${rest}`;
 }
 
@@ -61,18 +74,23 @@ const ago = (instant) => {
 };
 const KINDS = {
   clock,
+  minute: (instant) => clock(instant, { seconds: false }),
+  hour: (instant) => `~${clock(instant, { seconds: false })}`,
   ago,
   until: ago,
-  countdown,
+  countdown: (instant) => countdown(instant),
+  hours: (instant) => countdown(instant, { toTheHour: true }),
   since: (instant) => counted((now() - Date.parse(instant)) / 1000),
 };
 
-/** A `<time>` of one kind (clock, ago, until, since, countdown); it keeps itself right. An absent one is a dash. */
+const STILL = new Set(["clock", "minute", "hour"]);
+
+/** A `<time>` of one kind (see KINDS); what changes by itself is kept right. An absent one is a dash. */
 export function time(instant, kind = "clock", props = {}) {
   if (!instant) return h("span", { class: "faint" }, "–");
   const exact = new Date(instant);
   const title = `${LOCAL.format(exact)} (local)\n${exact.toISOString().replace("T", " ").replace(/\.\d+Z|Z/, "")} UTC`;
-  const ticking = kind === "clock" ? {} : { "data-tick": kind };
+  const ticking = STILL.has(kind) ? {} : { "data-tick": kind };
   return h("time", { datetime: instant, title, ...ticking, ...props }, KINDS[kind](instant));
 }
 
@@ -90,12 +108,15 @@ const VAGUE = {
 export function net(launch) {
   if (!launch.net) return h("span", { class: "faint" }, "not known");
   const vague = VAGUE[launch.net_precision];
-  if (!vague) return time(launch.net);
+  if (!vague) return time(launch.net, { minute: "minute", hour: "hour" }[launch.net_precision] ?? "clock");
   return h("time", { datetime: launch.net, title: `known to the ${launch.net_precision}` }, vague(new Date(launch.net)));
 }
 
 /** Whether a NET is fine enough to count down to. */
 export const isExact = (launch) => Boolean(launch.net) && !VAGUE[launch.net_precision];
+
+/** How long until a launch whose NET is exact, no finer than that is known. */
+export const lead = (launch, props) => time(launch.net, launch.net_precision === "hour" ? "hours" : "countdown", props);
 
 const COUNT = new Intl.NumberFormat("en");
 export const count = (number) => (Number.isFinite(number) ? COUNT.format(number) : "–");

@@ -1,4 +1,4 @@
--- What ended, over time.
+-- What ran and ended, over time.
 
 -- name: series
 -- Per bucket of :step microseconds since :since: how many ended how, and the median and 95th percentile (nearest rank)
@@ -30,3 +30,14 @@ SELECT created_at FROM jobs
 WHERE seq > (SELECT max(seq) FROM jobs) - :most AND seq > (SELECT min(seq) FROM jobs)
   AND (SELECT max(seq) - min(seq) FROM jobs) >= :most
 ORDER BY seq LIMIT 1;
+
+-- name: timeline
+-- What ran between :since and :now, the :limit that ran longest in it, and how many there were; running ones however old.
+WITH ran AS MATERIALIZED (
+  SELECT id, task, queue, state, attempt, started_at, finished_at FROM jobs
+  WHERE seq > (SELECT coalesce(max(seq), 0) FROM jobs) - :most AND finished_at >= :since AND started_at IS NOT NULL
+  UNION ALL
+  SELECT id, task, queue, state, attempt, started_at, NULL FROM jobs WHERE state = 'running'
+)
+SELECT id, task, queue, state, attempt, started_at, finished_at, count(*) OVER () AS found FROM ran
+ORDER BY coalesce(finished_at, :now) - max(started_at, :since) DESC, id LIMIT :limit;
