@@ -59,8 +59,7 @@ class Reaper:
 
     def later(self, instant: Instant) -> None:
         """A job waits until then, or lives until then."""
-        if self._next_later is None or instant < self._next_later:
-            self._next_later = instant
+        if self._note(instant):
             self._look.set()
 
     def asked(self) -> None:
@@ -82,13 +81,26 @@ class Reaper:
 
     async def promote(self) -> None:
         """Make due jobs ready, end expired ones, wake the pools."""
-        due, expired, promoted = await self._store.promote(self._clock.now())
-        self._next_later = due
+        self._next_later = None  # what is said while the store is asked is not in its answer: it stands beside it
+        try:
+            due, expired, promoted = await self._store.promote(self._clock.now())
+        except BaseException:
+            self._next_later = 0
+            raise
+        if due is not None:
+            self._note(due)
         if expired:
             self._bus.ended([JobEnd(self._clock.now(), job_id, "expired") for job_id in expired])
         if promoted:
             for pool in self._pools.values():
                 pool.wake()
+
+    def _note(self, instant: Instant) -> bool:
+        """Remember the earliest; whether it is this one."""
+        if self._next_later is not None and self._next_later <= instant:
+            return False
+        self._next_later = instant
+        return True
 
     async def _sleep(self) -> None:
         now = self._clock.monotonic()
