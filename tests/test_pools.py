@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from launchd import Context, Retry, task
 from launchd.clock import SECOND, SystemClock
 from launchd.daemon import Daemon
-from launchd.db import open_database
+from launchd.db import Connection, open_database
+from launchd.engine.attempt import Stop
 from launchd.engine.maker import JobMaker
 from launchd.engine.rate import RateLimiter
 from launchd.engine.scheduler import Scheduler, Told
@@ -255,6 +256,37 @@ async def test_a_lock_that_comes_free_together_with_a_slot_does_not_start_more_j
         for job in (first, second):
             assert (await ended(daemon, job.id)).state is JobState.SUCCEEDED
     assert most == [1, 1]
+
+
+# --- stopping ---
+
+
+async def test_a_job_that_starts_just_after_all_were_asked_to_end_is_asked_too(tmp_path: Path) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    @task
+    async def forever(_ctx: Context) -> None:
+        await asyncio.Event().wait()
+
+    def hold(_connection: Connection) -> None:
+        entered.set()
+        release.wait(PATIENCE_SECONDS)
+
+    async with hosted(quiet_config(tmp_path), tasks=[forever]) as daemon:
+        pool, database = daemon.control._pools["default"], daemon.control._jobs._db
+        held = asyncio.create_task(database.write(hold))
+        await asyncio.to_thread(entered.wait, PATIENCE_SECONDS)
+        made = asyncio.create_task(daemon.control.trigger("forever", {}, by="test"))
+        while pool._idle.is_set():  # noqa: ASYNC110 - nobody tells that a turn is under way
+            await asyncio.sleep(0)
+        pool.closing = True
+        pool.stop_all(Stop.DRAIN)
+        release.set()
+        job, _ = await made
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asyncio.gather(held, pool.idle())
+        after = await daemon.control.job(job.id)
+        assert (after.state, after.reason) == (JobState.QUEUED, "interrupted: the daemon stopped")
 
 
 async def until(daemon: Daemon, job: Job, state: JobState) -> None:

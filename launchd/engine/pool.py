@@ -72,6 +72,7 @@ class Pool:
         self.paused = False
         self.note: str | None = None
         self.closing = False
+        self._stopping: Stop | None = None
         self.running: dict[int, Attempt] = {}
         self.stuck: set[int] = set()
         self.last_turn = shared.clock.monotonic()
@@ -247,6 +248,9 @@ class Pool:
             self.limiter.started(len(attempts), started)
         self._idle.clear()
         self._executor.start(attempts)
+        if self._stopping is not None:
+            for attempt in attempts:
+                self._executor.stop(attempt, self._stopping)
         self._watch.started(attempts)
         self._joblog.started(attempts)
 
@@ -304,7 +308,8 @@ class Pool:
     # --- stopping ---
 
     def stop_all(self, why: Stop) -> None:
-        """Ask everything that runs to end."""
+        """Ask everything that runs to end, and whatever still comes out of a turn that is under way."""
+        self._stopping = why
         for attempt in self.running.values():
             self._executor.stop(attempt, why)
 
