@@ -66,10 +66,10 @@ def test_sighup_with_a_bad_configuration_is_refused_in_the_status_line(daemon: B
 
 
 def test_a_reload_applies_what_it_can_and_names_what_needs_a_restart(daemon: Box) -> None:
-    write_config(daemon, 'log_level = "debug"\nminimum_free_mib = 7')
+    write_config(daemon, 'log_level = "debug"\nlog_format = "json"')
     daemon.run("systemctl", "reload", UNIT)
     said = daemon.until(UNIT, "StatusText", "reloaded")
-    assert said == "reloaded, 1 applied; a restart is due for daemon.minimum_free_mib"
+    assert said == "reloaded, 1 applied; a restart is due for daemon.log_format"
     assert daemon.property(UNIT, "ActiveState") == "active"
 
 

@@ -90,8 +90,9 @@ def box(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]
     shutil.copytree(wheels, work / "inject/srv/wheels")
     drop_in = work / f"inject/etc/systemd/system/{UNIT}.d/lab.conf"
     drop_in.parent.mkdir(parents=True)
-    # journald's own limit is off: a test counts lines
-    drop_in.write_text("[Service]\nWatchdogSec=3\nTimeoutStopSec=3\nLogRateLimitIntervalSec=0\n")
+    # journald's own limit is out of reach, since a test counts lines; an interval of 0 would leave its default
+    limit = "LogRateLimitIntervalSec=1\nLogRateLimitBurst=1000000\n"
+    drop_in.write_text(f"[Service]\nWatchdogSec=3\nTimeoutStopSec=3\n{limit}")
     tasks = work / "inject/etc/launchd/lab_tasks.py"
     tasks.parent.mkdir(parents=True)
     tasks.write_text(TASKS)
