@@ -5,6 +5,7 @@ they fail.
 """
 
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from tests.hosting import quiet_config
 from tests.scraping import asking
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page
+    from playwright.async_api import Locator, Page
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 REQUIRED = os.environ.get("BROWSER") == "required"
@@ -138,3 +139,33 @@ async def fetching(daemon: Daemon) -> AsyncIterator[aiohttp.ClientSession]:
     origin = (await sign_in_link(daemon)).partition("/sign-in")[0]
     async with aiohttp.ClientSession(origin, auto_decompress=False) as session:
         yield session
+
+
+def panel(tab: Tab, title: str) -> "Locator":
+    """The panel with this title."""
+    return (
+        tab.page.get_by_role("region", name=title, exact=True)
+        .or_(tab.page.locator(f"section:has(h2:text-is('{title}'))"))
+        .first
+    )
+
+
+def row(tab: Tab, title: str, name: str) -> "Locator":
+    """The row of a panel's table or list that has this text."""
+    return panel(tab, title).locator("tbody tr, .list li").filter(has_text=name)
+
+
+async def see(locator: "Locator", text: str | re.Pattern[str]) -> None:
+    """Wait until it contains this text."""
+    from playwright.async_api import expect  # noqa: PLC0415 - see missing
+
+    await expect(locator).to_contain_text(text, timeout=_PATIENCE_MS)
+
+
+async def answer(tab: Tab, button: str, **fields: str) -> None:
+    """Fill in the open dialog and send it; returns once it has closed."""
+    dialog = tab.page.locator("dialog[open]")
+    for label, value in fields.items():
+        await dialog.get_by_label(label.replace("_", " "), exact=False).fill(value)
+    await dialog.get_by_role("button", name=button).click()
+    await dialog.wait_for(state="detached")

@@ -9,7 +9,7 @@ from launchd.daemon import Daemon
 from tests.deployments import Deployment, cluster, sentinels
 from tests.hosting import hosted, quiet_config
 from tests.lab.installed import box, wheels
-from tests.tasks import ALL
+from tests.tasks import ALL, gate, started
 from tests.valkey import binaries
 
 __all__ = ["box", "daemon", "wheels"]
@@ -41,3 +41,18 @@ def clustered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Three nodes of a Cluster, without replicas."""
     with cluster(binaries()["valkey"], tmp_path_factory.mktemp("cluster")) as deployment:
         yield deployment
+
+
+@pytest.fixture
+def held() -> Iterator[Callable[[str], None]]:
+    """Gates that are opened at the end, so that a failed test leaves nothing running."""
+    names: list[str] = []
+
+    def hold(name: str) -> None:
+        names.append(name)
+        started(name).clear()
+        gate(name).clear()
+
+    yield hold
+    for name in names:
+        gate(name).set()

@@ -1,12 +1,9 @@
 """The dashboard in a real browser, in front of a real daemon with real jobs."""
 
 import re
-import signal
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import structlog
@@ -18,16 +15,12 @@ from launchd.engine.maker import TriggerRequest
 from launchd.job import JobState
 from launchd.ops import logs
 from tests import tasks
-from tests.browsing import Tab, ask, browsing, browsing_at, needs_browser, sign_in_link, with_tcp
-from tests.hosting import PATIENCE_SECONDS, ended, hosted
+from tests.browsing import Tab, answer, ask, browsing, needs_browser, panel, row, see, with_tcp
+from tests.hosting import ended, hosted
 from tests.payloads import LOG, PREVIOUS, UPCOMING, gcat, ll2, page
-from tests.process import Installation
 from tests.replay import Replay, replaying
 from tests.scraping import refresh
 from tests.tasks import fact, gate, started
-
-if TYPE_CHECKING:
-    from playwright.async_api import Locator
 
 HOSTILE = '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>'
 VIEWS = ["", "launches", "jobs", "schedules", "queues", "charts", "sources", "system"]
@@ -91,48 +84,6 @@ rate = "1000/s"
 async def tab(daemon: Daemon) -> AsyncIterator[Tab]:
     async with browsing(daemon) as one:
         yield one
-
-
-@pytest.fixture
-def held() -> Iterator[Callable[[str], None]]:
-    """Gates that are opened at the end, so that a failed test leaves nothing running."""
-    names: list[str] = []
-
-    def hold(name: str) -> None:
-        names.append(name)
-        started(name).clear()
-        gate(name).clear()
-
-    yield hold
-    for name in names:
-        gate(name).set()
-
-
-def panel(tab: Tab, title: str) -> "Locator":
-    return (
-        tab.page.get_by_role("region", name=title, exact=True)
-        .or_(tab.page.locator(f"section:has(h2:text-is('{title}'))"))
-        .first
-    )
-
-
-def row(tab: Tab, title: str, name: str) -> "Locator":
-    return panel(tab, title).locator("tbody tr, .list li").filter(has_text=name)
-
-
-async def see(locator: "Locator", text: str | re.Pattern[str]) -> None:
-    from playwright.async_api import expect  # noqa: PLC0415 - see tests/browsing.py
-
-    await expect(locator).to_contain_text(text)
-
-
-async def answer(tab: Tab, button: str, **fields: str) -> None:
-    """Fill in the open dialog and send it; returns once it has closed."""
-    dialog = tab.page.locator("dialog[open]")
-    for label, value in fields.items():
-        await dialog.get_by_label(label.replace("_", " "), exact=False).fill(value)
-    await dialog.get_by_role("button", name=button).click()
-    await dialog.wait_for(state="detached")
 
 
 # --- what is seen ---
@@ -255,104 +206,6 @@ async def test_the_system_shows_the_audit_and_the_configuration(tab: Tab, daemon
     await see(shown, "pause queue")
     await see(panel(tab, "Configuration").get_by_role("region"), '"half_yearly"')
     await see(panel(tab, "Daemon"), str((await ask(daemon, "/v1/status"))["pid"]))
-
-
-# --- as it happens ---
-
-
-@pytest.mark.parametrize("mode", ["live", "polling"])
-async def test_what_happens_is_shown_without_a_reload(
-    tab: Tab, daemon: Daemon, mode: str, held: Callable[[str], None]
-) -> None:
-    """By the event stream, or without one: with it, lists are asked for by themselves far too seldom to pass."""
-    held("lively")
-    if mode == "polling":
-        await tab.page.route("**/v1/events", lambda route: route.abort())
-        await tab.page.reload()
-    await tab.show("jobs")
-    await see(tab.page.locator("#link"), mode)
-    await tab.page.evaluate("() => { window.stayed = true }")
-    await see(panel(tab, "Jobs"), "There is no job yet.")
-    job, _ = await daemon.control.trigger("waiting", {"name": "lively"}, by="test")
-    await see(row(tab, "Jobs", "waiting"), "running")
-    gate("lively").set()
-    await ended(daemon, job.id)
-    await see(row(tab, "Jobs", "waiting"), "succeeded")
-    assert await tab.page.evaluate("() => window.stayed")
-
-
-async def test_a_daemon_that_is_away_is_told_and_found_again(tab: Tab, daemon: Daemon) -> None:
-    await tab.show()
-    await tab.page.context.set_offline(True)
-    await see(tab.page.locator("#banner"), "The daemon cannot be reached since")
-    await see(tab.page.locator("#verdict"), "unreachable")
-    await see(row(tab, "Queues", "scraping"), "/")  # what was known stays
-    await tab.page.goto(f"{tab.origin}/#/sources")
-    await see(panel(tab, "Open disagreements"), "This cannot be shown: the daemon cannot be reached.")
-    await tab.page.goto(f"{tab.origin}/#/")
-    await tab.page.context.set_offline(False)
-    job, _ = await daemon.control.trigger("failing_at_once", {}, by="test")
-    await ended(daemon, job.id)
-    await see(row(tab, "Latest failures", "failing_at_once"), "ValueError")
-    await tab.page.locator("#banner").wait_for(state="hidden")
-    await see(tab.page.locator("#link"), "live")
-
-
-async def test_who_is_not_signed_in_is_told_how_and_goes_on_once_that_is_done(tab: Tab, daemon: Daemon) -> None:
-    await tab.page.context.clear_cookies()
-    await tab.page.goto(f"{tab.origin}/#/jobs")
-    await tab.page.reload()
-    await see(tab.page.locator("dialog[open]"), "launchd dashboard")
-    other = await tab.page.context.new_page()
-    await other.goto(await sign_in_link(daemon))
-    await tab.page.locator("#signin").wait_for(state="detached")
-    await see(panel(tab, "Jobs"), "There is no job yet.")
-
-
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
-async def test_a_daemon_that_is_started_again_is_found_and_what_it_says_is_shown(
-    tmp_path: Path, signal_number: signal.Signals
-) -> None:
-    """Without a reload and without signing in again; the new one knows nothing of the stream that was heard."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    installation = Installation(tmp_path, "", admin=f'tcp = "127.0.0.1:{port}"')
-    trigger = "/v1/tasks/{}/trigger"
-    async with AsyncExitStack() as stack:
-        first = stack.enter_context(installation.running())
-        link = installation.client.ask("POST", "/v1/sign-in")["url"]
-        tab = await stack.enter_async_context(browsing_at(link))
-        job = installation.client.ask("POST", trigger.format("linger"), body={"args": {"until": str(tmp_path / "go")}})
-        await tab.show("jobs")
-        await see(row(tab, "Jobs", job["id"][-8:]), "running")
-        await tab.page.evaluate("() => { window.stayed = true }")
-        first.send_signal(signal_number)
-        first.wait(PATIENCE_SECONDS)
-        await see(tab.page.locator("#banner"), "The daemon cannot be reached since")
-        (tmp_path / "go").touch()
-        stack.enter_context(installation.running())
-        ended_again = installation.client.ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
-        assert ended_again["state"] == "succeeded"
-        await see(row(tab, "Jobs", job["id"][-8:]), "succeeded")
-        await tab.page.locator("#banner").wait_for(state="hidden")
-        await see(tab.page.locator("#link"), "live")
-        installation.client.ask("POST", trigger.format("greet"), body={})
-        await see(row(tab, "Jobs", "greet"), "succeeded")
-        assert await tab.page.evaluate("() => window.stayed")
-
-
-async def test_what_was_missed_for_good_is_asked_for_again(tab: Tab) -> None:
-    told = await tab.page.evaluate(
-        """async () => {
-            const { Live } = await import('/web/live.js');
-            const told = [];
-            const heard = (type) => told.push(type), resync = () => told.push('everything');
-            const live = new Live({ heard, state() {}, resync });
-            for (const type of ['job.ended', 'gap']) live.told({ type, data: '{}' });
-            return told;
-        }"""
-    )
-    assert told == ["job.ended", "everything"]
 
 
 # --- acts ---
@@ -539,45 +392,10 @@ async def test_everything_is_reached_by_keyboard(tab: Tab, daemon: Daemon) -> No
     assert (await daemon.control.timetable.get("half_yearly")).note == "by hand"
 
 
-async def test_live_updates_leave_the_focus_where_it_is(tab: Tab, daemon: Daemon) -> None:
-    await tab.show("schedules")
-    await tab.page.get_by_role("button", name="Pause half_yearly").focus()
-    await daemon.control.timetable.pause("half_yearly", "by somebody else", "test")
-    await see(row(tab, "Schedules", "half_yearly"), "by somebody else")
-    assert await tab.page.evaluate("() => document.activeElement.getAttribute('aria-label')") == "Resume half_yearly"
-
-
-async def test_a_stream_reads_the_same_wherever_it_is_cut(tab: Tab) -> None:
-    """The page's own reader of server-sent events, fed in two pieces at each place, with every kind of line end."""
-    stream = "retry: 2000\nid: a-1\n\n: beat\n\nevent: job.ended\nid: a-2\ndata: {\r\ndata: }\r\n\r\ndata:x\r\r"
-    stream += "event: nothing\n\n"  # without data there is no event
-    told = await tab.page.evaluate(
-        """async (stream) => {
-            const { StreamParser } = await import('/web/live.js');
-            return [...Array(stream.length + 1).keys()].map((cut) => {
-                const told = [], parser = new StreamParser((event) => told.push(event));
-                parser.feed(stream.slice(0, cut));
-                parser.feed(stream.slice(cut));
-                return { told, id: parser.lastId };
-            });
-        }""",
-        stream,
-    )
-    expected = {"told": [{"type": "job.ended", "data": "{\n}"}, {"type": "message", "data": "x"}], "id": "a-2"}
-    assert [one for one in told if one != expected] == []
-
-
-async def test_only_harmless_addresses_become_links(tab: Tab) -> None:
-    given = [
-        "javascript:alert(1)",
-        "JaVaScRiPt:alert(1)",
-        "data:text/html,x",
-        "//evil.example",
-        "#/jobs",
-        "https://example.org/",
-    ]
-    kept = await tab.page.evaluate("async (given) => given.map((await import('/web/dom.js')).safeHref)", given)
-    assert kept == [None, None, None, None, "#/jobs", "https://example.org/"]
+async def test_of_a_job_that_is_not_there_only_one_panel_speaks(tab: Tab) -> None:
+    await tab.show("jobs/00000000-0000-7000-8000-000000000000")
+    await see(panel(tab, "Job"), "There is no such thing")
+    await tab.page.locator(".panel:visible:has-text('no such thing')").nth(1).wait_for(state="detached")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,7 +2,7 @@
 import { at, get } from "./api.js";
 import { MOST_PAGES, pages, resource, schedules, status, tasks } from "./data.js";
 import { h, soft } from "./dom.js";
-import { badge, button, empty, facts, faint, jobHref, json, link, list, meter, more, panel, scheduleLink, shortId, state, table, verbatim } from "./parts.js";
+import { badge, button, empty, facts, faint, jobHref, json, link, list, meter, more, panel, scheduleLink, shortId, state, table, told, verbatim } from "./parts.js";
 import { clock, count, duration, time } from "./time.js";
 
 const STATES = ["queued", "running", "succeeded", "failed", "cancelled", "skipped", "expired", "quarantined"];
@@ -19,13 +19,13 @@ function why(job) {
   if (job.error) return h("span", { class: "bad-text" }, `${job.error.type}: ${job.error.message}`);
   if (job.state === "running" && job.cancel_requested) return badge(`${job.cancel_requested} asked for`, "warn");
   if (job.state === "running" && job.progress) return progress(job);
-  return job.reason;
+  return job.reason && told(job.reason);
 }
 
 // Reasons that only time settles: when it is due says it all.
 const TIMED = new Set(["run_at", "retry"]);
 const waiting = ({ reason, detail, until }) =>
-  [badge(reason.replaceAll("_", " ")), " ", until && TIMED.has(reason) ? ["due ", time(until, "until")] : detail];
+  [badge(reason.replaceAll("_", " ")), " ", until && TIMED.has(reason) ? ["due ", time(until, "until")] : told(detail)];
 
 function progress({ task, progress: { done, total, note } }) {
   const words = [total ? `${count(done)} of ${count(total)}` : count(done), note].filter(Boolean).join(" · ");
@@ -118,8 +118,8 @@ export function jobView(id) {
     layout: "detail",
     columns: [[
       panel({ title: "Job", main: true, of: [job], lines: 12, tools: jobTools, draw: jobFacts }),
-      panel({ title: "Arguments", of: [job], lines: 3, draw: ({ args }) => (Object.keys(args).length ? json(args, "Arguments") : empty("None.")) }),
-      panel({ title: "Who did what", of: [audit], lines: 3, draw: ({ items }) => (items.length ? table("Audit of the job", AUDIT, items, (one, row) => `${one.at} ${row}`) : empty("Nobody has touched it.")) }),
+      panel({ title: "Arguments", area: "late", of: [job], lines: 3, draw: ({ args }) => (Object.keys(args).length ? json(args, "Arguments") : empty("None.")) }),
+      panel({ title: "Who did what", area: "late", of: [audit], lines: 3, draw: ({ items }) => (items.length ? table("Audit of the job", AUDIT, items, (one, row) => `${one.at} ${row}`) : empty("Nobody has touched it.")) }),
     ], [
       panel({ title: "Outcome", of: [job], lines: 6, wanted: (one) => !ACTIVE.has(one.state) || one.error, draw: outcome }),
       panel({ title: "Where it stands", of: [job, stack], lines: 4, wanted: (one) => one.state === "running", draw: (_job, { stack: frames }) => (frames ? verbatim(frames, "Stack") : empty("It does not run at this moment.")) }),
@@ -163,7 +163,7 @@ const jobFacts = (job) => [
     ["Waited", job.started_at && waited(job)],
     ["Ran", job.started_at && ran(job)],
     ["Lock", job.lock && h("span", null, h("span", { class: "mono" }, job.lock), job.fence ? faint(` fence ${job.fence}`) : null)],
-    ["Reason", job.reason, true],
+    ["Reason", job.reason && told(job.reason), true],
   ]),
 ];
 
@@ -181,7 +181,7 @@ function outcome(job) {
 const EVENTS = [
   { name: "When", class: "num when", cell: (one) => time(one.at) },
   { name: "What", class: "tight", cell: (one) => state(one.event) },
-  { name: "Detail", class: "main", cell: (one) => one.detail ?? faint("") },
+  { name: "Detail", class: "rest", cell: (one) => told(one.detail) },
 ];
 const AUDIT = [
   { name: "When", class: "num when", cell: (one) => time(one.at) },

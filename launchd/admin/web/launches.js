@@ -2,8 +2,8 @@
 import { at, get } from "./api.js";
 import { MOST_PAGES, nextLaunches, pages, resource, sources } from "./data.js";
 import { h } from "./dom.js";
-import { badge, button, empty, facts, faint, levelOf, link, list, more, panel, state, table } from "./parts.js";
-import { count, isExact, lead, net, roughly, stamp, time } from "./time.js";
+import { badge, button, empty, facts, faint, levelOf, link, list, more, panel, state, table, told } from "./parts.js";
+import { count, isExact, lead, net, roughly, time } from "./time.js";
 
 const href = (launch) => `#/launches/${encodeURIComponent(launch.id)}`;
 const where = (launch) => [launch.pad, launch.location?.name].filter(Boolean).join(", ");
@@ -124,9 +124,7 @@ function hostOf(url) {
   }
 }
 
-// An instant as the history has it: of a NET, a window.
-const INSTANT = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
-const value = (text) => (text === null ? faint("nothing") : INSTANT.test(text) ? h("time", { datetime: text, title: text, class: "num" }, stamp(text)) : text);
+const value = (text) => (text === null ? faint("nothing") : told(text, "minute"));
 
 const SIGHTINGS = [
   { name: "Source", class: "tight", cell: (one) => one.source },
@@ -138,7 +136,7 @@ const SIGHTINGS = [
 const HISTORY = [
   { name: "Seen", class: "num when", cell: (one) => time(one.seen_at) },
   { name: "Field", class: "tight", cell: (one) => one.field.replaceAll("_", " ") },
-  { name: "Change", class: "main", cell: (one) => [h("span", { class: "faint" }, value(one.old)), " → ", value(one.new)] },
+  { name: "Change", class: "rest", cell: (one) => [h("span", { class: "faint" }, value(one.old)), " → ", value(one.new)] },
   { name: "Source", class: "wide", cell: (one) => one.source ?? faint("–") },
 ];
 
@@ -171,7 +169,7 @@ export const freshnessPanel = () =>
     tools: () => link("#/sources", "All"),
     draw: ({ items }) => {
       const asked = items.filter((one) => one.enabled).sort((a, b) => Boolean(b.error) - Boolean(a.error));
-      return asked.length ? list(asked.map((one) => ({ key: one.name, main: [one.title ?? one.name], side: [circuit(one)], under: [one.last_success ? ["answered ", time(one.last_success, "ago")] : "has not answered yet", one.error ? h("span", { class: "bad-text clamp" }, one.error) : null] }))) : empty("Every source is off.");
+      return asked.length ? list(asked.map((one) => ({ key: one.name, main: [one.title ?? one.name], side: [circuit(one)], under: [one.last_success ? ["answered ", time(one.last_success, "ago")] : "has not answered yet", one.error ? h("span", { class: "bad-text clamp" }, told(one.error)) : null] }))) : empty("Every source is off.");
     },
   });
 

@@ -1,7 +1,7 @@
 // What views are made of: panels with their four states, tables, words for states, definition lists, code boxes.
 import { MOST_PAGES } from "./data.js";
 import { h, render, soft } from "./dom.js";
-import { clock } from "./time.js";
+import { clock, time } from "./time.js";
 
 const LEVELS = {
   running: "accent", succeeded: "ok", failed: "bad", quarantined: "bad", expired: "warn", skipped: "warn", cancelled: "off", queued: "off",
@@ -28,6 +28,9 @@ export const link = (href, ...text) => h("a", { href }, ...text);
 export const jobHref = (id) => `#/jobs/${encodeURIComponent(id)}`;
 export const scheduleHref = (name) => `#/schedules/${encodeURIComponent(name)}`;
 
+const INSTANT = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
+/** Words of the daemon, the instants among them as people read them. */
+export const told = (text, kind) => String(text ?? "").split(INSTANT).map((part, at) => (at % 2 ? time(part, kind) : part));
 export const scheduleLink = (name) => link(scheduleHref(name), soft(name));
 
 /** The end of an id, which tells a job from others: the random part. */

@@ -3,11 +3,11 @@ import { get } from "./api.js";
 import { ended, series, sparkline, sum } from "./charts.js";
 import { health, resource, status } from "./data.js";
 import { h } from "./dom.js";
-import { badge, button, empty, facts, faint, json, link, panel, shortId, state, table } from "./parts.js";
+import { badge, button, empty, facts, faint, json, link, panel, shortId, state, table, told } from "./parts.js";
 import { bytes, count, duration, percent, time } from "./time.js";
 
 const CHECKS = [
-  { name: "Check", class: "main", cell: ([name, one]) => [name.replaceAll("_", " "), h("span", { class: "under clip", title: one.detail }, one.detail)] },
+  { name: "Check", class: "main", cell: ([name, one]) => [name.replaceAll("_", " "), h("span", { class: "under clip", title: one.detail }, told(one.detail))] },
   { name: "State", class: "tight", cell: ([, one]) => state(one.status) },
   { name: "Since", class: "num when wide", cell: ([, one]) => time(one.since, "since") },
 ];
