@@ -1,0 +1,73 @@
+"""Secrets: never values of the configuration, only where they are, and read when they are needed."""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from launchd.config.tables import Config
+from launchd.errors import ConfigError
+
+# A secret that systemd hands over (LoadCredential=) is named so; it lies in $CREDENTIALS_DIRECTORY.
+CREDENTIAL = "credential:"
+# The same of one that lies in a file, where a text is no path by itself.
+FILE = "file:"
+
+
+def secret_path(named: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """The file that holds a secret: a path, or "credential:NAME" for one that systemd handed over.
+
+    Raises ConfigError for a credential that systemd has not handed over.
+    """
+    if not named.startswith(CREDENTIAL):
+        return Path(named).expanduser()
+    name, directory = named.removeprefix(CREDENTIAL), environ.get("CREDENTIALS_DIRECTORY")
+    if not directory or not (Path(directory) / name).exists():
+        raise ConfigError(
+            f"{named}: systemd has not handed it over; put it into /etc/credstore/{name}, see that the unit has "
+            f"LoadCredential={name}, and restart"
+        )
+    return Path(directory) / name
+
+
+def read_secret(named: str) -> str:
+    """The secret in a file, without the white space around it; raises ConfigError."""
+    try:
+        return secret_path(named).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{named} cannot be read: {error}") from error
+
+
+def alert_url(named: str) -> str:
+    """The URL behind an entry of `[alerts] urls`; raises ConfigError when the secret cannot be read."""
+    if named.startswith(CREDENTIAL):
+        return read_secret(named)
+    return read_secret(named.removeprefix(FILE)) if named.startswith(FILE) else named
+
+
+def secrets(config: Config) -> list[str]:
+    """What the log must mask: secrets that the configuration names, and all that systemd handed over.
+
+    One that cannot be read is nobody's to leak.
+    """
+    found = _handed_over()
+    own = [config.redis.password_file, config.redis.sentinel_password_file]
+    own += [config.token_file] if config.admin.tcp else []
+    for named in (*own, *(source.token_file for source in config.sources.values())):
+        if named is not None:
+            with suppress(ConfigError):
+                found.append(read_secret(named))
+    for named in config.alerts.urls:
+        with suppress(ConfigError):
+            found.append(alert_url(named))
+    return found
+
+
+def _handed_over(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """The lines of every credential; one that is no text is none that a log could show."""
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    lines: list[str] = []
+    for file in sorted(Path(directory).iterdir()) if directory else ():
+        with suppress(OSError, UnicodeDecodeError):
+            lines += map(str.strip, file.read_text("utf-8").splitlines())
+    return lines
