@@ -110,8 +110,9 @@ def live_through(state: Path) -> str:
 
 
 async def _live(state: Path) -> str:
+    today = datetime.now(UTC).replace(second=0, microsecond=0)
     async with replaying() as replay:
-        replay.bodies = {UPCOMING: page(*_upcoming(0)), PREVIOUS: page(), LOG: launchlog(None)}
+        replay.bodies = {UPCOMING: page(*_upcoming(today, 0)), PREVIOUS: page(), LOG: launchlog(None)}
         text = only_these_sources(_CONFIG.format(state=state, url=replay.url))
         began = SystemClock().now() - HOURS * HOUR
         # tasks come as objects, and nobody browses under a virtual clock
@@ -119,7 +120,7 @@ async def _live(state: Path) -> str:
         async with running(tasks=tracker.TRACKER, config=apart, start=began, directory=state) as lived:
             tracker.clocks[0] = lived.clock
             for hour in range(HOURS):
-                replay.bodies[UPCOMING] = page(*_upcoming(hour))
+                replay.bodies[UPCOMING] = page(*_upcoming(today, hour))
                 await _live_hour(lived, hour)
             await lived.advance(seconds=max(SystemClock().now() - lived.clock.now(), 0) / SECOND)
         tracker.clocks[0] = SystemClock()
@@ -140,10 +141,9 @@ async def _live_hour(lived: TestDaemon, hour: int) -> None:
         await lived.advance(hours=1)
 
 
-def _upcoming(hour: int) -> Iterator[dict[str, Any]]:
+def _upcoming(today: datetime, hour: int) -> Iterator[dict[str, Any]]:
     """What Launch Library knows in an hour: every three hours some launches slip."""
     draw = random.Random(7)
-    today = datetime.now(UTC).replace(second=0, microsecond=0)
     for number in range(LAUNCHES):
         days = 0.17 + number * 0.45
         slips = sum((number + news) % 4 == 0 for news in range(hour // 3))
