@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from hypothesis import settings
 
 from launchd.daemon import Daemon
 from tests.deployments import Deployment, cluster, sentinels
@@ -13,6 +14,10 @@ from tests.tasks import ALL, gate, started
 from tests.valkey import binaries
 
 __all__ = ["box", "daemon", "wheels"]
+
+# Hypothesis gives each example 200 ms by itself: a busy machine is no fault of the code.
+settings.register_profile("launchd", deadline=None)
+settings.load_profile("launchd")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
