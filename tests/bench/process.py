@@ -46,14 +46,20 @@ class Process:
         self._popen = popen
 
     def keeps_asking(self) -> Callable[[str, str, str | None], Any]:
-        """A client that keeps its connection: (method, path, body) to the answer's JSON."""
-        connection = http.client.HTTPConnection("launchd")
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(str(self.state / "admin.sock"))
+        """A client that keeps its connection: (method, path, body) to the answer's JSON.
+
+        It sends head and body together, as curl does; Python's own sends them one after the other.
+        """
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(self.state / "admin.sock"))
 
         def ask(method: str, path: str, body: str | None) -> Any:  # noqa: ANN401 - JSON
-            connection.request(method, path, body, {"Content-Type": "application/json"})
-            return json.loads(connection.getresponse().read())
+            sent = body or ""
+            head = f"{method} {path} HTTP/1.1\r\nHost: launchd\r\nContent-Type: application/json\r\n"
+            connection.sendall(f"{head}Content-Length: {len(sent)}\r\n\r\n{sent}".encode())
+            with http.client.HTTPResponse(connection, method=method) as response:
+                response.begin()
+                return json.loads(response.read())
 
         return ask
 
