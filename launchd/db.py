@@ -147,14 +147,14 @@ class Database:
         self._thread.start()
 
     async def close(self) -> None:
-        """Finish the writes that wait, then close every connection."""
+        """Finish the writes that wait, then close every connection; the writer's last, which leaves one whole file."""
         self._closed = True
         for loop in list(self._asking):
             self._hand_over(loop)
+        await self._reader.close()  # one that only reads could not take the journal away
+        self._onlooker.close()
         self._calls.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
-        await self._reader.close()
-        self._onlooker.close()
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give the writer what a loop has asked for in this turn."""

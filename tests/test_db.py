@@ -97,6 +97,13 @@ async def test_a_function_that_raises_alone_in_its_transaction_leaves_nothing_an
     assert [row["a"] for row in await db.read("SELECT a FROM t")] == ["kept"]
 
 
+async def test_a_database_that_was_closed_is_one_whole_file(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as database:
+        await database.write(lambda connection: connection.execute("CREATE TABLE t (a TEXT)"))
+        await database.read("SELECT a FROM t")
+    assert os.listdir(tmp_path) == ["jobs.db"]  # noqa: PTH208 - a test may wait for its disk
+
+
 async def test_a_function_that_raises_is_undone_alone(db: Database) -> None:
     def broken(connection: Connection) -> None:
         connection.execute("INSERT INTO t VALUES ('lost')")

@@ -79,3 +79,14 @@ async def test_more_successes_than_anybody_reads_are_told_together_once_their_se
     assert len(told) == SUCCESSES_PER_SECOND
     (together,) = (one for one in lines if one["event"] == "jobs_succeeded")
     assert (together["queue"], together["count"]) == ("default", more)
+
+
+async def test_they_are_told_also_where_the_queue_was_paused_meanwhile() -> None:
+    with capture_logs() as lines:
+        async with running(tasks=[works]) as daemon:
+            control = daemon.daemon.control
+            await control.enqueue([TriggerRequest("works")] * (SUCCESSES_PER_SECOND + 1), by="test")
+            await daemon.settle()
+            await control.pause_queue("default", None, "test")
+            await daemon.advance(seconds=2)
+            assert [one["count"] for one in lines if one["event"] == "jobs_succeeded"] == [1]

@@ -189,6 +189,7 @@ class Pool:
         free = min(free, 0 if self.locked.full else TURN_LIMIT)
         if not ended and free <= 0:
             self.last_turn = self._clock.monotonic()
+            self._joblog.sum_up(self.last_turn)
             return False
         waiting = self.locked.known()
         if free > 0:  # what this turn claims is running from the commit on: a stop must wait for it
