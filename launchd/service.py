@@ -1,6 +1,6 @@
 """The daemon as a service: what `launchd run` and `launchd check` do around it.
 
-Log, signals, what systemd hands over, and the configuration file; the daemon itself is built in daemon.py.
+Log, signals, what systemd hands over, and the configuration file; the daemon itself is built in launchd/daemon.
 """
 
 import asyncio

@@ -3,8 +3,6 @@
 All calls block: a test on a loop makes them in a thread where they take long.
 """
 
-import os
-import signal
 import socket
 import subprocess
 import time
@@ -18,7 +16,7 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from tests.hosting import PATIENCE_SECONDS
-from tests.valkey import Certificate
+from tests.valkey import Certificate, Mortal
 
 T = TypeVar("T")
 MASTER = "themaster"
@@ -28,7 +26,7 @@ SLOT = key_slot(b"{launchd}")
 _SLOTS = 16_384
 
 
-class Node:
+class Node(Mortal):
     """A server on a port, or a Sentinel if it has `watches`: lines of its configuration."""
 
     def __init__(
@@ -53,35 +51,12 @@ class Node:
         path.write_text("\n".join([*(f'{name} "{value}"' for name, value in own.items()), *watches]) + "\n")
         self._log = home / "log"
         self._command = [binary, str(path), *(["--sentinel"] if watches else ["--save", "", "--appendonly", "no"])]
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         until(lambda: self.ask("PING"))
-
-    def kill(self) -> None:
-        """End it at once, and with it all that it remembers."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    @contextmanager
-    def stalled(self) -> Iterator[None]:
-        """It accepts commands, and answers none."""
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.resume()
-
-    def resume(self) -> None:
-        """It answers again, and does what it was told meanwhile."""
-        if self._process is not None:
-            os.kill(self._process.pid, signal.SIGCONT)
 
     def ask(self, *words: object) -> Any:  # noqa: ANN401 - what it answers
         """Ask it once."""

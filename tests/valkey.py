@@ -51,19 +51,10 @@ def self_signed(directory: Path) -> Certificate:
     return made
 
 
-class Server:
-    """A server that can be stalled, killed and started again."""
+class Mortal:
+    """A process that a test may stall and kill; whoever starts it sets `_process`."""
 
-    def __init__(self, binary: str, directory: Path, *settings: str) -> None:
-        self.socket = directory / "valkey.sock"
-        self.url = f"unix://{self.socket}"
-        self._command = [binary, "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
-        self._command += ["--save", "", "--appendonly", "no", "--dir", str(directory), *settings]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it; it may take a moment to answer."""
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _process: subprocess.Popen[bytes] | None = None
 
     def kill(self) -> None:
         """End it at once, and with it all that it remembers."""
@@ -71,7 +62,6 @@ class Server:
             self._process.kill()
             self._process.wait()
             self._process = None
-            self.socket.unlink(missing_ok=True)
 
     @contextmanager
     def stalled(self) -> Iterator[None]:
@@ -87,6 +77,25 @@ class Server:
         """It answers again, and does what it was told meanwhile."""
         if self._process is not None:
             os.kill(self._process.pid, signal.SIGCONT)
+
+
+class Server(Mortal):
+    """A server that can be stalled, killed and started again."""
+
+    def __init__(self, binary: str, directory: Path, *settings: str) -> None:
+        self.socket = directory / "valkey.sock"
+        self.url = f"unix://{self.socket}"
+        self._command = [binary, "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
+        self._command += ["--save", "", "--appendonly", "no", "--dir", str(directory), *settings]
+
+    def start(self) -> None:
+        """Start it; it may take a moment to answer."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        """End it at once, and with it all that it remembers."""
+        super().kill()
+        self.socket.unlink(missing_ok=True)
 
     async def answering(self, password: str | None = None) -> None:
         """Wait until it answers."""

@@ -54,7 +54,7 @@ NO_RATE = "none"
 
 
 class Lifecycle:
-    """Who this daemon is and how far along its life. Written by daemon.py only."""
+    """Who this daemon is and how far along its life. Written by launchd/daemon only."""
 
     __slots__ = ("instance", "leader", "ready", "started_at", "started_monotonic", "stopping", "version")
 

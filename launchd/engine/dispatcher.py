@@ -1,6 +1,6 @@
 """The dispatcher: carries word between the pools, the executor and the locks. Owned by the control loop.
 
-`pools` and `executor` are filled in by daemon.py before the first job runs, then never change.
+`pools` and `executor` are filled in by launchd/daemon before the first job runs, then never change.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
