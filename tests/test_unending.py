@@ -1,12 +1,21 @@
 """Loops of the daemon go on over any exception; what no loop can go on from ends the daemon loudly."""
 
 import asyncio
+import contextlib
+import sqlite3
+import sys
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from structlog.testing import capture_logs
 
+from launchd.daemon import running
 from launchd.daemon.unending import BrokenLoopError, unending
+from launchd.job import JobState
+from launchd.task import Context, task
 from launchd.testing import VirtualClock
+from tests.hosting import PATIENCE_SECONDS, quiet_config
 from tests.test_plain import UnreadableError
 
 
@@ -47,6 +56,38 @@ async def test_an_exit_out_of_a_loop_becomes_an_error_that_ends_the_daemon(fatal
 
     with pytest.raises(BrokenLoopError, match=f"the loop of things was ended by {type(fatal).__name__}"):
         await unending("things", body, VirtualClock())
+
+
+async def test_a_daemon_whose_loop_was_ended_puts_back_what_runs_and_fails(tmp_path: Path) -> None:
+    @task
+    async def wait(_ctx: Context) -> None:
+        await asyncio.Event().wait()
+
+    @task(queue="monitoring")
+    async def work(_ctx: Context) -> None:
+        """Wake the other queue."""
+
+    def leave(*_: object) -> NoReturn:
+        sys.exit(0)
+
+    made: list[str] = []
+
+    async def live() -> None:
+        async with running(quiet_config(tmp_path), tasks=[wait, work]) as daemon:
+            job, _ = await daemon.control.trigger("wait", {}, by="test")
+            made.append(job.id)
+            while (await daemon.control.job(job.id)).state is not JobState.RUNNING:  # noqa: ASYNC110 - as it says
+                await asyncio.sleep(0)
+            daemon.control._pools["monitoring"]._doze = leave  # type: ignore[method-assign]
+            await daemon.control.trigger("work", {}, by="test")
+            await asyncio.Event().wait()  # the daemon ends under us
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await asyncio.wait_for(live(), PATIENCE_SECONDS)
+    assert raised.group_contains(BrokenLoopError, match="queue monitoring was ended by SystemExit")
+    with contextlib.closing(sqlite3.connect(tmp_path / "jobs.db")) as database:
+        found = database.execute("SELECT state, reason FROM jobs WHERE id = ?", tuple(made)).fetchone()
+    assert found == ("queued", "interrupted: the daemon stopped")
 
 
 async def test_a_cancelled_loop_ends() -> None:
