@@ -20,8 +20,8 @@ from tests.odd.judge import Fault
 _BATCH = 200
 # Jobs that a daemon keeps before the next one starts afresh: each look lists them all.
 _PER_DAEMON = 800
-# While a fault is looked for again, nothing waits longer than this.
-_SHRINK_SECONDS = 15.0
+# How long the fewest endings that show a fault are looked for, and how long one trial of that waits for its jobs.
+_SHRINK_SECONDS, _AGAIN_SECONDS = 120.0, 10.0
 
 
 class Run:
@@ -64,27 +64,24 @@ class Run:
             faults = faults + self.leave()
         return faults
 
-    def smallest(self, endings: list[Ending], kinds: set[str]) -> list[Ending]:
-        """The fewest of these that show a fault of these kinds, found by leaving out halves, then single ones."""
-        size = len(endings) // 2
-        while size:
-            for start in range(0, len(endings), size):
-                rest = (
-                    endings[start : start + size]
-                    if size * 2 >= len(endings)
-                    else endings[:start] + endings[start + size :]
-                )
-                if (
-                    rest
-                    and len(rest) < len(endings)
-                    and kinds & {fault.kind for fault in self.batch(rest, patience=_SHRINK_SECONDS)}
-                ):
-                    endings = rest
-                    break
-            else:
-                size //= 2
-            size = min(size, len(endings) // 2)
+    def smallest(self, endings: list[Ending], kinds: set[str], seconds: float = _SHRINK_SECONDS) -> list[Ending]:
+        """The fewest of these that show a fault of these kinds, as far as so many seconds of halving go."""
+        until, parts = time.monotonic() + seconds, 2
+        while len(endings) > 1 and time.monotonic() < until:
+            size = -(-len(endings) // parts)
+            cuts = [range(start, min(start + size, len(endings))) for start in range(0, len(endings), size)]
+            inside = [[endings[number] for number in cut] for cut in cuts]
+            outside = [[one for number, one in enumerate(endings) if number not in cut] for cut in cuts]
+            smaller = next((some for some in inside + outside if self._shows(some, kinds, until)), None)
+            if smaller is None and size == 1:
+                break
+            endings, parts = smaller or endings, min(parts * 2, len(endings)) if smaller is None else 2
         return endings
+
+    def _shows(self, endings: list[Ending], kinds: set[str], until: float) -> bool:
+        if not endings or time.monotonic() > until:
+            return False
+        return bool(kinds & {fault.kind for fault in self.batch(endings, patience=_AGAIN_SECONDS)})
 
 
 def main() -> int:

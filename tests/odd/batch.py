@@ -106,7 +106,7 @@ def _list(daemon: RealDaemon, path: str) -> Fault | None:
 def _clear(daemon: RealDaemon) -> list[Fault]:
     """End what is back in the queue or runs again; whatever does not let itself be ended is a fault."""
     until = time.monotonic() + PATIENCE_SECONDS
-    while left := [job for state in ("queued", "running") for job in daemon.jobs(f"/v1/jobs?state={state}")]:
+    while left := [job for state in ("queued", "running") for job in daemon.jobs(state)]:
         for job in left:
             daemon.ask("POST", f"/v1/jobs/{job['id']}/cancel", body={"terminate": True}, accept=(404, 409))
         if time.monotonic() > until:

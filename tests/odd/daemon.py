@@ -129,9 +129,15 @@ class RealDaemon:
             return f"GET {path}: the answer cannot be read: {error!r:.300}"
         return None
 
-    def jobs(self, path: str = "/v1/jobs") -> list[dict[str, Any]]:
-        """All jobs in full."""
-        return self.client.items(path)
+    def jobs(self, state: str | None = None) -> list[dict[str, Any]]:
+        """All jobs, in brief."""
+        found: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            page = self.client.ask("GET", "/v1/jobs", limit=1000, brief="true", state=state, cursor=cursor)
+            found += page["items"]
+            if (cursor := page["next"]) is None:
+                return found
 
     def lines(self) -> list[dict[str, Any] | str]:
         """The log since the last call: records, and what is not JSON as text."""
