@@ -221,7 +221,7 @@ def _run_alone(connection: Connection, call: _Call) -> bool:
     try:
         call.result = call.function(connection)
     except Exception as error:
-        if not connection.in_transaction or _spoils_batch(error):
+        if not connection.in_transaction or spoils_batch(error):
             raise
         call.error = error
         return False
@@ -234,15 +234,33 @@ def _run(connection: Connection, call: _Call) -> None:
     try:
         call.result = call.function(connection)
     except Exception as error:
-        if not connection.in_transaction or _spoils_batch(error):
+        if not connection.in_transaction or spoils_batch(error):
             raise
         connection.execute("ROLLBACK TO call")
         call.error = error
     connection.execute("RELEASE call")
 
 
-def _spoils_batch(error: Exception) -> bool:
-    """Whether the error is the disk's or the file's, not this call's alone."""
+def one_by_one(connection: Connection, together: Callable[[], T], each: Callable[[Exception], T]) -> T:
+    """Run `together` within the transaction; where that is refused, undo it and run `each` with the reason.
+
+    `each` does the same work member by member, so that one bad member does not cost the others. Raises an error of the
+    disk or the file, which no other way of writing avoids.
+    """
+    connection.execute("SAVEPOINT together")
+    try:
+        found = together()
+    except Exception as error:
+        if not connection.in_transaction or spoils_batch(error):
+            raise
+        connection.execute("ROLLBACK TO together")
+        found = each(error)
+    connection.execute("RELEASE together")
+    return found
+
+
+def spoils_batch(error: Exception) -> bool:
+    """True for an error of the disk or the file; false for one of this call alone."""
     name = getattr(error, "sqlite_errorname", None) or ""
     return name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_CORRUPT", "SQLITE_NOMEM"))
 

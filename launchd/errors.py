@@ -141,6 +141,15 @@ class SourceError(LaunchdError):
     code = "source"
 
 
+def error_of(code: str, detail: str) -> LaunchdError:
+    """The error of a code, as one process tells it to another; a LaunchdError where the code is unknown."""
+    kinds: list[type[LaunchdError]] = [LaunchdError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    found = next((kind for kind in kinds if kind.code == code and kind is not TooManyRequestsError), LaunchdError)
+    return found(detail)
+
+
 HTTP_STATUS: dict[str, int] = {
     "internal": 500,
     "malformed": 400,

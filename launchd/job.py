@@ -17,6 +17,8 @@ from launchd.clock import SECOND, Instant
 
 MAX_RESULT_BYTES = 64 * 1024
 MAX_TRACEBACK_BYTES = 32 * 1024
+# How much of a result that is too long is kept.
+_HEAD_BYTES = 1000
 # Deploys in a row that may put a running job back without costing it an attempt.
 MAX_INTERRUPTIONS = 5
 # Crashes of the daemon in a row, with the same job running, before the job is set aside.
@@ -216,13 +218,23 @@ class IdMaker:
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def bounded(text: str, limit: int, *, keep: str = "start") -> str:
-    """`text` cut to `limit` bytes of UTF-8, the cut marked; `keep` says which end is worth more ("start" or "end")."""
-    data = text.encode("utf-8", "replace")
+def bounded_json(data: bytes, limit: int = MAX_RESULT_BYTES) -> str:
+    """JSON of at most `limit` bytes: `data` itself, or an object with its length and its beginning.
+
+    >>> bounded_json(b'[1, 2]')
+    '[1, 2]'
+    """
     if len(data) <= limit:
-        return text
-    mark = f"... [cut: {len(data)} bytes]"
-    room = limit - len(mark)
-    if keep == "end":
-        return mark + data[-room:].decode("utf-8", "ignore")
-    return data[:room].decode("utf-8", "ignore") + mark
+        return data.decode()
+    head = data[:_HEAD_BYTES].decode("utf-8", "ignore")
+    return msgspec.json.encode({"cut": True, "bytes": len(data), "head": head}).decode()
+
+
+def encode_result(value: object) -> str:
+    """The JSON of a result, bounded; raises whatever the value raises while it is read, TypeError and others.
+
+    The text is read back once: a value may hand over ready-made JSON (`msgspec.Raw`) that is none.
+    """
+    data = msgspec.json.encode(value)
+    msgspec.json.decode(data)
+    return bounded_json(data)

@@ -6,16 +6,22 @@ collects the `Task` objects of the modules that the configuration names.
 
 import asyncio
 import inspect
+import math
 import typing
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from types import ModuleType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, SupportsFloat, SupportsIndex
 
 import msgspec
 
 from launchd.clock import Instant
 from launchd.errors import InvalidError, NotFoundError, Problem
+from launchd.job import Progress
+from launchd.plain import plain_text, type_name
 
 DEFAULT_TIMEOUT_SECONDS = 900.0
 HARD_TIMEOUT_MARGIN_SECONDS = 30.0
@@ -24,31 +30,88 @@ LOCK_TTL_SECONDS = 3600.0
 MAX_RETRIES = 3
 # Stands in the place of a first parameter that is missing.
 _NO_CONTEXT = inspect.Parameter("missing", inspect.Parameter.KEYWORD_ONLY)
+# The longest delay that a task or a client may ask for.
+MAX_DELAY_SECONDS = 366 * 86_400
+# The longest reason and the longest note of progress, in bytes of UTF-8.
+MAX_REASON_BYTES = 2000
+MAX_NOTE_BYTES = 500
 # The largest canonical JSON of one job's arguments.
 MAX_ARGS_BYTES = 64 * 1024
 
 
 class Retry(Exception):  # noqa: N818 - a verdict, not an error
-    """Raised by task code: this attempt failed, try again after `after` seconds (None: the usual delay)."""
+    """Raised by task code: this attempt failed, try again later.
 
-    def __init__(self, reason: str = "", *, after: float | None = None) -> None:
-        super().__init__(reason or "the task asked for a retry")
-        self.after = after
+    `after` is the delay in seconds or as a `timedelta`, from 0 to 366 days; None takes the usual delay. Raises
+    TypeError or ValueError, which fail the attempt, for any other.
+
+    >>> Retry("rate limit", after=timedelta(minutes=5)).after
+    300.0
+    """
+
+    def __init__(self, reason: str = "", *, after: float | timedelta | None = None) -> None:
+        super().__init__(plain_text(reason, MAX_REASON_BYTES) or "the task asked for a retry")
+        self.after = None if after is None else delay_seconds(after, "Retry(after=...)")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Retry, after=self.after), self.args
 
 
 class Snooze(Exception):  # noqa: N818 - a verdict, not an error
-    """Raised by task code: not now; come back in `seconds`, no attempt is spent."""
+    """Raised by task code: not now, come back later; no attempt is spent.
 
-    def __init__(self, seconds: float, reason: str = "") -> None:
-        super().__init__(reason or f"snoozed for {seconds:g} s")
-        self.seconds = seconds
+    `seconds` is the delay as a number or a `timedelta`, from 0 to 366 days; a job comes back after one second at the
+    soonest. Raises TypeError or ValueError, which fail the attempt, for any other.
+
+    >>> str(Snooze(90))
+    'snoozed for 90 s'
+    """
+
+    def __init__(self, seconds: float | timedelta, reason: str = "") -> None:
+        self.seconds = delay_seconds(seconds, "Snooze(seconds)")
+        super().__init__(plain_text(reason, MAX_REASON_BYTES) or f"snoozed for {self.seconds:g} s")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Snooze, self.seconds), self.args
 
 
 class Cancel(Exception):  # noqa: N818 - a verdict, not an error
-    """Raised by task code: end this job as cancelled, with the reason."""
+    """Raised by task code: end this job as cancelled, with the reason.
+
+    >>> str(Cancel("the launch was scrubbed"))
+    'the launch was scrubbed'
+    """
 
     def __init__(self, reason: str = "") -> None:
-        super().__init__(reason or "cancelled by the task")
+        super().__init__(plain_text(reason, MAX_REASON_BYTES) or "cancelled by the task")
+
+
+def delay_seconds(value: object, where: str) -> float:
+    """A delay in seconds from a number or a `timedelta`.
+
+    Raises TypeError for what is neither, ValueError for what is not finite or not within 0 to 366 days; both name
+    `where`. A delay beyond a year is nearly always an instant, such as an epoch in milliseconds.
+    """
+    seconds = _number(value)
+    if seconds is None:
+        raise TypeError(f"{where}: expected seconds or a timedelta, got {type_name(value)}")
+    if not 0 <= seconds <= MAX_DELAY_SECONDS:  # false for NaN too
+        raise ValueError(f"{where}: expected 0 to {MAX_DELAY_SECONDS} seconds (366 days), got {plain_text(value, 50)}")
+    return seconds
+
+
+def _number(value: object) -> float | None:
+    """A number as a float, infinite where it is too large for one; None for what is no number (a text is none)."""
+    if type(value) is float:
+        return value
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, str | bytes | bytearray) or not isinstance(value, SupportsFloat | SupportsIndex):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 class Isolation(StrEnum):
@@ -110,7 +173,7 @@ class Context:
         self.fire_time = fire_time
         self.lock = lock
         self.fence = fence
-        self.latest_progress: tuple[float, float | None, str | None] | None = None
+        self.latest_progress: Progress | None = None
         self.stopping = False
         self._port = port
         self._log: Any = None
@@ -131,8 +194,11 @@ class Context:
         return said | {name: value for name, value in others.items() if value is not None}
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
-        """Say how far the job is; cheap, call it as often as you like."""
-        self.latest_progress = (done, total, note)
+        """Say how far the job is; cheap, call it as often as you like. `note` is cut to 500 bytes.
+
+        Raises TypeError or ValueError when `done` or `total` is not a finite number.
+        """
+        self.latest_progress = progress_of(done, total, note)
 
     async def checkpoint(self) -> None:
         """Let others run, and end here if that was asked for: for loops that compute without awaiting anything."""
@@ -143,6 +209,28 @@ class Context:
         if self._port is None:
             raise NotFoundError("this context runs outside a daemon: there is nothing to trigger")
         return await self._port.trigger(task, args, delay=delay, priority=priority)
+
+
+# The Context of the job whose code runs here, for whatever that code calls: the log puts the job's names on its lines.
+CURRENT: ContextVar[Context | None] = ContextVar("launchd_context", default=None)
+
+
+def progress_of(done: object, total: object = None, note: object = None) -> Progress:
+    """What a task says of its progress, made plain; raises TypeError or ValueError for numbers that are none."""
+    return Progress(
+        _finite(done, "done"),
+        None if total is None else _finite(total, "total"),
+        None if note is None else plain_text(note, MAX_NOTE_BYTES),
+    )
+
+
+def _finite(value: object, name: str) -> float:
+    number = _number(value)
+    if number is None:
+        raise TypeError(f"progress: {name}: expected a number, got {type_name(value)}")
+    if not math.isfinite(number):
+        raise ValueError(f"progress: {name}: expected a finite number, got {plain_text(value, 50)}")
+    return number
 
 
 class Task:
@@ -177,6 +265,7 @@ class Task:
         self.unique = unique
         self.isolation = _isolation(function, name, isolation)
         self.is_coroutine = inspect.iscoroutinefunction(function)
+        self.on_task_loop = self.is_coroutine and self.isolation is Isolation.SHARED
         self.description = (inspect.getdoc(function) or "").partition("\n")[0]
         self.parameters = _parameters(function, name)
 

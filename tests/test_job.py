@@ -12,10 +12,10 @@ from launchd.job import (
     IdMaker,
     JobState,
     Verb,
-    bounded,
     claim_order,
     retry_delay,
 )
+from launchd.plain import bounded
 
 README = Path(__file__).parents[1] / "README.md"
 

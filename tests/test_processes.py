@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -233,16 +234,20 @@ async def test_a_process_dies_with_a_killed_daemon(tmp_path: Path) -> None:
 
 
 def test_a_process_whose_daemon_died_before_it_had_begun_does_nothing(tmp_path: Path) -> None:
-    request = Request("tests.apart", "stand", {"path": str(tmp_path / "pid")}, {"job_id": "j", "task": "stand"}, [], 9)
+    arguments, context = {"path": str(tmp_path / "pid")}, {"job_id": "j", "task": "stand"}
+    request = Request("tests.apart", "stand", arguments, context, sys.path, 9, logging.WARNING)
     (tmp_path / "pid.go").touch()
     reader, writer = os.pipe()
     for daemon, ran in ((os.getpid(), True), (1, False)):
+        asked, asks = os.pipe()
+        os.write(asks, msgspec.json.encode(request) + b"\n")
         found = subprocess.run(
-            [sys.executable, "-m", "launchd.engine.child", str(writer), str(writer), str(daemon)],
-            input=msgspec.json.encode(msgspec.structs.replace(request, path=sys.path)) + b"\n",
-            pass_fds=(writer,),
+            [sys.executable, "-m", "launchd.engine.child", *map(str, (asked, writer, writer, daemon))],
+            pass_fds=(asked, writer),
             check=False,
         )
+        os.close(asks)
+        os.close(asked)
         assert (found.returncode == 0, (tmp_path / "pid").exists()) == (ran, ran)
         (tmp_path / "pid").unlink(missing_ok=True)
     os.close(reader)

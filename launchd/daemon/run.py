@@ -1,8 +1,8 @@
 """A running daemon: what is opened, made and driven, from the state directory to the admin socket.
 
 Nesting is start order, its reverse is stop order: state directory, databases, what a dead instance left, task thread,
-pools, scheduler, admin socket. Everything that runs for ever is a task of one group: if one breaks, the daemon ends
-loudly.
+pools, scheduler, admin socket. Everything that runs for ever is a task of one group; each goes on over any exception
+(unending.py): one that cannot ends the daemon loudly.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from launchd.config import Config
 from launchd.daemon.build import Given, Parts, build, load_all, make_ground
 from launchd.daemon.outside import Host, launch_tracker, lock_backend, reloader_of
 from launchd.daemon.stop import stop
+from launchd.daemon.unending import unending
 from launchd.db import open_database, own_directory
 from launchd.engine.alerting import Targets
 from launchd.engine.bus import Bus
@@ -72,7 +73,7 @@ class _Driven(NamedTuple):
     """What runs for ever: the scheduler's loop, which ends before the others, and how to add one to those."""
 
     scheduler: asyncio.Task[None] | None
-    add: Callable[[Coroutine[Any, Any, None]], None]
+    add: Callable[[str, Callable[[], Coroutine[Any, Any, None]]], None]
 
 
 @asynccontextmanager
@@ -131,13 +132,19 @@ async def _driven(given: Given, parts: Parts) -> AsyncIterator[_Driven]:
     loops: list[asyncio.Task[None]] = []
     async with asyncio.TaskGroup() as group:
 
-        def add(loop: Coroutine[Any, Any, None]) -> None:
-            loops.append(group.create_task(loop))
+        def drive(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+            return group.create_task(unending(name, loop, parts.clock), name=name)
 
-        scheduler = group.create_task(parts.scheduler.run()) if given.options.scheduler else None
-        forever = [parts.reaper.run(), parts.locks.run(), given.approaches.run(), parts.alerting.run()]
-        for one in forever + [pool.run() for pool in parts.dispatcher.pools.values()]:
-            add(one)
+        def add(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+            loops.append(drive(name, loop))
+
+        scheduler = drive("scheduler", parts.scheduler.run) if given.options.scheduler else None
+        add("reaper", parts.reaper.run)
+        add("locks", parts.locks.run)
+        add("approaches", given.approaches.run)
+        add("alerting", parts.alerting.run)
+        for name, pool in parts.dispatcher.pools.items():
+            add(f"queue {name}", pool.run)
         try:
             yield _Driven(scheduler, add)
         finally:
@@ -168,7 +175,8 @@ async def _ready(parts: Parts, driven: _Driven, api: Api, host: Host, path: Path
     api.metered.lag.start()
     notify("READY=1", status(await parts.vitals.line()))
     if host.supervised:
-        driven.add(Watchdog(parts.clock, parts.vitals.signs, parts.vitals.line, period=host.watchdog_seconds).run())
+        watchdog = Watchdog(parts.clock, parts.vitals.signs, parts.vitals.line, period=host.watchdog_seconds)
+        driven.add("watchdog", watchdog.run)
     state = str(parts.in_force.config.state_directory)
     _log.info("ready", socket=str(path), state=state, version=launchd.__version__)
 

@@ -7,12 +7,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from launchd.job import Progress, bounded
+from launchd.job import Progress
 from launchd.lock import Lock
 from launchd.store.jobs import Claimed
 from launchd.task import Context, Isolation, Port, Task
 
-_NOTE_BYTES = 500
 # How long an attempt that was asked to end may go on before its slot is given to another.
 STUCK_SECONDS = 10.0
 
@@ -31,10 +30,18 @@ class Stop(StrEnum):
 _STRENGTH = {stop: index for index, stop in enumerate(Stop)}
 # Asked for once and no more: the task may catch it and go on, until its hard timeout.
 _SOFT = frozenset({Stop.TIMEOUT, Stop.DRAIN})
+# What a thread or a process still returns or raises after one of these counts no more: the stop is the verdict.
+FINAL_STOPS = frozenset(Stop) - _SOFT
 
 
 class Runner(Protocol):
-    """What runs an attempt outside the task loop: a thread or a process. Called from the control loop's thread."""
+    """Runs an attempt outside the task loop, in a thread of its own or through a process.
+
+    `run` is called in the attempt's own thread, the others from the control loop's.
+    """
+
+    def run(self) -> Any:  # noqa: ANN401 - a task returns what it likes
+        """Run the task to its end; returns or raises what the task did."""
 
     def stop(self, why: Stop) -> None:
         """Ask it to end, or see to it; may be repeated and never waits."""
@@ -46,20 +53,23 @@ class Runner(Protocol):
 class Attempt:
     """One run of a job.
 
-    `stop`, `reason`, `asked_at` and `stuck` are written by the control loop only, before it cancels `task`; `task`,
-    `begun`, `coroutine`, `timed_out` and `runner` by the task loop only. The rest never changes. `deadline` and
-    `hard_deadline` are monotonic seconds, None for no time limit.
+    `stop`, `reason`, `asked_at` and `stuck` are written by the control loop only, before it cancels `task`; `runner`
+    too, before the attempt begins; `task`, `begun`, `coroutine`, `timed_out` and `broken_by` by the task loop only.
+    The rest never changes. `deadline` and `hard_deadline` are monotonic seconds, None for no time limit. `broken_by`
+    is a SystemExit or KeyboardInterrupt that a callback or a subtask of the attempt has raised.
     """
 
     __slots__ = (
         "asked_at",
         "begun",
+        "broken_by",
         "context",
         "coroutine",
         "deadline",
         "hard_deadline",
         "job",
         "lock",
+        "port",
         "reason",
         "runner",
         "started",
@@ -85,6 +95,8 @@ class Attempt:
         self.begun = False
         self.coroutine: Coroutine[Any, Any, Any] | None = None
         self.timed_out = False
+        self.broken_by: BaseException | None = None
+        self.port = port
         self.runner: Runner | None = None
         self.context = Context(
             job_id=job.id,
@@ -103,14 +115,21 @@ class Attempt:
         """Whether its end can be forced: only a process can be killed."""
         return self.what.isolation is Isolation.PROCESS
 
-    def progress(self) -> str | None:
-        """What the task last said of its progress, as JSON."""
+    def latest_progress(self) -> Progress | None:
+        """What the task last said of its progress; None for nothing, or for what it put there past `progress()`."""
         latest = self.context.latest_progress
-        if latest is None:
-            return None
-        done, total, note = latest
-        note = bounded(note, _NOTE_BYTES) if note is not None else None
-        return msgspec.json.encode(Progress(done, total, note)).decode()
+        return latest if type(latest) is Progress else None
+
+    def progress(self) -> str | None:
+        """The same as JSON."""
+        latest = self.latest_progress()
+        return None if latest is None else msgspec.json.encode(latest).decode()
+
+    def names(self) -> dict[str, Any]:
+        """The names of the attempt for the log, as its Context has them, whatever the task has done to that."""
+        said = {"job_id": self.job.id, "task": self.job.task, "queue": self.job.queue, "attempt": self.job.attempt}
+        others = {"schedule": self.job.schedule, "lock": self.lock.name if self.lock else None}
+        return said | {name: value for name, value in others.items() if value is not None}
 
 
 def stronger(present: Stop | None, wanted: Stop) -> bool:

@@ -1,6 +1,7 @@
-"""The main of a task's process: `python -m launchd.engine.child RESULT_FD STACK_FD DAEMON_PID`, the request on stdin.
+"""The main of a task's process: `python -m launchd.engine.child REQUEST_FD ANSWER_FD STACK_FD DAEMON_PID`.
 
-Signals: SIGTERM asks the task to end (a coroutine is cancelled, a plain function gets SystemExit), SIGUSR1 raises
+The request comes through the first pipe, and so do the answers to `ctx.trigger`; the second carries what the process
+says. Signals: SIGTERM asks the task to end (a coroutine is cancelled, a plain function gets SystemExit), SIGUSR1 raises
 TimeoutError inside it, SIGUSR2 writes its stack to STACK_FD. It dies with the daemon.
 """
 
@@ -9,22 +10,25 @@ import ctypes
 import faulthandler
 import importlib
 import inspect
+import logging
 import os
 import signal
 import sys
-import threading
-import traceback
-import types
-from collections.abc import Callable, Coroutine, Generator, MutableMapping
+from collections.abc import Callable, Coroutine
 from functools import partial, reduce
 from typing import Any
 
 import msgspec
-import structlog
 
-from launchd.engine.wire import FromChild, Request, ToChild
-from launchd.job import MAX_RESULT_BYTES, MAX_TRACEBACK_BYTES, JobError, bounded
-from launchd.task import Cancel, Context, Retry, Snooze, Task
+from launchd.engine.drive import Steps, drive
+from launchd.engine.link import ChildContext, Link
+from launchd.engine.verdict import returned
+from launchd.engine.wire import FromChild, Request
+from launchd.failure import describe
+from launchd.job import encode_result
+from launchd.ops.logs import bridge_to
+from launchd.plain import plain_text
+from launchd.task import CURRENT, MAX_REASON_BYTES, Cancel, Retry, Snooze, Task
 
 _PR_SET_PDEATHSIG = 1
 
@@ -33,58 +37,18 @@ class _Stopped(SystemExit):
     """A plain function was asked to end."""
 
 
-class _Link:
-    """The pipes to the daemon; implements `launchd.task.Port`."""
-
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-        self._guard = threading.RLock()
-
-    def say(self, message: FromChild) -> None:
-        """Write one line, whole."""
-        line = memoryview(msgspec.json.encode(message) + b"\n")
-        with self._guard:
-            while line:
-                line = line[os.write(self._handle, line) :]
-
-    async def trigger(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
-        """Ask the daemon for a job and wait for its id."""
-        self.say(FromChild(kind="trigger", task=task, fields=args, delay=delay, priority=priority))
-        answer = msgspec.json.decode(await asyncio.to_thread(sys.stdin.buffer.readline), type=ToChild)
-        if answer.job_id is None:
-            raise RuntimeError(answer.error or "the daemon made no job")
-        return answer.job_id
-
-    def log(self, _logger: object, level: str, event: MutableMapping[str, Any]) -> Any:  # noqa: ANN401 - never returns
-        """A structlog processor: the line is the daemon's to write."""
-        fields = msgspec.json.decode(msgspec.json.encode(event, enc_hook=repr))
-        self.say(FromChild(kind="log", level=level, event=str(fields.pop("event", "")), fields=fields))
-        raise structlog.DropEvent
-
-
-class _ChildContext(Context):
-    """A Context whose progress goes through the pipe."""
-
-    __slots__ = ("_link",)
-
-    def __init__(self, link: _Link, **said: Any) -> None:  # noqa: ANN401 - the fields of Context
-        super().__init__(port=link, **said)
-        self._link = link
-
-    def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
-        """Say how far the job is."""
-        self._link.say(FromChild(kind="progress", progress=(done, total, note)))
-
-
 def main() -> None:
     """Do the one piece of work and say how it ended."""
-    _die_with(int(sys.argv[3]))
-    link = _Link(int(sys.argv[1]))
-    faulthandler.register(signal.SIGUSR2, file=int(sys.argv[2]), all_threads=True)
-    structlog.configure(processors=[structlog.contextvars.merge_contextvars, link.log])
+    requests, answers, stacks, daemon = map(int, sys.argv[1:])
+    _die_with(daemon)
+    for handle in (requests, answers, stacks):
+        os.set_inheritable(handle, False)  # noqa: FBT003 - the library's signature
+    link = Link(requests, answers)
+    faulthandler.register(signal.SIGUSR2, file=stacks, all_threads=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
-    request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
+    request = msgspec.json.decode(link.readline(), type=Request)
+    bridge_to(link.log, request.log_level)
     sys.path[:] = request.path
     signal.signal(signal.SIGUSR1, _raiser(TimeoutError(_out_of_time(request))))
     try:
@@ -92,45 +56,66 @@ def main() -> None:
     except _Stopped:
         sys.exit(128 + signal.SIGTERM)
     link.say(message)
+    logging.shutdown()
 
 
-def _work(request: Request, link: _Link) -> FromChild:
-    """The function's end as a message."""
+def _work(request: Request, link: Link) -> FromChild:
+    """Run the function; its end as a message. Raises _Stopped when it was asked to end."""
+    value: object = None
+    failure: BaseException | None = None
     try:
-        function = _function(request)
-        context = _ChildContext(link, **request.context)
-        ready = partial(link.say, FromChild(kind="ready"))
-        if inspect.iscoroutinefunction(function):
-            limit = _Limit(_out_of_time(request))
-            value = asyncio.run(_drive(function(context, **request.arguments), limit, ready))
-        else:
-            ready()
-            value = function(context, **request.arguments)
-        return FromChild(kind="returned", value=msgspec.Raw(_encode(value)))
-    except Cancel as error:
-        return FromChild(kind="cancel", reason=str(error))
-    except Snooze as error:
-        return FromChild(kind="snooze", reason=str(error), seconds=error.seconds)
-    except Retry as error:
-        return FromChild(kind="retry", reason=str(error), seconds=error.after)
-    except (asyncio.CancelledError, _Stopped):
-        raise _Stopped from None
+        value = _run(request, link)
     except BaseException as error:  # noqa: BLE001 - whatever task code raises is a verdict on the job
-        trace = bounded("".join(traceback.format_exception(error)), MAX_TRACEBACK_BYTES, keep="end")
-        return FromChild(kind="raised", error=JobError(type(error).__name__, bounded(str(error), 4096), trace))
+        failure = error
+    finally:
+        for number in (signal.SIGTERM, signal.SIGUSR1):  # it has ended: there is nothing left to interrupt
+            signal.signal(number, signal.SIG_IGN)
+    value, failure = returned(value, failure)
+    if failure is not None:
+        return _raised(failure)
+    try:
+        return FromChild(kind="returned", value=msgspec.Raw(encode_result(value).encode()))
+    except BaseException as error:  # noqa: BLE001 - an object's own properties are read, and they may raise anything
+        return _said("raised", error, note="the task's result cannot be written as JSON")
+
+
+def _run(request: Request, link: Link) -> object:
+    function = _function(request)
+    context = ChildContext(link, **request.context)
+    CURRENT.set(context)
+    ready = partial(link.say, FromChild(kind="ready"))
+    if inspect.iscoroutinefunction(function):
+        limit = _Limit(_out_of_time(request))
+        return asyncio.run(_drive(function(context, **request.arguments), limit, ready))
+    ready()
+    return function(context, **request.arguments)
+
+
+def _raised(error: BaseException) -> FromChild:
+    """How the task's exception is said; raises _Stopped for an end that was asked for."""
+    kind = type(error)
+    if issubclass(kind, asyncio.CancelledError | _Stopped):
+        raise _Stopped from None
+    reason = plain_text(error, MAX_REASON_BYTES)
+    try:
+        if issubclass(kind, Cancel):
+            return FromChild(kind="cancel", reason=reason)
+        if issubclass(kind, Snooze):
+            return FromChild(kind="snooze", reason=reason, seconds=Snooze(error.seconds).seconds)  # type: ignore[attr-defined]
+        if issubclass(kind, Retry):
+            return FromChild(kind="retry", reason=reason, seconds=Retry(after=error.after).after)  # type: ignore[attr-defined]
+    except BaseException as refused:  # noqa: BLE001 - a delay that was set later, or a property that fails
+        return _said("raised", refused)
+    return _said("raised", error)
+
+
+def _said(kind: str, error: BaseException, note: str | None = None) -> FromChild:
+    return FromChild(kind=kind, error=describe(error, note))
 
 
 def _function(request: Request) -> Callable[..., Any]:
     found: Any = reduce(getattr, request.qualname.split("."), importlib.import_module(request.module))
     return found.function if isinstance(found, Task) else found
-
-
-def _encode(value: object) -> bytes:
-    """The result as JSON, cut like any other result before it goes through the pipe."""
-    data = msgspec.json.encode(value)
-    if len(data) <= MAX_RESULT_BYTES:
-        return data
-    return msgspec.json.encode({"cut": True, "bytes": len(data), "head": data[:1000].decode(errors="ignore")})
 
 
 async def _drive(coroutine: Coroutine[Any, Any, Any], limit: "_Limit", ready: Callable[[], None]) -> Any:  # noqa: ANN401 - a task returns what it likes
@@ -157,7 +142,7 @@ class _Limit:
             self.work.cancel()
 
     def instead(self, error: asyncio.CancelledError) -> BaseException:
-        """What the coroutine gets to see of a cancellation."""
+        """The exception that the coroutine gets for a cancellation."""
         if not self._pending or self.work is None:
             return error
         self._pending = False
@@ -167,26 +152,7 @@ class _Limit:
 
 async def _limited(coroutine: Coroutine[Any, Any, Any], limit: _Limit, ready: Callable[[], None]) -> Any:  # noqa: ANN401 - a task returns what it likes
     ready()  # not sooner: a task that is cancelled before its first step never takes it
-    return await _stepped(coroutine, limit)
-
-
-@types.coroutine
-def _stepped(coroutine: Coroutine[Any, Any, Any], limit: _Limit) -> Generator[Any, Any, Any]:
-    """Await the coroutine, as `launchd.engine.drive` does, whose marks and attempts have no place here."""
-    thrown: BaseException | None = None
-    value: Any = None
-    while True:
-        try:
-            awaited = coroutine.send(value) if thrown is None else coroutine.throw(thrown)
-        except StopIteration as end:
-            return end.value
-        thrown, value = None, None
-        try:
-            value = yield awaited
-        except asyncio.CancelledError as error:
-            thrown = limit.instead(error)
-        except BaseException as error:  # noqa: BLE001 - whatever was awaited raised it: it is the coroutine's
-            thrown = error
+    return await drive(coroutine, limit.instead, Steps(), None)
 
 
 def _out_of_time(request: Request) -> str:
@@ -208,7 +174,7 @@ def _die_with(daemon: int) -> None:
     """Ask the kernel for SIGKILL when the daemon's thread that watches over this process is gone (prctl(2)).
 
     A daemon that died before this was asked has left this process to another parent: the work is not this one's any
-    more, for the next daemon takes it up.
+    more, for the next daemon rescues the job.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != daemon:

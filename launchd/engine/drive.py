@@ -1,19 +1,19 @@
-"""Drives a task's coroutine: says whose step it is, and turns a soft time limit into a TimeoutError inside it.
+"""Drives a task's coroutine, on the task loop and in a task's process.
 
-Runs on the task loop only.
+It says whose step it is, and lets a soft time limit reach the coroutine as a TimeoutError.
 """
 
 import traceback
 import types
 from asyncio import CancelledError
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
-from launchd.engine.attempt import Attempt, Stop
+from launchd.engine.attempt import Attempt
 
 
 class Steps:
-    """Whose step the task loop is in: written there, read by the stall monitor's thread."""
+    """The attempt whose step the task loop is in: written there, read by the stall monitor's thread."""
 
     __slots__ = ("attempt",)
 
@@ -22,8 +22,16 @@ class Steps:
 
 
 @types.coroutine
-def drive(coroutine: Coroutine[Any, Any, Any], attempt: Attempt, steps: Steps) -> Generator[Any, Any, Any]:
-    """Await the coroutine. A cancellation for the soft time limit reaches it as TimeoutError, once; it may catch it."""
+def drive(
+    coroutine: Coroutine[Any, Any, Any],
+    on_cancel: Callable[[CancelledError], BaseException],
+    steps: Steps,
+    attempt: Attempt | None,
+) -> Generator[Any, Any, Any]:
+    """Await the coroutine; `on_cancel` gives the exception that reaches it for a cancellation.
+
+    `steps.attempt` is `attempt` while the coroutine computes, None while it waits.
+    """
     thrown: BaseException | None = None
     value: Any = None
     while True:
@@ -38,13 +46,13 @@ def drive(coroutine: Coroutine[Any, Any, Any], attempt: Attempt, steps: Steps) -
         try:
             value = yield awaited
         except CancelledError as error:
-            thrown = _soft(attempt) or error
+            thrown = on_cancel(error)
         except BaseException as error:  # noqa: BLE001 - whatever was awaited raised it: it is the coroutine's
             thrown = error
 
 
 def stack_of(coroutine: Coroutine[Any, Any, Any]) -> str | None:
-    """Where a coroutine that waits stands, outermost call first; None when it has ended.
+    """The stack of a coroutine that waits, outermost call first; None when it has ended.
 
     A task knows only its own frame: what that awaits, and what this awaits, is found link by link. To be called from
     any thread; the coroutine may go on meanwhile.
@@ -64,12 +72,3 @@ def _link(awaited: object) -> tuple[types.FrameType | None, Any]:
         if hasattr(awaited, frame):
             return getattr(awaited, frame), getattr(awaited, inner)
     return None, None
-
-
-def _soft(attempt: Attempt) -> TimeoutError | None:
-    """The error of a soft time limit, the first time; the loop must forget that it cancelled anything."""
-    if attempt.stop is not Stop.TIMEOUT or attempt.timed_out or attempt.task is None:
-        return None
-    attempt.timed_out = True
-    attempt.task.uncancel()
-    return TimeoutError(f"ran longer than its {attempt.what.timeout:g} s")

@@ -1,36 +1,45 @@
-"""The task thread: runs attempts on a loop of its own and sends their verdicts back, in batches.
+"""The executor: runs attempts where task code belongs, and sends their verdicts back to the control loop.
 
 Rules:
 - The control loop calls `start`, `stop`, `stack` and `close`; everything named `_..._here` runs on the task loop only.
-- Batches cross the boundary: one thread-safe call for all jobs handed over, one for all verdicts of a loop turn.
-- An attempt is five steps: arguments, context, run, verdict, report. It never touches the store.
-- A coroutine that blocks its loop stops only other coroutine tasks: no part of the control plane runs here.
+- A coroutine runs on the task loop (task_loop.py). A plain function runs in a thread of its own, a task in a process is
+  driven by one (isolation.py); neither touches the task loop, so a coroutine that blocks it delays coroutines only.
+- Batches cross to and from the task loop: one thread-safe call for all attempts handed over, one for all verdicts of a
+  turn of the loop.
+- An attempt is four steps: arguments, run, verdict, report. It never touches the store.
 """
 
 import asyncio
 import contextlib
 import functools
+import queue
 import sys
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextvars import copy_context
 
 import msgspec
-import uvloop
 
 from launchd.clock import Clock
-from launchd.engine.attempt import Attempt, Stop, stronger
+from launchd.engine.attempt import FINAL_STOPS, Attempt, Stop, stronger
 from launchd.engine.drive import Steps, drive, stack_of
-from launchd.engine.isolation import ProcessRunner, ThreadRunner, in_thread
-from launchd.engine.verdict import raised, stopped, succeeded
+from launchd.engine.isolation import ProcessRunner
+from launchd.engine.task_loop import TaskLoop, TaskThread
+from launchd.engine.thread import ThreadRunner
+from launchd.engine.verdict import returned, verdict
 from launchd.engine.wire import FromChild, ToChild
 from launchd.errors import LaunchdError
+from launchd.failure import describe
 from launchd.job import Outcome
-from launchd.task import Isolation
+from launchd.task import CURRENT, Context, Isolation
 
 Report = Callable[[list[tuple[Attempt, Outcome]]], None]
+
+
+class TaskLoopLostError(Exception):
+    """The task loop ended under its tasks and was started again."""
 
 
 class Executor:
@@ -41,19 +50,28 @@ class Executor:
 
     def __init__(self, clock: Clock, report: Report) -> None:
         self.steps = Steps()
-        self.loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._clock = clock
         self._report = report
         self._control = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._serve, name="tasks", daemon=True)
+        self._thread = TaskThread(self._blame_here, self._lost_here)
+        self._here: dict[Context, Attempt] = {}  # task loop only: the attempts that have not ended
         self._outbox: deque[tuple[Attempt, Outcome]] = deque()
         self._flushing = False  # task loop only: a flush is scheduled for the end of this turn
+        # what is scheduled in these belongs to no attempt; one for each loop, for only one may run in it at a time
+        self._nobody, self._nobody_here = copy_context(), copy_context()
         self._asked = self._heard = 0  # ends asked for by the control loop, heard of by the task loop
+        self._apart: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
+        self._starter: threading.Thread | None = None
         self._thread.start()
 
     @property
+    def loop(self) -> TaskLoop:
+        """The task loop; another one after it was lost."""
+        return self._thread.loop
+
+    @property
     def asking(self) -> bool:
-        """Whether an end was asked for that the task loop has not heard of yet."""
+        """True while an end was asked for that the task loop has not heard of."""
         return self._asked != self._heard
 
     @property
@@ -62,8 +80,19 @@ class Executor:
         return self._thread.ident
 
     def start(self, attempts: Sequence[Attempt]) -> None:
-        """Hand attempts over to the task loop."""
-        self.loop.call_soon_threadsafe(self._start_here, attempts)
+        """Hand attempts over: coroutines to the task loop, all others to threads of their own."""
+        here = [attempt for attempt in attempts if attempt.what.on_task_loop]
+        if here:
+            self.loop.call_soon_threadsafe(self._start_here, here)
+        if len(here) == len(attempts):
+            return
+        for attempt in attempts:
+            if not attempt.what.on_task_loop:
+                attempt.runner = self._runner(attempt)
+                self._apart.put(attempt)
+        if self._starter is None:
+            self._starter = threading.Thread(target=self._start_apart, name="task-starter", daemon=True)
+            self._starter.start()
 
     def stop(self, attempt: Attempt, why: Stop, reason: str | None = None) -> None:
         """Ask an attempt to end; may be repeated. The first reason stands, but for a stronger one."""
@@ -72,12 +101,13 @@ class Executor:
         attempt.context.stopping = True
         if attempt.runner is not None:
             attempt.runner.stop(attempt.stop or why)
+            return
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the attempt
             self.loop.call_soon_threadsafe(self._cancel_here, attempt)
             self._asked += 1
 
     async def stack(self, attempt: Attempt) -> str | None:
-        """Where an attempt stands right now; None when it has just ended."""
+        """The present stack of an attempt; None when it has just ended."""
         if attempt.runner is not None:
             return await asyncio.to_thread(attempt.runner.stack)
         if self.steps.attempt is attempt:  # it holds the loop: its frames are the thread's
@@ -89,22 +119,15 @@ class Executor:
 
     async def close(self, seconds: float) -> bool:
         """End the task thread; False when a task blocks it beyond `seconds` (it dies with the process)."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        waiting = functools.partial(self._thread.join, seconds)
-        await asyncio.get_running_loop().run_in_executor(None, waiting)
-        return not self._thread.is_alive()
+        self._apart.put(None)
+        self._thread.end()
+        return await asyncio.get_running_loop().run_in_executor(None, self._thread.join, seconds)
 
-    # --- the task thread ---
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        try:
-            self.loop.run_forever()
-        finally:
-            self.loop.close()
+    # --- the task thread: coroutines ---
 
     def _start_here(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
+            self._here[attempt.context] = attempt
             attempt.task = self.loop.create_task(self._run_here(attempt))
 
     def _cancel_here(self, attempt: Attempt) -> None:
@@ -115,49 +138,106 @@ class Executor:
 
     async def _run_here(self, attempt: Attempt) -> None:
         attempt.begun = True
+        CURRENT.set(attempt.context)
+        value: object = None
+        error: BaseException | None = None
         try:
             if attempt.stop is not None:  # it was asked to end on its way here
                 raise asyncio.CancelledError  # noqa: TRY301 - one place judges how an attempt ended
-            outcome = succeeded(attempt, await self._call_here(attempt), self._clock.now())
-        except asyncio.CancelledError as error:
-            outcome = stopped(attempt, error, self._clock.now())
-        except BaseException as error:  # noqa: BLE001 - whatever task code raises is a verdict on the job, even SystemExit
-            outcome = raised(attempt, error, self._clock.now())
-        self._send_here(attempt, outcome)
+            what = attempt.what
+            coroutine = attempt.coroutine = what.function(attempt.context, **what.decode(attempt.job.args))
+            value = await drive(coroutine, functools.partial(_soft_limit, attempt), self.steps, attempt)
+        except BaseException as raised:  # noqa: BLE001 - whatever task code raises is a verdict on the job, even SystemExit
+            error = raised
+        self._end_here(attempt, value, attempt.broken_by or error)
 
-    async def _call_here(self, attempt: Attempt) -> Any:  # noqa: ANN401 - a task returns what it likes
-        task = attempt.what
-        arguments = task.decode(attempt.job.args)
-        if task.isolation is Isolation.PROCESS:
-            process = attempt.runner = ProcessRunner(attempt, arguments, functools.partial(self._trigger, attempt))
-            return await in_thread(attempt, process.run)
-        if task.is_coroutine:
-            coroutine = attempt.coroutine = task.function(attempt.context, **arguments)
-            return await drive(coroutine, attempt, self.steps)
-        thread = attempt.runner = ThreadRunner(attempt, arguments)
-        return await in_thread(attempt, thread.run)
+    def _end_here(self, attempt: Attempt, value: object, error: BaseException | None) -> None:
+        if self._here.pop(attempt.context, None) is None:
+            return  # the loop that it ran on was lost, and its verdict was sent
+        self._outbox.append((attempt, verdict(attempt, self._clock.now(), value, error)))
+        if not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self._flush_here, context=self._nobody_here)
+
+    def _flush_here(self) -> None:
+        self._flushing = False
+        batch = list(self._outbox)
+        self._outbox.clear()
+        self._send(batch)
+
+    def _blame_here(self, owner: Context, error: BaseException) -> None:
+        """A callback or a subtask of an attempt raised what would end the loop: it ends the attempt."""
+        attempt = self._here.get(owner)
+        if attempt is None or attempt.task is None:
+            return  # it outlived its attempt
+        attempt.broken_by = error
+        attempt.task.cancel()
+
+    def _lost_here(self) -> None:
+        """The loop was closed under its tasks: each of them fails, and what was not sent yet is sent."""
+        error = TaskLoopLostError("a task closed the loop that all tasks share; it was started again")
+        self._flushing = False
+        for attempt in list(self._here.values()):
+            self._end_here(attempt, None, error)
+        self._heard = self._asked  # nobody is left who could hear
+
+    # --- threads of their own: plain functions and processes ---
+
+    def _runner(self, attempt: Attempt) -> ThreadRunner | ProcessRunner:
+        if attempt.what.isolation is Isolation.PROCESS:
+            return ProcessRunner(attempt, functools.partial(self._trigger, attempt))
+        return ThreadRunner(attempt)
+
+    def _start_apart(self) -> None:
+        """In the starter's thread: give each attempt its thread. Starting one may take long or fail."""
+        while (attempt := self._apart.get()) is not None:
+            try:
+                threading.Thread(
+                    target=self._run_apart, args=(attempt,), name=f"task:{attempt.job.task}", daemon=True
+                ).start()
+            except BaseException as error:  # noqa: BLE001 - no thread or no memory is left: the job says so
+                self._send([(attempt, verdict(attempt, self._clock.now(), None, error))])
+
+    def _run_apart(self, attempt: Attempt) -> None:
+        CURRENT.set(attempt.context)
+        value: object = None
+        error: BaseException | None = None
+        try:
+            if attempt.stop is not None:  # it was asked to end on its way here
+                raise asyncio.CancelledError  # noqa: TRY301 - one place judges how an attempt ended
+            if attempt.runner is not None:
+                value = attempt.runner.run()
+        except BaseException as raised:  # noqa: BLE001 - whatever task code raises is a verdict on the job
+            error = raised
+        if attempt.stop in FINAL_STOPS:
+            error = asyncio.CancelledError()
+        self._send([(attempt, verdict(attempt, self._clock.now(), *returned(value, error)))])
+
+    def _send(self, batch: list[tuple[Attempt, Outcome]]) -> None:
+        with contextlib.suppress(RuntimeError):  # the control loop is gone: the daemon has stopped
+            self._control.call_soon_threadsafe(self._report, batch, context=self._nobody)
 
     def _trigger(self, attempt: Attempt, said: FromChild, answer: Callable[[bytes], None]) -> None:
         """A task's process asks for a job: the control loop makes it, the answer goes back through the pipe."""
 
         async def make() -> None:
             try:
-                made = await attempt.context.trigger(said.task, delay=said.delay, priority=said.priority, **said.fields)
-                told = ToChild(job_id=made)
+                made = await attempt.port.trigger(said.task, said.fields, delay=said.delay, priority=said.priority)
+                told = ToChild(said.number, job_id=made)
             except LaunchdError as error:
-                told = ToChild(error=error.detail)
+                told = ToChild(said.number, error=error.detail, code=error.code)
+            except Exception as error:  # noqa: BLE001 - the process waits for an answer, whatever it is
+                told = ToChild(said.number, error=describe(error).message, code="internal")
             await asyncio.to_thread(answer, msgspec.json.encode(told))
 
-        asyncio.run_coroutine_threadsafe(make(), self._control)
+        with contextlib.suppress(RuntimeError):  # the control loop is gone: the daemon has stopped
+            asyncio.run_coroutine_threadsafe(make(), self._control)
 
-    def _send_here(self, attempt: Attempt, outcome: Outcome) -> None:
-        self._outbox.append((attempt, outcome))
-        if not self._flushing:
-            self._flushing = True
-            self.loop.call_soon(self._flush_here)
 
-    def _flush_here(self) -> None:
-        self._flushing = False
-        batch = list(self._outbox)
-        self._outbox.clear()
-        self._control.call_soon_threadsafe(self._report, batch)
+def _soft_limit(attempt: Attempt, error: asyncio.CancelledError) -> BaseException:
+    """The exception that the coroutine gets for a cancellation: a soft time limit is a TimeoutError, the first time."""
+    if attempt.stop is not Stop.TIMEOUT or attempt.timed_out or attempt.task is None or attempt.broken_by is not None:
+        return error
+    attempt.timed_out = True
+    attempt.task.uncancel()  # the loop must forget that it cancelled anything
+    return TimeoutError(f"ran longer than its {attempt.what.timeout:g} s")

@@ -60,7 +60,7 @@ class Feed:
         self._readers: set[Reader] = set()
         self._watching: list[asyncio.Task[None]] = []
         self._lingering: asyncio.Task[None] | None = None
-        self._told: dict[str, object] = {}
+        self._told: dict[str, Progress | None] = {}
 
     @contextmanager
     def follow(self, last_id: str | None) -> Iterator["Reader"]:
@@ -170,11 +170,11 @@ class Feed:
     async def _look_at_progress(self) -> None:
         """Tell what running tasks have said since the last look."""
         told, now = self._told, self._clock.now()
-        self._told = {attempt.job.id: attempt.context.latest_progress for attempt in self._running()}
+        self._told = {attempt.job.id: attempt.latest_progress() for attempt in self._running()}
         news = [
-            telling.job_progress(job_id, Progress(*said), now)
+            telling.job_progress(job_id, said, now)
             for job_id, said in self._told.items()
-            if isinstance(said, tuple) and told.get(job_id) is not said
+            if said is not None and told.get(job_id) is not said
         ]
         if news:
             self._bus.publish(news)

@@ -1,12 +1,13 @@
-"""Running a task outside the task loop: a plain function in a thread, or anything in a process that can be killed.
+"""A task in a process of its own, which can be killed, driven by a thread that waits for its end.
 
-Both are driven by a thread of their own, which the task loop waits for. A thread cannot be stopped from outside: it is
-told (`ctx.stopping`) and ends when its function does. A process is told by a signal, and killed with its whole process
-group when it does not listen; its end is sure only once the kernel has confirmed it (waitid).
+The process is asked by a signal, and killed with its whole process group when it does not listen; its end is sure only
+once the kernel has confirmed it (waitid). It speaks through pipes of its own: its standard input is /dev/null, and what
+it writes to the others goes where the daemon's goes.
 """
 
 import asyncio
 import contextlib
+import logging
 import os
 import select
 import signal
@@ -14,15 +15,14 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from launchd.engine.attempt import Attempt, Stop
-from launchd.engine.verdict import RemoteError
-from launchd.engine.wire import FromChild, Request
+from launchd.engine.wire import FromChild, Lines, Request
+from launchd.failure import RemoteError
 from launchd.job import JobError
 from launchd.task import Cancel, Retry, Snooze
 
@@ -33,52 +33,52 @@ _CHUNK = 65_536
 # What each wish is to a process: the softer ones are asked for, the harder ones end in a kill.
 _SIGNALS = {Stop.TIMEOUT: signal.SIGUSR1}
 _KILLED = frozenset({Stop.TERMINATE, Stop.HARD_TIMEOUT, Stop.LOCK_LOST, Stop.DRAIN})
+_LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
+_decode = msgspec.json.Decoder(FromChild).decode
+
+Trigger = Callable[[FromChild, Callable[[bytes], None]], None]
 
 
 class DiedError(Exception):
     """The task's process died without a word."""
 
 
-class ThreadRunner:
-    """A plain function in a thread."""
+class _Pipes:
+    """The pipes to one process, by name: (read, write) ends. The daemon closes its own at the end."""
 
-    def __init__(self, attempt: Attempt, arguments: Mapping[str, Any]) -> None:
-        self._attempt = attempt
-        self._arguments = arguments
-        self._ident: int | None = None
+    def __init__(self) -> None:
+        self.requests, self.answers, self.stacks = os.pipe(), os.pipe(), os.pipe()
+        self._open = {*self.requests, *self.answers, *self.stacks}
 
-    def run(self) -> Any:  # noqa: ANN401 - a task returns what it likes
-        """In the thread: call the function."""
-        self._ident = threading.get_ident()
-        return self._attempt.what.function(self._attempt.context, **self._arguments)
+    @property
+    def of_child(self) -> tuple[int, int, int]:
+        """The ends that the process gets: it reads requests, and writes answers and stacks."""
+        return self.requests[0], self.answers[1], self.stacks[1]
 
-    def stop(self, _why: Stop) -> None:
-        """Tell it; it ends when it looks."""
-        self._attempt.context.stopping = True
-
-    def stack(self) -> str | None:
-        """The stack of the thread."""
-        frame = sys._current_frames().get(self._ident or 0)  # noqa: SLF001 - the documented way to see other threads
-        return "".join(traceback.format_stack(frame)) if frame is not None else None
+    def close(self, *handles: int) -> None:
+        """Close these, or all that are still open."""
+        for handle in handles or tuple(self._open):
+            if handle in self._open:
+                self._open.discard(handle)
+                os.close(handle)
 
 
 class ProcessRunner:
-    """A task in a process of its own.
+    """Implements `Runner` for a task in a process of its own.
 
     Its thread reads what the process says until it ends. `_kill_at` and `_asked` are written by the control loop.
     Three guards, each held shortly or by those who may wait: `_alive` while the process is signalled or reaped,
-    `_writing` for its stdin, `_looking` for its stacks. `_ready` is set once it hears every signal: before that, one
+    `_writing` for its requests, `_looking` for its stacks. `_ready` is set once it hears every signal: before that, one
     that it does not expect would end it.
     """
 
-    def __init__(self, attempt: Attempt, arguments: Mapping[str, Any], trigger: Callable[..., Any]) -> None:
+    def __init__(self, attempt: Attempt, trigger: Trigger) -> None:
         self._attempt = attempt
         self._trigger = trigger
-        self._request = _request(attempt, arguments)
         self._asked: Stop | None = None
         self._kill_at: float | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._stacks: tuple[int, int] | None = None
+        self._pipes: _Pipes | None = None
         self._alive = threading.Lock()
         self._writing = threading.Lock()
         self._looking = threading.Lock()
@@ -89,47 +89,44 @@ class ProcessRunner:
 
     def run(self) -> Any:  # noqa: ANN401 - a task returns what it likes
         """Start the process, listen until it is gone for sure, and give back or raise what it said."""
-        reader, writer = os.pipe()
-        stacks = self._stacks = os.pipe()
+        request = msgspec.json.encode(_request(self._attempt))
+        pipes = self._pipes = _Pipes()
         try:
-            self._start(writer, stacks[1])
-            os.close(writer)
-            writer = -1
-            self._listen(reader)
+            self._start(pipes, request)
+            self._listen(pipes.answers[0])
             code = self._reap()
         finally:
-            with self._looking:
-                self._stacks = None
-                for handle in (reader, writer, *stacks):
-                    if handle >= 0:
-                        os.close(handle)
+            with self._looking, self._writing:
+                self._pipes = None
+                pipes.close()
         return self._verdict(code)
 
-    def _start(self, writer: int, stacks: int) -> None:
-        command = [sys.executable, "-m", "launchd.engine.child", str(writer), str(stacks), str(os.getpid())]
+    def _start(self, pipes: _Pipes, request: bytes) -> None:
+        handles = pipes.of_child
+        command = [sys.executable, "-m", "launchd.engine.child", *map(str, handles), str(os.getpid())]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command, stdin=subprocess.PIPE, pass_fds=(writer, stacks), start_new_session=True, bufsize=0
+            command, stdin=subprocess.DEVNULL, pass_fds=handles, start_new_session=True
         )
-        self._tell(msgspec.json.encode(self._request))
+        pipes.close(*handles)
+        self._tell(request)
         if self._asked is not None:  # it was asked to end on its way here
             self._signal(signal.SIGTERM)
 
-    def _listen(self, reader: int) -> None:
+    def _listen(self, answers: int) -> None:
         """Read lines until the process closes its end, killing it when its time is up."""
         poll = select.poll()
-        poll.register(reader, select.POLLIN | select.POLLHUP)
-        process, buffer = self._process, b""
+        poll.register(answers, select.POLLIN | select.POLLHUP)
+        lines, process = Lines(), self._process
         while process is not None:
             self._kill_if_due()
             if not poll.poll(200):
                 if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
                     return  # it is gone, though something that it started may still hold the pipe
                 continue
-            chunk = os.read(reader, _CHUNK)
+            chunk = os.read(answers, _CHUNK)
             if not chunk:
                 return
-            *lines, buffer = (buffer + chunk).split(b"\n")
-            for line in lines:
+            for line in lines.feed(chunk):
                 self._hear(line)
 
     def _reap(self) -> int:
@@ -140,45 +137,52 @@ class ProcessRunner:
         while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             self._kill_if_due()
             time.sleep(0.02)  # this thread has nothing else to do, and waitid cannot also wait for the time to kill
-        with self._alive, self._writing:
+        with self._alive:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            if process.stdin is not None:
-                process.stdin.close()
             return process.wait()
 
     def _hear(self, line: bytes) -> None:
         try:
-            said = msgspec.json.decode(line, type=FromChild)
-        except msgspec.MsgspecError:
+            said = _decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return  # the task wrote into our pipe
-        context = self._attempt.context
-        if said.kind == "ready":
-            self._ready.set()
-            if self._asked is Stop.TIMEOUT:  # its time was up before it could be told
-                self._signal(signal.SIGUSR1)
-        elif said.kind == "progress":
-            context.latest_progress = said.progress
-        elif said.kind == "log":
-            getattr(context.log, said.level, context.log.info)(said.event, **said.fields)
-        elif said.kind == "trigger":
-            self._trigger(said, self._tell)
-        else:
-            self._said = said
+        match said.kind:
+            case "ready":
+                self._ready.set()
+                if self._asked is Stop.TIMEOUT:  # its time was up before it could be told
+                    self._signal(signal.SIGUSR1)
+            case "progress":
+                self._attempt.context.latest_progress = said.progress
+            case "log":
+                self._log(said)
+            case "trigger":
+                self._trigger(said, self._tell)
+            case _:
+                self._said = said
+
+    def _log(self, said: FromChild) -> None:
+        """Log a line of the process as if it had been said here, under the names of the attempt."""
+        import structlog  # noqa: PLC0415 - as in task.py
+
+        log = structlog.get_logger(said.logger or "launchd.task")
+        names = self._attempt.names()
+        about = {"exc_info": RemoteError(said.error)} if said.error is not None else {}
+        fields = {name: value for name, value in said.fields.items() if name not in {"event", "exc_info"}}
+        getattr(log, said.level if said.level in _LEVELS else "info")(said.event, **fields | names | about)
 
     def _tell(self, message: bytes) -> None:
-        process = self._process
-        if process is None or process.stdin is None:
-            return
-        with self._writing, contextlib.suppress(OSError, ValueError):
-            process.stdin.write(message + b"\n")
+        with self._writing, contextlib.suppress(OSError):  # a process that has gone hears nothing
+            data = memoryview(message + b"\n")
+            while data and self._pipes is not None:
+                data = data[os.write(self._pipes.requests[1], data) :]
 
     def _verdict(self, code: int) -> Any:  # noqa: ANN401 - a task returns what it likes
         if self._said is not None:
             return _raise_again(self._said)
         if self._attempt.stop is not None:
             raise asyncio.CancelledError
-        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        name = _signal_name(-code) if code < 0 else f"exit code {code}"
         raise DiedError(f"the task's process ended by {name} without a result")
 
     # --- from the control loop ---
@@ -194,18 +198,22 @@ class ProcessRunner:
                 self._signal(number)
 
     def stack(self) -> str | None:
-        """What the process says of its own stack (faulthandler writes it even from a loop in C); waits up to 2 s."""
+        """The stack as the process writes it (faulthandler does, even from a loop in C); waits up to 2 s."""
         if not self._ready.wait(_STACK_SECONDS):
             return None
         with self._looking:
-            if self._stacks is None:
+            if self._pipes is None:
                 return None
+            stacks = self._pipes.stacks[0]
             poll = select.poll()
-            poll.register(self._stacks[0], select.POLLIN)
+            poll.register(stacks, select.POLLIN)
             self._signal(signal.SIGUSR2)
             text = b""
             while poll.poll(50 if text else int(_STACK_SECONDS * 1000)):
-                text += os.read(self._stacks[0], _CHUNK)
+                chunk = os.read(stacks, _CHUNK)
+                if not chunk:
+                    break
+                text += chunk
             return text.decode(errors="replace") or None
 
     def _signal(self, number: signal.Signals) -> None:
@@ -220,15 +228,23 @@ class ProcessRunner:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def _request(attempt: Attempt, arguments: Mapping[str, Any]) -> Request:
-    context, function = attempt.context, attempt.what.function
+def _request(attempt: Attempt) -> Request:
+    """The request of an attempt; raises InvalidError when the stored arguments no longer fit the task."""
+    context, what = attempt.context, attempt.what
     names = ("job_id", "task", "queue", "attempt", "schedule", "fire_time", "lock", "fence")
-    said = {name: getattr(context, name) for name in names}
-    return Request(function.__module__, function.__qualname__, dict(arguments), said, sys.path, attempt.what.timeout)
+    return Request(
+        what.function.__module__,
+        what.function.__qualname__,
+        what.decode(attempt.job.args),
+        {name: getattr(context, name) for name in names},
+        sys.path,
+        what.timeout,
+        logging.getLogger().getEffectiveLevel(),
+    )
 
 
 def _raise_again(said: FromChild) -> Any:  # noqa: ANN401 - a task returns what it likes
-    """What the process said at its end: returned, or raised here as it was raised there."""
+    """Return or raise here what the process returned or raised there."""
     match said.kind:
         case "returned":
             return said.value
@@ -242,45 +258,9 @@ def _raise_again(said: FromChild) -> Any:  # noqa: ANN401 - a task returns what 
             raise RemoteError(said.error or JobError("Error", "the process raised without saying what"))
 
 
-async def in_thread(attempt: Attempt, work: Callable[[], Any]) -> Any:  # noqa: ANN401 - a task returns what it likes
-    """Await `work` in a thread of its own, which ends with the daemon if it never returns.
-
-    A cancellation is kept until the thread has ended: only then is it sure that nothing goes on.
-    """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-
-    def settle(value: Any, error: BaseException | None) -> None:  # noqa: ANN401 - as above
-        if error is None:
-            future.set_result(value)
-        else:
-            future.set_exception(error)
-
-    def call() -> None:
-        value: Any = None
-        failure: BaseException | None = None
-        try:
-            value = work()
-        except asyncio.CancelledError:
-            failure = _CancelledInThreadError()
-        except BaseException as error:  # noqa: BLE001 - carried to the loop that waits
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the loop is gone: the daemon has stopped
-            loop.call_soon_threadsafe(settle, value, failure)
-
-    threading.Thread(target=call, name=f"task:{attempt.job.task}", daemon=True).start()
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait([future])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if isinstance(future.exception(), _CancelledInThreadError):
-        raise cancelled or asyncio.CancelledError
-    if cancelled is not None and attempt.stop not in {Stop.DRAIN, Stop.TIMEOUT, None}:
-        raise cancelled  # the verdict is the stop's
-    return future.result()
-
-
-class _CancelledInThreadError(Exception):
-    """Stands for a cancellation on its way out of a thread: a future cannot carry one as its exception."""
+def _signal_name(number: int) -> str:
+    """The name of a signal; real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

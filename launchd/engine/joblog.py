@@ -32,14 +32,14 @@ class JobLog:
         """Attempts begin; at full speed nobody may pay for lines that nobody asked for."""
         if _log.is_enabled_for(logging.DEBUG):
             for attempt in attempts:
-                _log.debug("job_started", **attempt.context.names())
+                _log.debug("job_started", **attempt.names())
 
     def ended(self, attempt: Attempt, outcome: Outcome, seconds: float, now: float) -> None:
         """An attempt ended after so many seconds."""
         if outcome.verb is Verb.SUCCEED and not self._has_room(now):
             self._untold += 1
             return
-        said = attempt.context.names() | {"seconds": round(seconds, 3)}
+        said = attempt.names() | {"seconds": round(seconds, 3)}
         match outcome.verb:
             case Verb.FAIL:
                 _log.error("job_failed", **said, **_error(outcome))

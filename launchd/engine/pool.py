@@ -24,7 +24,7 @@ from launchd.job import TRANSITIONS, JobState, Outcome, Verb
 from launchd.lock import Lock
 from launchd.locks.manager import LockManager
 from launchd.rate import Rate
-from launchd.store.jobs import Claimed, JobStore
+from launchd.store.jobs import Claimed, JobStore, Turn
 from launchd.task import Port, Task
 
 _log = structlog.get_logger("launchd.pool")
@@ -202,6 +202,7 @@ class Pool:
             self._mark_idle()
             raise
         self.last_turn = self._clock.monotonic()
+        outcomes = self._as_written(outcomes, turn)
         self._start(turn.claimed)
         await self._settle(ended, outcomes, turn.refused)
         started, denied = len(turn.claimed), 0
@@ -275,6 +276,15 @@ class Pool:
         if attempt.lock is None or outcome.verb is not Verb.SUCCEED or self._locks.holds(attempt.lock):
             return outcome
         return lock_lost(attempt, self._clock.now())
+
+    def _as_written(self, outcomes: list[Outcome], turn: Turn) -> list[Outcome]:
+        """The outcomes as they stand on disk; one that could not be written has become a failure, and is reported."""
+        if turn.written is None:
+            return outcomes
+        for asked, written in zip(outcomes, turn.written, strict=True):
+            if written is not asked:
+                _log.error("verdict_replaced", queue=self.queue, seq=asked.seq, reason=written.reason)
+        return turn.written
 
     async def _settle(
         self, ended: list[tuple[Attempt, Outcome]], outcomes: list[Outcome], refused: list[Outcome]

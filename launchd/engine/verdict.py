@@ -1,18 +1,26 @@
-"""The verdict on one attempt: from what the task returned or raised, or from why it was stopped. Pure."""
+"""The verdict on one attempt: what became of it, from what the task returned or raised, or from why it was stopped.
 
-import traceback
+`verdict` is the one boundary between task code and the engine, for coroutines, threads and processes alike. It is
+total: whatever a task hands over comes out as a plain, bounded `Outcome` that can be written to disk, and nothing
+leaves it as an exception. It runs where the attempt ran, never on the control loop, since a foreign `__str__` may be
+called here.
+"""
+
+import asyncio
 from typing import Any
 
 import msgspec
 
 from launchd.clock import SECOND, Instant
 from launchd.engine.attempt import Attempt, Stop
-from launchd.job import MAX_RESULT_BYTES, MAX_TRACEBACK_BYTES, JobError, Outcome, Verb, bounded, retry_delay
-from launchd.task import Cancel, Retry, Snooze
+from launchd.failure import describe
+from launchd.job import JobError, Outcome, Verb, encode_result, retry_delay
+from launchd.plain import bounded, plain_text, type_name
+from launchd.task import MAX_REASON_BYTES, Cancel, Retry, Snooze, delay_seconds
 
-_MESSAGE_BYTES = 4096
-_REASON_BYTES = 500
-_HEAD = 1000
+# A task that snoozes for no time at all would be claimed again and again without end.
+MIN_SNOOZE_SECONDS = 1.0
+_RETRY_REASON_BYTES = 500
 # Somebody asked for the end of the job itself, not only of this attempt.
 _WANTED = frozenset({Stop.CANCEL, Stop.TERMINATE})
 
@@ -25,23 +33,27 @@ class UnknownTaskError(Exception):
     """The code of the job's task is not loaded."""
 
 
-class RemoteError(Exception):
-    """What a task raised in a process of its own, as that process told it."""
+def verdict(attempt: Attempt, now: Instant, value: object = None, error: BaseException | None = None) -> Outcome:
+    """The outcome of an attempt that returned `value`, or ended by `error`. Never raises."""
+    try:
+        if error is None:
+            return succeeded(attempt, value, now)
+        if issubclass(type(error), asyncio.CancelledError):  # the type: an object may lie about its `__class__`
+            return stopped(attempt, error, now)
+        return raised(attempt, error, now)
+    except BaseException as broken:  # noqa: BLE001 - the boundary: foreign code may raise anything while it is read
+        return _unreadable(attempt, now, type_name(broken))
 
-    def __init__(self, error: JobError) -> None:
-        super().__init__(error.message)
-        self.error = error
 
-
-def succeeded(attempt: Attempt, value: Any, now: Instant) -> Outcome:  # noqa: ANN401 - a task returns what it likes
-    """The task returned; what it returned is kept as JSON, at most 64 KiB of it."""
+def succeeded(attempt: Attempt, value: object, now: Instant) -> Outcome:
+    """The task returned; its value is kept as JSON of at most 64 KiB."""
     if value is None:
         return _outcome(attempt, Verb.SUCCEED, now)
     try:
-        result = msgspec.json.encode(value).decode()
-    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        result = encode_result(value)
+    except BaseException as error:  # noqa: BLE001 - an object's own properties are read, and they may raise anything
         return failed(attempt, error, now, note="the task's result cannot be written as JSON")
-    return _outcome(attempt, Verb.SUCCEED, now, result=_bounded_result(result))
+    return _outcome(attempt, Verb.SUCCEED, now, result=result)
 
 
 def stopped(attempt: Attempt, error: BaseException, now: Instant) -> Outcome:
@@ -61,11 +73,16 @@ def stopped(attempt: Attempt, error: BaseException, now: Instant) -> Outcome:
 
 def raised(attempt: Attempt, error: BaseException, now: Instant) -> Outcome:
     """The task raised: a wish (Cancel, Snooze, Retry) or a failure."""
-    if isinstance(error, Cancel):
-        return _outcome(attempt, Verb.CANCEL, now, reason=str(error))
-    if isinstance(error, Snooze) and attempt.stop not in _WANTED:
-        run_at = now + int(error.seconds * SECOND)
-        return _outcome(attempt, Verb.SNOOZE, now, run_at=run_at, reason=str(error))
+    kind = type(error)
+    if issubclass(kind, Cancel):
+        return _outcome(attempt, Verb.CANCEL, now, reason=plain_text(error, MAX_REASON_BYTES))
+    if issubclass(kind, Snooze) and attempt.stop not in _WANTED:
+        try:
+            seconds = max(_asked(error, "seconds") or 0.0, MIN_SNOOZE_SECONDS)
+        except (TypeError, ValueError) as refused:
+            return failed(attempt, refused, now)
+        reason = plain_text(error, MAX_REASON_BYTES)
+        return _outcome(attempt, Verb.SNOOZE, now, run_at=now + int(seconds * SECOND), reason=reason)
     return failed(attempt, error, now)
 
 
@@ -76,34 +93,47 @@ def lock_lost(attempt: Attempt, now: Instant) -> Outcome:
 
 
 def failed(attempt: Attempt, error: BaseException, now: Instant, *, note: str | None = None) -> Outcome:
-    """Another attempt where one is left, else the end. What fails while its end is wanted has ended as it was to."""
+    """Retry if attempts remain, else fail. A failure while the job was being cancelled counts as cancelled."""
+    asked = None
+    is_retry = issubclass(type(error), Retry)
+    if is_retry:
+        try:
+            asked = _asked(error, "after")
+        except (TypeError, ValueError) as refused:  # an attribute that was set later
+            error, is_retry = refused, False
+    return _failed(attempt, describe(error, note, with_traceback=not is_retry), now, asked)
+
+
+def _failed(attempt: Attempt, error: JobError, now: Instant, asked: float | None = None) -> Outcome:
+    """The same for an error made plain; `asked` is the delay in seconds that a Retry named."""
     job = attempt.job
-    text = msgspec.json.encode(describe(error, note)).decode()
+    text = msgspec.json.encode(error).decode()
     if attempt.stop in _WANTED:
         return _outcome(attempt, Verb.CANCEL, now, error=text, reason=attempt.reason)
     if job.attempt > job.max_retries:
         return _outcome(attempt, Verb.FAIL, now, error=text)
-    asked = error.after if isinstance(error, Retry) else None
     delay = asked if asked is not None else retry_delay(job.id, job.attempt)
-    reason = f"attempt {job.attempt} of {job.max_retries + 1} failed: {bounded(str(error), _REASON_BYTES)}"
+    said = bounded(error.message, _RETRY_REASON_BYTES)
+    reason = f"attempt {job.attempt} of {job.max_retries + 1} failed: {said}"
     return _outcome(attempt, Verb.RETRY, now, error=text, run_at=now + int(delay * SECOND), reason=reason)
 
 
-def describe(error: BaseException, note: str | None = None) -> JobError:
-    """An error as it is kept: its type, its message and the end of its traceback."""
-    if isinstance(error, RemoteError):
-        return error.error
-    message = f"{note}: {error}" if note else str(error)
-    trace = None
-    if not isinstance(error, Retry) and error.__traceback__ is not None:
-        trace = bounded("".join(traceback.format_exception(error)), MAX_TRACEBACK_BYTES, keep="end")
-    return JobError(type(error).__name__, bounded(message, _MESSAGE_BYTES), trace)
+def _asked(error: BaseException, name: str) -> float | None:
+    """The delay that a Retry or a Snooze asks for, read and checked again: it may have been set after it was made.
+
+    Raises TypeError or ValueError that names the class, the attribute and the value.
+    """
+    where = f"{type_name(error)}.{name}"
+    try:
+        value = getattr(error, name)
+    except BaseException as unreadable:  # noqa: BLE001 - a subclass may have made it a property that fails
+        raise TypeError(f"{where} cannot be read: {type_name(unreadable)}") from None
+    return None if value is None else delay_seconds(value, where)
 
 
-def _bounded_result(result: str) -> str:
-    if len(result) <= MAX_RESULT_BYTES:
-        return result
-    return msgspec.json.encode({"cut": True, "bytes": len(result), "head": result[:_HEAD]}).decode()
+def _unreadable(attempt: Attempt, now: Instant, why: str) -> Outcome:
+    """The outcome where reading the real one failed: nothing that the task handed over is touched again."""
+    return _failed(attempt, JobError("UnreadableError", f"the task's outcome cannot be read: {why}"), now)
 
 
 def _outcome(
@@ -118,3 +148,13 @@ def _outcome(
 ) -> Outcome:
     job = attempt.job
     return Outcome(job.seq, job.attempt, verb, now, result, error, run_at, reason, attempt.progress())
+
+
+def returned(value: Any, error: BaseException | None) -> tuple[Any, BaseException | None]:  # noqa: ANN401 - as above
+    """A plain function's end as a coroutine's would be: StopIteration out of it is an error, not a value."""
+    if error is None or not issubclass(type(error), StopIteration):
+        return value, error
+    wrapped = RuntimeError("the task raised StopIteration")
+    wrapped.__cause__ = error
+    wrapped.__traceback__ = error.__traceback__
+    return value, wrapped

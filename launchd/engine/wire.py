@@ -1,14 +1,21 @@
-"""What the daemon and a task's process say to each other: lines of JSON through pipes. Pure."""
+"""The lines of JSON that the daemon and a task's process send each other through pipes of their own. Pure."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from launchd.job import JobError
+from launchd.job import JobError, Progress
+
+# A line that is longer is no message of ours: the largest carries a result, arguments or a log line.
+MAX_LINE_BYTES = 1024 * 1024
 
 
 class Request(msgspec.Struct, frozen=True):
-    """The one line that starts the work: where the function is, its arguments and what its Context says."""
+    """The one line that starts the work: the function's place, its arguments and the fields of its Context.
+
+    `log_level` is that of the daemon's standard library loggers, `timeout` the soft time limit in seconds.
+    """
 
     module: str
     qualname: str
@@ -16,17 +23,23 @@ class Request(msgspec.Struct, frozen=True):
     context: dict[str, Any]
     path: list[str]
     timeout: float
+    log_level: int
 
 
 class FromChild(msgspec.Struct, frozen=True, kw_only=True):
-    """One line from the process; `kind` is ready, progress, log, trigger, returned, raised, cancel, snooze or retry."""
+    """One line from the process; `kind` is ready, progress, log, trigger, returned, raised, cancel, snooze or retry.
+
+    `number` is that of a trigger, for its answer; `error` is that of raised, and of a log line about an exception.
+    """
 
     kind: str
-    progress: tuple[float, float | None, str | None] | None = None
+    progress: Progress | None = None
     level: str = "info"
     event: str = ""
+    logger: str = ""
     fields: dict[str, Any] = {}
     task: str = ""
+    number: int = 0
     delay: float = 0.0
     priority: int | None = None
     value: msgspec.Raw = msgspec.Raw(b"null")
@@ -36,7 +49,30 @@ class FromChild(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToChild(msgspec.Struct, frozen=True):
-    """The answer to a trigger: the id of the job, or why there is none."""
+    """The answer to a trigger by its number: the id of the job, or why there is none, with the error's code."""
 
+    number: int
     job_id: str | None = None
     error: str | None = None
+    code: str = "internal"
+
+
+class Lines:
+    """Splits what comes through a pipe into lines, each byte looked at once; drops lines that are too long."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The lines that end in this chunk."""
+        *whole, rest = chunk.split(b"\n")
+        for end in whole:
+            if self._size + len(end) <= MAX_LINE_BYTES:
+                yield b"".join([*self._parts, end])
+            self._parts, self._size = [], 0
+        self._size += len(rest)
+        if self._size <= MAX_LINE_BYTES:
+            self._parts.append(rest)
+        else:
+            self._parts = []

@@ -2,7 +2,10 @@
 
 A line is made in the thread that logs (level, time, context, a plain copy of the values) and finished in the writer's
 thread (secrets masked, rendered, written), so nothing here waits. What the standard library's loggers say (aiohttp,
-asyncio, warnings) goes the same way.
+asyncio, warnings, the libraries that tasks use) goes the same way, and so do exceptions that nobody caught in a thread.
+
+Whatever a task's code logs carries the names of its job, through any logger. Logging never raises because of a value.
+A task's process makes its lines the same way and sends them to the daemon instead (`bridge_to`).
 """
 
 import atexit
@@ -10,29 +13,27 @@ import json
 import logging
 import os
 import select
-import traceback
+import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 import structlog
 
+from launchd.failure import RemoteError, describe, trace_of
 from launchd.ops import journal
 from launchd.ops.joblines import JobLines
 from launchd.ops.logwriter import Line, Sink, Writer
 from launchd.ops.redact import Redactor
+from launchd.plain import plain_text, plain_value
+from launchd.task import CURRENT
 
 Style = Literal["auto", "json", "console"]
 Form = Literal["journal", "json", "console"]
-_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
-
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _NUMBERS = LEVELS | {"critical": logging.CRITICAL}
-# What one value of a line may hold, and how deep and wide a nested one is copied.
-MAX_TEXT = 256 * 1024
-MAX_DEPTH, MAX_ITEMS = 6, 200
 _FIRST = ("timestamp", "level", "logger", "event")
 _STANDARD = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 
@@ -45,6 +46,7 @@ class Logs:
         self._redactor = redactor
         self._writer = writer
         self._bridge = bridge
+        self._hooks = threading.excepthook, sys.unraisablehook
 
     @property
     def dropped(self) -> int:
@@ -64,6 +66,7 @@ class Logs:
         """Write what waits, for at most so many seconds; whether all of it was written."""
         atexit.unregister(self.close)
         logging.getLogger().removeHandler(self._bridge)
+        threading.excepthook, sys.unraisablehook = self._hooks
         return self._writer.close(seconds)
 
 
@@ -101,25 +104,68 @@ def configure(
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _name_job,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
-            structlog.processors.ExceptionRenderer(_EXCEPTIONS[form]),
+            _exception_renderer(form),
             _seal,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=lambda *names: _Logger(put, *names),
         cache_logger_on_first_use=False,
     )
+    bridge = _take_others(LEVELS[level])
+    logs = Logs(writer, bridge, job_lines, redactor)
+    threading.excepthook, sys.unraisablehook = _thread_failed, _unraisable
+    atexit.register(logs.close)
+    return logs
+
+
+class Send(Protocol):
+    """Sends a line elsewhere; `fields` are plain."""
+
+    def __call__(
+        self, level: str, logger: str, event: str, fields: dict[str, Any], error: BaseException | None
+    ) -> None:
+        """Send it."""
+
+
+def bridge_to(send: Send, level: int) -> None:
+    """Set up the log of a task's process: every line, of structlog and of the standard library, goes to `send`.
+
+    `level` is that of the standard library's loggers; the daemon drops what its own level leaves out.
+    """
+
+    def forward(logger: _Logger, method: str, event: MutableMapping[str, Any]) -> Any:  # noqa: ANN401 - never returns
+        error = _exception(event.pop("exc_info", None))
+        text = plain_text(event.pop("event", ""))
+        fields = {plain_text(key): plain_value(value) for key, value in event.items()}
+        send("error" if method == "exception" else method, logger.name, text, fields, error)
+        raise structlog.DropEvent
+
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.StackInfoRenderer(), forward],
+        logger_factory=lambda *names: _Logger(_nowhere, *names),
+        cache_logger_on_first_use=False,
+    )
+    _take_others(level)
+    threading.excepthook, sys.unraisablehook = _thread_failed, _unraisable
+
+
+def _nowhere(_line: Line) -> None:
+    """No line comes this far."""
+
+
+def _take_others(level: int) -> logging.Handler:
+    """Let the standard library's loggers speak through structlog, from this level on."""
     bridge = _Bridge()
     root = logging.getLogger()
     root.addHandler(bridge)
-    root.setLevel(LEVELS[level])
+    root.setLevel(level)
     logging.getLogger("aiosqlite").setLevel(logging.INFO)  # below that it tells of every statement
     logging.captureWarnings(True)  # noqa: FBT003 - the library's signature
-    logs = Logs(writer, bridge, job_lines, redactor)
-    atexit.register(logs.close)
-    return logs
+    return bridge
 
 
 def choose(style: Style, descriptor: int, environ: Mapping[str, str] = os.environ) -> Form:
@@ -142,32 +188,24 @@ class _Logger:
         self.debug = self.info = self.warning = self.error = self.critical = self.exception = self.msg = put
 
 
+def _name_job(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put the names of the job whose code logs on the line, unless it has some."""
+    context = CURRENT.get()
+    if context is not None and "job_id" not in event:
+        for name, value in context.names().items():
+            event.setdefault(name, value)
+    return event
+
+
 def _seal(logger: _Logger, _method: str, event: MutableMapping[str, Any]) -> tuple[tuple[Line], dict[str, Any]]:
     """The last step: a plain copy, since what was logged may change before it is written."""
     size = 0
     sealed: dict[str, Any] = {"logger": logger.name}
     for key, value in event.items():
-        kind = type(value)
-        copy = value if kind is int or kind is float or value is None else plain(value)
+        copy = plain_value(value)
         size += len(copy) if type(copy) is str else 16 if type(copy) is not dict else 2048
         sealed[key] = copy
     return (Line(_NUMBERS.get(event["level"], logging.INFO), sealed, size),), {}
-
-
-def plain(value: object, depth: int = 0) -> Any:  # noqa: ANN401 - text, a number, a list or a dict
-    """A bounded copy of anything, of texts, numbers, lists and dicts only."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, Mapping) and depth < MAX_DEPTH:
-        items = list(value.items())[:MAX_ITEMS]
-        return {str(key): plain(inner, depth + 1) for key, inner in items}
-    if isinstance(value, list | tuple | set | frozenset) and depth < MAX_DEPTH:
-        return [plain(one, depth + 1) for one in list(value)[:MAX_ITEMS]]
-    try:
-        text = value if isinstance(value, str) else str(value)
-    except Exception as error:  # noqa: BLE001 - a value that cannot be shown must not break who logs it
-        text = f"<{type(value).__name__}: {type(error).__name__} in str()>"
-    return str(text) if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}... [cut: {len(text)} characters]"
 
 
 class _Bridge(logging.Handler):
@@ -178,26 +216,65 @@ class _Bridge(logging.Handler):
         level = next((one for one in _STANDARD if one <= record.levelno), logging.DEBUG)
         try:
             text = record.getMessage()
-        except Exception as error:  # noqa: BLE001 - a wrong format string is the caller's slip, not the log's end
-            text = f"{record.msg} [not formatted: {error}]"
+        except BaseException as error:  # noqa: BLE001 - a wrong format, or an argument that fails: the caller's slip
+            text = f"{plain_text(record.msg)} [not formatted: {plain_text(error)}]"
         more = {"exc_info": record.exc_info} if record.exc_info else {}
-        structlog.get_logger(record.name).log(level, text, **more)
+        structlog.get_logger(plain_text(record.name, 200)).log(level, plain_text(text), **more)
 
 
-def _as_text(exc_info: _ExcInfo) -> str:
-    return "".join(traceback.format_exception(*exc_info))
+def _exception(said: object) -> BaseException | None:
+    """The exception that a line is about, from any `exc_info`: an exception, a triple of `sys.exc_info()`, or true."""
+    if isinstance(said, tuple):
+        said = said[1] if len(said) > 1 else None
+    if issubclass(type(said), BaseException):
+        return said  # type: ignore[return-value]
+    return sys.exc_info()[1] if said is True or (type(said) is int and said) else None
 
 
-def _as_parts(exc_info: _ExcInfo) -> dict[str, str]:
-    return {"type": exc_info[0].__name__, "message": str(exc_info[1]), "traceback": _as_text(exc_info)}
+def _exception_renderer(form: Form) -> structlog.types.Processor:
+    """Puts the exception of a line into its fields as this form of the log shows it."""
+    as_frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=50)
+
+    def render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if "exc_info" not in event:
+            return event
+        error = _exception(event.pop("exc_info"))
+        if error is None:
+            return event
+        event["exception"] = _parts(error) if form == "journal" else trace_of(error) or _words(error)
+        if form == "json" and type(error) is not RemoteError:
+            try:  # without the variables of each frame: there are secrets among them
+                event["exception"] = as_frames((type(error), error, error.__traceback__))
+            except BaseException:  # noqa: BLE001 - foreign code may raise anything while it is read; the text stays
+                return event
+        return event
+
+    return render
 
 
-_EXCEPTIONS: dict[Form, structlog.types.ExceptionTransformer] = {
-    "console": _as_text,
-    "journal": _as_parts,
-    # without the variables of each frame: there are secrets among them
-    "json": structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=50),
-}
+def _parts(error: BaseException) -> dict[str, str]:
+    described = describe(error)
+    return {"type": described.type, "message": described.message, "traceback": described.traceback or ""}
+
+
+def _words(error: BaseException) -> str:
+    described = describe(error, with_traceback=False)
+    return f"{described.type}: {described.message}"
+
+
+def _thread_failed(said: threading.ExceptHookArgs) -> None:
+    """Log an exception that ended a thread; one that ends itself by SystemExit has nothing to report."""
+    if said.exc_value is not None and not issubclass(type(said.exc_value), SystemExit):
+        name = said.thread.name if said.thread is not None else ""
+        structlog.get_logger("launchd.threads").error("thread_failed", thread=name, exc_info=said.exc_value)
+
+
+def _unraisable(said: "sys.UnraisableHookArgs") -> None:
+    """Log an exception that Python could raise nowhere, such as one of a `__del__`."""
+    about = plain_text(said.object, 500)
+    structlog.get_logger("launchd.threads").warning(
+        "unraisable_exception", about=about, exc_info=said.exc_value if said.exc_value is not None else None
+    )
 
 
 # --- in the writer's thread ---

@@ -5,6 +5,7 @@ launchd/job.py; SQL repeats the guards, so a transition that does not apply chan
 """
 
 import heapq
+import sqlite3
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -13,12 +14,13 @@ import msgspec
 
 from launchd import sql
 from launchd.clock import SECOND, Instant
-from launchd.db import Connection, Database, Row
+from launchd.db import Connection, Database, Row, one_by_one, spoils_batch
 from launchd.errors import ConflictError, IdempotencyError, NotFoundError
-from launchd.job import MAX_CRASHES, Job, JobState, NewJob, Outcome, claim_order
+from launchd.failure import describe
+from launchd.job import MAX_CRASHES, Job, JobError, JobState, NewJob, Outcome, claim_order
 from launchd.store.job_events import note_requeue, note_rescue, note_wish
 from launchd.store.starts import note_starts
-from launchd.store.verdicts import finish_jobs
+from launchd.store.verdicts import finish_each, finish_jobs
 
 _SQL = sql.statements("jobs", "jobs")
 # Jobs whose time has come are made ready in steps of this many.
@@ -55,11 +57,15 @@ class Candidate(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """What one turn of a pool gave: jobs now running, candidates for locks, and outcomes that no longer applied."""
+    """One turn of a pool: jobs now running, candidates for locks, outcomes that no longer applied.
+
+    `written` are the outcomes as they stand on disk, None where that is what was asked for.
+    """
 
     claimed: list[Claimed]
     candidates: list[Candidate]
     refused: list[Outcome]
+    written: list[Outcome] | None = None
 
 
 class Rescued(NamedTuple):
@@ -143,18 +149,22 @@ class JobStore:
         instance = self._instance
 
         def act(connection: Connection) -> Turn:
-            refused = finish_jobs(connection, outcomes)
+            refused, written = _finish(connection, outcomes)
             if free <= 0:
-                return Turn([], [], refused)
+                return Turn([], [], refused, written)
             candidates = _candidates(connection, queue, free, waiting) if waiting is not None else []
             left = free - len(candidates)
             if left <= 0:
-                return Turn([], candidates, refused)
+                return Turn([], candidates, refused, written)
             claimed_at = now()
-            claimed = _claim(connection, queue, left, instance, claimed_at)
+            claimed = one_by_one(
+                connection,
+                lambda: _claim(connection, queue, left, instance, claimed_at),
+                lambda _: claim_each(connection, queue, left, instance, claimed_at),
+            )
             if window is not None and claimed:
                 note_starts(connection, queue, len(claimed), claimed_at, window)
-            return Turn(claimed, candidates, refused)
+            return Turn(claimed, candidates, refused, written)
 
         return await self._db.write(act)
 
@@ -172,7 +182,7 @@ class JobStore:
 
     async def finish(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """End attempts without claiming; returns the outcomes that no longer applied."""
-        return await self._db.write(lambda connection: finish_jobs(connection, outcomes))
+        return await self._db.write(lambda connection: _finish(connection, outcomes)[0])
 
     async def skip(self, seq: int, reason: str, now: Instant) -> bool:
         """End a queued job whose lock stayed taken."""
@@ -288,12 +298,54 @@ class JobStore:
         return await self._db.write(act)
 
 
+def _finish(connection: Connection, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome] | None]:
+    """Write verdicts within a transaction: those that no longer applied, and all as written where some were changed."""
+    if not outcomes:
+        return [], None
+    written: list[Outcome] = []
+
+    def each(_error: Exception) -> list[Outcome]:
+        as_written, refused = finish_each(connection, outcomes)
+        written.extend(as_written)
+        return refused
+
+    refused = one_by_one(connection, lambda: finish_jobs(connection, outcomes), each)
+    return refused, written or None
+
+
 def _claim(connection: Connection, queue: str, limit: int, instance: str, now: Instant) -> list[Claimed]:
     """Take the first ready jobs of a queue that need no lock, within a transaction; in order."""
     claimed = _claimed.decode(connection.execute(_SQL["claimable"], (queue, limit)).fetchone()[0])
     if claimed:
         connection.execute(_SQL["claim"], (now, instance, _json([job.seq for job in claimed])))
     return claimed
+
+
+def claim_each(connection: Connection, queue: str, limit: int, instance: str, now: Instant) -> list[Claimed]:
+    """The same row by row, for when one cannot be read: that job fails with the reason, the others are claimed."""
+    claimed: list[Claimed] = []
+    for (seq,) in connection.execute(_SQL["claimable_seqs"], (queue, limit)).fetchall():
+        try:
+            row = connection.execute(_SQL["claimable_row"], (seq,)).fetchone()
+            claimed.append(msgspec.convert(tuple(row), Claimed))
+        except (ValueError, sqlite3.Error) as error:  # msgspec's own are ValueErrors
+            if spoils_batch(error):
+                raise
+            _condemn(connection, seq, error, now)
+    if claimed:
+        connection.execute(_SQL["claim"], (now, instance, _json([job.seq for job in claimed])))
+    return claimed
+
+
+def _condemn(connection: Connection, seq: int, error: Exception, now: Instant) -> None:
+    """Fail a job whose row cannot be read, also where another of its columns breaks a CHECK."""
+    reason = f"the job's row cannot be read: {describe(error).message}"
+    text = msgspec.json.encode(JobError("UnreadableError", reason)).decode()
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    try:
+        connection.execute(_SQL["condemn"], {"seq": seq, "now": now, "error": text, "reason": reason})
+    finally:
+        connection.execute("PRAGMA ignore_check_constraints = OFF")
 
 
 def _candidates(connection: Connection, queue: str, free: int, waiting: Sequence[int]) -> list[Candidate]:

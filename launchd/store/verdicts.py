@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from launchd import sql
-from launchd.db import Connection
-from launchd.job import MAX_INTERRUPTIONS, TRANSITIONS, JobState, Outcome, Verb
+from launchd.db import Connection, one_by_one
+from launchd.failure import describe
+from launchd.job import MAX_INTERRUPTIONS, TRANSITIONS, JobError, JobState, Outcome, Verb
 from launchd.store.job_events import note_returns
 
 _SQL = sql.statements("jobs", "jobs")
@@ -43,6 +44,33 @@ def finish_jobs(connection: Connection, outcomes: Sequence[Outcome]) -> list[Out
             left = _write_all(connection, _SQL[name], others, _back_values)
             refused += _write_all(connection, _SQL["end_cancelled"], left, _back_values) if left else []
     return refused
+
+
+def finish_each(connection: Connection, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
+    """Write verdicts that were refused together, one by one, within a transaction.
+
+    Returns the outcomes as they were written, in order, and those whose guard no longer held. One that cannot be
+    written becomes a failure with the reason: its job must end, and its neighbours keep their verdicts.
+    """
+    written: list[Outcome] = []
+    refused: list[Outcome] = []
+    for outcome in outcomes:
+        final = [outcome]
+
+        def replace(error: Exception, outcome: Outcome = outcome, final: list[Outcome] = final) -> list[Outcome]:
+            final[0] = _replaced(outcome, error)
+            return finish_jobs(connection, final)
+
+        refused += one_by_one(connection, lambda final=final: finish_jobs(connection, final), replace)  # type: ignore[misc]
+        written += final
+    return written, refused
+
+
+def _replaced(outcome: Outcome, error: Exception) -> Outcome:
+    """The failure that stands for a verdict which could not be written."""
+    message = f"the verdict {outcome.verb.value} could not be written: {describe(error).message}"
+    text = msgspec.json.encode(JobError("UnwritableError", message)).decode()
+    return Outcome(outcome.seq, outcome.attempt, Verb.FAIL, outcome.finished_at, error=text, reason=message)
 
 
 def _succeed_all(connection: Connection, attempt: int, outcomes: dict[int, Outcome]) -> list[Outcome]:

@@ -43,6 +43,18 @@ FROM (SELECT * FROM jobs WHERE queue = ? AND ready = 1 AND lock IS NULL ORDER BY
 UPDATE jobs SET state = 'running', ready = NULL, attempt = attempt + 1, started_at = ?, instance = ?, reason = NULL
 WHERE seq IN (SELECT value FROM json_each(?)) AND state = 'queued';
 
+-- name: claimable_seqs
+-- The same jobs by their numbers, for when one of the rows cannot be read.
+SELECT seq FROM jobs WHERE queue = ? AND ready = 1 AND lock IS NULL ORDER BY claim_order LIMIT ?;
+
+-- name: claimable_row
+-- One of them as it will be once claimed.
+SELECT seq, id, task, queue, args, attempt + 1, max_retries, schedule, fire_time, run_at FROM jobs WHERE seq = ?;
+
+-- name: condemn
+-- A waiting job whose row cannot be read fails, alone.
+UPDATE jobs SET state = 'failed', ready = NULL, finished_at = :now, error = :error, reason = :reason WHERE seq = :seq;
+
 -- name: lock_candidates
 -- The first ready jobs of a queue that need a lock, those known to wait for theirs left out.
 SELECT seq, id, task, lock, claim_order FROM jobs

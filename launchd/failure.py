@@ -1,0 +1,95 @@
+"""An exception as it is kept and shown: its type, its message and its traceback, made plain. Total, like plain.py."""
+
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+from launchd.job import MAX_TRACEBACK_BYTES, JobError
+from launchd.plain import bounded, plain_text, type_name
+
+MESSAGE_BYTES = 4096
+# A chain or a group of more exceptions than this is not walked: only the outermost one's frames are shown.
+MAX_CHAIN = 100
+# The frames shown of one exception, the innermost ones.
+MAX_FRAMES = 100
+
+
+class RemoteError(Exception):
+    """An exception of another process, as that process described it."""
+
+    def __init__(self, error: JobError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def describe(error: BaseException, note: str | None = None, *, with_traceback: bool = True) -> JobError:
+    r"""An exception made plain. `note` is put before its message. Never raises.
+
+    Classes with a `__str__` that fails, surrogates, cyclic or endless chains, groups in groups: what cannot be read is
+    named in the text.
+
+    >>> describe(ValueError("caf\udce9")).message
+    'caf?'
+    """
+    if type(error) is RemoteError:
+        return error.error
+    message = plain_text(error, MESSAGE_BYTES)
+    if note:
+        message = bounded(f"{note}: {message}", MESSAGE_BYTES)
+    return JobError(type_name(error), message, trace_of(error) if with_traceback else None)
+
+
+def trace_of(error: BaseException) -> str | None:
+    """The traceback as text, its last 32 KiB; None for an exception that was never raised. Never raises."""
+    if type(error) is RemoteError:
+        return error.error.traceback
+    try:
+        if _own(error, "__traceback__") is None:
+            return None
+        chained = sum(1 for _ in _linked(error)) <= MAX_CHAIN
+        lines = _whole(error) if chained else [*_frames(error), f"{type_name(error)} [more than {MAX_CHAIN} linked]"]
+    except BaseException as broken:  # noqa: BLE001 - foreign code may raise anything while it is formatted
+        lines = [*_frames(error), f"{type_name(error)}: its traceback cannot be read: {type_name(broken)}"]
+    return bounded("".join(lines), MAX_TRACEBACK_BYTES, keep="end")
+
+
+def _whole(error: BaseException) -> list[str]:
+    """The traceback as Python prints it, its causes and its members included."""
+    return list(
+        traceback.TracebackException(type(error), error, _own(error, "__traceback__"), limit=-MAX_FRAMES).format()
+    )
+
+
+def _frames(error: BaseException) -> list[str]:
+    """The frames of one exception alone, without anything that its class can spoil."""
+    try:
+        return traceback.format_tb(_own(error, "__traceback__"), -MAX_FRAMES)
+    except BaseException:  # noqa: BLE001 - source files are read here, and anything may be wrong with them
+        return []
+
+
+def _linked(error: BaseException) -> Iterator[BaseException]:
+    """An exception with all that it is linked to: causes, contexts and members of groups; at most MAX_CHAIN and one."""
+    seen: set[int] = set()
+    stack = [error]
+    while stack and len(seen) <= MAX_CHAIN:
+        one = stack.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        stack += [linked for name in ("__cause__", "__context__") if (linked := _own(one, name)) is not None]
+        if isinstance(one, BaseExceptionGroup):
+            stack += BaseExceptionGroup.exceptions.__get__(one)[: MAX_CHAIN + 1]
+
+
+def _own(error: BaseException, name: str) -> Any:  # noqa: ANN401 - an exception, or a traceback
+    """What the interpreter keeps of an exception under a name, whatever its class says instead."""
+    return BaseException.__dict__[name].__get__(error)
+
+
+def exception_of(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> BaseException:
+    """The exception of `sys.exc_info()`, with the traceback that came beside it."""
+    _, error, trace = exc_info
+    return error if _own(error, "__traceback__") is not None or trace is None else error.with_traceback(trace)

@@ -1,0 +1,94 @@
+"""Foreign values made plain: whatever a task, a source or a request hands over, as bounded and clean UTF-8 or JSON.
+
+Every function here is total. It accepts any object, never raises, and runs as little foreign code as it can: an
+object's own `__str__` is called once and whatever leaves it is caught, `KeyboardInterrupt` and `SystemExit` included.
+A value that cannot be read is named as such: `<Bad: its text cannot be read: TypeError>`.
+"""
+
+import math
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any, cast
+
+# The longest text of one value, in bytes of UTF-8, and how deep and wide a nested one is copied.
+MAX_TEXT_BYTES = 256 * 1024
+MAX_DEPTH, MAX_ITEMS = 6, 200
+_NAME_BYTES = 200
+# The integers that JSON readers of 64 bits can take.
+_MIN_INT, _MAX_INT = -(2**63), 2**64 - 1
+_name_of = type.__dict__["__name__"].__get__
+
+
+def bounded(text: str, limit: int, *, keep: str = "start") -> str:
+    r"""`text` in at most `limit` bytes of clean UTF-8; a cut is marked with the length of the whole.
+
+    `keep` says which end is worth more ("start" or "end"). Lone surrogates become "?", NUL becomes U+FFFD, since
+    neither can be stored as text everywhere.
+
+    >>> bounded("caf\udce9", 10)
+    'caf?'
+    """
+    if type(text) is not str:
+        text = str.__str__(text)  # a subclass may answer with anything; this is the text that it holds
+    data = text.encode("utf-8", "replace")
+    if b"\0" in data:
+        data = data.replace(b"\0", "\N{REPLACEMENT CHARACTER}".encode())
+    if len(data) <= limit:
+        return data.decode()
+    mark = f"... [cut: {len(data)} bytes]"
+    room = max(limit - len(mark), 0)
+    if keep == "end":
+        return mark + data[len(data) - room :].decode("utf-8", "ignore")
+    return data[:room].decode("utf-8", "ignore") + mark
+
+
+def plain_text(value: object, limit: int = MAX_TEXT_BYTES, *, keep: str = "start") -> str:
+    """The text of any object, as `bounded` gives it; an object whose `str()` fails is named with the reason.
+
+    >>> plain_text(10 ** 2)
+    '100'
+    """
+    try:
+        text = cast("str", value) if issubclass(type(value), str) else str(value)
+    except BaseException as error:  # noqa: BLE001 - foreign code may raise anything, and nothing of it may go on
+        text = f"<{type_name(value)}: its text cannot be read: {type_name(error)}>"
+    return bounded(text, limit, keep=keep)
+
+
+def type_name(value: object) -> str:
+    """The name of an object's class, bounded and clean; a metaclass that lies about it is not asked."""
+    return bounded(_name_of(type(value)), _NAME_BYTES)
+
+
+def plain_value(value: object, depth: int = 0) -> Any:  # noqa: ANN401 - text, a number, a list or a dict
+    """A bounded copy of any object, made of texts, numbers, lists and dicts that JSON can carry.
+
+    Integers beyond 64 bits, NaN and infinities become texts; so does whatever is nested deeper than `MAX_DEPTH`.
+    """
+    if value is None or type(value) is bool:
+        return value
+    try:
+        if isinstance(value, int):
+            return _number(int.__add__(value, 0))
+        if isinstance(value, float):
+            return _number(float.__add__(value, 0.0))
+        return _nested(value, depth) if depth < MAX_DEPTH else plain_text(value)
+    except BaseException as error:  # noqa: BLE001 - as in plain_text
+        return f"<{type_name(value)}: it cannot be read: {type_name(error)}>"
+
+
+def _nested(value: object, depth: int) -> Any:  # noqa: ANN401 - as above
+    if isinstance(value, str):
+        return plain_text(value)
+    if isinstance(value, Mapping):
+        return {plain_text(key): plain_value(inner, depth + 1) for key, inner in islice(value.items(), MAX_ITEMS)}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain_value(one, depth + 1) for one in islice(value, MAX_ITEMS)]
+    return plain_text(value)
+
+
+def _number(value: float) -> int | float | str:
+    """An exact int or float, or its text where JSON cannot carry it."""
+    if type(value) is int:
+        return value if _MIN_INT <= value <= _MAX_INT else plain_text(value)
+    return value if math.isfinite(value) else str(value)
