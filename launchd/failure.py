@@ -13,6 +13,8 @@ MESSAGE_BYTES = 4096
 MAX_CHAIN = 100
 # The frames shown of one exception, the innermost ones.
 MAX_FRAMES = 100
+# The notes shown of one exception, and the bytes of each.
+MAX_NOTES, NOTE_BYTES = 20, 2000
 
 
 class RemoteError(Exception):
@@ -56,9 +58,21 @@ def trace_of(error: BaseException) -> str | None:
 
 def _whole(error: BaseException) -> list[str]:
     """The traceback as Python prints it, its causes and its members included."""
-    return list(
-        traceback.TracebackException(type(error), error, _own(error, "__traceback__"), limit=-MAX_FRAMES).format()
-    )
+    made = traceback.TracebackException(type(error), error, _own(error, "__traceback__"), limit=-MAX_FRAMES)
+    _bound_notes(made)
+    return list(made.format())
+
+
+def _bound_notes(made: traceback.TracebackException) -> None:
+    """Cut the notes of a described exception and of all it is linked to: each line of them would become a string."""
+    stack = [made]
+    while stack:
+        one = stack.pop()
+        notes = getattr(one, "__notes__", None)
+        if notes is not None:
+            each = notes[:MAX_NOTES] if type(notes) in {list, tuple} else [notes]
+            one.__notes__ = [plain_text(note, NOTE_BYTES) for note in each]
+        stack += [linked for linked in (one.__cause__, one.__context__, *(one.exceptions or ())) if linked is not None]
 
 
 def _frames(error: BaseException) -> list[str]:

@@ -6,13 +6,13 @@ A value that cannot be read is named as such: `<Bad: its text cannot be read: Ty
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, cast
 
-# The longest text of one value, in bytes of UTF-8, and how deep and wide a nested one is copied.
+# The longest text of one value, in bytes of UTF-8; how deep and wide a nested one is copied, and how much of it in all.
 MAX_TEXT_BYTES = 256 * 1024
-MAX_DEPTH, MAX_ITEMS = 6, 200
+MAX_DEPTH, MAX_ITEMS, MAX_NODES = 6, 200, 5_000
 _NAME_BYTES = 200
 # The integers that JSON readers of 64 bits can take.
 _MIN_INT, _MAX_INT = -(2**63), 2**64 - 1
@@ -60,11 +60,17 @@ def type_name(value: object) -> str:
     return bounded(_name_of(type(value)), _NAME_BYTES)
 
 
-def plain_value(value: object, depth: int = 0) -> Any:  # noqa: ANN401 - text, a number, a list or a dict
+def plain_value(value: object) -> Any:  # noqa: ANN401 - text, a number, a list or a dict
     """A bounded copy of any object, made of texts, numbers, lists and dicts that JSON can carry.
 
-    Integers beyond 64 bits, NaN and infinities become texts; so does whatever is nested deeper than `MAX_DEPTH`.
+    Integers beyond 64 bits, NaN and infinities become texts. A list or a dict nested deeper than `MAX_DEPTH` is named
+    with its length, and what comes after `MAX_NODES` other values is left out.
     """
+    return _copy(value, 0, iter(range(MAX_NODES)))
+
+
+def _copy(value: object, depth: int, room: Iterator[int]) -> Any:  # noqa: ANN401 - as above
+    """The copy of a value at some depth; `room` yields once for each further value that may be copied."""
     if value is None or type(value) is bool:
         return value
     try:
@@ -72,18 +78,21 @@ def plain_value(value: object, depth: int = 0) -> Any:  # noqa: ANN401 - text, a
             return _number(int.__add__(value, 0))
         if isinstance(value, float):
             return _number(float.__add__(value, 0.0))
-        return _nested(value, depth) if depth < MAX_DEPTH else plain_text(value)
+        return _nested(value, depth, room)
     except BaseException as error:  # noqa: BLE001 - as in plain_text
         return f"<{type_name(value)}: it cannot be read: {type_name(error)}>"
 
 
-def _nested(value: object, depth: int) -> Any:  # noqa: ANN401 - as above
+def _nested(value: object, depth: int, room: Iterator[int]) -> Any:  # noqa: ANN401 - as above
     if isinstance(value, str):
         return plain_text(value)
+    if depth >= MAX_DEPTH and isinstance(value, Mapping | list | tuple | set | frozenset):
+        return f"<{type_name(value)} of {len(value)}>"  # the text of a list that holds itself many times never ends
     if isinstance(value, Mapping):
-        return {plain_text(key): plain_value(inner, depth + 1) for key, inner in islice(value.items(), MAX_ITEMS)}
+        items = islice(value.items(), MAX_ITEMS)
+        return {plain_text(key): _copy(inner, depth + 1, room) for _, (key, inner) in zip(room, items, strict=False)}
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain_value(one, depth + 1) for one in islice(value, MAX_ITEMS)]
+        return [_copy(one, depth + 1, room) for _, one in zip(room, islice(value, MAX_ITEMS), strict=False)]
     return plain_text(value)
 
 

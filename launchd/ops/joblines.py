@@ -86,4 +86,5 @@ class JobLines:
         event = self._redactor.value(line.event)
         fields = {key: value for key, value in event.items() if key not in _OWN}
         level = logging.getLevelName(line.level).lower()
-        return JobLine(number, event.get("timestamp", ""), level, event.get("logger", ""), event["event"], fields)
+        at, logger, text = (str(event.get(name, "")) for name in ("timestamp", "logger", "event"))  # plain values
+        return JobLine(number, at, level, logger, text, fields)
