@@ -25,10 +25,11 @@ from launchd.engine.feed import Feed
 from launchd.engine.firecount import FireCount
 from launchd.engine.loading import Options, load_tasks, plan_schedules, pool_sizes
 from launchd.engine.maker import JobMaker
-from launchd.engine.pool import Pool, Shared, Watch
+from launchd.engine.pool import Pool
 from launchd.engine.port import EnginePort
 from launchd.engine.reaper import Reaper
 from launchd.engine.scheduler import Scheduler, Told
+from launchd.engine.shared import Shared, Watch
 from launchd.engine.stall import StallMonitor, Watched
 from launchd.engine.vitals import Vitals
 from launchd.errors import LaunchdError
@@ -38,6 +39,7 @@ from launchd.launches.store import LaunchStore
 from launchd.launches.tasks import Tracker, launch_tasks
 from launchd.lock import Locks
 from launchd.locks.manager import LockManager
+from launchd.locks.reach import within
 from launchd.ops.alerts import Target
 from launchd.ops.backup import Backups
 from launchd.ops.checks import database_check, disk_check, locks_check
@@ -54,6 +56,8 @@ from launchd.store.starts import StartStore
 from launchd.task import Task
 
 _log = structlog.get_logger("launchd.daemon")
+# How long a start waits for the lock backend: work that needs no lock need not wait longer.
+_RECOVER_SECONDS = 2.0
 
 
 class Given(NamedTuple):
@@ -226,9 +230,9 @@ async def _recover(jobs: JobStore, locks: LockManager, clock: Clock) -> None:
     """One daemon owns the directory, so whatever another instance ran or held is over."""
     voided = 0
     try:
-        voided = await locks.recover()
+        voided = await within(_RECOVER_SECONDS, locks.recover())
     except LaunchdError as error:
-        _log.error("locks_unavailable", error=error.detail, detail="jobs that need a lock wait")
+        locks.reach.failed(error.detail)
     rescued = await jobs.rescue(clock.now())
     if any(rescued) or voided:
         _log.warning("rescued", voided_locks=voided, **rescued._asdict())

@@ -132,13 +132,14 @@ class JobStore:
         outcomes: Sequence[Outcome],
         now: Callable[[], Instant],
         *,
+        barred: Sequence[str] = (),
         window: float | None = None,
     ) -> Turn:
         """One turn of a pool in one transaction: end these attempts, then claim up to `free` jobs.
 
-        `waiting` are the seqs of jobs known to wait for their lock: they are not offered again. None offers no job
-        that needs a lock. `now` is asked when the claim is made: the writer may have had much to do before. `window` in
-        seconds is that of the queue's rate, None where it has none.
+        `waiting` are the seqs of jobs known to wait for their lock: they are not offered again, nor is any job that
+        needs a lock named in `barred`. None for `waiting` offers no job that needs a lock. `now` is asked when it claims:
+        the writer may have had much to do before. `window` in seconds is that of the queue's rate, None where it has none.
         """
         instance = self._instance
 
@@ -146,7 +147,7 @@ class JobStore:
             refused = finish_jobs(connection, outcomes)
             if free <= 0:
                 return Turn([], [], refused)
-            candidates = _candidates(connection, queue, free, waiting) if waiting is not None else []
+            candidates = _candidates(connection, queue, free, waiting, barred) if waiting is not None else []
             left = free - len(candidates)
             if left <= 0:
                 return Turn([], candidates, refused)
@@ -296,9 +297,11 @@ def _claim(connection: Connection, queue: str, limit: int, instance: str, now: I
     return claimed
 
 
-def _candidates(connection: Connection, queue: str, free: int, waiting: Sequence[int]) -> list[Candidate]:
+def _candidates(
+    connection: Connection, queue: str, free: int, waiting: Sequence[int], barred: Sequence[str]
+) -> list[Candidate]:
     """Of the first `free` ready jobs of a queue, those that need a lock; the rest of them is claimed without one."""
-    parameters = {"queue": queue, "limit": free, "waiting": _json(waiting)}
+    parameters = {"queue": queue, "limit": free, "waiting": _json(waiting), "barred": _json(barred)}
     locked = connection.execute(_SQL["lock_candidates"], parameters).fetchall()
     if not locked:
         return []
@@ -380,6 +383,6 @@ def _rank(ranked: tuple[int, Row | None]) -> int:
     return ranked[0]
 
 
-def _json(value: Sequence[int]) -> str:
+def _json(value: Sequence[int] | Sequence[str]) -> str:
     """A parameter of many values, for json_each."""
     return msgspec.json.encode(value).decode()

@@ -44,10 +44,11 @@ UPDATE jobs SET state = 'running', ready = NULL, attempt = attempt + 1, started_
 WHERE seq IN (SELECT value FROM json_each(?)) AND state = 'queued';
 
 -- name: lock_candidates
--- The first ready jobs of a queue that need a lock, those known to wait for theirs left out.
+-- The first ready jobs of a queue that need a lock, without those known to wait for theirs and without some locks.
 SELECT seq, id, task, lock, claim_order FROM jobs
 WHERE queue = :queue AND ready = 1 AND lock IS NOT NULL
   AND seq NOT IN (SELECT value FROM json_each(:waiting))
+  AND lock NOT IN (SELECT value FROM json_each(:barred))
 ORDER BY claim_order LIMIT :limit;
 
 -- name: unlocked_orders
