@@ -11,12 +11,12 @@ import structlog
 import launchd
 from launchd.admin.metrics import Metered
 from launchd.clock import Clock
-from launchd.daemon.outside import provider_of, sources_check
+from launchd.daemon.outside import provider_of
 from launchd.db import Database
-from launchd.engine.alerting import Alerting, Facts, Targets, send_task
+from launchd.engine.alerting import Alerting, Facts, Targets, alerts_check, send_task
 from launchd.engine.builtin import backup_task, health_task, prune_task
 from launchd.engine.bus import Bus
-from launchd.engine.checks import dispatcher_check, loop_check, scheduler_check
+from launchd.engine.checks import loop_check, scheduler_check
 from launchd.engine.control import Control, Lifecycle
 from launchd.engine.current import Current
 from launchd.engine.dispatcher import Dispatcher
@@ -29,9 +29,11 @@ from launchd.engine.pool import Pool
 from launchd.engine.port import EnginePort
 from launchd.engine.reaper import Reaper
 from launchd.engine.scheduler import Scheduler, Told
+from launchd.engine.scrapecheck import Sources, sources_check
 from launchd.engine.shared import Shared, Watch
 from launchd.engine.stall import StallMonitor, Watched
 from launchd.engine.vitals import Vitals
+from launchd.engine.workcheck import dispatcher_check
 from launchd.errors import LaunchdError
 from launchd.job import IdMaker
 from launchd.launches.approach import Approaches
@@ -109,6 +111,7 @@ class Parts:
     feed: Feed
     backups: Backups
     alerting: Alerting
+    health: Health
 
 
 async def build(given: Given) -> Parts:
@@ -148,8 +151,9 @@ async def build(given: Given) -> Parts:
         check_sources=given.tracker.check_sources,
     )
     ground.port.trigger_job = control.trigger_from_task
-    for name, check in _checks(given, ground, scheduler, monitor).items():
+    for name, check in _checks(given, ground, locks, scheduler, monitor).items():
         ground.health.add(name, check)
+    ground.health.add("alerts", alerts_check(alerting, ground.alerts))
     return Parts(
         given.in_force,
         clock,
@@ -166,6 +170,7 @@ async def build(given: Given) -> Parts:
         _feed(given, ground),
         ground.backups,
         alerting,
+        ground.health,
     )
 
 
@@ -297,16 +302,23 @@ def _monitor(executor: Executor, kill_seconds: Callable[[], float]) -> StallMoni
     return monitor
 
 
-def _checks(given: Given, ground: Ground, scheduler: Scheduler, monitor: StallMonitor) -> dict[str, Check]:
-    config = given.in_force.config
+def _checks(
+    given: Given, ground: Ground, locks: LockManager, scheduler: Scheduler, monitor: StallMonitor
+) -> dict[str, Check]:
+    config, clock, pools, tracker = given.in_force.config, given.clock, ground.dispatcher.pools, given.tracker
+
+    def faults() -> dict[str, str]:
+        return {name: detail for pool in pools.values() for name, detail in pool.locked.faults().items()}
+
+    sources = Sources(tracker.health, tracker.last_attempts)
     return {
         "database": database_check(given.databases),
-        "locks": locks_check(given.backend, config.locks.backend),
-        "scheduler": scheduler_check(scheduler, given.clock, enabled=given.options.scheduler),
-        "dispatcher": dispatcher_check(ground.dispatcher.pools, ground.jobs, given.clock),
+        "locks": locks_check(locks, config.locks.backend, clock, faults),
+        "scheduler": scheduler_check(scheduler, clock, enabled=given.options.scheduler),
+        "dispatcher": dispatcher_check(pools, ground.jobs, clock),
         "event_loop": loop_check(monitor),
-        "sources": sources_check(given.tracker),
-        "disk": disk_check(config.state_directory, ground.current.minimum_free_mib),
+        "sources": sources_check(sources, scheduler.entries, pools, clock, ground.life.started_at),
+        "disk": disk_check(config.state_directory, config.backup_directory, ground.current.minimum_free_mib),
     }
 
 

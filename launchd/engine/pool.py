@@ -128,7 +128,12 @@ class Pool:
     @property
     def awake(self) -> bool:
         """True while a turn is about to be taken, or a lock is asked for."""
-        return self._wake.is_set() or bool(self._ended) or self.locked.busy
+        return self.owes_turn or self.locked.busy
+
+    @property
+    def owes_turn(self) -> bool:
+        """True while there is a reason to take a turn."""
+        return self._wake.is_set() or bool(self._ended)
 
     def attempt_of(self, job_id: str) -> Attempt | None:
         """The running attempt of a job."""

@@ -150,6 +150,10 @@ class LockManager:
         held = await within(LIST_SECONDS, self.backend.list())
         return [lock for lock in held if not lock.name.startswith(PROBE_PREFIX)]
 
+    async def probe(self) -> None:
+        """Take, renew and give back a lock as jobs do; raises UnavailableError with the step that failed."""
+        await self.reach.probe()
+
     async def close(self) -> None:
         """Wait for the locks that are being taken or given back, a few seconds at most."""
         if self._asking:

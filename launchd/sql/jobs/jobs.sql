@@ -178,6 +178,13 @@ WHERE state = :state AND state NOT IN ('queued', 'succeeded')
   AND (:until IS NULL OR created_at < :until) AND seq < coalesce(:cursor, 9223372036854775807)
 ORDER BY seq DESC LIMIT :limit;
 
+-- name: running
+SELECT seq, attempt, id, task, queue FROM jobs WHERE state = 'running' ORDER BY seq;
+
+-- name: overdue
+-- Jobs whose time has come long ago and that nobody has made ready.
+SELECT count(*) AS count, min(run_at) AS oldest FROM jobs WHERE ready = 0 AND waits_for IS NULL AND run_at < ?;
+
 -- name: waiting
 -- How many ready jobs wait in each queue, and since when the oldest does: from the two indexes of them alone.
 SELECT queue, sum(waiting) AS waiting, min(oldest) AS oldest FROM (
