@@ -14,6 +14,8 @@ from launchd.ops.health import Check, Finding, Level
 SCRAPE_TASK, SCRAPE_LOCK = "scrape_launch_data", "scraping_task_lock"
 # A scrape may take this long, retries apart, before the next one is missed.
 LATE_SECONDS = 1800.0
+# A schedule that fires more often than a scrape takes is not kept by anybody.
+LEAST_PERIOD_SECONDS = 300.0
 
 
 class Sources(NamedTuple):
@@ -61,7 +63,7 @@ def _standing(pools: Mapping[str, Pool], period: float, now: float) -> str | Non
     """A scrape that runs for longer than it is to the next one: that one is skipped, or waits for the lock."""
     for attempt in _scrapes(pools):
         seconds = now - attempt.started
-        if seconds > max(period, LATE_SECONDS):
+        if seconds > max(period, LEAST_PERIOD_SECONDS):
             job = attempt.job
             return f"{job.task} {job.id} has been running for {seconds:.0f} s: cancel it, no other scrape can start"
     return None
