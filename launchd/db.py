@@ -259,6 +259,16 @@ def one_by_one(connection: Connection, together: Callable[[], T], each: Callable
     return found
 
 
+def sifted(connection: Connection, read: Callable[[], T], sift: Callable[[], None]) -> T:
+    """Run `read` within the transaction; where a row refuses it, `sift` takes such rows out, and it runs once more."""
+
+    def again(_error: Exception) -> T:
+        sift()
+        return read()
+
+    return one_by_one(connection, read, again)
+
+
 def spoils_batch(error: Exception) -> bool:
     """True for an error of the disk or the file; false for one of this call alone."""
     name = getattr(error, "sqlite_errorname", None) or ""

@@ -11,12 +11,12 @@ import structlog
 import launchd
 from launchd.admin.metrics import Metered
 from launchd.clock import Clock
-from launchd.daemon.outside import provider_of, sources_check
+from launchd.daemon.outside import provider_of
 from launchd.db import Database
-from launchd.engine.alerting import Alerting, Facts, Targets, send_task
+from launchd.engine.alerting import Alerting, Facts, Targets, alerts_check, send_task
 from launchd.engine.builtin import backup_task, health_task, prune_task
 from launchd.engine.bus import Bus
-from launchd.engine.checks import dispatcher_check, loop_check, scheduler_check
+from launchd.engine.checks import loop_check, scheduler_check
 from launchd.engine.control import Control, Lifecycle
 from launchd.engine.current import Current
 from launchd.engine.dispatcher import Dispatcher
@@ -25,12 +25,15 @@ from launchd.engine.feed import Feed
 from launchd.engine.firecount import FireCount
 from launchd.engine.loading import Options, load_tasks, plan_schedules, pool_sizes
 from launchd.engine.maker import JobMaker
-from launchd.engine.pool import Pool, Shared, Watch
+from launchd.engine.pool import Pool
 from launchd.engine.port import EnginePort
 from launchd.engine.reaper import Reaper
 from launchd.engine.scheduler import Scheduler, Told
+from launchd.engine.scrapecheck import Sources, sources_check
+from launchd.engine.shared import Shared, Watch
 from launchd.engine.stall import StallMonitor, Watched
 from launchd.engine.vitals import Vitals
+from launchd.engine.workcheck import dispatcher_check
 from launchd.errors import LaunchdError
 from launchd.job import IdMaker
 from launchd.launches.approach import Approaches
@@ -38,6 +41,7 @@ from launchd.launches.store import LaunchStore
 from launchd.launches.tasks import Tracker, launch_tasks
 from launchd.lock import Locks
 from launchd.locks.manager import LockManager
+from launchd.locks.reach import within
 from launchd.ops.alerts import Target
 from launchd.ops.backup import Backups
 from launchd.ops.checks import database_check, disk_check, locks_check
@@ -54,6 +58,8 @@ from launchd.store.starts import StartStore
 from launchd.task import Task
 
 _log = structlog.get_logger("launchd.daemon")
+# How long a start waits for the lock backend: work that needs no lock need not wait longer.
+_RECOVER_SECONDS = 2.0
 
 
 class Given(NamedTuple):
@@ -105,6 +111,7 @@ class Parts:
     feed: Feed
     backups: Backups
     alerting: Alerting
+    health: Health
 
 
 async def build(given: Given) -> Parts:
@@ -144,8 +151,9 @@ async def build(given: Given) -> Parts:
         check_sources=given.tracker.check_sources,
     )
     ground.port.trigger_job = control.trigger_from_task
-    for name, check in _checks(given, ground, scheduler, monitor).items():
+    for name, check in _checks(given, ground, locks, scheduler, monitor).items():
         ground.health.add(name, check)
+    ground.health.add("alerts", alerts_check(alerting, ground.alerts))
     return Parts(
         given.in_force,
         clock,
@@ -162,6 +170,7 @@ async def build(given: Given) -> Parts:
         _feed(given, ground),
         ground.backups,
         alerting,
+        ground.health,
     )
 
 
@@ -226,9 +235,9 @@ async def _recover(jobs: JobStore, locks: LockManager, clock: Clock) -> None:
     """One daemon owns the directory, so whatever another instance ran or held is over."""
     voided = 0
     try:
-        voided = await locks.recover()
+        voided = await within(_RECOVER_SECONDS, locks.recover())
     except LaunchdError as error:
-        _log.error("locks_unavailable", error=error.detail, detail="jobs that need a lock wait")
+        locks.reach.failed(error.detail)
     rescued = await jobs.rescue(clock.now())
     if any(rescued) or voided:
         _log.warning("rescued", voided_locks=voided, **rescued._asdict())
@@ -296,16 +305,23 @@ def _monitor(executor: Executor, kill_seconds: Callable[[], float]) -> StallMoni
     return monitor
 
 
-def _checks(given: Given, ground: Ground, scheduler: Scheduler, monitor: StallMonitor) -> dict[str, Check]:
-    config = given.in_force.config
+def _checks(
+    given: Given, ground: Ground, locks: LockManager, scheduler: Scheduler, monitor: StallMonitor
+) -> dict[str, Check]:
+    config, clock, pools, tracker = given.in_force.config, given.clock, ground.dispatcher.pools, given.tracker
+
+    def faults() -> dict[str, str]:
+        return {name: detail for pool in pools.values() for name, detail in pool.locked.faults().items()}
+
+    sources = Sources(tracker.health, tracker.last_attempts)
     return {
         "database": database_check(given.databases),
-        "locks": locks_check(given.backend, config.locks.backend),
-        "scheduler": scheduler_check(scheduler, given.clock, enabled=given.options.scheduler),
-        "dispatcher": dispatcher_check(ground.dispatcher.pools, ground.jobs, given.clock),
+        "locks": locks_check(locks, config.locks.backend, clock, faults),
+        "scheduler": scheduler_check(scheduler, clock, enabled=given.options.scheduler),
+        "dispatcher": dispatcher_check(pools, ground.jobs, clock),
         "event_loop": loop_check(monitor),
-        "sources": sources_check(given.tracker),
-        "disk": disk_check(config.state_directory, ground.current.minimum_free_mib),
+        "sources": sources_check(sources, scheduler.entries, pools, clock, ground.life.started_at),
+        "disk": disk_check(config.state_directory, config.backup_directory, ground.current.minimum_free_mib),
     }
 
 

@@ -21,7 +21,6 @@ from launchd.launches.store import LaunchStore
 from launchd.launches.tasks import Tracker
 from launchd.lock import Locks
 from launchd.locks.sqlite import SqliteLocks
-from launchd.ops.health import Check, Finding, Level
 from launchd.ops.joblines import JobLines
 from launchd.ops.reload import InForce, Reloader
 
@@ -55,16 +54,6 @@ def launch_tracker(config: Config, database: Database, clock: Clock, bus: Bus) -
 
 def _identity(config: Config) -> Identity:
     return Identity(config.fetch.contact, config.fetch.from_email)
-
-
-def sources_check(tracker: Tracker) -> Check:
-    """What the tracker says of its sources, as a finding."""
-
-    async def check() -> Finding:
-        well, detail = await tracker.health()
-        return Finding(Level.HEALTHY if well else Level.DEGRADED, detail)
-
-    return check
 
 
 def provider_of(launches: LaunchStore) -> Callable[[str], Awaitable[str | None]]:

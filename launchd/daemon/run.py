@@ -146,6 +146,7 @@ async def _driven(given: Given, parts: Parts) -> AsyncIterator[_Driven]:
         add("locks", parts.locks.run)
         add("approaches", given.approaches.run)
         add("alerting", parts.alerting.run)
+        add("health", parts.health.run)
         for name, pool in parts.dispatcher.pools.items():
             add(f"queue {name}", pool.run)
         try:

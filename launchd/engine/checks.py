@@ -1,16 +1,10 @@
-"""The engine's health checks: does the scheduler tick, is claimable work claimed, does the control loop keep up."""
+"""The engine's health checks: does the scheduler tick, does the control loop keep up. See workcheck.py for the jobs."""
 
-from collections.abc import Mapping
-
-from launchd.clock import LONGEST_SLEEP, SECOND, Clock
-from launchd.engine.pool import Pool
+from launchd.clock import LONGEST_SLEEP, Clock
 from launchd.engine.scheduler import Scheduler
 from launchd.engine.stall import StallMonitor
 from launchd.ops.health import Check, Finding, Level
-from launchd.store.jobs import JobStore
 
-# A ready job and a free slot that do not find each other within this time are a fault of the dispatcher.
-CLAIM_SECONDS = 10.0
 LATE_SECONDS = 5.0
 
 
@@ -26,29 +20,6 @@ def scheduler_check(scheduler: Scheduler, clock: Clock, *, enabled: bool) -> Che
         if scheduler.lateness > LATE_SECONDS:
             return Finding(Level.DEGRADED, f"the last fire was {scheduler.lateness:.1f} s late")
         return Finding(Level.HEALTHY, f"{len(scheduler.entries)} schedules, last tick {silent:.0f} s ago")
-
-    return check
-
-
-def dispatcher_check(pools: Mapping[str, Pool], store: JobStore, clock: Clock) -> Check:
-    """No queue has both work that waits and free slots for long."""
-
-    async def check() -> Finding:
-        waiting = await store.waiting()
-        for name, pool in pools.items():
-            count, oldest = waiting.get(name, (0, 0))
-            free = pool.free()
-            waited = (clock.now() - oldest) / SECOND
-            idle = clock.monotonic() - pool.last_turn
-            if count > len(pool.locked.waits) and free > 0 and not pool.paused and min(waited, idle) > CLAIM_SECONDS:
-                return Finding(Level.UNHEALTHY, f"queue {name}: {count} wait, {free} slots are free, nobody claims")
-        stuck = [pool.running[seq].job for pool in pools.values() for seq in pool.stuck if seq in pool.running]
-        if stuck:
-            names = ", ".join(f"{job.task} {job.id}" for job in stuck)
-            return Finding(Level.DEGRADED, f"asked to end but still running, their slots given away: {names}")
-        total = sum(count for count, _ in waiting.values())
-        running = sum(len(pool.running) for pool in pools.values())
-        return Finding(Level.HEALTHY, f"{running} running, {total} waiting")
 
     return check
 

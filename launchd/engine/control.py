@@ -333,7 +333,7 @@ class Control:
     async def locks(self) -> list[LockSnapshot]:
         """The locks that are held, and how many jobs wait for each."""
         waiters = await self._jobs.lock_waiters()
-        return [LockSnapshot(lock, waiters.get(lock.name, 0)) for lock in await self._locks.backend.list()]
+        return [LockSnapshot(lock, waiters.get(lock.name, 0)) for lock in await self._locks.everywhere()]
 
     async def release_lock(self, name: str, reason: str | None, by: str) -> Lock:
         """Take a lock from its holder, who is stopped and retried; raises NotFoundError."""

@@ -159,6 +159,11 @@ class AlertStore:
         """It has not arrived everywhere yet, and why."""
         await self._db.write(lambda connection: connection.execute(_SQL["not_sent"], (error, alert_id)))
 
+    async def last_error(self) -> str | None:
+        """Why the last alert that was tried has not arrived everywhere; None when it has, or none was tried."""
+        row = await self._db.read_one(_SQL["last_tried"])
+        return None if row is None else row["error"]
+
     async def page(self, limit: int, before: int | None) -> list[AlertRow]:
         """Alerts, newest first, those with a `seq` before that."""
         params = {"limit": limit, "before": before if before is not None else 2**63 - 1}

@@ -43,23 +43,24 @@ FROM (SELECT * FROM jobs WHERE queue = ? AND ready = 1 AND lock IS NULL ORDER BY
 UPDATE jobs SET state = 'running', ready = NULL, attempt = attempt + 1, started_at = ?, instance = ?, reason = NULL
 WHERE seq IN (SELECT value FROM json_each(?)) AND state = 'queued';
 
--- name: claimable_seqs
--- The same jobs by their numbers, for when one of the rows cannot be read.
-SELECT seq FROM jobs WHERE queue = ? AND ready = 1 AND lock IS NULL ORDER BY claim_order LIMIT ?;
+-- name: ready_seqs
+-- The numbers of a queue's ready jobs, those that need a lock or those that need none: for when a row cannot be read.
+SELECT seq FROM jobs WHERE queue = ? AND ready = 1 AND (lock IS NOT NULL) = ? ORDER BY claim_order LIMIT ?;
 
--- name: claimable_row
--- One of them as it will be once claimed.
-SELECT seq, id, task, queue, args, attempt + 1, max_retries, schedule, fire_time, run_at FROM jobs WHERE seq = ?;
+-- name: ready_row
+-- One of them, all that a claim reads.
+SELECT seq, id, task, queue, args, attempt + 1, max_retries, schedule, fire_time, run_at, lock FROM jobs WHERE seq = ?;
 
 -- name: condemn
 -- A waiting job whose row cannot be read fails, alone.
 UPDATE jobs SET state = 'failed', ready = NULL, finished_at = :now, error = :error, reason = :reason WHERE seq = :seq;
 
 -- name: lock_candidates
--- The first ready jobs of a queue that need a lock, those known to wait for theirs left out.
+-- The first ready jobs of a queue that need a lock, without those known to wait for theirs and without some locks.
 SELECT seq, id, task, lock, claim_order FROM jobs
 WHERE queue = :queue AND ready = 1 AND lock IS NOT NULL
   AND seq NOT IN (SELECT value FROM json_each(:waiting))
+  AND lock NOT IN (SELECT value FROM json_each(:barred))
 ORDER BY claim_order LIMIT :limit;
 
 -- name: unlocked_orders
@@ -188,6 +189,13 @@ WHERE state = :state AND state NOT IN ('queued', 'succeeded')
   AND (:schedule IS NULL OR schedule = :schedule) AND (:since IS NULL OR created_at >= :since)
   AND (:until IS NULL OR created_at < :until) AND seq < coalesce(:cursor, 9223372036854775807)
 ORDER BY seq DESC LIMIT :limit;
+
+-- name: running
+SELECT seq, attempt, id, task, queue FROM jobs WHERE state = 'running' ORDER BY seq;
+
+-- name: overdue
+-- Jobs whose time has come long ago and that nobody has made ready.
+SELECT count(*) AS count, min(run_at) AS oldest FROM jobs WHERE ready = 0 AND waits_for IS NULL AND run_at < ?;
 
 -- name: waiting
 -- How many ready jobs wait in each queue, and since when the oldest does: from the two indexes of them alone.
