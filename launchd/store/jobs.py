@@ -195,7 +195,11 @@ class JobStore:
         values = {"seq": seq, "fence": fence, "now": now, "instance": self._instance}
 
         def act(connection: Connection) -> Claimed | None:
-            row = connection.execute(_SQL["claim_locked"], values).fetchone()
+            row = one_by_one(
+                connection,
+                lambda: connection.execute(_SQL["claim_locked"], values).fetchone(),
+                lambda error: _condemn(connection, seq, error, now),
+            )
             if row is not None and window is not None:
                 note_starts(connection, row["queue"], 1, now, window)
             return Claimed(*row) if row else None
