@@ -136,6 +136,7 @@ async def _driven(given: Given, parts: Parts) -> AsyncIterator[_Driven]:
 
         scheduler = group.create_task(parts.scheduler.run()) if given.options.scheduler else None
         forever = [parts.reaper.run(), parts.locks.run(), given.approaches.run(), parts.alerting.run()]
+        forever.append(parts.timekeeper.run())
         for one in forever + [pool.run() for pool in parts.dispatcher.pools.values()]:
             add(one)
         try:
