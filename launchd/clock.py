@@ -7,6 +7,7 @@ wall and boot time is kept, so that the next one tells by how much the wall cloc
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,8 @@ LONGEST_SLEEP = 30.0
 # A wall clock that moves by less against the boot clock has drifted; by this much or more, somebody has set it.
 STEP = 2 * SECOND
 
+# The environment variable by which the unit names this boot.
+BOOT_ID = "LAUNCHD_BOOT_ID"
 # Two clocks that are read further apart than this many seconds were not read at one moment.
 _HELD_UP_SECONDS = 0.1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -118,10 +121,11 @@ def set_by(earlier: Reading, later: Reading) -> Instant:
 
 @cache
 def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:  # hidden from this process: every start counts as another boot, which claims to know less
-        return f"unknown since {time.time_ns()}"
+    try:  # the unit gives it as the environment: it hides all of /proc but processes (ProcSubset=pid)
+        name = os.environ.get(BOOT_ID) or Path("/proc/sys/kernel/random/boot_id").read_text("ascii")
+    except OSError:  # every start counts as another boot, which claims to know less
+        name = f"unknown since {time.time_ns()}"
+    return name.strip().replace("-", "")
 
 
 async def until(event: asyncio.Event, timer: Coroutine[Any, Any, None]) -> None:

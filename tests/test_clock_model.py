@@ -49,9 +49,9 @@ class Step(NamedTuple):
 SOME_TIME = st.floats(0, 200_000)
 JUMPS = st.one_of(st.floats(-YEARS, YEARS), st.floats(-20_000, 20_000))
 STEPS = st.one_of(
-    st.builds(Step, st.just("advance"), SOME_TIME),
+    st.builds(Step, st.just("advance"), SOME_TIME, st.just(0.0)),
     st.builds(Step, st.just("jump"), st.just(0.0), JUMPS),
-    st.builds(Step, st.just("suspend"), SOME_TIME),
+    st.builds(Step, st.just("suspend"), SOME_TIME, st.just(0.0)),
     st.builds(Step, st.just("restart"), SOME_TIME, JUMPS),
     st.builds(Step, st.just("reboot"), SOME_TIME, JUMPS),
 )

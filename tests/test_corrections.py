@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from launchd import Context, Retry, Snooze, task
-from launchd.clock import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant
+from launchd.clock import DAY, HOUR, MINUTE, SECOND, Instant, SystemClock, parse_instant
+from launchd.db import open_database
 from launchd.engine.checks import waits_too_long
 from launchd.engine.scheduler import must_correct
 from launchd.job import JobState
+from launchd.launches.circuit import Circuit
+from launchd.launches.source_store import Attempt, SourceStore, Traffic
 from launchd.ops.health import CheckReport, Level
 from launchd.testing import TestDaemon, VirtualClock, running
 from tests.tasks import ALL
@@ -232,6 +235,16 @@ async def test_a_rate_is_not_used_up_for_years_by_starts_under_a_wrong_clock(tmp
         await daemon.stop()
         await daemon.start()
         assert (await daemon.trigger("echo")).state is JobState.SUCCEEDED
+
+
+async def test_a_source_is_not_fresh_for_years_because_the_clock_was_ahead(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "launches.db", "launches", SystemClock()) as db:
+        store = SourceStore(db)
+        await store.failed(Attempt("gcat", RIGHT + YEAR, Traffic()), "away", Circuit(5, RIGHT + YEAR + HOUR))
+        await store.not_after(RIGHT)
+        row = await db.read_one("SELECT last_attempt, retry_at FROM sources")
+        assert row is not None
+        assert tuple(row) == (RIGHT, None)
 
 
 async def test_health_names_a_schedule_that_waits_for_longer_than_its_recurrence() -> None:

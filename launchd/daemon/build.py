@@ -36,6 +36,7 @@ from launchd.engine.vitals import Vitals
 from launchd.errors import LaunchdError
 from launchd.job import IdMaker
 from launchd.launches.approach import Approaches
+from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
 from launchd.launches.tasks import Tracker, launch_tasks
 from launchd.lock import Locks
@@ -119,7 +120,7 @@ async def build(given: Given) -> Parts:
     maker = JobMaker(tasks, config.queues, ground.new_id)
     locks = await _locks(given, ground)
     alerting = _alerting(given, ground, targets, maker)
-    timekeeper = Timekeeper(clock, ClockStore(given.databases[0]))
+    timekeeper = Timekeeper(clock, ClockStore(given.databases[0]), SourceStore(given.databases[1]).not_after)
     set_by = await timekeeper.start()  # before anything is due by a clock that was set
     await alerting.switch(given.targets)  # before anything ends
     await _recover(ground.jobs, locks, clock)

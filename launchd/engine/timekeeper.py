@@ -8,7 +8,7 @@ Owned by the control loop.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -23,10 +23,16 @@ BACKOFF_SECONDS = 1.0
 
 
 class Timekeeper:
-    """Compares wall and boot time at each `check`. `on_shift` hears that jobs wait until other times now."""
+    """Compares wall and boot time at each `check`. `on_shift` hears that jobs wait until other times now.
 
-    def __init__(self, clock: Clock, store: ClockStore) -> None:
+    `put_back` is told the time when the clock was put back, for what lies in other databases than the jobs.
+    """
+
+    def __init__(
+        self, clock: Clock, store: ClockStore, put_back: Callable[[Instant], Awaitable[None]] | None = None
+    ) -> None:
         self.on_shift: Callable[[], None] = _nobody
+        self._put_back = put_back
         self._clock = clock
         self._store = store
         self._last = reading(clock)
@@ -51,6 +57,8 @@ class Timekeeper:
             now = reading(self._clock)
             await self._finish()
             delta = set_by(self._last, now)
+            if delta < 0 and self._put_back is not None:  # does no harm when it is done again
+                await self._put_back(now.wall)
             if delta:
                 await self._store.begin(delta, now)
                 self._owing, self._noted = True, now.boot
