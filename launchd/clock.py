@@ -1,14 +1,19 @@
 """Time is a parameter: everything that schedules asks a `Clock`, nothing asks the operating system.
 
 An `Instant` is a whole number of microseconds since 1970-01-01T00:00:00Z (negative before), leap seconds ignored.
-Durations are seconds as `float`. Monotonic time is seconds from an arbitrary start and never goes back.
+Durations are seconds as `float`. There are three clocks: wall time, which anybody may set; boot time, which nobody can
+set and which counts the machine's sleep; monotonic time, which stands still while the machine sleeps. A `Reading` of
+wall and boot time is kept, so that the next one tells by how much the wall clock was set in between.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 from launchd.errors import InvalidError
 
@@ -21,7 +26,13 @@ DAY = 24 * HOUR
 FOREVER: Instant = 2**63 - 1
 # The system clock's longest sleep towards a wall time, in seconds: a jump is noticed within it.
 LONGEST_SLEEP = 30.0
+# A wall clock that moves by less against the boot clock has drifted; by this much or more, somebody has set it.
+STEP = 2 * SECOND
 
+# The environment variable by which the unit names this boot.
+BOOT_ID = "LAUNCHD_BOOT_ID"
+# Two clocks that are read further apart than this many seconds were not read at one moment.
+_HELD_UP_SECONDS = 0.1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _MICROSECOND = timedelta(microseconds=1)
@@ -38,6 +49,9 @@ class Clock(Protocol):
 
     def boot(self) -> float:
         """Seconds that never go back and count the machine's sleep: wall time that no one can correct."""
+
+    def boot_id(self) -> str:
+        """The name of this boot of the machine: boot times of different boots cannot be compared."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait that many seconds of monotonic time."""
@@ -61,6 +75,10 @@ class SystemClock:
         """CLOCK_BOOTTIME."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
+    def boot_id(self) -> str:
+        """The kernel's name for this boot."""
+        return _boot_id()
+
     async def sleep(self, seconds: float) -> None:
         """Wait on the running loop."""
         await asyncio.sleep(seconds)
@@ -69,6 +87,45 @@ class SystemClock:
         """Wait on the running loop, at most 30 s."""
         seconds = LONGEST_SLEEP if instant is None else (instant - self.now()) / SECOND
         await asyncio.sleep(min(max(seconds, 0.0), LONGEST_SLEEP))
+
+
+class Reading(NamedTuple):
+    """Both clocks at one moment: wall and boot time in microseconds, and which boot that is."""
+
+    wall: Instant
+    boot: int
+    boot_id: str
+
+
+def reading(clock: Clock) -> Reading:
+    """Read both clocks at one moment; read them again if the process was held up between the two."""
+    while True:
+        before, wall, after = clock.boot(), clock.now(), clock.boot()
+        if after - before < _HELD_UP_SECONDS:
+            return Reading(wall, int(after * SECOND), clock.boot_id())
+
+
+def set_by(earlier: Reading, later: Reading) -> Instant:
+    """By how much the wall clock was set between two readings: negative for back, 0 for less than a STEP.
+
+    Within one boot that is exact. Over a restart of the machine nobody counted how much time has passed, so only a wall
+    clock that went back is known to be set, by that much at least.
+    """
+    moved = later.wall - earlier.wall
+    if earlier.boot_id == later.boot_id and later.boot >= earlier.boot:
+        moved -= later.boot - earlier.boot
+    else:
+        moved = min(moved, 0)
+    return moved if abs(moved) >= STEP else 0
+
+
+@cache
+def _boot_id() -> str:
+    try:  # the unit gives it as the environment: it hides all of /proc but processes (ProcSubset=pid)
+        name = os.environ.get(BOOT_ID) or Path("/proc/sys/kernel/random/boot_id").read_text("ascii")
+    except OSError:  # every start counts as another boot, which claims to know less
+        name = f"unknown since {time.time_ns()}"
+    return name.strip().replace("-", "")
 
 
 async def until(event: asyncio.Event, timer: Coroutine[Any, Any, None]) -> None:

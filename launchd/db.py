@@ -325,10 +325,13 @@ def migrate(connection: Connection, steps: Sequence[sql.Migration]) -> list[str]
     Raises StoreError when the database was written by a newer launchd.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(steps):
-        raise StoreError(f"the database has schema {version}, this launchd knows {len(steps)}: install the newer one")
+    newest = max((step.version for step in steps), default=0)
+    if version > newest:
+        raise StoreError(f"the database has schema {version}, this launchd knows {newest}: install the newer one")
     taken = []
-    for step in steps[version:]:
+    for step in steps:
+        if step.version <= version:
+            continue
         script = f"BEGIN IMMEDIATE;\n{step.script}\nPRAGMA user_version = {step.version};\nCOMMIT;"
         try:
             connection.executescript(script)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -32,11 +33,13 @@ from launchd.engine.scheduler import Scheduler, Told
 from launchd.engine.scrapecheck import Sources, sources_check
 from launchd.engine.shared import Shared, Watch
 from launchd.engine.stall import StallMonitor, Watched
+from launchd.engine.timekeeper import Timekeeper
 from launchd.engine.vitals import Vitals
 from launchd.engine.workcheck import dispatcher_check
 from launchd.errors import LaunchdError
 from launchd.job import IdMaker
 from launchd.launches.approach import Approaches
+from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
 from launchd.launches.tasks import Tracker, launch_tasks
 from launchd.lock import Locks
@@ -50,6 +53,7 @@ from launchd.ops.reload import InForce
 from launchd.ops.tally import LagMeter, Tally
 from launchd.rate import Rate
 from launchd.store.alerts import AlertStore
+from launchd.store.clock import ClockStore
 from launchd.store.history import HistoryStore
 from launchd.store.jobs import JobStore
 from launchd.store.schedules import ScheduleStore
@@ -112,6 +116,7 @@ class Parts:
     backups: Backups
     alerting: Alerting
     health: Health
+    timekeeper: Timekeeper
 
 
 async def build(given: Given) -> Parts:
@@ -122,15 +127,18 @@ async def build(given: Given) -> Parts:
     maker = JobMaker(tasks, config.queues, ground.new_id)
     locks = await _locks(given, ground)
     alerting = _alerting(given, ground, targets, maker)
+    timekeeper = Timekeeper(clock, ClockStore(given.databases[0]), SourceStore(given.databases[1]).not_after)
+    set_by = await timekeeper.start()  # before anything is due by a clock that was set
     await alerting.switch(given.targets)  # before anything ends
     await _recover(ground.jobs, locks, clock)
     scheduler, fires = _scheduler(given, ground, tasks, maker), FireCount(given.databases[0])
     await fires.begin()
-    await scheduler.load(planned)
+    await scheduler.load(planned, set_by=set_by)
     executor = ground.dispatcher.executor = Executor(clock, ground.dispatcher.report)
     await _open_pools(given, ground, sizes, _shared(given, ground, locks, executor, tasks))
     pools = ground.dispatcher.pools
-    reaper = ground.dispatcher.reaper = Reaper(clock, ground.jobs, executor, pools, bus)
+    reaper = ground.dispatcher.reaper = Reaper(clock, ground.jobs, executor, pools, bus, check_clock=timekeeper.check)
+    timekeeper.on_shift = partial(reaper.later, 0)  # others may be due first now
     monitor = _monitor(executor, ground.current.stall_kill_seconds)
     control = Control(
         clock=clock,
@@ -171,6 +179,7 @@ async def build(given: Given) -> Parts:
         ground.backups,
         alerting,
         ground.health,
+        timekeeper,
     )
 
 

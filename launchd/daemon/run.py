@@ -147,6 +147,7 @@ async def _driven(given: Given, parts: Parts) -> AsyncIterator[_Driven]:
         add("approaches", given.approaches.run)
         add("alerting", parts.alerting.run)
         add("health", parts.health.run)
+        add("timekeeper", parts.timekeeper.run)
         for name, pool in parts.dispatcher.pools.items():
             add(f"queue {name}", pool.run)
         try:

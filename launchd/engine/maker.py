@@ -63,6 +63,7 @@ class JobMaker:
         if problems:
             raise _invalid(problems)
         run_at = request.run_at if request.run_at is not None else now + int((request.delay or 0) * SECOND)
+        named = request.run_at is not None and request.run_at > now
         expires = None if request.expires_in is None else now + int(request.expires_in * SECOND)
         return NewJob(
             id=self._new_id(now),
@@ -76,6 +77,7 @@ class JobMaker:
             expires_at=expires,
             lock=task.lock,
             unique_key=unique_key(task.name, args) if task.unique else None,
+            counted_from=None if named else now,
         )
 
     def all_requested(self, requests: Sequence[TriggerRequest], now: Instant) -> list[NewJob]:
@@ -112,6 +114,7 @@ class JobMaker:
             schedule=schedule.name,
             fire_time=fire.fire_time,
             unique_key=unique_key(task.name, args) if task.unique else None,
+            counted_from=now,
         )
 
     def _queue_problems(self, queue: str) -> list[Problem]:

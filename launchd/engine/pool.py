@@ -171,6 +171,8 @@ class Pool:
 
     async def run_once(self) -> bool:
         """Write the verdicts, fill the free slots; True when there may be more to claim at once."""
+        if any(attempt.lock is not None for attempt, _ in self._ended):
+            await self._locks.confirm()  # the machine may have slept for longer than a lease
         ended, self._ended = self._ended, []
         outcomes = [self._judge(attempt, outcome) for attempt, outcome in ended]
         for attempt, _ in ended:

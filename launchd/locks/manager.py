@@ -1,8 +1,10 @@
 """The locks that this daemon holds: taken for a job, renewed at a third of the lease, given back, or lost.
 
-Owned by the control loop, so renewal goes on whatever task code does. Trust is by the monotonic clock: a lock that was
-not renewed in time counts as lost here even if the backend has not noticed yet, or does not answer. A backend that was
-away is asked at once when it is back: another server may have taken its place that does not know the last locks.
+Owned by the control loop, so renewal goes on whatever task code does. Trust is by the boot clock, which counts the
+machine's sleep: a lock that was not renewed in time counts as lost here even if the backend has not noticed yet, or
+does not answer. After a sleep, or when the wall clock was set (a virtual machine that was stopped shows only there), a
+lock is not trusted before the backend was asked. A backend that was away is asked at once when it is back: another
+server may have taken its place that does not know the last locks.
 
 Every question to the backend has a time-out, and each of the loops (renewals, returns, the question whether a backend
 that was away is back) is a task of its own, so that a silent backend delays none of the others.
@@ -15,7 +17,7 @@ from typing import NamedTuple
 
 import structlog
 
-from launchd.clock import SECOND, Clock, until
+from launchd.clock import SECOND, STEP, Clock, Reading, reading, set_by, until
 from launchd.errors import LaunchdError
 from launchd.lock import LEASE_SECONDS, Lock, Locks
 from launchd.locks.reach import ASK_SECONDS, PROBE_PREFIX, RETRY_SECONDS, Reach, within
@@ -26,10 +28,22 @@ _log = structlog.get_logger("launchd.locks")
 LIST_SECONDS = 2.0
 # How long a stop waits for the backend to answer.
 CLOSE_SECONDS = 3.0
+# How often what is held is looked at by the boot clock: timers of the loop stand still while the machine sleeps.
+LOOK_SECONDS = 5.0
+
+
+class _Moment(NamedTuple):
+    """All clocks at one moment."""
+
+    clocks: Reading
+    monotonic: float
 
 
 class _Hold(NamedTuple):
+    """`asked_at`: just before the backend said last that the lock is ours; `trusted_until` is by the boot clock."""
+
     lock: Lock
+    asked_at: _Moment
     trusted_until: float
 
 
@@ -101,7 +115,7 @@ class LockManager:
     async def _acquire(self, name: str, job_id: str, ttl_seconds: float) -> tuple[bool, Lock]:
         await self._prepare()
         await self._returns.settled(name)
-        asked_at, token = self._clock.monotonic(), secrets.token_hex(16)
+        asked_at, token = self._moment(), secrets.token_hex(16)
         asked = self.backend.acquire(name, owner=self._owner, job_id=job_id, ttl_seconds=ttl_seconds, token=token)
         try:
             lock = await within(ASK_SECONDS, asked)
@@ -113,7 +127,7 @@ class LockManager:
         self.reach.answered()
         if lock.owner != self._owner or lock.job_id != job_id:
             return False, lock
-        self._held[name] = _Hold(lock, self._trust(lock, asked_at))
+        self._held[name] = _Hold(lock, asked_at, self._trust(lock, asked_at))
         self._holding.set()
         self._taken.set()
         self._tell("taken", lock)
@@ -131,7 +145,14 @@ class LockManager:
         hold = self._held.get(lock.name)
         if hold is None or hold.lock.token != lock.token:
             return False
-        return self._clock.monotonic() < hold.trusted_until
+        now = self._moment()
+        return not _unsteady(hold.asked_at, now) and self._clock.boot() < hold.trusted_until
+
+    async def confirm(self) -> None:
+        """Ask the backend again if the machine has slept, or its clock was set, since it answered last."""
+        now = self._moment()
+        if any(_unsteady(hold.asked_at, now) for hold in self._held.values()):
+            await self.renew_once()
 
     def let_go(self, lock: Lock) -> asyncio.Task[None]:
         """Give a lock back, beside the caller; one that was lost meanwhile is left alone. Retried until it lapses."""
@@ -175,7 +196,7 @@ class LockManager:
         held = [hold.lock for hold in self._held.values()]
         if not held:
             return True
-        asked_at = self._clock.monotonic()
+        asked_at = self._moment()
         try:
             renewed = await within(ASK_SECONDS, self.backend.renew(held))
         except LaunchdError as error:
@@ -194,7 +215,7 @@ class LockManager:
     def lapse_once(self) -> None:
         """Lose what was not renewed in time."""
         for hold in list(self._held.values()):
-            if self._clock.monotonic() >= hold.trusted_until:
+            if self._clock.boot() >= hold.trusted_until:
                 self._lose(hold.lock.token, hold.lock.name)
 
     async def run(self) -> None:
@@ -232,19 +253,24 @@ class LockManager:
             if ends is None:
                 await self._taken.wait()
                 continue
-            await until(self._taken, self._clock.sleep(max(ends - self._clock.monotonic(), 0.0)))
+            left = min(max(ends - self._clock.boot(), 0.0), LOOK_SECONDS)
+            await until(self._taken, self._clock.sleep_until(self._clock.now() + int(left * SECOND) + 1))
             self.lapse_once()
+            await self.confirm()
 
-    def _keep(self, renewed: list[Lock], asked_at: float) -> None:
+    def _keep(self, renewed: list[Lock], asked_at: _Moment) -> None:
         for lock in renewed:
             hold = self._held.get(lock.name)
             if hold is not None and hold.lock.token == lock.token:
-                self._held[lock.name] = _Hold(lock, self._trust(lock, asked_at))
+                self._held[lock.name] = _Hold(lock, asked_at, self._trust(lock, asked_at))
 
-    def _trust(self, lock: Lock, asked_at: float) -> float:
+    def _moment(self) -> _Moment:
+        return _Moment(reading(self._clock), self._clock.monotonic())
+
+    def _trust(self, lock: Lock, asked_at: _Moment) -> float:
         """Until when the lock is surely ours: a lease from before the question, never past the ceiling on the hold."""
         left = (lock.expires_at - self._clock.now()) / SECOND
-        return asked_at + min(self._lease, left)
+        return asked_at.clocks.boot / SECOND + min(self._lease, left)
 
     def _lose(self, token: str, name: str) -> None:
         hold = self._held.get(name)
@@ -254,3 +280,10 @@ class LockManager:
         _log.error("lock_lost", lock=name, job_id=hold.lock.job_id, fence=hold.lock.fence)
         self._on_loss(hold.lock)
         self._tell("lost", hold.lock)
+
+
+def _unsteady(earlier: _Moment, later: _Moment) -> bool:
+    """True if the machine slept between two moments, or its wall clock was set."""
+    boot = later.clocks.boot - earlier.clocks.boot
+    slept = boot - int((later.monotonic - earlier.monotonic) * SECOND)
+    return abs(slept) >= STEP or bool(set_by(earlier.clocks, later.clocks))

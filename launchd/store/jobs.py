@@ -455,6 +455,7 @@ def _values(job: NewJob) -> tuple[Any, ...]:
         job.lock,
         job.unique_key,
         job.waits_for,
+        job.counted_from,
     )
 
 

@@ -3,8 +3,8 @@
 -- name: insert
 -- A new job, ready at once when its time has come.
 INSERT INTO jobs (id, task, queue, state, args, priority, max_retries, schedule, fire_time, created_at, run_at,
-  expires_at, claim_order, ready, lock, unique_key, waits_for)
-VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+  expires_at, claim_order, ready, lock, unique_key, waits_for, counted_from)
+VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: twin
 -- The job that stands in the way of another of its unique key.
@@ -103,14 +103,14 @@ WHERE jobs.seq IS NULL;
 -- name: put_back
 -- An attempt ended and the job waits again: retry and snooze end a row of interruptions, a retry spends the attempt.
 UPDATE jobs SET state = 'queued', run_at = :run_at, claim_order = :run_at - priority * 60000000, ready = :ready,
-  error = coalesce(:error, error), reason = :reason, progress = coalesce(:progress, progress), instance = NULL,
+  counted_from = :now, error = coalesce(:error, error), reason = :reason, progress = coalesce(:progress, progress), instance = NULL,
   started_at = NULL, crashes = 0, interruptions = 0, attempt = attempt - :unspent
 WHERE seq = :seq AND state = 'running' AND attempt = :attempt AND cancel_requested IS NULL;
 
 -- name: interrupt
 -- The daemon stops in good order: no attempt is spent, but for a job that outlasts deploy after deploy.
 UPDATE jobs SET state = 'queued', run_at = :run_at, claim_order = :run_at - priority * 60000000, ready = 1,
-  reason = :reason, progress = coalesce(:progress, progress), instance = NULL, started_at = NULL, crashes = 0,
+  counted_from = :run_at, reason = :reason, progress = coalesce(:progress, progress), instance = NULL, started_at = NULL, crashes = 0,
   interruptions = interruptions + 1, attempt = attempt - (interruptions < :max_interruptions)
 WHERE seq = :seq AND state = 'running' AND attempt = :attempt AND cancel_requested IS NULL;
 
@@ -135,7 +135,7 @@ WHERE id = :id AND state = 'running';
 UPDATE jobs SET state = 'queued', attempt = 0, crashes = 0, interruptions = 0, run_at = :now,
   claim_order = :now - priority * 60000000, ready = 1, expires_at = NULL, started_at = NULL, finished_at = NULL,
   fence = NULL, cancel_requested = NULL, reason = :reason, result = NULL, error = NULL, progress = NULL,
-  waits_for = NULL
+  waits_for = NULL, counted_from = :now
 WHERE id = :id AND state NOT IN ('queued', 'running');
 
 -- name: node
@@ -166,7 +166,7 @@ RETURNING id;
 -- name: rescue
 -- The rest of what a dead instance ran goes back to the queue; the attempt stays counted.
 UPDATE jobs SET state = 'queued', run_at = :now, claim_order = :now - priority * 60000000, ready = 1, instance = NULL,
-  started_at = NULL, crashes = crashes + 1, reason = 'rescued: the daemon died while this job ran'
+  counted_from = :now, started_at = NULL, crashes = crashes + 1, reason = 'rescued: the daemon died while this job ran'
 WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND instance <> :instance
 RETURNING id;
 
