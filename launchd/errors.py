@@ -3,8 +3,13 @@
 The class docstring is the title a client reads; the message is the detail of this occurrence and says what to do.
 """
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple, Self
+
+# Control characters but for white space, and halves of surrogate pairs.
+_UNCLEAN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_LONGEST_SOURCE = 1000
 
 
 class Problem(NamedTuple):
@@ -139,6 +144,11 @@ class SourceError(LaunchdError):
     """An upstream source of launch data could not be read."""
 
     code = "source"
+
+    def __init__(self, detail: str = "") -> None:
+        # it quotes what a server has said: it is made clean and short here, before it is stored, logged and shown
+        text = " ".join(_UNCLEAN.sub("", detail).split())
+        super().__init__(text if len(text) <= _LONGEST_SOURCE else f"{text[:_LONGEST_SOURCE]}...")
 
 
 HTTP_STATUS: dict[str, int] = {
