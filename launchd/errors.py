@@ -3,12 +3,10 @@
 The class docstring is the title a client reads; the message is the detail of this occurrence and says what to do.
 """
 
-import re
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple, Self
 
-# Control characters but for white space, and halves of surrogate pairs.
-_UNCLEAN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
+# So many characters of what a source has said are kept.
 _LONGEST_SOURCE = 1000
 
 
@@ -147,7 +145,7 @@ class SourceError(LaunchdError):
 
     def __init__(self, detail: str = "") -> None:
         # it quotes what a server has said: it is made clean and short here, before it is stored, logged and shown
-        text = " ".join(_UNCLEAN.sub("", detail).split())
+        text = " ".join("".join(one if one.isprintable() else " " for one in detail[: 2 * _LONGEST_SOURCE]).split())
         super().__init__(text if len(text) <= _LONGEST_SOURCE else f"{text[:_LONGEST_SOURCE]}...")
 
 
