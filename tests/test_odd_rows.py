@@ -12,11 +12,13 @@ from urllib.parse import quote
 import msgspec
 import pytest
 import structlog
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from launchd.admin.route import EVENT_STREAM, Route
 from launchd.admin.routes import ROUTES
+from launchd.cli import cli
 from launchd.daemon import Daemon
 from tests.hosting import hosted, quiet_config
 from tests.odd import TEXTS, Column, Odd
@@ -167,6 +169,45 @@ async def test_an_odd_row_is_logged_once_however_often_it_is_asked_for(tmp_path:
                         assert response.status == 200
         told = [line for line in lines if line["event"] == "row_unreadable" and line["row"] == name]
         assert [line["values"] for line in told] == [["state"], ["args"]]
+
+
+LOOKS = (
+    "status",
+    "health",
+    "stats",
+    "jobs --limit 1000",
+    "jobs --state failed",
+    f"job {GOOD}",
+    "job odd-jobs-1",
+    "job odd-jobs-50",
+    "queues",
+    "schedules",
+    "fires hourly --limit 1000",
+    "locks",
+    "alerts",
+    "launches --limit 1000",
+    f"launch {GOOD}",
+    "launch odd-launches-90",
+    "sources",
+    "conflicts",
+    "monitor --count 1",
+)
+
+
+async def test_the_command_line_shows_odd_rows_as_it_shows_others(tmp_path: Path) -> None:
+    async with subject(tmp_path) as (daemon, jobs, launches):
+
+        def look() -> None:
+            for other, tables in ((jobs, JOBS), (launches, LAUNCHES)):
+                for table, model in tables.items():
+                    rows = batches(table, list(variants(table, model, other.columns(table))))[-1]
+                    other.put(table, [row for row in rows if len(str(row)) < 4000])  # long lines are for other tests
+            for line in LOOKS:
+                for more in ([], ["--json"]):
+                    result = CliRunner().invoke(cli, ["--socket", str(daemon.socket), *more, *line.split()])
+                    assert result.exit_code == 0, (line, result.output, result.exception)
+
+        await asyncio.to_thread(look)
 
 
 NUMBER = st.integers(-(2**63), 2**63 - 1) | st.sampled_from((-1, 0, 1))
