@@ -15,7 +15,7 @@ from launchd.job import JobState
 from launchd.launches.circuit import LONGEST_PAUSE
 from launchd.launches.fetch import FetchOptions, HttpClient
 from launchd.launches.rate import DEFAULT_WAIT_SECONDS, retry_after
-from tests.hosting import hosted, quiet_config
+from tests.hosting import PATIENCE_SECONDS, hosted, quiet_config
 from tests.scraping import asking
 from tests.test_fetch import fetch
 
@@ -150,8 +150,9 @@ async def test_a_scrape_of_such_servers_ends_and_is_tried_again_within_a_day(tmp
         )
         async with hosted(quiet_config(tmp_path, extra)) as daemon:
             job = await daemon.control.refresh(None, force=False, by="test")
-            while (found := await daemon.control.job(job.id)).attempt == 0 or found.state is JobState.RUNNING:  # noqa: ASYNC110 - a row, not an event
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while (found := await daemon.control.job(job.id)).attempt == 0 or found.state is JobState.RUNNING:  # noqa: ASYNC110 - a row, not an event
+                    await asyncio.sleep(0.01)
             assert found.state is JobState.QUEUED
             assert found.run_at - found.created_at <= DAY + 60 * SECOND
             async with asking(daemon) as client, client.get("/v1/sources") as response:
