@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -36,6 +36,12 @@ _HELD_UP_SECONDS = 0.1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _MICROSECOND = timedelta(microseconds=1)
+# The first and the last instant that a text can say: the years 1 to 9999, UTC.
+FIRST_INSTANT: Instant = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+LAST_INSTANT: Instant = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+# Stands in the place of a stored value that cannot be shown.
+UNREADABLE = "unreadable"
+_LONGEST_TOLD = 100
 
 
 class Clock(Protocol):
@@ -146,19 +152,43 @@ def from_datetime(value: datetime) -> Instant:
 
 
 def to_datetime(instant: Instant) -> datetime:
-    """The aware UTC datetime of an instant; years 1 to 9999 only, else OverflowError."""
-    return _EPOCH + timedelta(microseconds=instant)
+    """The aware UTC datetime of an instant; one beyond the years 1 to 9999 gives the nearest within. Never raises."""
+    try:
+        return _EPOCH + timedelta(microseconds=min(max(instant, FIRST_INSTANT), LAST_INSTANT))
+    except (TypeError, ValueError):  # no number at all, read from a database that another program wrote
+        return _EPOCH
 
 
 def format_instant(instant: Instant) -> str:
-    """RFC 3339 in UTC ending in Z; fractions only where there are any."""
-    return f"{(_NAIVE_EPOCH + timedelta(microseconds=instant)).isoformat()}Z"
+    """RFC 3339 in UTC ending in Z, fractions only where there are any; UNREADABLE beyond the years 1 to 9999.
+
+    Never raises, whatever a database holds: one time that cannot be written must not take a whole list with it.
+    """
+    try:
+        return f"{(_NAIVE_EPOCH + timedelta(microseconds=instant)).isoformat()}Z"
+    except (OverflowError, TypeError, ValueError):
+        return UNREADABLE
+
+
+def local_time(instant: Instant, zone: tzinfo) -> str:
+    """The time by the clocks of a zone, with its offset; UNREADABLE where that is beyond the years 1 to 9999."""
+    try:
+        return (_EPOCH + timedelta(microseconds=instant)).astimezone(zone).isoformat()
+    except (OverflowError, TypeError, ValueError):
+        return UNREADABLE
 
 
 def parse_instant(text: str) -> Instant:
-    """The instant of an RFC 3339 text with a zone; raises `InvalidError` for anything else."""
+    """The instant of an RFC 3339 text with a zone; raises `InvalidError` for anything else.
+
+    What `format_instant` cannot write is refused: the years 1 to 9999 hold once the offset is applied.
+    """
+    told = repr(text) if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]!r}..."
     try:
         value = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidError(f"{text!r} is not a time such as 2026-01-31T06:00:00Z") from error
-    return from_datetime(value)
+    except (ValueError, OverflowError) as error:
+        raise InvalidError(f"{told} is not a time such as 2026-01-31T06:00:00Z") from error
+    instant = from_datetime(value)
+    if not FIRST_INSTANT <= instant <= LAST_INSTANT:
+        raise InvalidError(f"{told} is beyond the years 1 to 9999 in UTC: write an earlier or a later time")
+    return instant

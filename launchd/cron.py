@@ -118,8 +118,11 @@ class Cron:
         return total
 
     def describe(self) -> str:
-        """In plain English, without the zone."""
-        return str(ExpressionDescriptor(self.expression, _ENGLISH).get_full_description())
+        """In plain English, without the zone; the expression itself where the library has no words for it."""
+        try:
+            return str(ExpressionDescriptor(self.expression, _ENGLISH).get_full_description())
+        except Exception:  # noqa: BLE001 - it knows fewer expressions than croniter, and raises what it likes
+            return self.expression
 
     def warnings(self) -> list[str]:
         """What is legal but may not be meant."""

@@ -21,6 +21,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -42,6 +43,8 @@ BUSY_SECONDS = 5.0
 BATCH = 512
 # Committed pages are copied into the database after this many pages of WAL (4 KiB each).
 _CHECKPOINT_PAGES = 2000
+# A text that is no UTF-8 is read with U+FFFD in its place: by itself it would make the whole statement fail.
+TEXT = methodcaller("decode", "utf-8", "replace")
 
 _PRAGMAS = f"""
 PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)};
@@ -311,6 +314,7 @@ def connect(path: Path) -> Connection:
     """A writer's connection: WAL, every commit synced, explicit transactions, rows by name."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.row_factory = sqlite3.Row
+    connection.text_factory = TEXT
     try:
         connection.executescript(_PRAGMAS)
     except sqlite3.Error:
@@ -365,6 +369,7 @@ async def open_database(path: Path, kind: str, clock: Clock) -> AsyncIterator[Da
             raise
         raise _store_error(error, path) from error
     reader.row_factory = sqlite3.Row
+    reader.text_factory = TEXT
     await reader.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * SECOND / 1000)}")
     database = Database(path, clock, connection, reader, onlooker)
     database.start()

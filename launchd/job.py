@@ -121,7 +121,10 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """A job as it is stored. `fence` is set while and after it ran under a lock; `seq` is the row's number."""
+    """A job as it is stored. `fence` is set while and after it ran under a lock; `seq` is the row's number.
+
+    `unreadable` names the columns that hold something else than a job of this version can have (launchd/rows.py).
+    """
 
     seq: int
     id: str
@@ -151,6 +154,7 @@ class Job(msgspec.Struct, kw_only=True):
     instance: str | None
     unique_key: str | None
     waits_for: str | None
+    unreadable: tuple[str, ...] = ()
 
 
 class Outcome(NamedTuple):

@@ -372,3 +372,8 @@ def test_six_fields_have_the_seconds_first() -> None:
     start = parse_instant("2026-05-01T00:00:00Z")
     assert cron.next(start) == start + 6 * HOUR
     assert cron.next(start + 6 * HOUR) == start + 6 * HOUR + MINUTE // 2
+
+
+@pytest.mark.parametrize("expression", ["0 3 * * 07", "not cron at all"])
+def test_an_expression_that_cannot_be_described_is_shown_as_it_is(expression: str) -> None:
+    assert Cron(expression, "UTC", DstGap.SHIFT, DstFold.FIRST).describe() == expression

@@ -121,9 +121,10 @@ def peer_role(peer: Peer, *, service_uid: int, group: int) -> Role | None:
 def user_name(uid: int) -> str:
     """A user as the audit names it. May ask the network's directory of users: not to be called on a loop."""
     try:
-        return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
+        name = pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
+    return f"{name.encode('utf-8', 'replace').decode()} (uid {uid})"  # a directory of users may hold any bytes
 
 
 def misdirected(headers: Mapping[str, str], hosts: frozenset[str]) -> bool:

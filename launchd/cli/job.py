@@ -57,6 +57,7 @@ def _lines(job: Job) -> Iterator[tuple[str, str]]:
     yield "reason", shown(job["reason"])
     yield "result", shown(job["result"])
     yield "error", error_text(job["error"])
+    yield "unreadable", shown(", ".join(job.get("unreadable", ())))
 
 
 def progress_text(said: dict[str, Any] | None) -> str:
@@ -65,7 +66,7 @@ def progress_text(said: dict[str, Any] | None) -> str:
         return ""
     total = f" of {said['total']:g}" if said["total"] else ""
     note = (said["note"] or "").splitlines()[-1:]
-    return visible(": ".join([f"{said['done']:g}{total}", *note]))
+    return visible(": ".join([f"{said['done'] or 0:g}{total}", *note]))
 
 
 def error_text(error: dict[str, Any] | None) -> str:
@@ -81,15 +82,19 @@ def _waiting(why: dict[str, Any] | None) -> str:
 
 
 def _ran(job: Job) -> str:
-    if not job["started_at"] or not job[_ENDED]:
-        return ""
-    return seconds((_instant(job[_ENDED]) - _instant(job["started_at"])).total_seconds())
+    began, ended = _instant(job["started_at"]), _instant(job[_ENDED])
+    return seconds((ended - began).total_seconds()) if began and ended else ""
 
 
 def _moment(line: dict[str, Any]) -> str:
     """To the millisecond: what happens to a job often does within one second."""
-    return _instant(line["at"]).isoformat(" ", "milliseconds").removesuffix("+00:00")
+    at = _instant(line["at"])
+    return at.isoformat(" ", "milliseconds").removesuffix("+00:00") if at else shown(line["at"])
 
 
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _instant(text: str | None) -> datetime | None:
+    """The moment of a text; None where there is none, or it reads "unreadable"."""
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        return None

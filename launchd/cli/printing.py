@@ -47,7 +47,7 @@ def net_text(one: dict[str, Any]) -> str:
         return f"{year}s" if precision == "decade" else str(year)
     if precision in {"quarter", "half"}:
         return f"{year} Q{(month + 2) // 3}" if precision == "quarter" else f"{year} H{(month + 5) // 6}"
-    return net[: _LENGTHS[precision]].replace("T", " ") + ("h" if precision == "hour" else "")
+    return net[: _LENGTHS.get(precision)].replace("T", " ") + ("h" if precision == "hour" else "")
 
 
 def print_json(view: object) -> None:

@@ -196,8 +196,11 @@ def _table(title: str, shows: dict[str, Cell], rows: Iterable[Row], seen: Snapsh
 
 
 def _seconds(earlier: str, later: str) -> float:
-    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+    try:
+        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+    except (ValueError, TypeError):  # one of them reads "unreadable", or a row lacks it
+        return 0.0
 
 
 def _clock(at: str) -> str:
-    return at[11:19]
+    return at[11:19] or at

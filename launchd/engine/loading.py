@@ -128,6 +128,9 @@ def _import(name: str, config: Config, problems: list[Problem]) -> ModuleType | 
             sys.path.append(folder)
     try:
         return importlib.import_module(name)
+    except InvalidError as error:  # a task in it cannot be one: the detail names it, and where it is
+        problems.append(Problem("tasks.modules", f"{name} cannot be loaded: {error.detail}"))
+        return None
     except Exception as error:  # noqa: BLE001 - a user's module may break in any way; the operator wants the reason
         problems.append(Problem("tasks.modules", f"{name} cannot be loaded: {type(error).__name__}: {error}"))
         return None

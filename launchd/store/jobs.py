@@ -18,6 +18,7 @@ from launchd.db import Connection, Database, Row, one_by_one, sifted, spoils_bat
 from launchd.errors import ConflictError, IdempotencyError, NotFoundError
 from launchd.failure import describe
 from launchd.job import MAX_CRASHES, Job, JobError, JobState, NewJob, Outcome, claim_order
+from launchd.rows import Reader
 from launchd.store.job_events import note_requeue, note_rescue, note_wish
 from launchd.store.starts import note_starts
 from launchd.store.verdicts import finish_each, finish_jobs
@@ -28,6 +29,8 @@ PROMOTE_BATCH = 1000
 IDEMPOTENCY_SECONDS = 24 * 3600
 # The most ready jobs that are looked at for one that cannot be read.
 _SIFTED = 10_000
+# The job in a row of the table, whatever the row holds.
+job_of = Reader(Job, "jobs", "id")
 _RARE = frozenset(JobState) - {JobState.QUEUED, JobState.SUCCEEDED}
 
 
@@ -233,7 +236,7 @@ class JobStore:
 
         def act(connection: Connection) -> Job:
             if not cancel_job(connection, job_id, how=how, reason=reason, now=now):
-                raise ConflictError(f"the job has ended: it is {_job(connection, job_id).state.value}")
+                raise ConflictError(f"the job has ended: it is {_job(connection, job_id).state}")
             return _job(connection, job_id)
 
         return await self._db.write(act)
@@ -248,7 +251,7 @@ class JobStore:
             if twin is not None and twin["id"] != job_id:
                 raise ConflictError(f"the task is unique and job {twin['id']} with the same arguments has not ended")
             if connection.execute(_SQL["requeue"], values).rowcount == 0:
-                raise ConflictError(f"the job has not ended: it is {ended.state.value}")
+                raise ConflictError(f"the job has not ended: it is {ended.state}")
             note_requeue(connection, ended, reason, now)
             return _job(connection, job_id)
 
@@ -428,13 +431,6 @@ def cancel_job(connection: Connection, job_id: str, *, how: str, reason: str | N
         return True
     note_wish(connection, job_id, how, reason, now)
     return connection.execute(_SQL["request_cancel"], values).rowcount == 1
-
-
-def job_of(row: Row) -> Job:
-    """The job in a row of the table."""
-    values = {name: row[name] for name in Job.__struct_fields__}
-    values["state"] = JobState(values["state"])
-    return Job(**values)
 
 
 def _values(job: NewJob) -> tuple[Any, ...]:

@@ -26,8 +26,11 @@ SELECT min(at) FROM (
   UNION ALL SELECT min(expires_at) FROM jobs WHERE expires_at IS NOT NULL AND ready IS NOT NULL);
 
 -- name: expire
--- Jobs that nobody took in time.
-UPDATE jobs SET state = 'expired', ready = NULL, finished_at = :now, reason = 'not started before expires_at'
+-- Jobs that were not claimed in time, for the first time or again after a retry, a snooze or an interruption.
+UPDATE jobs SET state = 'expired', ready = NULL, finished_at = :now, reason = CASE
+    WHEN attempt > 0 THEN 'expired before attempt ' || (attempt + 1) || ' could start'
+    WHEN EXISTS (SELECT 1 FROM job_events WHERE job_seq = jobs.seq AND started_at IS NOT NULL)
+    THEN 'expired before it could start again' ELSE 'not started before expires_at' END
 WHERE expires_at IS NOT NULL AND ready IS NOT NULL AND expires_at <= :now
 RETURNING id;
 
