@@ -8,16 +8,20 @@ import faulthandler
 import gc
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+import structlog
 import uvloop
 
 from launchd import config as configuration
+from launchd import forks
 from launchd.config import Config
 from launchd.daemon import Host, running, try_out
-from launchd.engine.loading import Options
+from launchd.ending import busy_threads
+from launchd.engine.loading import Options, place_of
 from launchd.errors import LaunchdError
 from launchd.launches.sources import SOURCES
 from launchd.ops import logs
@@ -25,6 +29,9 @@ from launchd.ops.systemd import take_listeners, watchdog_seconds
 
 # Jobs at full speed make few cycles and many objects: with Python's own thresholds a tenth of their time goes into
 # looking for cycles (`make bench ARGS=drain`).
+_log = structlog.get_logger("launchd.service")
+# sysexits.h: an error inside the program.
+EX_SOFTWARE = 70
 _GC_THRESHOLDS = (50_000, 20, 50)
 
 
@@ -38,7 +45,10 @@ def main(
     log_level: str | None = None,
     log_format: Literal["json"] | None = None,
 ) -> int:
-    """Run the daemon until SIGTERM or SIGINT; the exit code. Raises LaunchdError when it cannot start."""
+    """Run the daemon until SIGTERM or SIGINT; the exit code, 0 only after one of them.
+
+    Raises LaunchdError when it cannot start.
+    """
     faulthandler.enable()  # a watchdog's SIGABRT leaves the stack of every thread in the log
     config = load_config(config_path)
     log = logs.configure(
@@ -57,23 +67,64 @@ def main(
     def set_level(new: Config) -> None:
         log.set_level(log_level or new.daemon.log_level)
 
+    _arm(config, log)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             host = _host()._replace(
-                log_lines_dropped=lambda: log.dropped, job_lines=log.job_lines, load=load, reloaded=set_level
+                alone=True,
+                log_lines_dropped=lambda: log.dropped,
+                job_lines=log.job_lines,
+                load=load,
+                reloaded=set_level,
             )
-            runner.run(_until_signal(config, options, host))
-    except BaseExceptionGroup as group:
-        raise _plain(group) from group
+            try:
+                runner.run(_until_signal(config, options, host))
+            finally:
+                # the runner would wait for whatever a thread of this executor does
+                runner.get_loop().set_default_executor(ThreadPoolExecutor(1))
+                _tell_threads()
+    except LaunchdError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit from somewhere inside is no end that was asked for
+        return _unasked(error)
     finally:
         log.close()
     return 0
 
 
-def _plain(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """An error of ours that came out of the daemon's task group alone, for one line; anything else as it is."""
-    first = group.exceptions[0]
-    return first if len(group.exceptions) == 1 and isinstance(first, LaunchdError) else group
+def _arm(config: Config, log: logs.Logs) -> None:
+    """Cut forks of this process off from what is the daemon's."""
+    state = config.state_directory.resolve()
+    for name in ("daemon.lock", "jobs.db", "launches.db"):  # and their journals
+        forks.own_file(str(state / name))
+    forks.arm(log.forked)
+
+
+def _tell_threads() -> None:
+    """Name what still runs in this process, which ends nevertheless (launchd/ending.py)."""
+    left = busy_threads("log")
+    if left:
+        _log.warning("threads_left", threads=left, detail="they end with this process")
+
+
+def _unasked(error: BaseException) -> int:
+    """Log an end that no signal asked for; its exit code, which is never 0."""
+    plain = _plain(error)
+    if isinstance(plain, LaunchdError):
+        raise plain from error
+    if isinstance(plain, SystemExit):
+        where = place_of(plain)
+        _log.critical("ended_unasked", error=f"SystemExit({plain.code!r})", where=where, exit_code=EX_SOFTWARE)
+        return EX_SOFTWARE
+    _log.critical("ended_by_error", error=f"{type(plain).__name__}: {plain}", exit_code=1, exc_info=plain)
+    return 1
+
+
+def _plain(error: BaseException) -> BaseException:
+    """The one error that the daemon's task groups carry; a group of several as it is."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _host() -> Host:

@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from launchd import forks
 from launchd.admin import dashboard, problems
 from launchd.admin.access import (
     COOKIE,
@@ -31,6 +32,7 @@ from launchd.admin.answers import Answers
 from launchd.admin.compression import compress
 from launchd.admin.gate import Connection, Gate, serving
 from launchd.admin.listen import BACKLOG, Address, host_names, listen_tcp, listen_unix
+from launchd.admin.presence import Presence
 from launchd.admin.route import Answer, Api, Route, ask, over_unix_socket, respond
 from launchd.admin.routes import ROUTES
 from launchd.errors import ForbiddenError, LaunchdError, TooManyRequestsError, UnauthorizedError
@@ -71,7 +73,19 @@ async def serve(
         api.access.group = (await asyncio.to_thread(path.stat)).st_gid
         await runner.setup()
         servers = [await _open(runner, one, gates) for one in listeners]
-        yield
+
+        async def listen_again(listener: socket.socket) -> None:
+            api.access.group = (await asyncio.to_thread(path.stat)).st_gid
+            servers.append(await _open(runner, listener, gates))
+
+        presence = Presence(path, mode, listen_again)
+        await presence.begin()
+        api.control.watch("admin_socket", presence.check)
+        looking = asyncio.create_task(presence.run())
+        try:
+            yield
+        finally:
+            looking.cancel()
         await api.feed.close()
         for server in servers:
             server.close()
@@ -88,6 +102,7 @@ async def _open(runner: web.AppRunner, listener: socket.socket, gates: list[Gate
     """Listen through a gate of its own: who fills the places of one listener keeps nobody out of the other."""
     if runner.server is None:
         raise RuntimeError("the runner is not set up")
+    forks.own_address(listener.getsockname())
     gates.append(Gate(runner.server, UNIX_PLACES if listener.family == socket.AF_UNIX else TCP_PLACES))
     return await asyncio.get_running_loop().create_server(gates[-1], sock=listener, backlog=BACKLOG)
 

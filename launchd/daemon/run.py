@@ -29,6 +29,7 @@ from launchd.db import open_database, own_directory
 from launchd.engine.alerting import Targets
 from launchd.engine.bus import Bus
 from launchd.engine.control import Control
+from launchd.engine.guard import alone
 from launchd.engine.live import Live
 from launchd.engine.loading import Options, plan_schedules
 from launchd.engine.vitals import busy
@@ -100,6 +101,7 @@ async def running(
     path = config.socket if listener is None else Path(listener.getsockname())
     async with (
         own_directory(directory),
+        alone(directory, mark=host.alone),
         open_database(directory / "jobs.db", "jobs", clock) as jobs_db,
         open_database(directory / "launches.db", "launches", clock) as launches_db,
         lock_backend(config, jobs_db, LaunchStore(launches_db), clock) as backend,

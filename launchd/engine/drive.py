@@ -3,12 +3,14 @@
 Runs on the task loop only.
 """
 
+import sys
 import traceback
 import types
 from asyncio import CancelledError
 from collections.abc import Coroutine, Generator
 from typing import Any
 
+from launchd import forks
 from launchd.engine.attempt import Attempt, Stop
 
 
@@ -34,6 +36,8 @@ def drive(coroutine: Coroutine[Any, Any, Any], attempt: Attempt, steps: Steps) -
             return end.value
         finally:
             steps.attempt = None
+            if forks.in_child():  # the step has forked, and this is the child
+                forks.end_child(sys.exception())
         thrown, value = None, None
         try:
             value = yield awaited

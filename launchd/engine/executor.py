@@ -23,6 +23,7 @@ import uvloop
 from launchd.clock import Clock
 from launchd.engine.attempt import Attempt, Stop, stronger
 from launchd.engine.drive import Steps, drive, stack_of
+from launchd.engine.guard import Guard
 from launchd.engine.isolation import ProcessRunner, ThreadRunner, in_thread
 from launchd.engine.verdict import raised, stopped, succeeded
 from launchd.engine.wire import FromChild, ToChild
@@ -39,11 +40,12 @@ class Executor:
     `steps` says whose step the task loop is in; the stall monitor reads it, with `loop` and `thread_id`.
     """
 
-    def __init__(self, clock: Clock, report: Report) -> None:
+    def __init__(self, clock: Clock, report: Report, guard: Guard | None = None) -> None:
         self.steps = Steps()
         self.loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._clock = clock
         self._report = report
+        self._guard = guard
         self._control = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._serve, name="tasks", daemon=True)
         self._outbox: deque[tuple[Attempt, Outcome]] = deque()
@@ -92,6 +94,8 @@ class Executor:
         self.loop.call_soon_threadsafe(self.loop.stop)
         waiting = functools.partial(self._thread.join, seconds)
         await asyncio.get_running_loop().run_in_executor(None, waiting)
+        if self._guard is not None:
+            self._guard.close()
         return not self._thread.is_alive()
 
     # --- the task thread ---
@@ -129,7 +133,9 @@ class Executor:
         task = attempt.what
         arguments = task.decode(attempt.job.args)
         if task.isolation is Isolation.PROCESS:
-            process = attempt.runner = ProcessRunner(attempt, arguments, functools.partial(self._trigger, attempt))
+            process = attempt.runner = ProcessRunner(
+                attempt, arguments, functools.partial(self._trigger, attempt), self._guard
+            )
             return await in_thread(attempt, process.run)
         if task.is_coroutine:
             coroutine = attempt.coroutine = task.function(attempt.context, **arguments)

@@ -20,7 +20,9 @@ from typing import Any
 
 import msgspec
 
+from launchd import forks
 from launchd.engine.attempt import Attempt, Stop
+from launchd.engine.guard import Guard
 from launchd.engine.verdict import RemoteError
 from launchd.engine.wire import FromChild, Request
 from launchd.job import JobError
@@ -71,9 +73,16 @@ class ProcessRunner:
     that it does not expect would end it.
     """
 
-    def __init__(self, attempt: Attempt, arguments: Mapping[str, Any], trigger: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        arguments: Mapping[str, Any],
+        trigger: Callable[..., Any],
+        guard: Guard | None = None,
+    ) -> None:
         self._attempt = attempt
         self._trigger = trigger
+        self._guard = guard
         self._request = _request(attempt, arguments)
         self._asked: Stop | None = None
         self._kill_at: float | None = None
@@ -110,6 +119,8 @@ class ProcessRunner:
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, stdin=subprocess.PIPE, pass_fds=(writer, stacks), start_new_session=True, bufsize=0
         )
+        if self._guard is not None:  # before it hears what to do, so before it can start anything
+            self._guard.started(self._process.pid)
         self._tell(msgspec.json.encode(self._request))
         if self._asked is not None:  # it was asked to end on its way here
             self._signal(signal.SIGTERM)
@@ -143,6 +154,8 @@ class ProcessRunner:
         with self._alive, self._writing:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
+            if self._guard is not None:
+                self._guard.ended(process.pid)
             if process.stdin is not None:
                 process.stdin.close()
             return process.wait()
@@ -265,6 +278,7 @@ async def in_thread(attempt: Attempt, work: Callable[[], Any]) -> Any:  # noqa: 
             failure = _CancelledInThreadError()
         except BaseException as error:  # noqa: BLE001 - carried to the loop that waits
             failure = error
+        forks.end_child(failure)  # the function has forked, and this is the child
         with contextlib.suppress(RuntimeError):  # the loop is gone: the daemon has stopped
             loop.call_soon_threadsafe(settle, value, failure)
 
