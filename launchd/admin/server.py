@@ -56,7 +56,7 @@ async def serve(
     given: socket.socket | None = None,
     *,
     tcp: Address | None = None,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Presence]:
     """Listen until the body is left; raises ConfigError or AlreadyRunningError when that cannot be.
 
     A Unix socket that was `given` is listened on as it is, and left in its place for the next process: who connects
@@ -80,10 +80,9 @@ async def serve(
 
         presence = Presence(path, mode, listen_again)
         await presence.begin()
-        api.control.watch("admin_socket", presence.check)
         looking = asyncio.create_task(presence.run())
         try:
-            yield
+            yield presence
         finally:
             looking.cancel()
         await api.feed.close()

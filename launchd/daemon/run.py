@@ -114,7 +114,8 @@ async def running(
         async with _driven(given, parts) as driven:
             live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options, parts.alerting)
             api = _api(given, parts, host, access, reloader_of(in_force, live, tracker, host))
-            async with serve(api, path, int(config.admin.socket_mode, 8), listener, tcp=tcp):
+            async with serve(api, path, int(config.admin.socket_mode, 8), listener, tcp=tcp) as presence:
+                parts.control.watch("admin_socket", presence.check)
                 await _ready(parts, driven, api, host, path)
                 try:
                     at_rest, reloader = _at_rest(given, parts), api.reloader
