@@ -5,6 +5,7 @@ Log, signals, what systemd hands over, and the configuration file; the daemon it
 
 import asyncio
 import faulthandler
+import fcntl
 import gc
 import os
 import signal
@@ -30,6 +31,8 @@ from launchd.ops.systemd import take_listeners, watchdog_seconds
 # Jobs at full speed make few cycles and many objects: with Python's own thresholds a tenth of their time goes into
 # looking for cycles (`make bench ARGS=drain`).
 _log = structlog.get_logger("launchd.service")
+# The lowest number for the log's own copy of standard error: beyond what a careless loop over descriptors closes.
+_LOG_DESCRIPTOR = 64
 # sysexits.h: an error inside the program.
 EX_SOFTWARE = 70
 _GC_THRESHOLDS = (50_000, 20, 50)
@@ -49,12 +52,15 @@ def main(
 
     Raises LaunchdError when it cannot start.
     """
-    faulthandler.enable()  # a watchdog's SIGABRT leaves the stack of every thread in the log
+    # a copy that no task can close by accident: the next file or connection would get its number, and the log with it
+    descriptor = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, _LOG_DESCRIPTOR)
+    faulthandler.enable(descriptor)  # a watchdog's SIGABRT leaves the stack of every thread in the log
     config = load_config(config_path)
     log = logs.configure(
         log_level or config.daemon.log_level,
         log_format or config.daemon.log_format,
         secrets=configuration.secrets(config),
+        descriptor=descriptor,
     )
     options = Options(queues, concurrency, scheduler, workers)
 
