@@ -9,6 +9,7 @@ import fcntl
 import gc
 import os
 import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +24,7 @@ from launchd.config import Config
 from launchd.daemon import Host, running, try_out
 from launchd.ending import busy_threads
 from launchd.engine.loading import Options, place_of
-from launchd.errors import LaunchdError
+from launchd.errors import LaunchdError, StoreError
 from launchd.launches.sources import SOURCES
 from launchd.ops import logs
 from launchd.ops.systemd import take_listeners, watchdog_seconds
@@ -33,6 +34,8 @@ from launchd.ops.systemd import take_listeners, watchdog_seconds
 _log = structlog.get_logger("launchd.service")
 # The lowest number for the log's own copy of standard error: beyond what a careless loop over descriptors closes.
 _LOG_DESCRIPTOR = 64
+# What Python says when the system refuses a thread.
+_NO_THREAD = "can't start new thread"
 # sysexits.h: an error inside the program.
 EX_SOFTWARE = 70
 _GC_THRESHOLDS = (50_000, 20, 50)
@@ -56,12 +59,15 @@ def main(
     descriptor = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, _LOG_DESCRIPTOR)
     faulthandler.enable(descriptor)  # a watchdog's SIGABRT leaves the stack of every thread in the log
     config = load_config(config_path)
-    log = logs.configure(
-        log_level or config.daemon.log_level,
-        log_format or config.daemon.log_format,
-        secrets=configuration.secrets(config),
-        descriptor=descriptor,
-    )
+    try:
+        log = logs.configure(
+            log_level or config.daemon.log_level,
+            log_format or config.daemon.log_format,
+            secrets=configuration.secrets(config),
+            descriptor=descriptor,
+        )
+    except RuntimeError as error:
+        raise _no_room() from error
     options = Options(queues, concurrency, scheduler, workers)
 
     def load() -> Config:
@@ -113,11 +119,19 @@ def _tell_threads() -> None:
         _log.warning("threads_left", threads=left, detail="they end with this process")
 
 
+def _no_room() -> LaunchdError:
+    """The error of a start without enough threads."""
+    words = "this system lets launchd start no more threads: raise TasksMax= of its unit, the pids limit of its"
+    return StoreError(f"{words} container, or `ulimit -u` of its user; about 30 are enough")
+
+
 def _unasked(error: BaseException) -> int:
     """Log an end that no signal asked for; its exit code, which is never 0."""
     plain = _plain(error)
     if isinstance(plain, LaunchdError):
         raise plain from error
+    if isinstance(plain, RuntimeError) and _NO_THREAD in str(plain):
+        raise _no_room() from error
     if isinstance(plain, SystemExit):
         where = place_of(plain)
         _log.critical("ended_unasked", error=f"SystemExit({plain.code!r})", where=where, exit_code=EX_SOFTWARE)
@@ -158,6 +172,19 @@ def load_config(config_path: str | None) -> Config:
     return configuration.load(configuration.find(config_path), sources=SOURCES)
 
 
+def _workers() -> ThreadPoolExecutor:
+    """The threads that the control plane works with, all started now: later there may be no room for another."""
+    count = min(32, (os.cpu_count() or 1) + 4)
+    pool, all_begun = ThreadPoolExecutor(count, "control"), threading.Barrier(count)
+    try:
+        for _ in range(count):
+            pool.submit(all_begun.wait)
+    except RuntimeError:
+        all_begun.abort()
+        raise
+    return pool
+
+
 async def _until_signal(
     config: Config,
     options: Options,
@@ -165,6 +192,7 @@ async def _until_signal(
 ) -> None:
     """Run until SIGTERM or SIGINT; a second one hurries, SIGHUP reloads. All are heard from the first moment."""
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(_workers())
     stop, hurry, hangup = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def ask() -> None:
