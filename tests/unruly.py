@@ -201,3 +201,15 @@ def close_standard_error(_ctx: Context) -> None:
 def return_at_once(_ctx: Context) -> int:
     """Do nothing."""
     return signal.SIGTERM
+
+
+@task(max_retries=0)
+def orphan(_ctx: Context, *, folder: str) -> int:
+    """Leave an orphan that ends at once, and wait for a child of one's own a moment later."""
+    path = Path(folder, "orphan")
+    own = subprocess.Popen([sys.executable, "-c", "import sys, time; time.sleep(1); sys.exit(3)"])
+    subprocess.run(["sh", "-c", f"(sleep 0.1; touch {path}) &"], check=True, start_new_session=True)
+    while not path.exists():
+        time.sleep(0.01)
+    time.sleep(1.5)  # its own child is a zombie by now, and nobody may have reaped it
+    return own.wait()

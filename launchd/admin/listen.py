@@ -117,7 +117,7 @@ def _remove_stale(path: Path) -> None:
 def is_answered(path: Path) -> bool:
     """True if a program listens on this socket, False if it left the file behind; raises AlreadyRunningError.
 
-    A program that is stopped accepts nothing, and once its backlog is full connect(2) waits for it.
+    A program that is stopped accepts nothing, and once its backlog is full connect(2) would wait for it.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(PROBE_SECONDS)
@@ -125,7 +125,7 @@ def is_answered(path: Path) -> bool:
             probe.connect(str(path))
         except (ConnectionRefusedError, FileNotFoundError):
             return False
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             raise AlreadyRunningError(
                 f"another program listens on {path} and does not answer: end it, or set admin.socket"
             ) from None

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from launchd.admin.listen import is_answered, listen_unix
-from launchd.errors import LaunchdError
+from launchd.errors import AlreadyRunningError, LaunchdError
 from launchd.ops.health import Finding, Level
 
 _log = structlog.get_logger("launchd.admin")
@@ -33,7 +33,11 @@ class Presence:
 
     async def begin(self) -> None:
         """Remember the file that leads here; one that systemd has bound may have been replaced before the start."""
-        if await asyncio.to_thread(is_answered, self._path):
+        try:
+            answered = await asyncio.to_thread(is_answered, self._path)
+        except AlreadyRunningError:  # so many wait for an answer that there is no room for one more
+            answered = True
+        if answered:
             self._file = await asyncio.to_thread(_identity, self._path)
 
     async def run(self) -> None:
