@@ -10,21 +10,33 @@ import sys
 from collections.abc import Sequence
 
 _FORWARDED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
+# The options that may stand before the command and take a value (launchd/cli/asking.py).
+_OPTIONS = {"--socket", "--config"}
 # si_code of a signal that the kernel sent, as the terminal does for ^C (sigaction(2)).
 _SI_KERNEL = 0x80
 
 
 def begin(command: Sequence[str]) -> None:
     """Prepare this process if its command line is launchd's own: `launchd run`, `python -m launchd run`."""
-    words = [word.rpartition("/")[2] for word in command[1:]]
-    if "launchd" not in words:
+    if "launchd" not in [word.rpartition("/")[2] for word in command[1:]]:
         return
     own_standard_descriptors()
-    words = words[words.index("launchd") :]
-    if "run" in words:
-        prepare()
-    elif "check" in words:
-        ignore_input()
+    match _verb(command):
+        case "run":
+            prepare()
+        case "check":
+            ignore_input()
+
+
+def _verb(command: Sequence[str]) -> str | None:
+    """The first word after the program's name that is neither an option nor the value of one."""
+    names = [word.rpartition("/")[2] for word in command]
+    value = False
+    for word in command[names.index("launchd", 1) + 1 :]:
+        if not value and not word.startswith("-"):
+            return word
+        value = not value and word in _OPTIONS
+    return None
 
 
 def prepare() -> None:

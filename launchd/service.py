@@ -29,8 +29,6 @@ from launchd.launches.sources import SOURCES
 from launchd.ops import logs
 from launchd.ops.systemd import take_listeners, watchdog_seconds
 
-# Jobs at full speed make few cycles and many objects: with Python's own thresholds a tenth of their time goes into
-# looking for cycles (`make bench ARGS=drain`).
 _log = structlog.get_logger("launchd.service")
 # The lowest number for the log's own copy of standard error: beyond what a careless loop over descriptors closes.
 _LOG_DESCRIPTOR = 64
@@ -38,6 +36,8 @@ _LOG_DESCRIPTOR = 64
 _NO_THREAD = "can't start new thread"
 # sysexits.h: an error inside the program.
 EX_SOFTWARE = 70
+# Jobs at full speed make few cycles and many objects: with Python's own thresholds a tenth of their time goes into
+# looking for cycles (`make bench ARGS=drain`).
 _GC_THRESHOLDS = (50_000, 20, 50)
 
 
@@ -95,7 +95,7 @@ def main(
                 # the runner would wait for whatever a thread of this executor does
                 runner.get_loop().set_default_executor(ThreadPoolExecutor(1))
                 _tell_threads()
-    except LaunchdError:
+    except (LaunchdError, KeyboardInterrupt):  # the latter before the daemon hears signals
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit from somewhere inside is no end that was asked for
         return _unasked(error)

@@ -70,4 +70,6 @@ def main() -> None:
     try:
         cli(obj=Asking(), prog_name="launchd")
     except SystemExit as end:
-        leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+        if isinstance(end.code, str):  # a message, which the interpreter shows
+            raise
+        leave(end.code or 0)

@@ -151,11 +151,11 @@ class ProcessRunner:
         while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             self._kill_if_due()
             time.sleep(0.02)  # this thread has nothing else to do, and waitid cannot also wait for the time to kill
+        if self._guard is not None:
+            self._guard.ended(process.pid)
         with self._alive, self._writing:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            if self._guard is not None:
-                self._guard.ended(process.pid)
             if process.stdin is not None:
                 process.stdin.close()
             return process.wait()
