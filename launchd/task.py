@@ -384,7 +384,7 @@ def collect(modules: Iterable[ModuleType]) -> dict[str, Task]:
     found: dict[str, Task] = {}
     for module in modules:
         for value in vars(module).values():
-            if isinstance(value, Task) and found.setdefault(value.name, value) is not value:
+            if issubclass(type(value), Task) and found.setdefault(value.name, value) is not value:
                 raise InvalidError(f"two tasks are named {value.name!r}: give one of them name=")
     return found
 

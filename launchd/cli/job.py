@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from launchd.cli.asking import Asking
-from launchd.cli.printing import columns, print_json, seconds, shown, visible
+from launchd.cli.printing import columns, print_json, seconds, shown
 from launchd.cli.table import print_table
+from launchd.text import one_line, visible
 
 Job = dict[str, Any]
 _ENDED = "finished_at"
@@ -35,9 +36,11 @@ def print_log(page: dict[str, Any]) -> None:
     if page["missing"]:
         click.echo(f"{page['missing']} earlier lines are in the daemon's log only", err=True)
     for line in page["items"]:
-        fields = {name: shown(value) for name, value in line["fields"].items()}
-        trace = fields.pop("exception", "").rstrip("\n")
-        words = [line["at"], f"{line['level']:<7}", shown(line["event"]), *map("=".join, fields.items())]
+        fields = dict(line["fields"])
+        trace = fields.pop("exception", "")
+        trace = visible(trace.rstrip("\n")) if isinstance(trace, str) else shown(trace)
+        words = [shown(line["at"]), f"{shown(line['level']):<7}", shown(line["event"])]
+        words += [f"{one_line(name)}={shown(value)}" for name, value in fields.items()]
         click.echo("\n".join([" ".join(words), *([trace] if trace else [])]))
 
 
@@ -49,7 +52,7 @@ def _lines(job: Job) -> Iterator[tuple[str, str]]:
     for name in ("schedule", "fire_time", "created_at", "run_at", "started_at", _ENDED):
         yield name, shown(job[name])
     yield "ran", _ran(job)
-    yield "lock", f"{job['lock']}, fence {job['fence']}" if job["fence"] else shown(job["lock"])
+    yield "lock", f"{shown(job['lock'])}, fence {job['fence']}" if job["fence"] else shown(job["lock"])
     yield "cancel_requested", shown(job["cancel_requested"])
     yield "enforceable", "" if job[_ENDED] else shown(job["enforceable"])
     yield "progress", progress_text(job["progress"])
@@ -66,19 +69,19 @@ def progress_text(said: dict[str, Any] | None) -> str:
         return ""
     total = f" of {said['total']:g}" if said["total"] else ""
     note = (said["note"] or "").splitlines()[-1:]
-    return visible(": ".join([f"{said['done'] or 0:g}{total}", *note]))
+    return one_line(": ".join([f"{said['done'] or 0:g}{total}", *note]))
 
 
 def error_text(error: dict[str, Any] | None) -> str:
     """An error without its traceback."""
-    return "" if error is None else visible(f"{error['type']}: {error['message']}")
+    return "" if error is None else one_line(f"{error['type']}: {error['message']}")
 
 
 def _waiting(why: dict[str, Any] | None) -> str:
     if why is None:
         return ""
     until = f", until {why['until']}" if why["until"] else ""
-    return visible(f"{why['reason']}: {why['detail']}{until}")
+    return one_line(f"{why['reason']}: {why['detail']}{until}")
 
 
 def _ran(job: Job) -> str:

@@ -24,6 +24,7 @@ from launchd.engine.dispatcher import Dispatcher
 from launchd.engine.executor import Executor
 from launchd.engine.feed import Feed
 from launchd.engine.firecount import FireCount
+from launchd.engine.guard import Guard
 from launchd.engine.loading import Options, load_tasks, plan_schedules, pool_sizes
 from launchd.engine.maker import JobMaker
 from launchd.engine.pool import Pool
@@ -134,7 +135,7 @@ async def build(given: Given) -> Parts:
     scheduler, fires = _scheduler(given, ground, tasks, maker), FireCount(given.databases[0])
     await fires.begin()
     await scheduler.load(planned, set_by=set_by)
-    executor = ground.dispatcher.executor = Executor(clock, ground.dispatcher.report)
+    executor = ground.dispatcher.executor = Executor(clock, ground.dispatcher.report, Guard(config.state_directory))
     await _open_pools(given, ground, sizes, _shared(given, ground, locks, executor, tasks))
     pools = ground.dispatcher.pools
     reaper = ground.dispatcher.reaper = Reaper(clock, ground.jobs, executor, pools, bus, check_clock=timekeeper.check)

@@ -28,12 +28,14 @@ from launchd.ops.reload import InForce, Reloader
 class Host(NamedTuple):
     """What this process was given by who started it: sockets by name, whether and how often it must report.
 
+    `alone` says that the process is the daemon's: whatever it has started may be killed when the daemon ends.
     `load` reads the configuration anew for a reload (None: the file it came from), `reloaded` hears of it.
     """
 
     listeners: Mapping[str, socket.socket] = {}
     supervised: bool = False
     watchdog_seconds: float | None = None
+    alone: bool = False
     log_lines_dropped: Callable[[], int] = lambda: 0
     job_lines: JobLines | None = None
     load: Callable[[], Config] | None = None

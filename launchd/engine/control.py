@@ -37,7 +37,7 @@ from launchd.history import Entry
 from launchd.job import FINAL, Job, JobState
 from launchd.lock import Lock
 from launchd.locks.manager import LockManager
-from launchd.ops.health import Health, HealthReport
+from launchd.ops.health import Check, Health, HealthReport
 from launchd.page import number_of
 from launchd.rate import parse_rate
 from launchd.store.history import HistoryStore
@@ -136,6 +136,10 @@ class Control:
             next_fires=tuple(self.timetable.coming()),
             memory_bytes=resident_bytes(),
         )
+
+    def watch(self, name: str, check: Check) -> None:
+        """Let a part that is made after the engine report on its health."""
+        self._health.add(name, check)
 
     async def health(self) -> HealthReport:
         """Run every check now."""
