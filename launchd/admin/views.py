@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from launchd import zones
 from launchd.clock import Instant, format_instant, to_datetime
-from launchd.cron import Cron, DstFold, DstGap
+from launchd.cron import Cron, DayMatch, DstFold, DstGap
 from launchd.engine.snapshots import (
     LedgerRow,
     LockSnapshot,
@@ -177,6 +177,7 @@ class ScheduleView(View):
     timezone: str
     dst_gap: DstGap | None
     dst_fold: DstFold | None
+    day_match: DayMatch | None
     catchup: Catchup
     overlap: Overlap
     jitter_seconds: Seconds
@@ -359,13 +360,16 @@ def preview(one: Preview) -> PreviewView:
 
 def _when(recurrence: Recurrence) -> dict[str, Any]:
     """How a schedule's recurrence was written."""
+    found: dict[str, Any] = {"cron": None, "every": None, "timezone": "UTC"}
+    found |= {"dst_gap": None, "dst_fold": None, "day_match": None}
     match recurrence:
-        case Cron(expression, timezone, gap, fold):
-            return {"cron": expression, "every": None, "timezone": timezone, "dst_gap": gap, "dst_fold": fold}
+        case Cron(expression, timezone, gap, fold, days):
+            found |= {"cron": expression, "timezone": timezone}
+            return found | {"dst_gap": gap, "dst_fold": fold, "day_match": days}
         case Every(seconds):
-            return {"cron": None, "every": f"{seconds}s", "timezone": "UTC", "dst_gap": None, "dst_fold": None}
+            return found | {"every": f"{seconds}s"}
         case _:
-            return {"cron": STARTUP, "every": None, "timezone": "UTC", "dst_gap": None, "dst_fold": None}
+            return found | {"cron": STARTUP}
 
 
 def lock(one: LockSnapshot) -> LockView:
