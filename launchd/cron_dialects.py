@@ -19,7 +19,6 @@ ALIASES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-STARTUP = "@startup"
 _ELSEWHERE = {
     "minutely": "* * * * *",
     "every_minute": "* * * * *",
@@ -45,6 +44,8 @@ _TIME_OF_DAY = re.compile(
 )
 _DATE = re.compile(rf"(?:\d{{4}}|\*)-{_HOURS}-{_HOURS}|\d:\d")
 _WEEKDAY_LIKE = re.compile(r"[\d*?][\d*?,/LW#-]*$|[lrh]$|(?:sun|mon|tue|wed|thu|fri|sat)", re.IGNORECASE)
+_INTERVAL = 'an interval has a key of its own; use every, such as every = "5m", at most a year, in place of cron'
+_LONGEST_INTERVAL = 366 * 86_400
 _NO_YEARS = "launchd knows no years, and counts weekdays from Sunday = 0: leave out the year"
 _NO_COMMAND = "a command or a comment is no part of it"
 EXAMPLE = "write five fields such as 0 3 * * 1-5: minute hour day month weekday"
@@ -83,12 +84,11 @@ def _alias(text: str, valid: Check) -> str | None:
     word = text.lower().removeprefix("@")
     starts = word in {"reboot", "start", "boot", "startup"}
     if text.startswith("@"):
-        known = f"expected {STARTUP} or one of {', '.join(ALIASES)}"
-        every = re.fullmatch(r"every\s+(\S+)", word)
+        known = f"expected @startup or one of {', '.join(ALIASES)}"
         if starts:
-            return f"a job at each start of the daemon; write {STARTUP}"
-        if every and (interval := _interval(every[1], valid)) is not None:
-            return interval
+            return "a job at each start of the daemon; write @startup"
+        if re.match(r"every\s", word):
+            return _interval(word, valid) or _INTERVAL
         return _write("no such alias", _ELSEWHERE[word], valid) if word in _ELSEWHERE else known
     if f"@{word}" in ALIASES:
         return f"an alias begins with @; write @{word}"
@@ -104,8 +104,8 @@ def _call(text: str, valid: Check) -> str | None:
     if name == "cron":
         return _of_aws(inside, valid)
     if name in {"rate", "timedelta", "schedule"}:
-        words = re.sub(r"(\w+)\s*=\s*(\d+)", r"\2 \1", inside)
-        return _interval(words, valid) or 'an interval has a key of its own; use every, such as every = "5m"'
+        words = re.sub(r"(\w+)\s*=\s*(\d+)", r"\2 \1", inside).replace(",", " ")
+        return _interval(words, valid) or _INTERVAL
     if name == "crontab":
         return _of_celery(text, valid)
     return None
@@ -150,6 +150,8 @@ def _interval(text: str, _valid: Check) -> str | None:
     if match is None:
         return None
     seconds = sum(int(amount[:9]) * _SECONDS[unit[0]] for amount, unit in _AMOUNT.findall(match[1]))
+    if not 0 < seconds <= _LONGEST_INTERVAL:
+        return _INTERVAL
     unit, size = next((one, size) for one, size in _SECONDS.items() if seconds % size == 0)
     return f'an interval has a key of its own; use every = "{seconds // size}{unit}" in place of cron'
 
