@@ -74,6 +74,10 @@ class Field(NamedTuple):
         """True if a part says which day by the end of the month, or by the number of a weekday."""
         return bool(self.before_last or self.nearest or self.nth)
 
+    def opened(self) -> "Field":
+        """The same field, known to hold every value."""
+        return Field(self.text, "*", self.starred)
+
     @property
     def restricts(self) -> bool:
         """True unless it was left open as `*` or `?`."""
@@ -99,9 +103,8 @@ def read_field(text: str, kind: FieldKind) -> Field:
         except ValueError as error:
             raise ValueError(f"{kind.name} {text!r}: {error}") from error
     starred = any(part.startswith("*") for part in plain)
-    if "*" in plain:
-        return Field(text, "*", starred)
-    return Field(text, ",".join(plain), starred, frozenset(days), frozenset(nearest), frozenset(nth))
+    found = Field(text, ",".join(plain), starred, frozenset(days), frozenset(nearest), frozenset(nth))
+    return found.opened() if "*" in plain else found
 
 
 # --- days by the end of the month, weekdays by number ---

@@ -46,8 +46,10 @@ def read_expression(expression: str, *, both: bool) -> Reading:
     order = (MINUTE, HOUR, DAY, MONTH, WEEKDAY, SECOND)[: len(texts)]
     expanded = croniter.expand(" ".join(fields[kind.name].plain or "*" for kind in order))[0]
     values = {kind.name: _numbers(found, kind) for kind, found in zip(order, expanded, strict=True)}
+    # a list whose plain parts are every value needs no other part: `0-6,5#3` is `*`
+    fields |= {name: field.opened() for name, field in fields.items() if field.plain and not values[name]}
     if not both:
-        _refuse_mixed_days(fields[DAY.name], fields[WEEKDAY.name], values)
+        _refuse_mixed_days(fields[DAY.name], fields[WEEKDAY.name])
     interval = fields[MINUTE.name].starred or fields[HOUR.name].starred
     return Reading(fields, values, _pattern(fields, values, both=both, seconds=len(texts) == _SIX), interval)
 
@@ -72,12 +74,12 @@ def _pattern(fields: dict[str, Field], values: dict[str, tuple[int, ...]], *, bo
     return WallPattern(values[HOUR.name] or tuple(range(24)), values[MINUTE.name] or tuple(range(60)), second, rule)
 
 
-def _refuse_mixed_days(day: Field, weekday: Field, values: dict[str, tuple[int, ...]]) -> None:
+def _refuse_mixed_days(day: Field, weekday: Field) -> None:
     """Refuse two restrictions of which one begins with `*` or names every value: crons take that for either or both."""
     for kind, field, other in ((DAY, day, weekday), (WEEKDAY, weekday, day)):
         if not (field.restricts and other.restricts):
             continue
-        if not values[kind.name] and (field.plain or not field.special):
+        if field.plain == "*":
             raise ValueError(f"{kind.name} {field.text!r} with {other.text!r}: write * for every {kind.name}")
         if field.starred:
             listed = _listed(field, kind)

@@ -280,6 +280,8 @@ def test_ends_of_months_and_numbered_weekdays_add_to_the_plain_ones_of_their_lis
     assert days("* * 1,5L,5#1", 2027, 1) == [1, 4, 11, 18, 25, 29]
     assert days("1,L,L-1 * *", 2027, 2) == [1, 27, 28]
     assert days("15W,LW * *", 2027, 5) == [14, 31]
+    assert days("* * 0-6,5#1", 2027, 2) == list(range(1, 29))
+    assert days("1-31,L * *", 2027, 2) == list(range(1, 29))
     assert days("1W * *", 2027, 5) == [3]
     assert days("31W * *", 2027, 10) == [29]
     assert days("31W * *", 2027, 4) == []

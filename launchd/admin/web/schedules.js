@@ -6,7 +6,7 @@ import { badge, button, empty, facts, faint, jobHref, json, levelOf, link, list,
 import { clock, count, duration, time } from "./time.js";
 
 const PAGE = 50;
-const spec = (one) => [h("code", null, one.cron ?? (one.every ? `every ${one.every}` : "–")), one.day_match === "and" ? faint(" day and weekday") : null];
+const spec = (one) => [h("code", null, one.cron ?? (one.every ? `every ${one.every}` : "–")), one.day_match === "and" ? faint(" both days must match") : null];
 const last = (one) => (one.last ? h("span", { class: "row" }, state(one.last.outcome), time(one.last.fire_time, "ago", { class: "faint" })) : faint("never"));
 const paused = (one) => (one.paused ? badge("paused", "warn", one.note) : null);
 
