@@ -2,24 +2,24 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import islice, takewhile
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from launchd import walltime
+from launchd import walltime, zones
 from launchd.clock import DAY, SECOND, Instant, format_instant, from_datetime, parse_instant, to_datetime
 from launchd.cron import Cron, DayMatch, DstFold, DstGap, parse_cron
 from launchd.errors import InvalidError
 from launchd.recurrence import Recurrence, occurrences, parse_recurrence
 from launchd.schedule import FireOutcome, Schedule, plan
-from launchd.zones import pieces
 from tests.cron_oracle import ZONES, Drawn, changes, due, expressions, minutes
 
 LIBRARY_WORDS = re.compile(
@@ -130,9 +130,9 @@ RARE = [
 ]
 
 
-def calls(work: Any) -> int:  # noqa: ANN401 - anything that is called
-    """How many functions of launchd/walltime.py were called."""
-    file, found = str(Path(walltime.__file__)), 0
+def calls(work: Callable[[], object], module: ModuleType = walltime) -> int:
+    """How many functions of a module were called."""
+    file, found = str(Path(str(module.__file__))), 0
 
     def seen(frame: FrameType, event: str, _: object) -> None:
         nonlocal found
@@ -153,8 +153,8 @@ def test_a_rare_day_is_found_by_one_step_a_month_from_any_instant(text: str, day
     cron = parse_cron(text, zone, day_match=day_match)
     for year in (1971, 1999, 2027, 2095, 2197, 9990):
         start = from_datetime(datetime(year, 3, 1, tzinfo=UTC))
-        assert calls(lambda at=start: cron.next(at)) < 10_000
-        assert calls(lambda at=start: cron.previous(at)) < 10_000
+        assert calls(partial(cron.next, start)) < 10_000
+        assert calls(partial(cron.previous, start)) < 10_000
 
 
 def test_a_century_of_a_rare_day_is_counted_by_one_step_a_month() -> None:
@@ -175,8 +175,25 @@ def test_a_search_ends_within_one_step_a_month_for_any_expression(
     cron = read(drawn.text, zone, day_match=day_match)
     if cron is not None:
         start = from_datetime(datetime(year, 1, 1, tzinfo=UTC))
-        next(pieces(zone, start))
+        next(zones.pieces(zone, start))
         assert calls(lambda: cron.next(start)) < 10_000
+
+
+def test_the_rest_of_the_calendar_is_previewed_without_reading_each_of_its_years() -> None:
+    cron = parse_cron("0 0 29 2 fri", "America/Santiago", day_match=DayMatch.AND)
+    start = parse_instant("2026-01-01T00:00:00Z")
+    assert calls(lambda: sum(1 for _ in occurrences(cron, start)), zones) < 1_000_000
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_years_that_follow_rules_alone_have_the_changes_of_the_zone(zone: str) -> None:
+    for year in (2100, 2101, 2128, 2129, 2200, 2204, 2400, 4999, 9998):
+        start, end = (from_datetime(datetime(one, 1, 1, tzinfo=UTC)) for one in (year, year + 1))
+        found = list(takewhile(lambda piece: piece.start < end, zones.pieces(zone, start)))  # noqa: B023 - used at once
+        assert (found[0].start, found[-1].end) == (start, end)
+        for piece in found:
+            offsets = [zones.offset_at(zone, at) for at in (piece.start - 1, piece.start, piece.end - 1, piece.end)]
+            assert offsets == [piece.before, piece.offset, piece.offset, piece.after]
 
 
 # --- advice ---
