@@ -12,7 +12,7 @@ from msgspec import Meta
 from launchd import zones
 from launchd.admin.shown import RowView, View, json_text, lost, total
 from launchd.clock import UNREADABLE, Instant, format_instant, local_time
-from launchd.cron import Cron, DstFold, DstGap
+from launchd.cron import Cron, DayMatch, DstFold, DstGap
 from launchd.engine.snapshots import (
     LedgerRow,
     LockSnapshot,
@@ -180,6 +180,7 @@ class ScheduleView(RowView):
     timezone: str
     dst_gap: DstGap | None
     dst_fold: DstFold | None
+    day_match: DayMatch | None
     catchup: Catchup
     overlap: Overlap
     jitter_seconds: Seconds
@@ -365,13 +366,16 @@ def preview(one: Preview) -> PreviewView:
 
 def _when(recurrence: Recurrence) -> dict[str, Any]:
     """How a schedule's recurrence was written."""
+    found: dict[str, Any] = {"cron": None, "every": None, "timezone": "UTC"}
+    found |= {"dst_gap": None, "dst_fold": None, "day_match": None}
     match recurrence:
-        case Cron(expression, timezone, gap, fold):
-            return {"cron": expression, "every": None, "timezone": timezone, "dst_gap": gap, "dst_fold": fold}
+        case Cron(expression, timezone, gap, fold, days):
+            found |= {"cron": expression, "timezone": timezone}
+            return found | {"dst_gap": gap, "dst_fold": fold, "day_match": days}
         case Every(seconds):
-            return {"cron": None, "every": f"{seconds}s", "timezone": "UTC", "dst_gap": None, "dst_fold": None}
+            return found | {"every": f"{seconds}s"}
         case _:
-            return {"cron": STARTUP, "every": None, "timezone": "UTC", "dst_gap": None, "dst_fold": None}
+            return found | {"cron": STARTUP}
 
 
 @total(LockView, lambda one: {"name": one.lock.name})

@@ -160,6 +160,7 @@ def fires(asking: Asking, schedule: str, limit: int) -> None:
 @click.option("--count", type=click.IntRange(1, 1000), default=10, show_default=True)
 @click.option("--dst-gap", type=click.Choice(["shift", "skip"]), help="Times that the clock leaves out.")
 @click.option("--dst-fold", type=click.Choice(["first", "last", "both"]), help="Times that come twice.")
+@click.option("--day-match", type=click.Choice(["or", "and"]), help="Where a day of the month and a weekday are set.")
 @common
 @click.pass_obj
 def preview(asking: Asking, /, **query: Options) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from launchd import forks
 from launchd.config import Config, QueueConfig, ScheduleConfig, render
+from launchd.cron import DayMatch
 from launchd.errors import ConfigError, InvalidError, Problem
 from launchd.rate import Rate, parse_rate
 from launchd.schedule import Schedule, TightenRule
@@ -110,7 +111,9 @@ def _spec(entry: ScheduleConfig) -> str:
     """When a schedule is due, as text: one whose text changes starts anew from now."""
     if entry.cron is None:
         return f"every {entry.every}"
-    return f"{entry.cron} {entry.timezone} gap={entry.dst_gap} fold={entry.dst_fold}"
+    # not for the default: databases of before day_match have no word of it
+    days = f" days={entry.day_match}" if entry.day_match is DayMatch.AND else ""
+    return f"{entry.cron} {entry.timezone} gap={entry.dst_gap} fold={entry.dst_fold}{days}"
 
 
 def pool_sizes(config: Config, options: Options) -> dict[str, tuple[int, Rate | None]]:

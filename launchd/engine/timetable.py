@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Awaitable, Callable, Sequence
 
 from launchd.clock import Clock, Instant, format_instant
-from launchd.cron import DstFold, DstGap
+from launchd.cron import DayMatch, DstFold, DstGap
 from launchd.engine.scheduler import Scheduler
 from launchd.engine.snapshots import LedgerRow, Preview, ScheduleSnapshot
 from launchd.errors import InvalidError
@@ -91,11 +91,19 @@ class Timetable:
         return made
 
     def preview(
-        self, expression: str, timezone: str, after: Instant | None, count: int, *, gap: DstGap, fold: DstFold
+        self,
+        expression: str,
+        timezone: str,
+        after: Instant | None,
+        count: int,
+        *,
+        gap: DstGap,
+        fold: DstFold,
+        day_match: DayMatch = DayMatch.OR,
     ) -> Preview:
         """What an expression means and when it is due; raises InvalidError with the reason."""
         try:
-            recurrence = parse_recurrence(expression, timezone, gap=gap, fold=fold)
+            recurrence = parse_recurrence(expression, timezone, gap=gap, fold=fold, day_match=day_match)
         except InvalidError as error:
             raise error if error.errors else InvalidError.at("expression", error.detail) from error
         fires: list[Instant] = []
