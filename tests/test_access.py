@@ -126,8 +126,9 @@ async def test_a_member_of_the_sockets_group_operates_and_a_stranger_is_refused_
     with tempfile.TemporaryDirectory(prefix="launchd-access-") as place:
         directory = Path(place)
         os.chmod(place, 0o711)  # noqa: PTH101, S103 - Path.chmod is refused in a coroutine; all must reach it
-        quiet = quiet_config(directory)
-        config = msgspec.structs.replace(quiet, admin=msgspec.structs.replace(quiet.admin, socket_mode="0666"))
+        quiet = quiet_config(directory / "state")  # which is its owner's alone: the socket lies elsewhere
+        admin = msgspec.structs.replace(quiet.admin, socket=str(directory / "admin.sock"), socket_mode="0666")
+        config = msgspec.structs.replace(quiet, admin=admin)
         async with hosted(config, tasks=ALL) as daemon:
             stranger = await as_user(daemon, 54_321, [54_321], "GET /v1/status", "GET /healthz")
             assert [line[:3] for line in stranger] == ["403", "403"]

@@ -25,7 +25,7 @@ from launchd.config import Config
 from launchd.daemon.build import Given, Parts, build, load_all, make_ground
 from launchd.daemon.outside import Host, launch_tracker, lock_backend, reloader_of
 from launchd.daemon.stop import stop
-from launchd.db import open_database, own_directory
+from launchd.db import open_database
 from launchd.engine.alerting import Targets
 from launchd.engine.bus import Bus
 from launchd.engine.control import Control
@@ -41,6 +41,7 @@ from launchd.ops.joblines import JobLines
 from launchd.ops.reload import InForce, Reloader
 from launchd.ops.systemd import notify, status
 from launchd.ops.watchdog import Watchdog
+from launchd.state_directory import own_directory
 from launchd.store.audit import AuditStore
 from launchd.store.stats import StatsStore
 from launchd.task import Task
@@ -94,16 +95,18 @@ async def running(
     clock, options, host, in_force = clock or SystemClock(), options or Options(), host or Host(), InForce(config)
     directory, hurry, bus = config.state_directory, hurry or asyncio.Event(), Bus()
     tcp = None if config.admin.tcp is None else parse_address(config.admin.tcp)
-    access = Access(clock, None if tcp is None else await asyncio.to_thread(load_token, config.token_file))
     targets = await asyncio.to_thread(open_targets, config.alerts.urls)
     listener = host.listeners.get("admin")
     path = config.socket if listener is None else Path(listener.getsockname())
     async with (
-        own_directory(directory),
+        own_directory(directory) as held,
         open_database(directory / "jobs.db", "jobs", clock) as jobs_db,
         open_database(directory / "launches.db", "launches", clock) as launches_db,
         lock_backend(config, jobs_db, LaunchStore(launches_db), clock) as backend,
     ):
+        if held.was is not None:
+            _log.warning("state_directory_made_private", state=str(directory), mode_before=f"{held.was:04o}")
+        access = Access(clock, None if tcp is None else await asyncio.to_thread(load_token, config.token_file))
         approaches = Approaches(clock, launches_db, bus.publish)
         tracker = launch_tracker(config, launches_db, clock, bus)
         databases = (jobs_db, launches_db)
