@@ -17,8 +17,8 @@ from aiohttp.typedefs import Middleware
 
 from launchd.admin import dashboard, problems
 from launchd.admin.access import (
-    COOKIE,
     NOBODY,
+    SESSION_KEY,
     SESSION_SECONDS,
     Access,
     Caller,
@@ -30,9 +30,11 @@ from launchd.admin.access import (
 from launchd.admin.answers import Answers
 from launchd.admin.compression import compress
 from launchd.admin.gate import Connection, Gate, serving
-from launchd.admin.listen import BACKLOG, Address, host_names, listen_tcp, listen_unix
+from launchd.admin.listen import BACKLOG, Address, listen_unix
 from launchd.admin.route import Answer, Api, Route, ask, over_unix_socket, respond
 from launchd.admin.routes import ROUTES
+from launchd.admin.tcp import Listening
+from launchd.clock import Clock, SystemClock
 from launchd.errors import ForbiddenError, LaunchdError, TooManyRequestsError, UnauthorizedError
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -53,30 +55,40 @@ async def serve(
     mode: int,
     given: socket.socket | None = None,
     *,
-    tcp: Address | None = None,
+    tcp: Address | socket.socket | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[None]:
-    """Listen until the body is left; raises ConfigError or AlreadyRunningError when that cannot be.
+    """Listen until the body is left; raises ConfigError or AlreadyRunningError when the Unix socket cannot be.
 
     A Unix socket that was `given` is listened on as it is, and left in its place for the next process: who connects
-    meanwhile waits for that one.
+    meanwhile waits for that one. `tcp` is an address to bind (see tcp.py), or a listener that was given, too.
     """
     listener = listen_unix(path, mode) if given is None else given
-    listeners = [listener]
     runner = web.AppRunner(_application(api), access_log=None, shutdown_timeout=2.0, handle_signals=False)
     gates: list[Gate] = []
+    servers: list[asyncio.Server] = []
+
+    async def open_listener(one: socket.socket) -> None:
+        servers.append(await _open(runner, one, gates))
+
+    opening: asyncio.Task[None] | None = None
     try:
-        if tcp is not None:
-            listeners.append(listen_tcp(tcp))
-            api.access.address, api.access.hosts = host_names(listeners[-1])
         api.access.group = (await asyncio.to_thread(path.stat)).st_gid
         await runner.setup()
-        servers = [await _open(runner, one, gates) for one in listeners]
+        await open_listener(listener)
+        listening = Listening(api.access, open_listener, clock or SystemClock())
+        if tcp is not None and not await listening.begin(tcp) and isinstance(tcp, Address):
+            opening = asyncio.create_task(listening.go_on(tcp))
         yield
+        if opening is not None:
+            opening.cancel()
         await api.feed.close()
         for server in servers:
             server.close()
         await asyncio.sleep(_LAST_WORD_SECONDS)
     finally:
+        if opening is not None:
+            opening.cancel()
         for gate in gates:
             gate.close()
         await runner.cleanup()
@@ -168,7 +180,7 @@ async def _remote(access: Access, request: web.Request) -> Caller:
     headers = request.headers
     if misdirected(headers, access.hosts):
         raise ForbiddenError("this Host is not served here")
-    authorization, cookie = headers.get("Authorization"), request.cookies.get(COOKIE)
+    authorization, cookie = headers.get("Authorization"), request.cookies.get(access.cookie)
     if forged(request.method, headers, by_cookie=authorization is None and cookie is not None):
         raise ForbiddenError("another site's page may have sent this")
     resource = request.match_info.route.resource
@@ -176,7 +188,7 @@ async def _remote(access: Access, request: web.Request) -> Caller:
     if authorization is not None:
         caller = access.bearer(authorization)
     elif cookie is not None:
-        caller = access.session(cookie)
+        caller = access.session(cookie, headers.get(SESSION_KEY, ""))
     if caller is not None:
         return caller
     if resource is not None and resource.canonical in _OPEN:
@@ -197,12 +209,15 @@ async def _open_session(access: Access, request: web.Request) -> web.Response:
     """Sign a browser in by its one-time link, and show the dashboard."""
     if over_unix_socket(request):
         raise ForbiddenError("whoever connects over the Unix socket is signed in already")
-    cookie = access.redeem(request.query.get("ticket", ""))
-    if cookie is None:
+    opened = access.redeem(request.query.get("ticket", ""))
+    if opened is None:
         raise _refusal(access, "the link is not good any more: run `launchd dashboard` again")
-    headers = {"Location": "/", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    # browsers send no fragment to anybody: the page reads the key there, keeps it and takes it out of the address
+    headers = {"Location": f"/#session={opened.key}", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     response = web.Response(status=303, headers=headers)
-    response.set_cookie(COOKIE, cookie, max_age=int(SESSION_SECONDS), httponly=True, samesite="Strict", path="/")
+    response.set_cookie(
+        access.cookie, opened.cookie, max_age=int(SESSION_SECONDS), httponly=True, samesite="Strict", path="/"
+    )
     return response
 
 

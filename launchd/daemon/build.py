@@ -105,6 +105,7 @@ class Parts:
     feed: Feed
     backups: Backups
     alerting: Alerting
+    health: Health
 
 
 async def build(given: Given) -> Parts:
@@ -162,6 +163,7 @@ async def build(given: Given) -> Parts:
         _feed(given, ground),
         ground.backups,
         alerting,
+        ground.health,
     )
 
 

@@ -6,6 +6,7 @@ loudly.
 """
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
@@ -17,9 +18,11 @@ import structlog
 
 import launchd
 from launchd.admin.access import Access
-from launchd.admin.listen import load_token, parse_address
+from launchd.admin.listen import Address, load_token, parse_address
 from launchd.admin.route import Api, Kept
 from launchd.admin.server import serve
+from launchd.admin.status import remember_signed_out
+from launchd.admin.tcp import tcp_check
 from launchd.clock import Clock, SystemClock
 from launchd.config import Config
 from launchd.daemon.build import Given, Parts, build, load_all, make_ground
@@ -94,7 +97,7 @@ async def running(
     sys.setswitchinterval(_SWITCH_SECONDS)
     clock, options, host, in_force = clock or SystemClock(), options or Options(), host or Host(), InForce(config)
     directory, hurry, bus = config.state_directory, hurry or asyncio.Event(), Bus()
-    tcp = None if config.admin.tcp is None else parse_address(config.admin.tcp)
+    tcp = _tcp(config, host)
     targets = await asyncio.to_thread(open_targets, config.alerts.urls)
     listener = host.listeners.get("admin")
     path = config.socket if listener is None else Path(listener.getsockname())
@@ -115,7 +118,9 @@ async def running(
         async with _driven(given, parts) as driven:
             live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options, parts.alerting)
             api = _api(given, parts, host, access, reloader_of(in_force, live, tracker, host))
-            async with serve(api, path, int(config.admin.socket_mode, 8), listener, tcp=tcp):
+            await remember_signed_out(access, api.kept.audit, clock.now())
+            parts.health.add("tcp", tcp_check(access))
+            async with serve(api, path, int(config.admin.socket_mode, 8), listener, tcp=tcp, clock=clock):
                 await _ready(parts, driven, api, host, path)
                 try:
                     at_rest, reloader = _at_rest(given, parts), api.reloader
@@ -126,6 +131,11 @@ async def running(
                     api.metered.lag.stop()
                     await stop(parts, driven.scheduler, hurry)
     _log.info("stopped")
+
+
+def _tcp(config: Config, host: Host) -> Address | socket.socket | None:
+    """The TCP listener: the one that systemd holds, else one to bind where the configuration asks for it."""
+    return host.listeners.get("tcp") or (None if config.admin.tcp is None else parse_address(config.admin.tcp))
 
 
 @asynccontextmanager
