@@ -13,7 +13,7 @@ import secrets
 import stat
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -119,10 +119,8 @@ def user_name(uid: int) -> str:
 
 
 def _forget(name: str, directory: int) -> None:
-    try:
+    with suppress(FileNotFoundError):
         os.unlink(name, dir_fd=directory)
-    except FileNotFoundError:
-        pass
 
 
 def _group_of(owner: os.stat_result) -> int:

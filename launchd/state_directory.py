@@ -127,8 +127,7 @@ def _open_lock(handle: int, directory: Path, flags: int) -> int:
             raise _no_file(directory) from error
         raise
     try:
-        if not stat.S_ISREG(os.fstat(lock).st_mode):
-            raise _no_file(directory)
+        _expect_file(lock, directory)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         pid = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
@@ -149,6 +148,11 @@ def _is_no_file(handle: int) -> bool:
         return not stat.S_ISREG(os.stat(LOCK, dir_fd=handle, follow_symlinks=False).st_mode)
     except OSError:
         return False
+
+
+def _expect_file(lock: int, directory: Path) -> None:
+    if not stat.S_ISREG(os.fstat(lock).st_mode):
+        raise _no_file(directory)
 
 
 def _no_file(directory: Path) -> StoreError:

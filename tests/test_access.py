@@ -312,7 +312,7 @@ async def test_a_tcp_listener_of_systemds_is_served_without_being_configured(tmp
         held.setblocking(False)
         async with hosted(quiet_config(tmp_path), host=Host({"tcp": held.dup()})) as daemon:
             netloc = urlsplit(await made_link(daemon)).netloc
-            assert netloc == "127.0.0.1:{}".format(held.getsockname()[1])
+            assert netloc == f"127.0.0.1:{held.getsockname()[1]}"
             async with aiohttp.ClientSession() as client:
                 async with client.get(f"http://{netloc}/v1/status") as response:
                     assert response.status == 401

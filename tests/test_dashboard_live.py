@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -98,7 +99,7 @@ async def test_another_tab_of_the_browser_is_signed_in_too_and_signing_out_is_fo
     await other.goto(f"{tab.origin}/#/jobs")
     await other.wait_for_selector("main .panel[data-state]:not([data-state=loading])")
     assert await other.locator("#signin").count() == 0
-    cookies = await tab.page.context.cookies()
+    cookies: Any = await tab.page.context.cookies()
     await tab.page.locator("#signout").click()
     for page in (tab.page, other):
         await see(page.locator("dialog[open]"), "launchd dashboard")
@@ -125,9 +126,9 @@ async def test_another_server_of_this_host_gets_no_session(tab: Tab) -> None:
         assert await page.evaluate("() => sessionStorage.length + localStorage.length") == 0
     cookie = re.search(r"Cookie: (.*)\r", sent[0])
     assert cookie is not None
-    async with aiohttp.ClientSession() as session:
-        async with session.get(f"{tab.origin}/v1/status", headers={"Cookie": cookie[1]}) as response:
-            assert response.status == 401
+    said = {"Cookie": cookie[1]}
+    async with aiohttp.ClientSession() as session, session.get(f"{tab.origin}/v1/status", headers=said) as response:
+        assert response.status == 401
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])

@@ -15,7 +15,9 @@ LOCKS = {
     "requirements.lock": PROJECT["project"]["dependencies"],
     "build.lock": PROJECT["build-system"]["requires"],
 }
-ENTRY = re.compile(r"(?P<name>[\w.-]+)==(?P<version>[^\s;]+)(?: ; (?P<marker>[^\\\n]+?))?(?P<hashes>(?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n")
+ENTRY = re.compile(
+    r"(?P<name>[\w.-]+)==(?P<version>[^\s;]+)(?: ; [^\\\n]+?)?(?P<hashes>(?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n"
+)
 
 
 def entries(lock: str) -> dict[str, str]:

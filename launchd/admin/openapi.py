@@ -19,8 +19,8 @@ from launchd.admin.views import ProblemView
 
 Json = dict[str, Any]
 _DESCRIPTION = (
-    "Over the Unix socket the kernel says who calls, over TCP a token does, or the cookie and the key of a session. Whatever is refused is refused "
-    "as a problem (RFC 9457). A method that an address does not have: 405, with Allow."
+    "Over the Unix socket the kernel says who calls, over TCP a token does, or the cookie and the key of a session. "
+    "Whatever is refused is refused as a problem (RFC 9457). A method that an address does not have: 405, with Allow."
 )
 _REFERENCE = "#/components/schemas/{name}"
 _PART = re.compile(r"\{(\w+)\}")

@@ -40,7 +40,9 @@ async def sign_in(api: Api, ask: Ask[Query, Body]) -> Answer:
     if api.access.tcp_error is not None:
         raise ConflictError(f"TCP does not listen at the moment: {api.access.tcp_error}")
     if api.access.address is None:
-        raise ConflictError('TCP is off: `systemctl enable launchd-tcp.socket`, or set [admin] tcp = "127.0.0.1:8470", and restart')
+        raise ConflictError(
+            'TCP is off: `systemctl enable launchd-tcp.socket`, or set [admin] tcp = "127.0.0.1:8470", and restart'
+        )
     ticket = api.access.ticket(ask.caller)
     await api.control.audit(ask.by, "sign_in", "dashboard", None)
     url = f"http://{api.access.address}/sign-in?ticket={ticket.text}"

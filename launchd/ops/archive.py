@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, Literal, NamedTuple, Protocol
+from typing import IO, Annotated, Literal, NamedTuple, Protocol, cast
 
 import msgspec
 
@@ -114,7 +114,7 @@ def _reading(archive: Path | IO[bytes]) -> Iterator[_Archive]:
         with open_regular(archive) if isinstance(archive, Path) else _from_start(archive) as file:
             budget = _Budget(file, name)
             budget.allow(MAX_HEADERS)
-            with tarfile.open(fileobj=budget, mode="r|") as tar:
+            with tarfile.open(fileobj=cast("IO[bytes]", budget), mode="r|") as tar:
                 yield _Archive(name, tar, budget)
     except LaunchdError:
         raise

@@ -13,7 +13,6 @@ function keep(given) {
   }
 }
 
-const brought = /^#session=([\w-]{20,100})$/.exec(location.hash);
 try {
   key = sessionStorage.getItem(NAME);
 } catch {
@@ -26,9 +25,9 @@ tabs?.addEventListener("message", ({ data }) => {
   if (data === "ask" && key) tabs.postMessage({ key });
   else if (typeof data?.key === "string" || data?.key === null) keep(data.key), answered();
 });
-if (brought) {
-  keep(brought[1]);
-  history.replaceState(null, "", `${location.pathname}#/`);
+if (globalThis.sessionKey) { // first.js has taken it out of the address
+  keep(globalThis.sessionKey);
+  delete globalThis.sessionKey;
   tabs?.postMessage({ key });
 }
 
