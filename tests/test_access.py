@@ -232,9 +232,7 @@ def key_of(response: aiohttp.ClientResponse) -> str:
     return response.headers["Location"].partition("#session=")[2]
 
 
-async def test_a_stolen_cookie_opens_nothing_by_itself(
-    remote: aiohttp.ClientSession, link: str, tmp_path: Path
-) -> None:
+async def test_a_stolen_cookie_opens_nothing_by_itself(remote: aiohttp.ClientSession, link: str) -> None:
     """As another server on this host gets it: browsers keep cookies by host, without the port."""
     async with remote.get(link, allow_redirects=False) as response:
         key = {SESSION_KEY: key_of(response)}

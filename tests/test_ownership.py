@@ -63,7 +63,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def state() -> Iterator[Path]:
     """A state directory of another user, who can reach it."""
     with TemporaryDirectory(prefix="launchd-other-") as place:
-        Path(place).chmod(0o711)  # noqa: S103 - the other user must reach it
+        Path(place).chmod(0o711)
         directory = fresh_state(Path(place) / "state")
         give(directory, NOBODY)
         yield directory
