@@ -11,6 +11,7 @@ import structlog
 import launchd
 from launchd.admin.metrics import Metered
 from launchd.clock import Clock
+from launchd.daemon.mark import StopMark
 from launchd.daemon.outside import provider_of, sources_check
 from launchd.db import Database
 from launchd.engine.alerting import Alerting, Facts, Targets, send_task
@@ -116,7 +117,9 @@ async def build(given: Given) -> Parts:
     locks = await _locks(given, ground)
     alerting = _alerting(given, ground, targets, maker)
     await alerting.switch(given.targets)  # before anything ends
-    await _recover(ground.jobs, locks, clock)
+    mark = StopMark(config.state_directory)
+    await _recover(ground.jobs, locks, clock, mark.stopped())
+    mark.begin(ground.life.instance)
     scheduler, fires = _scheduler(given, ground, tasks, maker), FireCount(given.databases[0])
     await fires.begin()
     await scheduler.load(planned)
@@ -130,6 +133,7 @@ async def build(given: Given) -> Parts:
         life=ground.life,
         tasks=tasks,
         maker=maker,
+        databases=given.databases,
         jobs=ground.jobs,
         history=HistoryStore(given.databases[0]),
         schedules=ground.schedules,
@@ -222,14 +226,14 @@ def _alerting(given: Given, ground: Ground, targets: Targets, maker: JobMaker) -
     )
 
 
-async def _recover(jobs: JobStore, locks: LockManager, clock: Clock) -> None:
-    """One daemon owns the directory, so whatever another instance ran or held is over."""
+async def _recover(jobs: JobStore, locks: LockManager, clock: Clock, stopped: str | None) -> None:
+    """One daemon owns the directory, so whatever another instance ran or held is over; `stopped` had no crash."""
     voided = 0
     try:
         voided = await locks.recover()
     except LaunchdError as error:
         _log.error("locks_unavailable", error=error.detail, detail="jobs that need a lock wait")
-    rescued = await jobs.rescue(clock.now())
+    rescued = await jobs.rescue(clock.now(), stopped)
     if any(rescued) or voided:
         _log.warning("rescued", voided_locks=voided, **rescued._asdict())
 

@@ -5,13 +5,14 @@ says who asks, for the audit.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from launchd.clock import SECOND, Clock, Instant, until
+from launchd.db import Database
 from launchd.engine import telling
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
@@ -26,6 +27,7 @@ from launchd.engine.snapshots import (
     JobQuery,
     LockSnapshot,
     QueueSnapshot,
+    Readiness,
     Status,
     WaitingOn,
 )
@@ -78,6 +80,7 @@ class Control:
         life: Lifecycle,
         tasks: Mapping[str, Task],
         maker: JobMaker,
+        databases: Sequence[Database],
         jobs: JobStore,
         history: HistoryStore,
         schedules: ScheduleStore,
@@ -95,6 +98,7 @@ class Control:
         self._clock = clock
         self._life = life
         self._maker = maker
+        self._databases = databases
         self._jobs = jobs
         self._history = history
         self._series = series
@@ -110,11 +114,15 @@ class Control:
 
     # --- the daemon ---
 
-    def ready(self) -> tuple[bool, str]:
-        """Whether work is taken, and a word why."""
-        if self._life.stopping:
-            return False, "stopping"
-        return self._life.ready, "ready" if self._life.ready else "starting"
+    async def ready(self) -> Readiness:
+        """Can work be taken? Not while a database refuses writes: a refused one is tried again first."""
+        if self._life.stopping or not self._life.ready:
+            return Readiness(ready=False, word="stopping" if self._life.stopping else "starting")
+        for database in self._databases:
+            failure = await database.probe()
+            if failure is not None:
+                return Readiness(ready=False, word=failure.code, detail=failure.detail)
+        return Readiness(ready=True, word="ready")
 
     def now(self) -> Instant:
         """Wall time as this daemon has it."""
@@ -226,18 +234,26 @@ class Control:
         return JobPage(items, str(items[-1].seq) if len(found) > query.limit else None)
 
     async def wait(self, job_id: str, seconds: float) -> Job:
-        """The job once it has ended, or as it is when the time is up. Raises NotFoundError, UnavailableError."""
+        """The job once it has ended, or as it is when the time is up or the daemon begins to stop.
+
+        Raises NotFoundError, UnavailableError.
+        """
         if self._bus.waiting >= MAX_WAITERS:
             raise UnavailableError(f"{MAX_WAITERS} others wait for the end of a job: ask without `wait`")
         deadline = self._clock.monotonic() + min(seconds, MAX_WAIT_SECONDS)
+        releases = self._bus.releases
         with self._bus.end_of(job_id) as ended:
             while True:
                 ended.clear()
                 job = await self.job(job_id)
                 left = deadline - self._clock.monotonic()
-                if job.state in FINAL or left <= 0:
+                if job.state in FINAL or left <= 0 or self._bus.closed or self._bus.releases != releases:
                     return job
                 await until(ended, self._clock.sleep(left))
+
+    def release_waiters(self, *, closing: bool = False) -> None:
+        """The daemon stops: who waits for the end of a job gets it as it is. `closing`: nobody waits from now on."""
+        self._bus.release(closing=closing)
 
     async def cancel(self, job_id: str, *, terminate: bool, reason: str | None, by: str) -> Job:
         """End a job: a queued one at once, a running one is asked to. Raises NotFoundError, ConflictError."""

@@ -315,10 +315,22 @@ class Pool:
             self._executor.stop(attempt, why)
 
     async def abandon(self, now: Instant) -> int:
-        """Put back what did not end, on disk, before the process goes; returns how many."""
-        left = [_abandoned(attempt, now) for attempt in self.running.values()]
-        if left:
-            await self._store.finish(left)
+        """Write the verdicts that came in, and put back what did not end, before the process goes; returns how many.
+
+        Raises StoreError, and then may be called again.
+        """
+        ended, self._ended = self._ended, []
+        known = {attempt.job.seq for attempt, _ in ended}
+        left = [_abandoned(attempt, now) for seq, attempt in self.running.items() if seq not in known]
+        outcomes = [self._judge(attempt, outcome) for attempt, outcome in ended]
+        if outcomes or left:
+            try:
+                await self._store.finish(outcomes + left)
+            except StoreError:
+                self._ended = ended + self._ended
+                raise
+        for seq in known:
+            self.running.pop(seq, None)
         return len(left)
 
 

@@ -5,7 +5,7 @@ launchd/job.py; SQL repeats the guards, so a transition that does not apply chan
 """
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -15,14 +15,17 @@ from launchd import sql
 from launchd.clock import SECOND, Instant
 from launchd.db import Connection, Database, Row
 from launchd.errors import ConflictError, IdempotencyError, NotFoundError
-from launchd.job import MAX_CRASHES, Job, JobState, NewJob, Outcome, claim_order
-from launchd.store.job_events import note_requeue, note_rescue, note_wish
+from launchd.job import MAX_CRASHES, MAX_INTERRUPTIONS, Job, JobState, NewJob, Outcome, claim_order
+from launchd.store.job_events import note_requeue, note_rescue, note_stopped, note_wish
+from launchd.store.prune import prune_audit, prune_fires, prune_jobs, prune_keys
 from launchd.store.starts import note_starts
 from launchd.store.verdicts import finish_jobs
 
 _SQL = sql.statements("jobs", "jobs")
-# Jobs whose time has come are made ready in steps of this many.
+# Jobs whose time has come are made ready, or expire, in steps of this many.
 PROMOTE_BATCH = 1000
+# So many jobs of dead instances are taken back in one transaction.
+RESCUE_BATCH = 500
 IDEMPOTENCY_SECONDS = 24 * 3600
 _RARE = frozenset(JobState) - {JobState.QUEUED, JobState.SUCCEEDED}
 
@@ -180,14 +183,16 @@ class JobStore:
         return await self._db.write(lambda connection: connection.execute(_SQL["skip"], values).rowcount == 1)
 
     async def promote(self, now: Instant) -> tuple[Instant | None, list[str], bool]:
-        """Make due jobs ready and end expired ones.
+        """Make due jobs ready and end expired ones, up to PROMOTE_BATCH of each.
 
-        Returns when the next job of the future is due, the ids of the expired, and whether any became ready.
+        Returns when the next job of the future is due, the ids of the expired, and whether any became ready. Where more
+        of them are due already, that is in the past: the writer serves others before it is asked again.
         """
 
         def act(connection: Connection) -> tuple[Instant | None, list[str], bool]:
-            expired = [row["id"] for row in connection.execute(_SQL["expire"], {"now": now})]
-            promoted = connection.execute(_SQL["promote"], {"now": now, "limit": PROMOTE_BATCH}).rowcount
+            values = {"now": now, "limit": PROMOTE_BATCH}
+            expired = [row["id"] for row in connection.execute(_SQL["expire"], values)]
+            promoted = connection.execute(_SQL["promote"], values).rowcount
             return connection.execute(_SQL["next_later"], {"now": now}).fetchone()[0], expired, promoted > 0
 
         return await self._db.write(act)
@@ -222,19 +227,16 @@ class JobStore:
         """The name of this state directory among hosts: drawn once."""
         return await self._db.write(lambda connection: int(connection.execute(_SQL["node"]).fetchone()[0]))
 
-    async def rescue(self, now: Instant) -> Rescued:
-        """Take back what dead instances were running; to be called once, before any pool runs."""
-        values = {"now": now, "instance": self._instance, "max_crashes": MAX_CRASHES}
+    async def rescue(self, now: Instant, stopped: str | None = None) -> Rescued:
+        """Take back what dead instances were running, a batch at a time; to be called once, before any pool runs.
 
-        def act(connection: Connection) -> Rescued:
-            cancelled = [row["id"] for row in connection.execute(_SQL["rescue_cancelled"], values)]
-            quarantined = [row["id"] for row in connection.execute(_SQL["quarantine"], values)]
-            failed = [row["id"] for row in connection.execute(_SQL["rescue_failed"], values)]
-            note_rescue(connection, self._instance, now)
-            queued = [row["id"] for row in connection.execute(_SQL["rescue"], values)]
-            return Rescued(queued, quarantined, cancelled, failed)
-
-        return await self._db.write(act)
+        `stopped` is an instance that did not crash: it was asked to stop, and could not write that its jobs go back.
+        """
+        rescued = Rescued([], [], [], [])
+        values = {"now": now, "instance": self._instance, "stopped": stopped, "limit": RESCUE_BATCH}
+        while (batch := await self._db.write(lambda connection: _rescue(connection, values))) is not None:
+            rescued = Rescued(*(before + more for before, more in zip(rescued, batch, strict=True)))
+        return rescued
 
     async def get(self, job_id: str) -> Job:
         """One job; raises NotFoundError."""
@@ -270,22 +272,35 @@ class JobStore:
         await self._db.write(lambda connection: connection.execute(_SQL["audit"], audit))
 
     async def prune(self, *, succeeded_before: Instant, others_before: Instant, limit: int) -> int:
-        """Delete up to `limit` ended jobs past their keeping; returns how many."""
-        parameters = {"succeeded_before": succeeded_before, "others_before": others_before, "limit": limit}
-        rows = await self._db.read(_SQL["prunable"], parameters)
-        if not rows:
-            return 0
-        seqs = _json([row["seq"] for row in rows])
-        return await self._db.write(lambda connection: connection.execute(_SQL["prune"], (seqs,)).rowcount)
+        """Delete ended jobs past their keeping, up to `limit` in a transaction; how many."""
+        return await prune_jobs(self._db, succeeded_before=succeeded_before, others_before=others_before, step=limit)
 
     async def prune_ledger(self, *, before: Instant, keys_before: Instant, limit: int) -> int:
-        """Delete up to `limit` ledger rows that ended before, and idempotency keys past their day."""
+        """Delete idempotency keys past their day and ledger rows that ended before, as above; how many of these."""
+        await prune_keys(self._db, before=keys_before, step=limit)
+        return await prune_fires(self._db, before=before, step=limit)
 
-        def act(connection: Connection) -> int:
-            connection.execute(_SQL["idempotency_prune"], (keys_before,))
-            return connection.execute(_SQL["prune_fires"], {"before": before, "limit": limit}).rowcount
+    async def prune_audit(self, *, before: Instant, limit: int) -> int:
+        """Delete what is on the audit from before, as above; how many."""
+        return await prune_audit(self._db, before=before, step=limit)
 
-        return await self._db.write(act)
+
+def _rescue(connection: Connection, values: Mapping[str, object]) -> Rescued | None:
+    """The first batch of what dead instances were running, within a transaction; None when there is nothing left."""
+    last = connection.execute(_SQL["rescue_last"], values).fetchone()["seq"]
+    if last is None:
+        return None
+    values = {**values, "last": last, "max_crashes": MAX_CRASHES, "max_interruptions": MAX_INTERRUPTIONS}
+
+    def ids(name: str) -> list[str]:
+        return [row["id"] for row in connection.execute(_SQL[name], values)]
+
+    cancelled = ids("rescue_cancelled")
+    note_stopped(connection, values)
+    queued = ids("rescue_stopped")
+    quarantined, failed = ids("quarantine"), ids("rescue_failed")
+    note_rescue(connection, values)
+    return Rescued(queued + ids("rescue"), quarantined, cancelled, failed)
 
 
 def _claim(connection: Connection, queue: str, limit: int, instance: str, now: Instant) -> list[Claimed]:

@@ -14,6 +14,8 @@ from launchd.schedule import Fire, FireOutcome, Overlap, Plan, Schedule, without
 from launchd.store.jobs import cancel_job, insert_jobs
 
 _SQL = sql.statements("jobs", "schedules")
+# So many jobs of a backlog are cancelled in one transaction.
+CANCEL_BATCH = 500
 _HOW = {Overlap.CANCEL_OTHER: "cancel", Overlap.TERMINATE_OTHER: "terminate"}
 
 
@@ -87,8 +89,30 @@ class ScheduleStore:
         await self._db.write(lambda connection: connection.executemany(_SQL["redefine"], rows))
 
     async def carry_out(self, due: Sequence[DueSchedule], now: Instant) -> CarriedOut:
-        """Write the ledger rows, jobs and cursors of all plans in one transaction."""
-        return await self._db.write(lambda connection: _carry_out(connection, due, now))
+        """Write the ledger rows, jobs and cursors of all plans in one transaction.
+
+        Where a policy ends a long backlog, most of it is cancelled in transactions before.
+        """
+        cancelled: list[Cancelled] = []
+        for one in due:
+            if one.schedule.overlap in _HOW and any(fire.outcome is FireOutcome.FIRED for fire in one.plan.fires):
+                cancelled += await self._shorten(one.schedule, now)
+        done = await self._db.write(lambda connection: _carry_out(connection, due, now))
+        return done._replace(cancelled=cancelled + done.cancelled)
+
+    async def _shorten(self, schedule: Schedule, now: Instant) -> list[Cancelled]:
+        """Cancel jobs of a schedule that wait, the oldest first, until no more of them wait than one batch."""
+        cancelled: list[Cancelled] = []
+
+        def act(connection: Connection) -> list[Cancelled]:
+            rows = connection.execute(_SQL["queued_jobs"], (schedule.name, CANCEL_BATCH + 1)).fetchall()
+            how, reason = _HOW[schedule.overlap], _newer(schedule)
+            few = len(rows) <= CANCEL_BATCH
+            return [] if few else [_end(connection, row, how, reason, now) for row in rows[:CANCEL_BATCH]]
+
+        while batch := await self._db.write(act):
+            cancelled += batch
+        return cancelled
 
     async def backfill(
         self, schedule: Schedule, first: Instant, last: Instant, make: Callable[[Fire], NewJob]
@@ -160,17 +184,21 @@ def _overlap(
         policy = Overlap.BUFFER_ALL  # those that are made up for run one after another
     if policy is Overlap.ALLOW:
         return fire, job
-    active = connection.execute(_SQL["active_jobs"], (schedule.name,)).fetchall()
-    if not active:
+    last = connection.execute(_SQL["last_active"], (schedule.name,)).fetchone()
+    if last is None:
         return fire, job
-    waiting = [row["id"] for row in active if row["waits_for"] is not None]
-    if policy is Overlap.SKIP or (policy is Overlap.BUFFER_ONE and waiting):
-        reason = f"job {active[-1]['id']} had not {'started' if waiting else 'ended'}"
+    waits = last["waits_for"] is not None
+    if policy is Overlap.SKIP or (policy is Overlap.BUFFER_ONE and waits):
+        reason = f"job {last['id']} had not {'started' if waits else 'ended'}"
         return Fire(fire.fire_time, FireOutcome.OVERLAP_SKIPPED, reason), None
     if policy in _HOW:
-        reason = f"a newer fire of {schedule.name} is due"
-        cancelled += [_end(connection, row, _HOW[policy], reason, now) for row in active]
+        active = connection.execute(_SQL["active_jobs"], (schedule.name,)).fetchall()
+        cancelled += [_end(connection, row, _HOW[policy], _newer(schedule), now) for row in active]
     return fire, _chain(connection, schedule, job)
+
+
+def _newer(schedule: Schedule) -> str:
+    return f"a newer fire of {schedule.name} is due"
 
 
 def _end(connection: Connection, row: Row, how: str, reason: str, now: Instant) -> Cancelled:
@@ -180,8 +208,8 @@ def _end(connection: Connection, row: Row, how: str, reason: str, now: Instant) 
 
 def _chain(connection: Connection, schedule: Schedule, job: NewJob) -> NewJob:
     """The job, made to wait for the last of its schedule that has not ended."""
-    active = connection.execute(_SQL["active_jobs"], (schedule.name,)).fetchall()
-    return msgspec.structs.replace(job, waits_for=active[-1]["id"]) if active else job
+    last = connection.execute(_SQL["last_active"], (schedule.name,)).fetchone()
+    return msgspec.structs.replace(job, waits_for=last["id"]) if last is not None else job
 
 
 def _make_room(connection: Connection, schedule: Schedule, first: Instant, last: Instant) -> set[Instant]:
