@@ -159,7 +159,7 @@ async def _run(config: Config, options: Options, host: Host, signals: _Signals) 
     try:
         async with running(config, options=options, host=host, hurry=signals.hurry) as daemon:
             ready = True
-            gc.freeze()  # what the start has made stays: no collection of cycles walks it again, with all threads stopped
+            gc.freeze()  # what the start has made stays: no collection of cycles walks it again, all threads stopped
             gc.set_threshold(*_GC_THRESHOLDS)
             reloads = asyncio.create_task(daemon.reloader.run(signals.hangup))
             await signals.stop.wait()

@@ -18,12 +18,13 @@ from launchd.engine.alerting import Alerting, Facts, Targets, send_task
 from launchd.engine.builtin import backup_task, health_task, prune_task
 from launchd.engine.bus import Bus
 from launchd.engine.checks import dispatcher_check, loop_check, scheduler_check
-from launchd.engine.control import Control, Lifecycle
+from launchd.engine.control import Control
 from launchd.engine.current import Current
 from launchd.engine.dispatcher import Dispatcher
 from launchd.engine.executor import Executor
 from launchd.engine.feed import Feed
 from launchd.engine.firecount import FireCount
+from launchd.engine.lifecycle import Lifecycle
 from launchd.engine.loading import Options, load_tasks, plan_schedules, pool_sizes
 from launchd.engine.maker import JobMaker
 from launchd.engine.pool import Pool, Shared, Watch

@@ -82,6 +82,9 @@ class Pool:
         self._wake.set()  # for what waited in the store before this start
         self._idle = asyncio.Event()
         self._idle.set()
+        # cleared while a turn is being written: what it took from `running` and `_ended` is in neither
+        self._written = asyncio.Event()
+        self._written.set()
         self._clock = shared.clock
         self._store = shared.store
         self._locks = shared.locks
@@ -194,6 +197,7 @@ class Pool:
         waiting = self.locked.known()
         if free > 0:  # what this turn claims is running from the commit on: a stop must wait for it
             self._idle.clear()
+        self._written.clear()
         try:
             turn = await self._store.turn(self.queue, free, waiting, outcomes, self._clock.now, window=self._window)
         except StoreError:
@@ -201,6 +205,8 @@ class Pool:
             self.running |= {attempt.job.seq: attempt for attempt, _ in ended}
             self._mark_idle()
             raise
+        finally:
+            self._written.set()
         self.last_turn = self._clock.monotonic()
         self._start(turn.claimed)
         await self._settle(ended, outcomes, turn.refused)
@@ -319,6 +325,7 @@ class Pool:
 
         Raises StoreError, and then may be called again.
         """
+        await self._written.wait()
         ended, self._ended = self._ended, []
         known = {attempt.job.seq for attempt, _ in ended}
         left = [_abandoned(attempt, now) for seq, attempt in self.running.items() if seq not in known]

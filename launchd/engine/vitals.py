@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from launchd.clock import Clock, format_instant
 from launchd.db import Connection, Database
-from launchd.engine.control import Control, Lifecycle
+from launchd.engine.control import Control
 from launchd.engine.executor import Executor
+from launchd.engine.lifecycle import Lifecycle
 from launchd.engine.pool import Pool
 from launchd.engine.scheduler import Scheduler
 from launchd.errors import LaunchdError

@@ -12,21 +12,34 @@ from typing import Any, NamedTuple
 import msgspec
 
 from launchd import sql
-from launchd.clock import SECOND, Instant
+from launchd.clock import Instant
 from launchd.db import Connection, Database, Row
-from launchd.errors import ConflictError, IdempotencyError, NotFoundError
+from launchd.errors import ConflictError, NotFoundError
 from launchd.job import MAX_CRASHES, MAX_INTERRUPTIONS, Job, JobState, NewJob, Outcome, claim_order
+from launchd.store.idempotency import IDEMPOTENCY_SECONDS, Idempotency, recall, remember
 from launchd.store.job_events import note_requeue, note_rescue, note_stopped, note_wish
 from launchd.store.prune import prune_audit, prune_fires, prune_jobs, prune_keys
 from launchd.store.starts import note_starts
 from launchd.store.verdicts import finish_jobs
 
+__all__ = [
+    "IDEMPOTENCY_SECONDS",
+    "Audit",
+    "Candidate",
+    "Claimed",
+    "Idempotency",
+    "JobStore",
+    "Rescued",
+    "Turn",
+    "cancel_job",
+    "insert_jobs",
+    "job_of",
+]
 _SQL = sql.statements("jobs", "jobs")
 # Jobs whose time has come are made ready, or expire, in steps of this many.
 PROMOTE_BATCH = 1000
 # So many jobs of dead instances are taken back in one transaction.
 RESCUE_BATCH = 500
-IDEMPOTENCY_SECONDS = 24 * 3600
 _RARE = frozenset(JobState) - {JobState.QUEUED, JobState.SUCCEEDED}
 
 
@@ -84,13 +97,6 @@ class Audit(NamedTuple):
     detail: str | None
 
 
-class Idempotency(NamedTuple):
-    """A client's key and the digest of its request."""
-
-    key: str
-    digest: str
-
-
 class JobStore:
     """The jobs of one daemon; `instance` marks the rows that this process runs."""
 
@@ -98,12 +104,18 @@ class JobStore:
         self._db = db
         self._instance = instance
 
-    async def insert(self, jobs: Sequence[NewJob], audit: Audit) -> list[str]:
-        """Make jobs, all or none; their ids in order. A unique one that exists already gives the id of its twin."""
+    async def insert(self, jobs: Sequence[NewJob], audit: Audit, idempotency: Idempotency | None = None) -> list[str]:
+        """Make jobs, all or none; their ids in order. A unique one that exists already gives the id of its twin.
+
+        A key that was used in the last 24 h gives the ids it gave then. Raises IdempotencyError.
+        """
 
         def act(connection: Connection) -> list[str]:
+            if recall(connection, idempotency, audit.at):
+                return idempotency.ids if idempotency is not None else []
             ids = insert_jobs(connection, jobs)
             connection.execute(_SQL["audit"], audit)
+            remember(connection, idempotency, ids, audit.at)
             return ids
 
         return await self._db.write(act)
@@ -115,14 +127,11 @@ class JobStore:
         """
 
         def act(connection: Connection) -> Job:
-            earlier = None if idempotency is None else _earlier(connection, idempotency, job.created_at)
-            if earlier is not None:
-                return _job(connection, earlier)
+            if idempotency is not None and recall(connection, idempotency, job.created_at):
+                return _job(connection, idempotency.ids[0])
             (made,) = insert_jobs(connection, [job])
             connection.execute(_SQL["audit"], Audit(job.created_at, by, "trigger", made, job.task))
-            if idempotency is not None:
-                values = (idempotency.key, idempotency.digest, made, job.created_at)
-                connection.execute(_SQL["idempotency_put"], values)
+            remember(connection, idempotency, [made], job.created_at)
             return _job(connection, made)
 
         return await self._db.write(act)
@@ -207,10 +216,12 @@ class JobStore:
 
         return await self._db.write(act)
 
-    async def requeue(self, job_id: str, *, reason: str, now: Instant) -> Job:
-        """Queue an ended job again from its first attempt; raises NotFoundError, ConflictError."""
+    async def requeue(self, job_id: str, *, reason: str, now: Instant, idempotency: Idempotency | None = None) -> Job:
+        """Queue an ended job again from its first attempt; raises NotFoundError, ConflictError, IdempotencyError."""
 
         def act(connection: Connection) -> Job:
+            if recall(connection, idempotency, now):
+                return _job(connection, job_id)
             values = {"id": job_id, "reason": reason, "now": now}
             ended = _job(connection, job_id)
             twin = connection.execute(_SQL["twin"], (ended.unique_key,)).fetchone()
@@ -219,6 +230,7 @@ class JobStore:
             if connection.execute(_SQL["requeue"], values).rowcount == 0:
                 raise ConflictError(f"the job has not ended: it is {ended.state.value}")
             note_requeue(connection, ended, reason, now)
+            remember(connection, idempotency, [job_id], now)
             return _job(connection, job_id)
 
         return await self._db.write(act)
@@ -320,15 +332,6 @@ def _candidates(connection: Connection, queue: str, free: int, waiting: Sequence
     others = connection.execute(_SQL["unlocked_orders"], parameters).fetchall()
     first = heapq.merge(((row["claim_order"], row) for row in locked), ((row[0], None) for row in others), key=_rank)
     return [Candidate(*row[:-1]) for _, row in islice(first, free) if row is not None]
-
-
-def _earlier(connection: Connection, idempotency: Idempotency, now: Instant) -> str | None:
-    """The id of the job that a key made already; raises IdempotencyError when it was asked for something else."""
-    horizon = now - IDEMPOTENCY_SECONDS * SECOND
-    earlier = connection.execute(_SQL["idempotency_get"], (idempotency.key, horizon)).fetchone()
-    if earlier is not None and earlier["digest"] != idempotency.digest:
-        raise IdempotencyError("use a new Idempotency-Key for a new request")
-    return str(earlier["job_id"]) if earlier is not None else None
 
 
 def insert_jobs(connection: Connection, jobs: Sequence[NewJob]) -> list[str]:

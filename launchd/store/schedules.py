@@ -11,6 +11,7 @@ from launchd.db import Connection, Database, Row
 from launchd.job import NewJob
 from launchd.recurrence import Recurrence, occurrences
 from launchd.schedule import Fire, FireOutcome, Overlap, Plan, Schedule, without
+from launchd.store.idempotency import Idempotency, recall, remember
 from launchd.store.jobs import cancel_job, insert_jobs
 
 _SQL = sql.statements("jobs", "schedules")
@@ -115,14 +116,23 @@ class ScheduleStore:
         return cancelled
 
     async def backfill(
-        self, schedule: Schedule, first: Instant, last: Instant, make: Callable[[Fire], NewJob]
+        self,
+        schedule: Schedule,
+        first: Instant,
+        last: Instant,
+        make: Callable[[Fire], NewJob],
+        *,
+        now: Instant,
+        idempotency: Idempotency | None = None,
     ) -> list[NewJob]:
         """Make the jobs of all occurrences in [first, last] that were never fired, one after another; the jobs made.
 
-        Each replaces what the ledger said of its occurrence.
+        Each replaces what the ledger said of its occurrence. A key that was used before makes none.
         """
 
         def act(connection: Connection) -> list[NewJob]:
+            if recall(connection, idempotency, now):
+                return []
             fired = _make_room(connection, schedule, first, last)
             wanted = [at for at in _within(schedule.recurrence, first, last) if at not in fired]
             made: list[NewJob] = []
@@ -132,6 +142,7 @@ class ScheduleStore:
                 connection.execute(_SQL["record"], _ledger_values(schedule.name, fire, job.id))
                 insert_jobs(connection, [job])
                 made.append(job)
+            remember(connection, idempotency, [job.id for job in made], now)
             return made
 
         return await self._db.write(act)
