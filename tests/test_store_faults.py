@@ -1,5 +1,6 @@
 """A daemon whose databases fail: it says so where one asks, serves what it can, and acknowledges nothing it loses."""
 
+import asyncio
 import os
 import sqlite3
 from contextlib import closing
@@ -14,6 +15,7 @@ from launchd.daemon import Daemon
 from launchd.dbwriter import touch
 from launchd.errors import StoreError
 from launchd.ops.health import Level
+from launchd.testing import running
 from tests.scraping import asking
 
 PAGE = 4096
@@ -108,3 +110,25 @@ async def test_readyz_is_503_while_writes_are_refused_and_200_as_soon_as_they_ar
         switch(db._writer._connection, 0)
         assert await asked(session, "/readyz") == (200, {"status": "ready"})
         assert (await asked(session, "/v1/health"))[0] == 200
+
+
+async def test_a_daemon_that_can_read_neither_database_lives_on_with_alerts_and_schedules_and_says_it_is_not_ready(
+    tmp_path: Path,
+) -> None:
+    alerts = '[alerts]\nurls = ["json://127.0.0.1:9/"]'
+    schedules = {"often": {"task": "health_check", "every": "1m"}}
+    async with running(config=alerts, schedules=schedules, directory=tmp_path) as daemon:
+        for name in ("jobs.db", "launches.db"):
+            garble(tmp_path / name)
+        while daemon.clock.monotonic() < 600:  # it never comes to rest: every loop tries again and again
+            daemon.clock.move(daemon.clock.monotonic() + 10)
+            for _ in range(50):
+                await asyncio.sleep(0)
+        found = await daemon.daemon.control.ready()
+        assert (found.ready, found.word) == (False, "store_unavailable")
+
+
+async def test_a_backup_that_the_disk_refuses_is_a_503_and_no_crash(daemon: Daemon, tmp_path: Path) -> None:
+    garble(tmp_path / "jobs.db")
+    async with asking(daemon) as session, session.post("/v1/backup") as answer:
+        assert (answer.status, (await answer.json(content_type=None))["code"]) == (503, "store_unavailable")

@@ -9,7 +9,8 @@ from launchd.clock import DAY, SECOND, Clock
 from launchd.engine.port import EnginePort
 from launchd.ops.backup import Backups
 from launchd.ops.health import HealthReport, Level
-from launchd.store.jobs import IDEMPOTENCY_SECONDS, JobStore
+from launchd.store.idempotency import IDEMPOTENCY_SECONDS
+from launchd.store.jobs import JobStore
 from launchd.task import Context, Task, task
 
 _log = structlog.get_logger("launchd.health")

@@ -16,25 +16,13 @@ from launchd.clock import Instant
 from launchd.db import Connection, Database, Row
 from launchd.errors import ConflictError, NotFoundError
 from launchd.job import MAX_CRASHES, MAX_INTERRUPTIONS, Job, JobState, NewJob, Outcome, claim_order
-from launchd.store.idempotency import IDEMPOTENCY_SECONDS, Idempotency, recall, remember
+from launchd.store.idempotency import Idempotency, recall, remember
 from launchd.store.job_events import note_requeue, note_rescue, note_stopped, note_wish
 from launchd.store.prune import prune_audit, prune_fires, prune_jobs, prune_keys
 from launchd.store.starts import note_starts
 from launchd.store.verdicts import finish_jobs
 
-__all__ = [
-    "IDEMPOTENCY_SECONDS",
-    "Audit",
-    "Candidate",
-    "Claimed",
-    "Idempotency",
-    "JobStore",
-    "Rescued",
-    "Turn",
-    "cancel_job",
-    "insert_jobs",
-    "job_of",
-]
+__all__ = ["Idempotency", "JobStore"]
 _SQL = sql.statements("jobs", "jobs")
 # Jobs whose time has come are made ready, or expire, in steps of this many.
 PROMOTE_BATCH = 1000
