@@ -124,6 +124,8 @@ async def test_a_daemon_that_can_read_neither_database_lives_on_with_alerts_and_
             daemon.clock.move(daemon.clock.monotonic() + 10)
             for _ in range(50):
                 await asyncio.sleep(0)
+        with pytest.raises(StoreError):
+            await daemon.jobs()
         found = await daemon.daemon.control.ready()
         assert (found.ready, found.word) == (False, "store_unavailable")
 
