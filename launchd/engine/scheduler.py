@@ -17,6 +17,7 @@ from launchd.errors import InvalidError, LaunchdError, NotFoundError
 from launchd.job import NewJob
 from launchd.recurrence import Startup, occurrences
 from launchd.schedule import Fire, FireOutcome, Plan, Schedule, plan
+from launchd.store.idempotency import Idempotency
 from launchd.store.schedules import (
     Cancelled,
     CarriedOut,
@@ -178,17 +179,25 @@ class Scheduler:
         await self._store.pause(name, paused=paused, note=note)
         entry.paused, entry.note = paused, note
 
-    async def backfill(self, name: str, first: Instant, last: Instant) -> list[NewJob]:
-        """Make the jobs of past occurrences that were never fired; raises NotFoundError, InvalidError."""
+    async def backfill(
+        self, name: str, first: Instant, last: Instant, idempotency: Idempotency | None = None
+    ) -> list[NewJob]:
+        """Make the jobs of past occurrences that were never fired; raises NotFoundError, InvalidError.
+
+        A key that was used before makes none; it has the ids.
+        """
         schedule = self.entry(name).schedule
         if last < first:
             raise InvalidError.at("to", "expected a time after `from`")
-        if last > self._clock.now():
+        now = self._clock.now()
+        if last > now:
             raise InvalidError.at("to", "expected a time that has come; the future fires by itself")
         count = schedule.recurrence.count(first - 1, last)
         if count > BACKFILL_LIMIT:
             raise InvalidError.at("to", f"{count} fires, at most {BACKFILL_LIMIT} at once; take a shorter range")
-        made = await self._store.backfill(schedule, first, last, lambda fire: self._make(schedule, fire))
+        made = await self._store.backfill(
+            schedule, first, last, lambda fire: self._make(schedule, fire), now=now, idempotency=idempotency
+        )
         self._told.made(made)
         return made
 

@@ -21,11 +21,14 @@ from launchd.schedule import (
     set_in_words,
     without,
 )
+from launchd.store.idempotency import Idempotency, recall, remember
 from launchd.store.jobs import cancel_job, insert_jobs
 
 _SQL = sql.statements("jobs", "schedules")
 # Ledger rows that a correction takes away in one commit.
 CUT_BATCH = 500
+# So many jobs of a backlog are cancelled in one transaction.
+CANCEL_BATCH = 500
 _HOW = {Overlap.CANCEL_OTHER: "cancel", Overlap.TERMINATE_OTHER: "terminate"}
 
 
@@ -135,18 +138,49 @@ class ScheduleStore:
         return await self._db.write(act)
 
     async def carry_out(self, due: Sequence[DueSchedule], now: Instant) -> CarriedOut:
-        """Write the ledger rows, jobs and cursors of all plans in one transaction."""
-        return await self._db.write(lambda connection: _carry_out(connection, due, now))
+        """Write the ledger rows, jobs and cursors of all plans in one transaction.
+
+        Where a policy ends a long backlog, most of it is cancelled in transactions before.
+        """
+        cancelled: list[Cancelled] = []
+        for one in due:
+            if one.schedule.overlap in _HOW and any(fire.outcome is FireOutcome.FIRED for fire in one.plan.fires):
+                cancelled += await self._shorten(one.schedule, now)
+        done = await self._db.write(lambda connection: _carry_out(connection, due, now))
+        return done._replace(cancelled=cancelled + done.cancelled)
+
+    async def _shorten(self, schedule: Schedule, now: Instant) -> list[Cancelled]:
+        """Cancel jobs of a schedule that wait, the oldest first, until no more of them wait than one batch."""
+        cancelled: list[Cancelled] = []
+
+        def act(connection: Connection) -> list[Cancelled]:
+            rows = connection.execute(_SQL["queued_jobs"], (schedule.name, CANCEL_BATCH + 1)).fetchall()
+            how, reason = _HOW[schedule.overlap], _newer(schedule)
+            few = len(rows) <= CANCEL_BATCH
+            return [] if few else [_end(connection, row, how, reason, now) for row in rows[:CANCEL_BATCH]]
+
+        while batch := await self._db.write(act):
+            cancelled += batch
+        return cancelled
 
     async def backfill(
-        self, schedule: Schedule, first: Instant, last: Instant, make: Callable[[Fire], NewJob]
+        self,
+        schedule: Schedule,
+        first: Instant,
+        last: Instant,
+        make: Callable[[Fire], NewJob],
+        *,
+        now: Instant,
+        idempotency: Idempotency | None = None,
     ) -> list[NewJob]:
         """Make the jobs of all occurrences in [first, last] that were never fired, one after another; the jobs made.
 
-        Each replaces what the ledger said of its occurrence.
+        Each replaces what the ledger said of its occurrence. A key that was used before makes none.
         """
 
         def act(connection: Connection) -> list[NewJob]:
+            if recall(connection, idempotency, now):
+                return []
             fired = _make_room(connection, schedule, first, last)
             wanted = [at for at in _within(schedule.recurrence, first, last) if at not in fired]
             made: list[NewJob] = []
@@ -156,6 +190,7 @@ class ScheduleStore:
                 connection.execute(_SQL["record"], _ledger_values(schedule.name, fire, job.id))
                 insert_jobs(connection, [job])
                 made.append(job)
+            remember(connection, idempotency, [job.id for job in made], now)
             return made
 
         return await self._db.write(act)
@@ -263,17 +298,21 @@ def _overlap(
         policy = Overlap.BUFFER_ALL  # those that are made up for run one after another
     if policy is Overlap.ALLOW:
         return fire, job
-    active = connection.execute(_SQL["active_jobs"], (schedule.name,)).fetchall()
-    if not active:
+    last = connection.execute(_SQL["last_active"], (schedule.name,)).fetchone()
+    if last is None:
         return fire, job
-    waiting = [row["id"] for row in active if row["waits_for"] is not None]
-    if policy is Overlap.SKIP or (policy is Overlap.BUFFER_ONE and waiting):
-        reason = f"job {active[-1]['id']} had not {'started' if waiting else 'ended'}"
+    waits = last["waits_for"] is not None
+    if policy is Overlap.SKIP or (policy is Overlap.BUFFER_ONE and waits):
+        reason = f"job {last['id']} had not {'started' if waits else 'ended'}"
         return Fire(fire.fire_time, FireOutcome.OVERLAP_SKIPPED, reason), None
     if policy in _HOW:
-        reason = f"a newer fire of {schedule.name} is due"
-        cancelled += [_end(connection, row, _HOW[policy], reason, now) for row in active]
+        active = connection.execute(_SQL["active_jobs"], (schedule.name,)).fetchall()
+        cancelled += [_end(connection, row, _HOW[policy], _newer(schedule), now) for row in active]
     return fire, _chain(connection, schedule, job)
+
+
+def _newer(schedule: Schedule) -> str:
+    return f"a newer fire of {schedule.name} is due"
 
 
 def _end(connection: Connection, row: Row, how: str, reason: str, now: Instant) -> Cancelled:
@@ -283,8 +322,8 @@ def _end(connection: Connection, row: Row, how: str, reason: str, now: Instant) 
 
 def _chain(connection: Connection, schedule: Schedule, job: NewJob) -> NewJob:
     """The job, made to wait for the last of its schedule that has not ended."""
-    active = connection.execute(_SQL["active_jobs"], (schedule.name,)).fetchall()
-    return msgspec.structs.replace(job, waits_for=active[-1]["id"]) if active else job
+    last = connection.execute(_SQL["last_active"], (schedule.name,)).fetchone()
+    return msgspec.structs.replace(job, waits_for=last["id"]) if last is not None else job
 
 
 def _make_room(connection: Connection, schedule: Schedule, first: Instant, last: Instant) -> set[Instant]:
