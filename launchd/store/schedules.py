@@ -1,13 +1,15 @@
 """Schedules and their ledger in jobs.db: a fire is one transaction of ledger row, job row and cursor."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Connection, Database, Row
+from launchd.db import Connection, Database, Row, one_by_one
+from launchd.failure import describe
 from launchd.job import NewJob
 from launchd.recurrence import Recurrence, occurrences
 from launchd.schedule import (
@@ -83,11 +85,15 @@ class Corrected(NamedTuple):
 
 
 class CarriedOut(NamedTuple):
-    """What a tick has put on disk: the jobs made, those whose end is wanted, and the rows of the ledger."""
+    """A tick as it is on disk: the jobs made, those whose end is wanted, and the rows of the ledger.
+
+    `failed` names the schedules of which nothing was written, each with the reason.
+    """
 
     made: list[NewJob]
     cancelled: list[Cancelled]
     recorded: list[Recorded]
+    failed: Sequence[tuple[str, str]] = ()
 
 
 class ScheduleStore:
@@ -146,7 +152,13 @@ class ScheduleStore:
         for one in due:
             if one.schedule.overlap in _HOW and any(fire.outcome is FireOutcome.FIRED for fire in one.plan.fires):
                 cancelled += await self._shorten(one.schedule, now)
-        done = await self._db.write(lambda connection: _carry_out(connection, due, now))
+        done = await self._db.write(
+            lambda connection: one_by_one(
+                connection,
+                lambda: _carry_out(connection, due, now),
+                lambda _: _carry_out_each(connection, due, now),
+            )
+        )
         return done._replace(cancelled=cancelled + done.cancelled)
 
     async def _shorten(self, schedule: Schedule, now: Instant) -> list[Cancelled]:
@@ -212,6 +224,25 @@ def _carry_out(connection: Connection, due: Sequence[DueSchedule], now: Instant)
             _record(connection, one, fire, now, done)
     connection.executemany(_SQL["advance"], [{"name": one.schedule.name, "cursor": one.plan.cursor} for one in due])
     return done
+
+
+def _carry_out_each(connection: Connection, due: Sequence[DueSchedule], now: Instant) -> CarriedOut:
+    """The same schedule by schedule, after they were refused together: one that fails leaves the others theirs."""
+    done = CarriedOut([], [], [])
+    failed: list[tuple[str, str]] = []
+    for one in due:
+        errors: list[str] = []
+
+        def give_up(error: Exception, errors: list[str] = errors) -> CarriedOut:
+            errors.append(describe(error).message)
+            return CarriedOut([], [], [])
+
+        part = one_by_one(connection, partial(_carry_out, connection, [one], now), give_up)
+        failed += [(one.schedule.name, error) for error in errors]
+        done.made.extend(part.made)
+        done.cancelled.extend(part.cancelled)
+        done.recorded.extend(part.recorded)
+    return done._replace(failed=failed)
 
 
 def _cut(connection: Connection, schedules: Sequence[Schedule], now: Instant) -> tuple[int, bool]:
