@@ -70,10 +70,10 @@ async def test_a_row_that_cannot_be_read_fails_alone_and_the_queue_goes_on(
         await daemon.control.resume_queue("default", by="test")
         assert (await ended(daemon, jobs[0].id)).state is JobState.SUCCEEDED
         assert (await ended(daemon, jobs[2].id)).state is JobState.SUCCEEDED
-        # its text is read with U+FFFD: it runs, or fails like any other; its id may be spoiled, so nobody can wait for it
+        # its text is read with U+FFFD: it runs, or fails like any other
         unsettled = "SELECT count(*) FROM jobs WHERE seq = ? AND finished_at IS NULL AND reason IS NULL"
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while (await daemon.control._jobs._db.read(unsettled, (jobs[1].seq,)))[0][0]:
+            while (await daemon.control._jobs._db.read(unsettled, (jobs[1].seq,)))[0][0]:  # noqa: ASYNC110 - its id may be spoiled: nobody can wait for it
                 await asyncio.sleep(0.01)
 
 
