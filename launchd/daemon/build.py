@@ -151,9 +151,9 @@ async def build(given: Given) -> Parts:
         check_sources=given.tracker.check_sources,
     )
     ground.port.trigger_job = control.trigger_from_task
+    ground.health.add("alerts", alerts_check(alerting, ground.alerts))
     for name, check in _checks(given, ground, locks, scheduler, monitor).items():
         ground.health.add(name, check)
-    ground.health.add("alerts", alerts_check(alerting, ground.alerts))
     return Parts(
         given.in_force,
         clock,
