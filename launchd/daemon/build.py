@@ -55,6 +55,7 @@ from launchd.store.jobs import JobStore
 from launchd.store.schedules import ScheduleStore
 from launchd.store.series import SeriesStore
 from launchd.store.starts import StartStore
+from launchd.store.upkeep import UpkeepStore
 from launchd.task import Task
 
 _log = structlog.get_logger("launchd.daemon")
@@ -315,7 +316,7 @@ def _checks(
         "database": database_check(given.databases),
         "locks": locks_check(locks, config.locks.backend, clock, faults),
         "scheduler": scheduler_check(scheduler, clock, enabled=given.options.scheduler),
-        "dispatcher": dispatcher_check(pools, ground.jobs, clock),
+        "dispatcher": dispatcher_check(pools, ground.jobs, UpkeepStore(given.databases[0]), clock),
         "event_loop": loop_check(monitor),
         "sources": sources_check(sources, scheduler.entries, pools, clock, ground.life.started_at),
         "disk": disk_check(config.state_directory, config.backup_directory, ground.current.minimum_free_mib),
