@@ -62,6 +62,7 @@ from launchd.store.jobs import JobStore
 from launchd.store.schedules import ScheduleStore
 from launchd.store.series import SeriesStore
 from launchd.store.starts import StartStore
+from launchd.store.upkeep import UpkeepStore
 from launchd.task import Task
 
 _log = structlog.get_logger("launchd.daemon")
@@ -165,9 +166,9 @@ async def build(given: Given) -> Parts:
         check_sources=given.tracker.check_sources,
     )
     ground.port.trigger_job = control.trigger_from_task
+    ground.health.add("alerts", alerts_check(alerting, ground.alerts))
     for name, check in _checks(given, ground, locks, scheduler, monitor).items():
         ground.health.add(name, check)
-    ground.health.add("alerts", alerts_check(alerting, ground.alerts))
     return Parts(
         given.in_force,
         clock,
@@ -333,7 +334,7 @@ def _checks(
         "database": database_check(given.databases),
         "locks": locks_check(locks, config.locks.backend, clock, faults),
         "scheduler": scheduler_check(scheduler, clock, enabled=given.options.scheduler),
-        "dispatcher": dispatcher_check(pools, ground.jobs, clock),
+        "dispatcher": dispatcher_check(pools, ground.jobs, UpkeepStore(given.databases[0]), clock),
         "event_loop": loop_check(monitor),
         "sources": sources_check(sources, scheduler.entries, pools, clock, ground.life.started_at),
         "disk": disk_check(config.state_directory, config.backup_directory, ground.current.minimum_free_mib),

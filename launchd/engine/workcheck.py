@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from launchd.clock import LONGEST_SLEEP, SECOND, Clock, Instant, format_instant
 from launchd.engine.pool import Pool
 from launchd.ops.health import Check, Finding, Level
-from launchd.store.jobs import JobStore, Running
+from launchd.store.jobs import JobStore
+from launchd.store.upkeep import Running, UpkeepStore
 
 # A ready job and a free slot that do not find each other within this time are a fault of the dispatcher.
 CLAIM_SECONDS = 10.0
@@ -21,14 +22,14 @@ _SHOWN = 5
 Pools = Mapping[str, Pool]
 
 
-def dispatcher_check(pools: Pools, store: JobStore, clock: Clock) -> Check:
+def dispatcher_check(pools: Pools, store: JobStore, upkeep: UpkeepStore, clock: Clock) -> Check:
     """Work that is due is claimed, what runs is run here and within its limits, and verdicts get to disk."""
 
     async def check() -> Finding:
         waiting = await store.waiting()
         trouble = _unclaimed(pools, waiting, clock) or _no_turn(pools, clock.monotonic())
-        trouble = trouble or _overrun(pools, clock.monotonic()) or await _not_promoted(store, clock.now())
-        trouble = trouble or await _orphans(pools, store)
+        trouble = trouble or _overrun(pools, clock.monotonic()) or await _not_promoted(upkeep, clock.now())
+        trouble = trouble or await _orphans(pools, upkeep)
         if trouble is not None:
             return Finding(Level.UNHEALTHY, trouble)
         stuck = [pool.running[seq].job for pool in pools.values() for seq in pool.stuck if seq in pool.running]
@@ -75,13 +76,13 @@ def _overrun(pools: Pools, now: float) -> str | None:
     return f"running past their hard time limit, and nobody ends them: {_some(late)}" if late else None
 
 
-async def _not_promoted(store: JobStore, now: Instant) -> str | None:
+async def _not_promoted(store: UpkeepStore, now: Instant) -> str | None:
     """Jobs of the future whose time has come without anybody making them ready."""
     count, oldest = await store.overdue(now - int(PROMOTE_SECONDS * SECOND))
     return f"{count} jobs are due since {format_instant(oldest)} and not made ready" if oldest is not None else None
 
 
-async def _orphans(pools: Pools, store: JobStore) -> str | None:
+async def _orphans(pools: Pools, store: UpkeepStore) -> str | None:
     """Jobs that run by their rows but not here. What is just being started or ended is looked at again behind it."""
     if not (missing := set(_unattended(pools, await store.running()))):
         return None

@@ -16,8 +16,8 @@ from launchd.lock import Locks
 _log = structlog.get_logger("launchd.locks")
 # A question that is not answered within this time has failed, whatever the backend's own time-outs are.
 ASK_SECONDS = 10.0
-# All steps of one probe together.
-PROBE_SECONDS = 3.0
+# All steps of one probe together; less than the time that a health check has.
+PROBE_SECONDS = 4.0
 # How soon a backend that was away is asked again.
 RETRY_SECONDS = 1.0
 # Begins the name of a probe's lock; the instance follows. Such a lock lapses soon where it cannot be given back.

@@ -32,16 +32,6 @@ job_of = Reader(Job, "jobs", "id")
 _RARE = frozenset(JobState) - {JobState.QUEUED, JobState.SUCCEEDED}
 
 
-class Running(NamedTuple):
-    """An attempt that runs, by its row."""
-
-    seq: int
-    attempt: int
-    id: str
-    task: str
-    queue: str
-
-
 class Turn(NamedTuple):
     """One turn of a pool: jobs now running, candidates for locks, outcomes that no longer applied.
 
@@ -233,19 +223,6 @@ class JobStore:
         """Jobs, newest first; `filters` has every parameter of the statement `list`, the cursor being a `seq`."""
         statement = _SQL["list_rare"] if filters["state"] in _RARE else _SQL["list"]
         return [job_of(row) for row in await self._db.read(statement, filters)]
-
-    async def running(self) -> Sequence[Running]:
-        """The jobs that run, as far as the disk knows."""
-        return [Running(*row) for row in await self._db.read(_SQL["running"])]
-
-    async def settled(self) -> None:
-        """Wait until every write that was asked for before has been answered."""
-        await self._db.write(lambda _connection: None)
-
-    async def overdue(self, before: Instant) -> tuple[int, Instant | None]:
-        """The jobs whose time came before an instant and that are not ready yet: how many, and the oldest time."""
-        row = await self._db.read_one(_SQL["overdue"], (before,))
-        return (row["count"], row["oldest"]) if row is not None else (0, None)
 
     async def waiting(self) -> dict[str, tuple[int, Instant]]:
         """By queue: how many ready jobs wait, and since when the oldest does."""
