@@ -96,7 +96,7 @@ _CALM = {"kind": "thread", "retries": 0, "acts": [], "end": ["return", ["plain",
 
 
 def job(**changes: object) -> dict[str, Any]:
-    return {"state": "succeeded", "result": 5, "error": None, "reason": None, "progress": None} | changes
+    return {"state": "succeeded", "attempt": 1, "result": 5, "error": None, "reason": None, "progress": None} | changes
 
 
 @pytest.mark.parametrize(
