@@ -49,7 +49,7 @@ class Retry(Exception):  # noqa: N818 - a verdict, not an error
     300.0
     """
 
-    def __init__(self, reason: str = "", *, after: float | timedelta | None = None) -> None:
+    def __init__(self, reason: str = "", *, after: SupportsFloat | timedelta | None = None) -> None:
         super().__init__(plain_text(reason, MAX_REASON_BYTES) or "the task asked for a retry")
         self.after = None if after is None else delay_seconds(after, "Retry(after=...)")
 
@@ -67,7 +67,7 @@ class Snooze(Exception):  # noqa: N818 - a verdict, not an error
     'snoozed for 90 s'
     """
 
-    def __init__(self, seconds: float | timedelta, reason: str = "") -> None:
+    def __init__(self, seconds: SupportsFloat | timedelta, reason: str = "") -> None:
         self.seconds = delay_seconds(seconds, "Snooze(seconds)")
         super().__init__(plain_text(reason, MAX_REASON_BYTES) or f"snoozed for {self.seconds:g} s")
 

@@ -162,7 +162,7 @@ def test_a_stall_is_told_within_a_second_wherever_it_begins_between_two_beats(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     loop, monitor = DeafLoop(), StallMonitor(lambda: 60)
-    watched = Watched("task loop", loop, threading.get_ident, lambda: None)  # type: ignore[arg-type] # all that is used
+    watched = Watched("task loop", lambda: loop, threading.get_ident, lambda: None)  # type: ignore[arg-type,return-value] # all that is used
     beat = _Beat(watched)
     monitor.look(beat, 100.0)
     loop.answer()

@@ -64,19 +64,23 @@ async def serve(
     listeners = [listener]
     runner = web.AppRunner(_application(api), access_log=None, shutdown_timeout=2.0, handle_signals=False)
     gates: list[Gate] = []
+    servers: list[asyncio.Server] = []
     try:
         if tcp is not None:
             listeners.append(listen_tcp(tcp))
             api.access.address, api.access.hosts = host_names(listeners[-1])
         api.access.group = (await asyncio.to_thread(path.stat)).st_gid
         await runner.setup()
-        servers = [await _open(runner, one, gates) for one in listeners]
+        for one in listeners:
+            servers.append(await _open(runner, one, gates))  # noqa: PERF401 - closed one by one where a later one fails
         yield
         await api.feed.close()
         for server in servers:
             server.close()
         await asyncio.sleep(_LAST_WORD_SECONDS)
     finally:
+        for server in servers:
+            server.close()
         for gate in gates:
             gate.close()
         await runner.cleanup()

@@ -287,8 +287,11 @@ def _monitor(executor: Executor, kill_seconds: Callable[[], float]) -> StallMoni
     """Watches both loops: a task may block its own, nothing should ever block ours."""
     monitor = StallMonitor(kill_seconds)
     control_thread = threading.get_ident()
-    monitor.watch(Watched("task loop", executor.loop, lambda: executor.thread_id, lambda: executor.steps.attempt))
-    monitor.watch(Watched("control loop", asyncio.get_running_loop(), lambda: control_thread, lambda: None))
+    monitor.watch(
+        Watched("task loop", lambda: executor.loop, lambda: executor.thread_id, lambda: executor.steps.attempt)
+    )
+    control_loop = asyncio.get_running_loop()
+    monitor.watch(Watched("control loop", lambda: control_loop, lambda: control_thread, lambda: None))
     monitor.start()
     return monitor
 

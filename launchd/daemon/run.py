@@ -120,6 +120,9 @@ async def running(
                     yield Daemon(
                         parts.control, api.launches, api.sources, path, hurry, live, reloader, approaches, at_rest
                     )
+                except BaseException:
+                    hurry.set()  # the loops that a drain would wait for may be gone: what runs is put back at once
+                    raise
                 finally:
                     api.metered.lag.stop()
                     await stop(parts, driven.scheduler, hurry)

@@ -47,6 +47,9 @@ def drive(
             value = yield awaited
         except CancelledError as error:
             thrown = on_cancel(error)
+        except GeneratorExit:  # nobody will go on with this: the loop is gone
+            coroutine.close()
+            raise
         except BaseException as error:  # noqa: BLE001 - whatever was awaited raised it: it is the coroutine's
             thrown = error
 

@@ -25,10 +25,13 @@ _FRAMES = 12
 
 
 class Watched(NamedTuple):
-    """A loop: its name, itself, the ident of its thread, and who is in a step on it (None: unknown)."""
+    """A loop: its name, itself, the ident of its thread, and who is in a step on it (None: unknown).
+
+    The loop is asked for anew each time: one that was lost is replaced.
+    """
 
     name: str
-    loop: asyncio.AbstractEventLoop
+    loop: Callable[[], asyncio.AbstractEventLoop]
     thread_id: Callable[[], int | None]
     who: Callable[[], Attempt | None]
 
@@ -99,9 +102,9 @@ class StallMonitor:
             self._recovered(beat, now)
             beat.asked, beat.answered = now, False
             try:
-                watched.loop.call_soon_threadsafe(beat.answer)
-            except RuntimeError:  # the loop has ended
-                beat.answered = True
+                watched.loop().call_soon_threadsafe(beat.answer)
+            except RuntimeError:  # it is closed, and about to be replaced: if it is not, it will not answer
+                return
         elif now - beat.asked >= STALL_SECONDS:
             stall = _describe(watched, now - beat.asked)
             self.stalls = self.stalls | {watched.name: stall}

@@ -200,7 +200,7 @@ def _name_job(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
 def _seal(logger: _Logger, _method: str, event: MutableMapping[str, Any]) -> tuple[tuple[Line], dict[str, Any]]:
     """The last step: a plain copy, since what was logged may change before it is written."""
     size = 0
-    sealed: dict[str, Any] = {"logger": logger.name}
+    sealed: dict[str, Any] = {"logger": logger.name, "event": ""}  # a call without a text has no event
     for key, value in event.items():
         copy = plain_value(value)
         size += len(copy) if type(copy) is str else 16 if type(copy) is not dict else 2048

@@ -1,0 +1,81 @@
+"""One bad member never costs the others: a verdict that cannot be written, a row that cannot be read."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from launchd.clock import SystemClock
+from launchd.daemon import Daemon
+from launchd.db import Connection, Database, open_database
+from launchd.job import JobError, JobState, Outcome, Verb
+from launchd.store.jobs import JobStore, insert_jobs
+from launchd.task import Context, task
+from tests.hosting import ended, hosted, quiet_config
+from tests.test_job_store import NOW, new_job
+
+# Each breaks the transaction in a way of its own.
+UNWRITABLE = [
+    Outcome(2, 1, Verb.RETRY, NOW, run_at=2**63),
+    Outcome(2, 1, Verb.SUCCEED, NOW, result='"\udce9"'),
+    Outcome(2, 1, Verb.FAIL, 2**70),
+    Outcome(2, 1, Verb.CANCEL, NOW, reason=object()),  # type: ignore[arg-type]
+]
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as database:
+        yield database
+
+
+@pytest.mark.parametrize("bad", UNWRITABLE[:2] + UNWRITABLE[3:], ids=["number", "text", "object"])
+async def test_a_verdict_that_cannot_be_written_fails_its_job_and_its_neighbours_keep_theirs(
+    db: Database, bad: Outcome
+) -> None:
+    store = JobStore(db, "here")
+    await db.write(lambda connection: insert_jobs(connection, [new_job(number) for number in range(1, 5)]))
+    claimed = (await store.turn("default", 4, [], [], lambda: NOW)).claimed
+    assert [job.seq for job in claimed] == [1, 2, 3, 4]
+    others = [
+        Outcome(1, 1, Verb.SUCCEED, NOW),
+        Outcome(3, 1, Verb.SUCCEED, NOW, result='"kept"'),
+        Outcome(4, 1, Verb.RETRY, NOW, run_at=NOW + 1),
+    ]
+    turn = await store.turn("default", 0, [], [others[0], bad, *others[1:]], lambda: NOW)
+    jobs = [await store.get(f"job-{number:04}") for number in range(1, 5)]
+    assert [job.state for job in jobs] == [JobState.SUCCEEDED, JobState.FAILED, JobState.SUCCEEDED, JobState.QUEUED]
+    assert jobs[2].result == '"kept"'
+    error = msgspec.json.decode(jobs[1].error or "", type=JobError)
+    assert error.message.startswith(f"the verdict {bad.verb.value} could not be written: ")
+    assert turn.written is not None
+    assert [one.verb for one in turn.written] == [Verb.SUCCEED, Verb.FAIL, Verb.SUCCEED, Verb.RETRY]
+
+
+@pytest.mark.parametrize(("column", "value"), [("args", b"\xff\x00"), ("task", b"caf\xe9"), ("id", b"\xed\xa0\x80")])
+async def test_a_row_that_cannot_be_read_fails_alone_and_the_queue_goes_on(
+    tmp_path: Path, column: str, value: bytes
+) -> None:
+    @task(queue="default")
+    async def work(_ctx: Context) -> str:
+        return "done"
+
+    async with hosted(quiet_config(tmp_path), tasks=[work]) as daemon:
+        await daemon.control.pause_queue("default", None, by="test")
+        jobs = [(await daemon.control.trigger("work", {}, by="test"))[0] for _ in range(3)]
+        await spoil(daemon, jobs[1].id, column, value)
+        await daemon.control.resume_queue("default", by="test")
+        assert (await ended(daemon, jobs[0].id)).state is JobState.SUCCEEDED
+        assert (await ended(daemon, jobs[2].id)).state is JobState.SUCCEEDED
+        (state,) = await daemon.control._jobs._db.read("SELECT state FROM jobs WHERE seq = ?", (jobs[1].seq,))
+        assert state[0] == "failed"
+
+
+async def spoil(daemon: Daemon, job_id: str, column: str, value: bytes) -> None:
+    """Put bytes into a column of texts that are no UTF-8."""
+
+    def act(connection: Connection) -> None:
+        connection.execute(f"UPDATE jobs SET {column} = CAST(? AS TEXT) WHERE id = ?", (value, job_id))  # noqa: S608 - a fixed name
+
+    await daemon.control._jobs._db.write(act)
