@@ -184,6 +184,14 @@ async def _subtask() -> None:
     await asyncio.sleep(0.01)
 
 
+async def _spoil_the_factory() -> None:
+    asyncio.get_running_loop().set_task_factory(lambda *_, **__: _raise(OSError("no task today")))
+
+
+async def _restore_the_factory() -> None:
+    asyncio.get_running_loop().set_task_factory(None)
+
+
 async def _interrupting() -> None:
     asyncio.get_running_loop().call_soon(_raise, KeyboardInterrupt())
     await asyncio.sleep(0)
@@ -197,12 +205,13 @@ LOOP_ENDERS = {
     "subtask": _subtask,
     "interrupt": _interrupting,
 }
+FACTORIES = {"spoil": _spoil_the_factory, "restore": _restore_the_factory}
 
 
 @task(queue="odd", max_retries=0)
 async def end_the_loop(_ctx: Context, *, how: str) -> None:
     """Do what ends an event loop."""
-    await LOOP_ENDERS[how]()
+    await (LOOP_ENDERS | FACTORIES)[how]()
 
 
 @task(queue="odd_process", max_retries=0, isolation="process")

@@ -238,6 +238,12 @@ def test_a_task_whose_callback_or_subtask_exits_fails(daemon: RealDaemon, how: s
     assert job["error"]["type"] in {"SystemExit", "KeyboardInterrupt"}
 
 
+def test_a_task_factory_that_fails_keeps_no_other_job_from_running(daemon: RealDaemon) -> None:
+    assert after_one_attempt(daemon, trigger(daemon, "end_the_loop", how="spoil"))["state"] == "succeeded"
+    assert run(daemon, "coroutine", "nothing")["state"] == "succeeded"
+    assert after_one_attempt(daemon, trigger(daemon, "end_the_loop", how="restore"))["state"] == "succeeded"
+
+
 # --- processes: standard input, the log ---
 
 

@@ -138,12 +138,14 @@ def _unexpected(record: dict[str, Any]) -> str | None:
     logger, event, text = str(record.get("logger")), str(record.get("event")), str(record)
     if logger in _THEIRS or record.get("level") in {"debug", "info"} or "timestamp" not in record:
         return None
-    if event == "loop_goes_on" and float(record.get("seconds", 0)) < _HELD_SECONDS:
-        return None
-    if event in _LEFT_BEHIND and _names_a_task(text):
-        return None
     if logger.startswith("launchd"):
-        return None if event in EXPECTED_EVENTS else f"{logger} says {event}: {text:.1500}"
-    if _names_a_task(text):
-        return None  # what a task has left behind is told with the task's own frames
-    return f"{logger} says {event:.200}: {text:.1500}"
+        fine = _is_expected(record, event, text)
+    else:  # what a task has left behind is told with the task's own frames, or with none of launchd's
+        fine = _names_a_task(text) or (logger == "asyncio" and "never retrieved" in event and "/launchd/" not in text)
+    return None if fine else f"{logger} says {event:.200}: {text:.1500}"
+
+
+def _is_expected(record: dict[str, Any], event: str, text: str) -> bool:
+    if event == "loop_goes_on":
+        return float(record.get("seconds", 0)) < _HELD_SECONDS
+    return event in EXPECTED_EVENTS or (event in _LEFT_BEHIND and _names_a_task(text))
