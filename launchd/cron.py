@@ -1,10 +1,11 @@
 """Cron expressions in a time zone. Pure.
 
-croniter reads the expression; the zone, and what happens when clocks change, are ours, by the rules of Debian's cron
-(cron(8), "daylight saving time"):
+croniter reads the expression; the zone, and the rules for changes of the clock, are ours, by Debian's cron (cron(8),
+"daylight saving time"):
 
-- An *interval* expression, whose minute or hour begins with `*`, follows real time: it runs through both copies of a
-  repeated hour and has nothing in an hour that is left out.
+- An *interval* expression follows real time: it runs through both copies of a repeated hour and has nothing in an hour
+  that is left out. A part of its minute or hour begins with `*`; of a list one such part is enough, because the order
+  of a list means nothing.
 - Any other is *fixed*. Times that are left out happen once, together, when the clock has been put forward
   (`DstGap.SHIFT`) or not at all (`SKIP`). Times that come twice happen at the first copy, the last, or both.
 """
@@ -14,28 +15,21 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from cron_descriptor import ExpressionDescriptor, Options
-from croniter import CroniterError, croniter
+from croniter import CroniterError
 
+from launchd import cron_words
 from launchd.clock import DAY, SECOND, Instant
-from launchd.cron_guard import refuse_surprises
+from launchd.cron_dialects import ALIASES, EXAMPLE, foreign
+from launchd.cron_guard import FIELD_COUNTS, Reading, read_expression
 from launchd.errors import InvalidError
-from launchd.walltime import SEARCH_YEARS, WallPattern, read_pattern
+from launchd.walltime import SEARCH_YEARS, WallPattern
 from launchd.zones import Piece, pieces, pieces_back, zone
 
-ALIASES = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-}
-_FIELDS = (5, 6)
-# Said, or the library takes the language and the clock of the process's locale.
-_ENGLISH = Options(locale_code="en_US", use_24hour_time_format=True)
+__all__ = ["ALIASES", "Cron", "DayMatch", "DstFold", "DstGap", "parse_cron"]
+
 _SEARCH = SEARCH_YEARS * 366 * DAY
+# More than any expression needs: a list of all sixty minutes has 169 characters.
+_LONGEST = 1000
 
 
 class DstGap(StrEnum):
@@ -51,6 +45,13 @@ class DstFold(StrEnum):
     FIRST = "first"
     LAST = "last"
     BOTH = "both"
+
+
+class DayMatch(StrEnum):
+    """How many restrictions a day must match where day of month and weekday are both restricted."""
+
+    OR = "or"
+    AND = "and"
 
 
 class _Span(NamedTuple):
@@ -69,16 +70,16 @@ class Cron:
     timezone: str = "UTC"
     gap: DstGap = DstGap.SHIFT
     fold: DstFold = DstFold.FIRST
+    day_match: DayMatch = DayMatch.OR
 
     @property
     def is_interval(self) -> bool:
-        """Whether it follows real time through a change of the clock."""
-        minute, hour = self.expression.split(" ")[-5:-3]
-        return minute.startswith("*") or hour.startswith("*")
+        """True if it follows real time through a change of the clock."""
+        return _timing(self.expression, self.day_match)[1]
 
     def next(self, after: Instant) -> Instant | None:
         """The first occurrence after `after`; None when none comes within 40 years."""
-        pattern = _pattern(self.expression)
+        pattern, _ = _timing(self.expression, self.day_match)
         for piece in pieces(self.timezone, after):
             if piece.start > after + _SEARCH:
                 return None
@@ -92,7 +93,7 @@ class Cron:
 
     def previous(self, at: Instant) -> Instant | None:
         """The last occurrence at `at` or before; None when there was none within 40 years."""
-        pattern = _pattern(self.expression)
+        pattern, _ = _timing(self.expression, self.day_match)
         for piece in pieces_back(self.timezone, at):
             if piece.end < at - _SEARCH:
                 return None
@@ -105,8 +106,8 @@ class Cron:
         return None
 
     def count(self, after: Instant, until: Instant) -> int:
-        """How many occurrences there are in (after, until]; the days are walked, the times are not."""
-        pattern = _pattern(self.expression)
+        """How many occurrences there are in (after, until]; one step a month, whatever the times."""
+        pattern, _ = _timing(self.expression, self.day_match)
         total = 0
         for piece in pieces(self.timezone, after):
             if piece.start > until:
@@ -118,12 +119,15 @@ class Cron:
         return total
 
     def describe(self) -> str:
-        """In plain English, without the zone."""
-        return str(ExpressionDescriptor(self.expression, _ENGLISH).get_full_description())
+        """In plain English, without the zone; the expression itself where there are no words for it."""
+        try:
+            return cron_words.describe(_reading(self.expression, self.day_match))
+        except Exception:  # noqa: BLE001 - the library knows fewer expressions than croniter, and raises what it likes
+            return self.expression
 
     def warnings(self) -> list[str]:
         """What is legal but may not be meant."""
-        return _warnings(self.expression)
+        return cron_words.warnings(_reading(self.expression, self.day_match), both=self.day_match is DayMatch.AND)
 
     def _span(self, piece: Piece, pattern: WallPattern) -> _Span:
         start, end = piece.start // SECOND, piece.end // SECOND
@@ -141,41 +145,56 @@ class Cron:
         return _Span(low, high, shifted)
 
 
-def parse_cron(text: str, timezone: str = "UTC", *, gap: DstGap = DstGap.SHIFT, fold: DstFold = DstFold.FIRST) -> Cron:
-    """Read an expression; raises InvalidError with the reason for what croniter refuses or would misread."""
+def parse_cron(
+    text: str,
+    timezone: str = "UTC",
+    *,
+    gap: DstGap = DstGap.SHIFT,
+    fold: DstFold = DstFold.FIRST,
+    day_match: DayMatch = DayMatch.OR,
+) -> Cron:
+    """Read an expression; raises InvalidError with the reason for one that crons read differently or not at all."""
     zone(timezone)
+    if len(text) > _LONGEST:
+        raise InvalidError(f"cron {text[:40]!r}...: expected at most {_LONGEST} characters, got {len(text)}")
     expression = ALIASES.get(text.strip().lower(), " ".join(text.split()))
-    fields = expression.split(" ")
-    if expression.startswith("@"):
-        raise InvalidError(f"cron {text!r}: expected @startup or one of {', '.join(ALIASES)}")
-    if len(fields) not in _FIELDS:
-        raise InvalidError(f"cron {text!r}: expected 5 fields (or 6 with seconds first), got {len(fields)}")
-    try:
-        refuse_surprises(fields)
-        _pattern(expression)
-    except (CroniterError, ValueError, KeyError) as error:
-        hint = " (of six fields the first is the seconds)" if len(fields) == max(_FIELDS) else ""
-        raise InvalidError(f"cron {text!r}: {error}{hint}") from error
-    cron = Cron(expression, timezone, gap, fold)
+    reason = _refusal(expression, day_match)
+    if reason is not None:
+        told = foreign(text, lambda other: _refusal(" ".join(other.split()), day_match) is None)
+        counted = expression.count(" ") >= max(FIELD_COUNTS)
+        raise InvalidError(
+            f"cron {text!r}: {reason.partition(';')[0] + ': ' if counted and told else ''}{told or reason}"
+        )
+    cron = Cron(expression, timezone, gap, fold, day_match)
     if cron.next(0) is None:
         raise InvalidError(f"cron {text!r}: no such date ever comes")
     return cron
 
 
+def _refusal(expression: str, day_match: DayMatch) -> str | None:
+    """The reason why an expression is not accepted; None if it is."""
+    count = expression.count(" ") + 1 if expression else 0
+    if not expression.isascii():
+        return "only ASCII is allowed"
+    if count not in FIELD_COUNTS:
+        return f"expected 5 fields (or 6 with seconds first), got {count}; {EXAMPLE}"
+    hint = " (of six fields the first is the seconds)" if count == max(FIELD_COUNTS) else ""
+    try:
+        _timing(expression, day_match)
+    except CroniterError:
+        return f"it cannot be read{hint}; {EXAMPLE}"
+    except ValueError as error:
+        return f"{error}{hint}"
+    return None
+
+
 @lru_cache(maxsize=65_536)
-def _pattern(expression: str) -> WallPattern:
-    six = expression.count(" ") == max(_FIELDS) - 1
-    expanded, nth = croniter.expand(expression, second_at_beginning=six)
-    return read_pattern(expanded, nth, seconds=six)
+def _timing(expression: str, day_match: DayMatch) -> tuple[WallPattern, bool]:
+    """The pattern of an expression, and if it is an interval."""
+    reading = read_expression(expression, both=day_match is DayMatch.AND)
+    return reading.pattern, reading.interval
 
 
-def _warnings(expression: str) -> list[str]:
-    minute, hour, day, _, weekday = expression.split(" ")[-5:]
-    found = []
-    if day not in "*?" and weekday not in "*?":
-        found.append("with both a day of the month and a weekday, either is enough")
-    for field, size, name in ((minute, 60, "hour"), (hour, 24, "day")):
-        step = field.removeprefix("*/")
-        if step != field and size % int(step):
-            found.append(f"{field} starts anew each {name}: the last step of the {name} is shorter")
-    return found
+@lru_cache(maxsize=1024)
+def _reading(expression: str, day_match: DayMatch) -> Reading:
+    return read_expression(expression, both=day_match is DayMatch.AND)

@@ -1,95 +1,95 @@
-"""What croniter accepts in a cron expression but reads otherwise than its writer may have meant: refused. Pure.
+"""A cron expression read as a whole: its fields, and what is refused because crons differ about it. Pure.
 
-The cases are those of croniter 7.0.0: `R` is random at each start, `H` needs an id, a range that runs backwards wraps
-round, `5-5` means every value, a step that is too long is silently one value, and `N/step` changed its meaning between
-6.2.4 and 7.0.0.
+croniter reads the plain parts. What it accepts but reads otherwise than its writer may have meant never reaches it: `R`
+is random at each start, `H` needs an id, a range that runs backwards wraps round, `5-5` means every value, a step that
+is too long is silently one value, `*,5` is read as 5, `5,L5` loses the 5 (launchd/cron_field.py).
 """
 
-import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-# The fields from the right; each with its name, lowest and highest value, names, and the value of the first name.
-_FIELDS = (
-    ("weekday", 0, 7, _WEEKDAYS, 0),
-    ("month", 1, 12, _MONTHS, 1),
-    ("day", 1, 31, (), 0),
-    ("hour", 0, 23, (), 0),
-    ("minute", 0, 59, (), 0),
-    ("second", 0, 59, (), 0),
-)
-_PART = re.compile(r"(?P<low>\*|\?|[a-z]+|\d+)(?:-(?P<high>[a-z]+|\d+))?(?:/(?P<step>\d+))?")
-_LAST = re.compile(r"l|l[0-7]|[0-7]l")
-_NTH = re.compile(r"([0-7]|[a-z]{3})#([1-5]|l)")
+from croniter import croniter
+
+from launchd.cron_field import DAY, HOUR, KINDS, MINUTE, MONTH, SECOND, WEEKDAY, Field, FieldKind, read_field
+from launchd.walltime import DayRule, WallPattern
+
+FIELD_COUNTS = (5, 6)
+_SIX = 6
 
 
-def refuse_surprises(fields: list[str]) -> None:
-    """Raise ValueError with the reason for the first field that would surprise its writer."""
-    if not all(field.isascii() for field in fields):
-        raise ValueError("only ASCII is allowed")
-    for field, (name, low, high, names, first) in zip(reversed(fields), _FIELDS, strict=False):
-        values = {text: index + first for index, text in enumerate(names)}
-        for part in field.lower().split(","):
-            reason = _surprise(part, name, (low, high), values)
-            if reason is not None:
-                raise ValueError(f"{name} {field!r}: {reason}")
-    _refuse_mixed_days(fields[-3].lower(), fields[-1].lower())
+class Reading(NamedTuple):
+    """An expression that was read. `values` are the numbers of each field by its name; an empty tuple is every one.
+
+    `interval` is true if a part of its minute or hour begins with `*`: it follows real time when clocks change.
+    """
+
+    fields: dict[str, Field]
+    values: dict[str, tuple[int, ...]]
+    pattern: WallPattern
+    interval: bool
+
+    @property
+    def both_days(self) -> bool:
+        """True if days of the month and weekdays are restricted."""
+        return self.pattern.rule.by_day and self.pattern.rule.by_weekday
 
 
-def _surprise(part: str, name: str, bounds: tuple[int, int], names: dict[str, int]) -> str | None:
-    if name in {"day", "weekday"} and (_LAST.fullmatch(part) or _NTH.fullmatch(part)):
-        return None
-    if part[:1] in {"r", "h"}:
-        return "random and hashed times would differ between daemons; use jitter_seconds"
-    match = _PART.fullmatch(part)
-    if match is None:
-        return f"cannot be read; expected such as *, 5, 1-5, */10 or 1-30/5 within {bounds[0]}..{bounds[1]}"
-    low, high = _number(match["low"], names), _number(match["high"], names)
-    if match["low"] not in {"*", "?"} and low is None:
-        return f"no such {name}"
-    for value in (low, high):
-        if value is not None and not bounds[0] <= value <= bounds[1]:
-            return f"expected {bounds[0]}..{bounds[1]}, got {value}"
-    return _range_surprise(low, high, match["high"] is not None) or _step_surprise(match["step"], low, high, bounds)
+def read_expression(expression: str, *, both: bool) -> Reading:
+    """Read five fields, or six with the seconds first, each one space apart; raises ValueError with the reason.
+
+    `both` says that a day must match day of month and weekday where both are restricted.
+    """
+    texts = expression.split(" ")
+    kinds = KINDS[-len(texts) :]
+    fields = {kind.name: read_field(text, kind) for kind, text in zip(kinds, texts, strict=True)}
+    # croniter wants every field, and the seconds last
+    order = (MINUTE, HOUR, DAY, MONTH, WEEKDAY, SECOND)[: len(texts)]
+    expanded = croniter.expand(" ".join(fields[kind.name].plain or "*" for kind in order))[0]
+    values = {kind.name: _numbers(found, kind) for kind, found in zip(order, expanded, strict=True)}
+    # a list whose plain parts are every value needs no other part: `0-6,5#3` is `*`
+    fields |= {name: field.opened() for name, field in fields.items() if field.plain and not values[name]}
+    if not both:
+        _refuse_mixed_days(fields[DAY.name], fields[WEEKDAY.name])
+    interval = fields[MINUTE.name].starred or fields[HOUR.name].starred
+    return Reading(fields, values, _pattern(fields, values, both=both, seconds=len(texts) == _SIX), interval)
 
 
-def _range_surprise(low: int | None, high: int | None, is_range: bool) -> str | None:  # noqa: FBT001 - private, one caller
-    if not is_range:
-        return None
-    if low is None or high is None:
-        return "a range needs two values"
-    if low == high:
-        return f"the range has one value; write {low}"
-    if low > high:
-        return "the range runs backwards; write it as two ranges"
-    return None
+def _numbers(found: Sequence[int | str], kind: FieldKind) -> tuple[int, ...]:
+    numbers = {kind.low if one > kind.top else one for one in found if isinstance(one, int)}
+    return () if len(numbers) == kind.top - kind.low + 1 else tuple(sorted(numbers))
 
 
-def _step_surprise(text: str | None, low: int | None, high: int | None, bounds: tuple[int, int]) -> str | None:
-    if text is None:
-        return None
-    if low == bounds[1] and high is None:
-        return f"a step needs a range; write {low}"
-    if low is not None and high is None:
-        return f"a step needs a range; write {low}-{bounds[1]}/{text}"
-    first, last = (low, high) if low is not None and high is not None else bounds
-    if not 1 <= int(text) <= last - first:
-        return f"a step of {text} leaves the range {first}-{last}"
-    return None
+def _pattern(fields: dict[str, Field], values: dict[str, tuple[int, ...]], *, both: bool, seconds: bool) -> WallPattern:
+    day, weekday = fields[DAY.name], fields[WEEKDAY.name]
+    rule = DayRule(
+        days=frozenset(values[DAY.name]),
+        before_last=day.before_last,
+        nearest=day.nearest,
+        months=frozenset(values[MONTH.name]),
+        weekdays=frozenset(values[WEEKDAY.name]),
+        nth=weekday.nth,
+        both=both,
+    )
+    second = values[SECOND.name] or tuple(range(60)) if seconds else (0,)
+    return WallPattern(values[HOUR.name] or tuple(range(24)), values[MINUTE.name] or tuple(range(60)), second, rule)
 
 
-def _refuse_mixed_days(day: str, weekday: str) -> None:
-    """A restriction of both days means "either" for some crons and "both" for others when one begins with `*`."""
-    for field, other in ((day, weekday), (weekday, day)):
-        if field.startswith(("*/", "?/")) and other not in {"*", "?"}:
-            raise ValueError(f"{field!r} with {other!r}: some crons want both days to match, others either; list them")
-    if day in {"1-31", "1-31/1"} and weekday not in {"*", "?"}:
-        raise ValueError(f"day {day!r} with weekday {weekday!r}: write * for every day")
-    if weekday in {"0-6", "0-7", "1-7"} and day not in {"*", "?"}:
-        raise ValueError(f"weekday {weekday!r} with day {day!r}: write * for every weekday")
+def _refuse_mixed_days(day: Field, weekday: Field) -> None:
+    """Refuse two restrictions of which one begins with `*` or names every value: crons take that for either or both."""
+    for kind, field, other in ((DAY, day, weekday), (WEEKDAY, weekday, day)):
+        if not (field.restricts and other.restricts):
+            continue
+        if field.plain == "*":
+            raise ValueError(f"{kind.name} {field.text!r} with {other.text!r}: write * for every {kind.name}")
+        if field.starred:
+            listed = _listed(field, kind)
+            raise ValueError(
+                f"{kind.name} {field.text!r} with {other.text!r}: some crons want both days to match, others either; "
+                f'for either, list them or write {listed} instead; for both, set day_match = "and"'
+            )
 
 
-def _number(text: str | None, names: dict[str, int]) -> int | None:
-    if text is None or text in {"*", "?"}:
-        return None
-    return int(text) if text.isdigit() else names.get(text)
+def _listed(field: Field, kind: FieldKind) -> str:
+    """The field with `a-b/n` for each `*/n`: that is a list for every cron."""
+    parts = field.text.replace("?", "*").split(",")
+    return ",".join(f"{kind.low}-{kind.top}{part[1:]}" if part.startswith("*/") else part for part in parts)

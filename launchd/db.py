@@ -21,6 +21,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -42,6 +43,8 @@ BUSY_SECONDS = 5.0
 BATCH = 512
 # Committed pages are copied into the database after this many pages of WAL (4 KiB each).
 _CHECKPOINT_PAGES = 2000
+# A text that is no UTF-8 is read with U+FFFD in its place: by itself it would make the whole statement fail.
+TEXT = methodcaller("decode", "utf-8", "replace")
 
 _PRAGMAS = f"""
 PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)};
@@ -259,6 +262,16 @@ def one_by_one(connection: Connection, together: Callable[[], T], each: Callable
     return found
 
 
+def sifted(connection: Connection, read: Callable[[], T], sift: Callable[[], None]) -> T:
+    """Run `read` within the transaction; where a row refuses it, `sift` takes such rows out, and it runs once more."""
+
+    def again(_error: Exception) -> T:
+        sift()
+        return read()
+
+    return one_by_one(connection, read, again)
+
+
 def spoils_batch(error: Exception) -> bool:
     """True for an error of the disk or the file; false for one of this call alone."""
     name = getattr(error, "sqlite_errorname", None) or ""
@@ -301,6 +314,7 @@ def connect(path: Path) -> Connection:
     """A writer's connection: WAL, every commit synced, explicit transactions, rows by name."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.row_factory = sqlite3.Row
+    connection.text_factory = TEXT
     try:
         connection.executescript(_PRAGMAS)
     except sqlite3.Error:
@@ -315,10 +329,13 @@ def migrate(connection: Connection, steps: Sequence[sql.Migration]) -> list[str]
     Raises StoreError when the database was written by a newer launchd.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(steps):
-        raise StoreError(f"the database has schema {version}, this launchd knows {len(steps)}: install the newer one")
+    newest = max((step.version for step in steps), default=0)
+    if version > newest:
+        raise StoreError(f"the database has schema {version}, this launchd knows {newest}: install the newer one")
     taken = []
-    for step in steps[version:]:
+    for step in steps:
+        if step.version <= version:
+            continue
         script = f"BEGIN IMMEDIATE;\n{step.script}\nPRAGMA user_version = {step.version};\nCOMMIT;"
         try:
             connection.executescript(script)
@@ -352,6 +369,7 @@ async def open_database(path: Path, kind: str, clock: Clock) -> AsyncIterator[Da
             raise
         raise _store_error(error, path) from error
     reader.row_factory = sqlite3.Row
+    reader.text_factory = TEXT
     await reader.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * SECOND / 1000)}")
     database = Database(path, clock, connection, reader, onlooker)
     database.start()

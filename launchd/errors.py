@@ -6,6 +6,9 @@ The class docstring is the title a client reads; the message is the detail of th
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple, Self
 
+# So many characters of what a source has said are kept.
+_LONGEST_SOURCE = 1000
+
 
 class Problem(NamedTuple):
     """One thing wrong with an input: where it is (`queues.scraping.concurrency`) and what is allowed there."""
@@ -139,6 +142,11 @@ class SourceError(LaunchdError):
     """An upstream source of launch data could not be read."""
 
     code = "source"
+
+    def __init__(self, detail: str = "") -> None:
+        # it quotes what a server has said: it is made clean and short here, before it is stored, logged and shown
+        text = " ".join("".join(one if one.isprintable() else " " for one in detail[: 2 * _LONGEST_SOURCE]).split())
+        super().__init__(text if len(text) <= _LONGEST_SOURCE else f"{text[:_LONGEST_SOURCE]}...")
 
 
 def error_of(code: str, detail: str) -> LaunchdError:

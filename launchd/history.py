@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-import msgspec
-
-from launchd.clock import Instant, format_instant
+from launchd.clock import UNREADABLE, Instant, format_instant
 from launchd.job import FINAL, Job, JobError, JobState, Outcome, Verb
+from launchd.rows import decoded
 
 
 class JobEvent(StrEnum):
@@ -67,6 +66,7 @@ class Noted(NamedTuple):
     detail: str | None
     attempt: int
     started_at: Instant | None
+    unreadable: tuple[str, ...] = ()
 
 
 def history(job: Job, noted: Iterable[Noted]) -> list[Entry]:
@@ -78,7 +78,7 @@ def end_of(job: Job) -> Entry | None:
     """How a job ended; None for one that has not."""
     if job.finished_at is None or job.state not in FINAL:
         return None
-    return Entry(job.finished_at, JobEvent(job.state.value), _why_it_ended(job))
+    return Entry(job.finished_at, JobEvent(str(job.state)), _why_it_ended(job))
 
 
 def return_of(outcome: Outcome) -> str:
@@ -121,5 +121,5 @@ def _why_it_ended(job: Job) -> str | None:
     """Its reason, else its error. A job that succeeded may have the error of an earlier attempt, which is no news."""
     if job.reason is not None or job.error is None or job.state is JobState.SUCCEEDED:
         return job.reason
-    error = msgspec.json.decode(job.error, type=JobError)
-    return f"{error.type}: {error.message}"
+    error = decoded(job.error, JobError)
+    return UNREADABLE if error is None else f"{error.type}: {error.message}"

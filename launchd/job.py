@@ -99,7 +99,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job to be made; `args` is canonical JSON. Instants are microseconds UTC.
 
     `unique_key` is set where only one such job may be queued or running; `waits_for` is the id of a job that must end
-    before this one is ready.
+    before this one is ready. `counted_from` is the moment that `run_at` counts from, None where a client named the
+    instant: when the clock is corrected, a delay lasts as long as it was to and an instant stays what it is.
     """
 
     id: str
@@ -116,10 +117,14 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     fire_time: Instant | None = None
     unique_key: str | None = None
     waits_for: str | None = None
+    counted_from: Instant | None = None
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """A job as it is stored. `fence` is set while and after it ran under a lock; `seq` is the row's number."""
+    """A job as it is stored. `fence` is set while and after it ran under a lock; `seq` is the row's number.
+
+    `unreadable` names the columns that hold something else than a job of this version can have (launchd/rows.py).
+    """
 
     seq: int
     id: str
@@ -149,6 +154,7 @@ class Job(msgspec.Struct, kw_only=True):
     instance: str | None
     unique_key: str | None
     waits_for: str | None
+    unreadable: tuple[str, ...] = ()
 
 
 class Outcome(NamedTuple):

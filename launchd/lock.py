@@ -31,8 +31,10 @@ class Lock(NamedTuple):
 class Locks(Protocol):
     """A lock backend. All methods raise UnavailableError when the backend cannot be asked: fail closed."""
 
-    async def acquire(self, name: str, *, owner: str, job_id: str | None, ttl_seconds: float) -> Lock:
-        """Take the lock if it is free or lapsed, without waiting.
+    async def acquire(
+        self, name: str, *, owner: str, job_id: str | None, ttl_seconds: float, token: str | None = None
+    ) -> Lock:
+        """Take the lock under this token (None: a new one) if it is free or lapsed, without waiting.
 
         Returns the lock now held: the caller's own if its `owner` and `job_id` match, else the present holder's.
         `ttl_seconds` is the ceiling on the whole hold, however often it is renewed.

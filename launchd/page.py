@@ -4,15 +4,16 @@ import re
 
 from launchd.errors import InvalidError
 
-# Any 64-bit number, with room to spare.
-_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+# SQLite's integers.
+SMALLEST, LARGEST = -(2**63), 2**63 - 1
 
 
 def number_of(cursor: str | None, *, least: int = 0) -> int | None:
     """The number that a cursor is; None for the first page. Raises InvalidError for a cursor that nobody gave."""
     if cursor is None:
         return None
-    if not _NUMBER.fullmatch(cursor) or int(cursor) < least:
+    if not _NUMBER.fullmatch(cursor) or not least <= int(cursor) <= LARGEST:
         raise no_cursor()
     return int(cursor)
 

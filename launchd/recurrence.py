@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from launchd.clock import DAY, SECOND, Instant
-from launchd.cron import Cron, DstFold, DstGap, parse_cron
+from launchd.cron import Cron, DayMatch, DstFold, DstGap, parse_cron
 from launchd.errors import InvalidError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -74,12 +74,17 @@ Recurrence = Cron | Every | Startup
 
 
 def parse_recurrence(
-    text: str, timezone: str = "UTC", *, gap: DstGap = DstGap.SHIFT, fold: DstFold = DstFold.FIRST
+    text: str,
+    timezone: str = "UTC",
+    *,
+    gap: DstGap = DstGap.SHIFT,
+    fold: DstFold = DstFold.FIRST,
+    day_match: DayMatch = DayMatch.OR,
 ) -> Cron | Startup:
     """Read a `cron =` value: an expression, an alias such as @daily, or @startup. Raises InvalidError."""
     if text.strip().lower() == STARTUP:
         return Startup()
-    return parse_cron(text, timezone, gap=gap, fold=fold)
+    return parse_cron(text, timezone, gap=gap, fold=fold, day_match=day_match)
 
 
 def parse_every(text: str) -> Every:

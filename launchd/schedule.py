@@ -17,6 +17,7 @@ from launchd.recurrence import Every, Recurrence, period_seconds
 CATCHUP_CAP = 100
 _GRACE_MIN, _GRACE_MAX = 60.0, 3600.0
 _LATE = "the daemon was not running or was late"
+FORWARD = "the clock was put forward"
 
 
 class Catchup(StrEnum):
@@ -139,7 +140,7 @@ def jitter(schedule: Schedule, fire_time: Instant) -> Instant:
 def plan(
     schedule: Schedule, cursor: Instant, now: Instant, *, paused: bool = False, first: Instant | None = None
 ) -> Plan:
-    """The verdict on every occurrence in (cursor, now]. A clock that went back yields nothing and keeps the cursor.
+    """The verdict on every occurrence in (cursor, now]. A clock that went back yields nothing (see `correct`).
 
     `first` is the first occurrence after the cursor, where the caller knows it.
     """
@@ -163,15 +164,26 @@ def plan(
     return Plan(_verdicts(schedule, cursor, edge, now), last, upcoming)
 
 
-def correct(schedule: Schedule, cursor: Instant, now: Instant) -> Plan:
-    """What a correction of the clock makes of (cursor, now]: nothing is made up for, and the schedule goes on from now.
+def correct(schedule: Schedule, cursor: Instant, now: Instant, reason: str = FORWARD, *, paused: bool = False) -> Plan:
+    """The plan after the clock was set: nothing is caught up, and the schedule goes on from now.
 
-    Where the clock was put back there is nothing to record, and what is fired again by name is on the ledger already.
+    `cursor` is the last occurrence that has a verdict, as far as that can be believed; those after it are missed.
     """
-    reason = "the clock was put forward"
-    return Plan(
-        _range(schedule.recurrence, cursor, now, FireOutcome.MISSED, reason), now, schedule.recurrence.next(now)
-    )
+    outcome = FireOutcome.PAUSED if paused else FireOutcome.MISSED
+    rows = _range(schedule.recurrence, cursor, now, outcome, reason)
+    return Plan(rows, now, schedule.recurrence.next(now))
+
+
+def set_in_words(set_by: Instant) -> str:
+    """What the ledger says of a clock that was set."""
+    if set_by > 0:
+        return FORWARD
+    return f"the clock was put back by {-set_by // SECOND} s; the schedule went on from the corrected time"
+
+
+def ended_at(recurrence: Recurrence, row: Fire, now: Instant) -> tuple[Fire, ...]:
+    """The part of a ledger row up to now: a range that a wrong clock wrote ends where the clock was corrected."""
+    return without(recurrence, row, now + 1, max(row.until or row.fire_time, now + 1))
 
 
 def _verdicts(schedule: Schedule, cursor: Instant, edge: Instant, now: Instant) -> tuple[Fire, ...]:

@@ -5,24 +5,37 @@ Log, signals, what systemd hands over, and the configuration file; the daemon it
 
 import asyncio
 import faulthandler
+import fcntl
 import gc
 import os
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+import structlog
 import uvloop
 
 from launchd import config as configuration
+from launchd import forks
 from launchd.config import Config
 from launchd.daemon import Host, running, try_out
-from launchd.engine.loading import Options
-from launchd.errors import LaunchdError
+from launchd.ending import busy_threads
+from launchd.engine.loading import Options, place_of
+from launchd.errors import LaunchdError, StoreError
 from launchd.launches.sources import SOURCES
 from launchd.ops import logs
 from launchd.ops.systemd import take_listeners, watchdog_seconds
 
+_log = structlog.get_logger("launchd.service")
+# The lowest number for the log's own copy of standard error: beyond what a careless loop over descriptors closes.
+_LOG_DESCRIPTOR = 64
+# What Python says when the system refuses a thread.
+_NO_THREAD = "can't start new thread"
+# sysexits.h: an error inside the program.
+EX_SOFTWARE = 70
 # Jobs at full speed make few cycles and many objects: with Python's own thresholds a tenth of their time goes into
 # looking for cycles (`make bench ARGS=drain`).
 _GC_THRESHOLDS = (50_000, 20, 50)
@@ -38,14 +51,23 @@ def main(
     log_level: str | None = None,
     log_format: Literal["json"] | None = None,
 ) -> int:
-    """Run the daemon until SIGTERM or SIGINT; the exit code. Raises LaunchdError when it cannot start."""
-    faulthandler.enable()  # a watchdog's SIGABRT leaves the stack of every thread in the log
+    """Run the daemon until SIGTERM or SIGINT; the exit code, 0 only after one of them.
+
+    Raises LaunchdError when it cannot start.
+    """
+    # a copy that no task can close by accident: the next file or connection would get its number, and the log with it
+    descriptor = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, _LOG_DESCRIPTOR)
+    faulthandler.enable(descriptor)  # a watchdog's SIGABRT leaves the stack of every thread in the log
     config = load_config(config_path)
-    log = logs.configure(
-        log_level or config.daemon.log_level,
-        log_format or config.daemon.log_format,
-        secrets=configuration.secrets(config),
-    )
+    try:
+        log = logs.configure(
+            log_level or config.daemon.log_level,
+            log_format or config.daemon.log_format,
+            secrets=configuration.secrets(config),
+            descriptor=descriptor,
+        )
+    except RuntimeError as error:
+        raise _no_room() from error
     options = Options(queues, concurrency, scheduler, workers)
 
     def load() -> Config:
@@ -57,23 +79,72 @@ def main(
     def set_level(new: Config) -> None:
         log.set_level(log_level or new.daemon.log_level)
 
+    _arm(config, log)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             host = _host()._replace(
-                log_lines_dropped=lambda: log.dropped, job_lines=log.job_lines, load=load, reloaded=set_level
+                alone=True,
+                log_lines_dropped=lambda: log.dropped,
+                job_lines=log.job_lines,
+                load=load,
+                reloaded=set_level,
             )
-            runner.run(_until_signal(config, options, host))
-    except BaseExceptionGroup as group:
-        raise _plain(group) from group
+            try:
+                runner.run(_until_signal(config, options, host))
+            finally:
+                # the runner would wait for whatever a thread of this executor does
+                runner.get_loop().set_default_executor(ThreadPoolExecutor(1))
+                _tell_threads()
+    except (LaunchdError, KeyboardInterrupt):  # the latter before the daemon hears signals
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit from somewhere inside is no end that was asked for
+        return _unasked(error)
     finally:
         log.close()
     return 0
 
 
-def _plain(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """An error of ours that came out of the daemon's task group alone, for one line; anything else as it is."""
-    first = group.exceptions[0]
-    return first if len(group.exceptions) == 1 and isinstance(first, LaunchdError) else group
+def _arm(config: Config, log: logs.Logs) -> None:
+    """Cut forks of this process off from what is the daemon's."""
+    state = config.state_directory.resolve()
+    for name in ("daemon.lock", "jobs.db", "launches.db"):  # and their journals
+        forks.own_file(str(state / name))
+    forks.arm(log.forked)
+
+
+def _tell_threads() -> None:
+    """Name what still runs in this process, which ends nevertheless (launchd/ending.py)."""
+    left = busy_threads("log")
+    if left:
+        _log.warning("threads_left", threads=left, detail="they end with this process")
+
+
+def _no_room() -> LaunchdError:
+    """The error of a start without enough threads."""
+    words = "this system lets launchd start no more threads: raise TasksMax= of its unit, the pids limit of its"
+    return StoreError(f"{words} container, or `ulimit -u` of its user; about 30 are enough")
+
+
+def _unasked(error: BaseException) -> int:
+    """Log an end that no signal asked for; its exit code, which is never 0."""
+    plain = _plain(error)
+    if isinstance(plain, LaunchdError):
+        raise plain from error
+    if isinstance(plain, RuntimeError) and _NO_THREAD in str(plain):
+        raise _no_room() from error
+    if isinstance(plain, SystemExit):
+        where = place_of(plain)
+        _log.critical("ended_unasked", error=f"SystemExit({plain.code!r})", where=where, exit_code=EX_SOFTWARE)
+        return EX_SOFTWARE
+    _log.critical("ended_by_error", error=f"{type(plain).__name__}: {plain}", exit_code=1, exc_info=plain)
+    return 1
+
+
+def _plain(error: BaseException) -> BaseException:
+    """The one error that the daemon's task groups carry; a group of several as it is."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _host() -> Host:
@@ -101,6 +172,19 @@ def load_config(config_path: str | None) -> Config:
     return configuration.load(configuration.find(config_path), sources=SOURCES)
 
 
+def _workers() -> ThreadPoolExecutor:
+    """The threads that the control plane works with, all started now: later there may be no room for another."""
+    count = min(32, (os.cpu_count() or 1) + 4)
+    pool, all_begun = ThreadPoolExecutor(count, "control"), threading.Barrier(count)
+    try:
+        for _ in range(count):
+            pool.submit(all_begun.wait)
+    except RuntimeError:
+        all_begun.abort()
+        raise
+    return pool
+
+
 async def _until_signal(
     config: Config,
     options: Options,
@@ -108,6 +192,7 @@ async def _until_signal(
 ) -> None:
     """Run until SIGTERM or SIGINT; a second one hurries, SIGHUP reloads. All are heard from the first moment."""
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(_workers())
     stop, hurry, hangup = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def ask() -> None:

@@ -8,7 +8,7 @@ import asyncio
 import inspect
 import math
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import timedelta
 from enum import StrEnum
@@ -21,6 +21,7 @@ import msgspec
 from launchd.clock import Instant
 from launchd.errors import InvalidError, NotFoundError, Problem
 from launchd.job import Progress
+from launchd.parameters import all_finite, parameters_of, schema_of
 from launchd.plain import plain_text, type_name
 
 DEFAULT_TIMEOUT_SECONDS = 900.0
@@ -28,8 +29,6 @@ HARD_TIMEOUT_MARGIN_SECONDS = 30.0
 LOCK_WAIT_SECONDS = 10.0
 LOCK_TTL_SECONDS = 3600.0
 MAX_RETRIES = 3
-# Stands in the place of a first parameter that is missing.
-_NO_CONTEXT = inspect.Parameter("missing", inspect.Parameter.KEYWORD_ONLY)
 # The longest delay that a task or a client may ask for.
 MAX_DELAY_SECONDS = 366 * 86_400
 # The longest reason and the longest note of progress, in bytes of UTF-8.
@@ -204,11 +203,26 @@ class Context:
         """Let others run, and end here if that was asked for: for loops that compute without awaiting anything."""
         await asyncio.sleep(0)
 
-    async def trigger(self, task: str, *, delay: float = 0.0, priority: int | None = None, **args: Any) -> str:  # noqa: ANN401 - a task's arguments are its own
-        """Make a job of another task; returns its id once it is on disk. Raises InvalidError and NotFoundError."""
+    async def trigger(
+        self,
+        task: str,
+        *,
+        args: Mapping[str, Any] | None = None,
+        delay: float = 0.0,
+        priority: int | None = None,
+        **more: Any,  # noqa: ANN401 - a task's arguments are its own
+    ) -> str:
+        """Make a job of another task; returns its id once it is on disk. Raises InvalidError and NotFoundError.
+
+        The task's arguments are keywords, or a mapping as `args`, or both.
+        """
         if self._port is None:
             raise NotFoundError("this context runs outside a daemon: there is nothing to trigger")
-        return await self._port.trigger(task, args, delay=delay, priority=priority)
+        given = dict(args or {})
+        twice = sorted(given.keys() & more.keys())
+        if twice:
+            raise InvalidError(f"task {task}: {', '.join(twice)}: given in args and as a keyword; write it once")
+        return await self._port.trigger(task, given | more, delay=delay, priority=priority)
 
 
 # The Context of the job whose code runs here, for whatever that code calls: the log puts the job's names on its lines.
@@ -267,7 +281,8 @@ class Task:
         self.is_coroutine = inspect.iscoroutinefunction(function)
         self.on_task_loop = self.is_coroutine and self.isolation is Isolation.SHARED
         self.description = (inspect.getdoc(function) or "").partition("\n")[0]
-        self.parameters = _parameters(function, name)
+        self.parameters = parameters_of(function, name)
+        self._schema = schema_of(function, name, self.parameters)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the wrapped function's own signature
         """Call the function itself, as a test does."""
@@ -275,6 +290,8 @@ class Task:
 
     def validate(self, args: dict[str, Any]) -> dict[str, Any]:
         """The arguments as the function will get them, or InvalidError with every path that is wrong."""
+        if not isinstance(args, dict):
+            raise InvalidError.at("args", f"task {self.name}: expected an object, got {type(args).__name__}")
         known = ", ".join(self.parameters) or "none"
         unknown = [name for name in args if name not in self.parameters]
         problems = [Problem(f"args.{name}", f"no such argument; known: {known}") for name in unknown]
@@ -288,6 +305,8 @@ class Task:
                 valid[name] = msgspec.convert(args[name], parameter.type)
             except msgspec.ValidationError as error:
                 problems.append(_problem(name, error))
+            except (ValueError, RecursionError) as error:  # a list that holds itself, a number of 5,000 digits
+                problems.append(Problem(f"args.{name}", f"cannot be read: {error}"))
         if problems:
             detail = "; ".join(f"{problem.path}: {problem.message}" for problem in problems)
             raise InvalidError(f"task {self.name}: {detail}", errors=problems)
@@ -295,33 +314,33 @@ class Task:
 
     def encode(self, args: dict[str, Any]) -> str:
         """Validate and give the canonical JSON that the store keeps."""
-        text = msgspec.json.encode(self.validate(args), order="deterministic").decode()
-        if len(text) > MAX_ARGS_BYTES:
-            raise InvalidError.at("args", f"task {self.name}: they take {len(text)} bytes, at most {MAX_ARGS_BYTES}")
-        return text
+        valid = self.validate(args)
+        try:
+            data = msgspec.json.encode(valid, order="deterministic")
+        except UnicodeEncodeError:
+            raise InvalidError.at("args", f"task {self.name}: half of a surrogate pair is no text") from None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise InvalidError.at("args", f"task {self.name}: they cannot be written as JSON: {error}") from None
+        if len(data) > MAX_ARGS_BYTES:
+            raise InvalidError.at("args", f"task {self.name}: they take {len(data)} bytes, at most {MAX_ARGS_BYTES}")
+        # nan and the infinities would be stored as null
+        if b"null" in data and not all_finite(msgspec.to_builtins(valid)):
+            raise InvalidError.at("args", f"task {self.name}: nan and infinity cannot be written as JSON")
+        return data.decode()
 
     def decode(self, text: str) -> dict[str, Any]:
         """The keyword arguments from the canonical JSON."""
         if text == "{}":
             return {}
-        return self.validate(msgspec.json.decode(text))
+        try:
+            given = msgspec.json.decode(text)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise InvalidError.at("args", f"task {self.name}: the stored arguments cannot be read: {error}") from error
+        return self.validate(given)
 
     def schema(self) -> dict[str, Any]:
-        """JSON Schema of the arguments."""
-        properties = {name: msgspec.json.schema(parameter.type) for name, parameter in self.parameters.items()}
-        for name, parameter in self.parameters.items():
-            if not parameter.required:
-                properties[name]["default"] = msgspec.to_builtins(parameter.default)
-        required = [name for name, parameter in self.parameters.items() if parameter.required]
-        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-
-
-class Parameter(typing.NamedTuple):
-    """One keyword argument of a task: its annotation, and its default unless `required`."""
-
-    type: Any
-    required: bool
-    default: Any
+        """JSON Schema of the arguments; made when the task is, so that one without a schema is refused there."""
+        return self._schema
 
 
 @typing.overload
@@ -365,7 +384,7 @@ def collect(modules: Iterable[ModuleType]) -> dict[str, Task]:
     found: dict[str, Task] = {}
     for module in modules:
         for value in vars(module).values():
-            if isinstance(value, Task) and found.setdefault(value.name, value) is not value:
+            if issubclass(type(value), Task) and found.setdefault(value.name, value) is not value:
                 raise InvalidError(f"two tasks are named {value.name!r}: give one of them name=")
     return found
 
@@ -377,20 +396,6 @@ def _isolation(function: Callable[..., Any], name: str, isolation: str) -> Isola
     if isolation == Isolation.PROCESS and ("<locals>" in function.__qualname__ or function.__module__ == "__main__"):
         raise InvalidError(f"task {name}: a process must be able to import it: define it at the top of a module")
     return Isolation(isolation)
-
-
-def _parameters(function: Callable[..., Any], name: str) -> dict[str, Parameter]:
-    hints = typing.get_type_hints(function, include_extras=True)
-    first, *rest = [*inspect.signature(function).parameters.values()] or [_NO_CONTEXT]
-    if first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
-        raise InvalidError(f"task {name}: its first parameter must be the Context")
-    found = {}
-    for parameter in rest:
-        if parameter.kind is not parameter.KEYWORD_ONLY or parameter.name not in hints:
-            raise InvalidError(f"task {name}: parameter {parameter.name} must be an annotated keyword (after a *)")
-        required = parameter.default is parameter.empty
-        found[parameter.name] = Parameter(hints[parameter.name], required, None if required else parameter.default)
-    return found
 
 
 def _problem(name: str, error: msgspec.ValidationError) -> Problem:

@@ -14,6 +14,7 @@ import asyncio
 import heapq
 import threading
 import time
+import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -45,27 +46,37 @@ _STOP_SECONDS = 2.0
 
 
 class VirtualClock:
-    """A clock that stands still until it is moved. May be asked from any thread, and slept on from any loop."""
+    """A clock that stands still until it is moved. May be asked from any thread, and slept on from any loop.
 
-    def __init__(self, start: Instant = START) -> None:
+    `move` lets time pass, `jump` sets the wall clock, `suspend` puts the machine to sleep. Each clock is a boot of its
+    own, `boot` seconds after it began, unless `boot_id` names the same one as another clock's.
+    """
+
+    def __init__(self, start: Instant = START, *, boot: float = 0.0, boot_id: str | None = None) -> None:
         self._wall = start
         self._elapsed = 0.0
+        self._asleep = boot
+        self._boot_id = boot_id or str(uuid.uuid4())
         self._guard = threading.Lock()
         self._sleepers: list[tuple[float, int, asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._count = 0
-        self._jumped = asyncio.Event()
+        self._watchers: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
 
     def now(self) -> Instant:
         """Wall time, in microseconds UTC."""
         return self._wall + round(self._elapsed * SECOND)
 
     def monotonic(self) -> float:
-        """Seconds since this clock was made."""
+        """Seconds since this clock was made, without those that the machine slept."""
         return self._elapsed
 
     def boot(self) -> float:
-        """The same: a virtual machine never sleeps."""
-        return self._elapsed
+        """Seconds since the machine started, with those that it slept."""
+        return self._elapsed + self._asleep
+
+    def boot_id(self) -> str:
+        """The name of this boot."""
+        return self._boot_id
 
     async def sleep(self, seconds: float) -> None:
         """Wait until the clock was moved that far."""
@@ -78,19 +89,20 @@ class VirtualClock:
 
     async def sleep_until(self, instant: Instant | None) -> None:
         """Wait for a wall time, or for a jump of the clock."""
-        jumped = self._jumped
-        waiting: set[asyncio.Future[Any]] = {asyncio.ensure_future(jumped.wait())}
+        loop = asyncio.get_running_loop()
+        jumped: asyncio.Future[None] = loop.create_future()
+        waiting: set[asyncio.Future[Any]] = {jumped}
+        with self._guard:
+            self._watchers[jumped] = loop
         if instant is not None:
-            waiting.add(asyncio.ensure_future(self._until(instant)))
+            waiting.add(asyncio.ensure_future(self.sleep((instant - self.now()) / SECOND)))
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            with self._guard:
+                self._watchers.pop(jumped, None)
             for future in waiting:
                 future.cancel()
-
-    async def _until(self, instant: Instant) -> bool:
-        await self.sleep((instant - self.now()) / SECOND)
-        return True
 
     def next_wake(self) -> float | None:
         """The earliest time, by `monotonic`, that somebody waits for."""
@@ -117,8 +129,21 @@ class VirtualClock:
     def jump(self, seconds: float) -> None:
         """Set the wall clock forward (or back), as an operator or NTP would; no time passes."""
         self._wall += round(seconds * SECOND)
-        self._jumped.set()
-        self._jumped = asyncio.Event()
+        self._wake_up()
+
+    def suspend(self, seconds: float) -> None:
+        """Put the machine to sleep: wall and boot time go on, monotonic time and all sleepers stand still."""
+        self._asleep += seconds
+        self._wall += round(seconds * SECOND)
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        """Wake those who wait for a wall time, each on its own loop."""
+        with self._guard:
+            watchers = dict(self._watchers)
+            self._watchers.clear()
+        for future, loop in watchers.items():
+            loop.call_soon_threadsafe(_wake, future)
 
 
 class TestDaemon:
@@ -192,8 +217,9 @@ class TestDaemon:
                 await self._host
             await asyncio.sleep(0 if busy is None else 0.0002)
 
-    async def start(self) -> None:
-        """Start the daemon (again) on the same state directory."""
+    async def start(self, clock: VirtualClock | None = None) -> None:
+        """Start the daemon (again) on the same state directory, under another clock if one is given."""
+        self.clock = clock or self.clock
         ready: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
         self._leave = asyncio.Event()
         self._host = asyncio.create_task(self._run(ready, self._leave))

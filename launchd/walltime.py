@@ -1,60 +1,68 @@
-"""What a cron expression says of a wall clock: which seconds of a local calendar match. Pure, and knows no zones.
+"""The seconds of a local calendar that a cron expression matches. Pure, and knows no zones.
 
-croniter reads the expression (`croniter.expand`); matching, stepping and counting are arithmetic on wall seconds, so
-that a year of a per-second schedule is counted, never walked.
+Matching, stepping and counting are arithmetic on wall seconds: times of a day are ranked, days are looked up by month
+(a month is known by its length and its first weekday, so each rule has at most 28 kinds of months). A year of a
+per-second schedule is counted, never walked, and the longest search is one step a month.
 """
 
 import calendar
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 DAY_SECONDS = 86_400
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-_LAST_DAY = date.max.toordinal() - _EPOCH_ORDINAL
-_FIRST_DAY = date.min.toordinal() - _EPOCH_ORDINAL
 # 29 February falls on a given weekday every 28 years, or after 40 where a century has no leap day.
 SEARCH_YEARS = 40
-LAST = "l"
+# In `DayRule.nearest` and `DayRule.nth`: the last of the month.
+LAST = 0
+_WEEK = 7
+_SUNDAY, _SATURDAY = 0, 6
+_MONTHS = 12
+_LONGEST_MONTH = 31
 
 
 class DayRule(NamedTuple):
-    """Which days match. An empty set stands for every day, month or weekday; weekdays count from Sunday = 0.
+    """The days that match. Weekdays count from Sunday = 0; an empty set of months stands for every month.
 
-    With both days and weekdays, either is enough. `nth` says which ones of a weekday in the month ("l" is the last).
+    By day of the month: `days` by number, `before_last` by their distance from the last day, `nearest` the weekday
+    (Monday to Friday) nearest to a day. By weekday: `weekdays` all of them, `nth` only that one of the month. A side
+    without any is not restricted. Where both are, one of them is enough, unless `both` is set.
     """
 
-    days: frozenset[int]
-    last_day: bool
-    months: frozenset[int]
-    weekdays: frozenset[int]
-    nth: Mapping[int, frozenset[int | str]]
+    days: frozenset[int] = frozenset()
+    before_last: frozenset[int] = frozenset()
+    nearest: frozenset[int] = frozenset()
+    months: frozenset[int] = frozenset()
+    weekdays: frozenset[int] = frozenset()
+    nth: frozenset[tuple[int, int]] = frozenset()
+    both: bool = False
 
-    def matches(self, day: date) -> bool:
-        """Whether a day matches."""
-        if self.months and day.month not in self.months:
-            return False
-        by_day, by_weekday = bool(self.days or self.last_day), bool(self.weekdays)
-        if by_day and self._day(day):
-            return True
-        if by_weekday and self._weekday(day):
-            return True
-        return not by_day and not by_weekday
+    @property
+    def by_day(self) -> bool:
+        """True if days of the month are restricted."""
+        return bool(self.days or self.before_last or self.nearest)
 
-    def _day(self, day: date) -> bool:
-        return day.day in self.days or (self.last_day and day.day == _month_length(day))
+    @property
+    def by_weekday(self) -> bool:
+        """True if weekdays are restricted."""
+        return bool(self.weekdays or self.nth)
 
-    def _weekday(self, day: date) -> bool:
-        weekday = day.isoweekday() % 7
-        if weekday not in self.weekdays:
-            return False
-        wanted = self.nth.get(weekday)
-        if wanted is None:
-            return True
-        return (day.day - 1) // 7 + 1 in wanted or (LAST in wanted and day.day + 7 > _month_length(day))
+    @property
+    def every_day(self) -> bool:
+        """True if nothing is restricted."""
+        return not (self.months or self.by_day or self.by_weekday)
+
+    def days_of(self, month: int) -> tuple[int, ...]:
+        """The days of a month (counted from January of year 0) that match, ascending."""
+        year, index = divmod(month, _MONTHS)
+        if self.months and index + 1 not in self.months:
+            return ()
+        first, length = calendar.monthrange(year, index + 1)
+        return _days_of(self, length, (first + 1) % _WEEK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +91,10 @@ class WallPattern:
         day, second = divmod(wall, DAY_SECONDS)
         rank = self._rank(second + 1) if self._is_day(day) else 0
         if rank == 0:
-            day -= 1
-            while day >= limit // DAY_SECONDS and not self._is_day(day):
-                day -= 1
-            rank = self._per_day
+            before = self._previous_day(day - 1, limit // DAY_SECONDS)
+            if before is None:
+                return None
+            day, rank = before, self._per_day
         match = day * DAY_SECONDS + self._at(rank - 1)
         return match if match >= limit else None
 
@@ -95,12 +103,11 @@ class WallPattern:
         if end <= start:
             return 0
         first, last = start // DAY_SECONDS, (end - 1) // DAY_SECONDS
-        days = sum(1 for day in range(first + 1, last) if self._is_day(day))
         head, tail = self._rank(start - first * DAY_SECONDS), self._rank(end - last * DAY_SECONDS)
         if first == last:
             return tail - head if self._is_day(first) else 0
         edges = (self._per_day - head if self._is_day(first) else 0) + (tail if self._is_day(last) else 0)
-        return days * self._per_day + edges
+        return self._count_days(first + 1, last) * self._per_day + edges
 
     # --- a day ---
 
@@ -134,49 +141,89 @@ class WallPattern:
         rank = self._rank(second)
         return self._at(rank) if rank < self._per_day else None
 
-    # --- days ---
+    # --- days, counted from 1 January 1970; one step a month ---
 
     def _is_day(self, day: int) -> bool:
-        rule = self.rule
-        if not (rule.months or rule.days or rule.weekdays or rule.last_day):
+        if self.rule.every_day:
             return True
-        return _FIRST_DAY <= day <= _LAST_DAY and rule.matches(date.fromordinal(day + _EPOCH_ORDINAL))
+        month, number = _month_of(day)
+        return number in self.rule.days_of(month)
 
     def _next_day(self, day: int, last: int) -> int | None:
-        """The first day that matches from `day` to `last`; whole months that cannot match are passed over."""
-        while day <= min(last, _LAST_DAY):
-            if self._is_day(day):
-                return day
-            given = date.fromordinal(day + _EPOCH_ORDINAL)
-            skips = self.rule.months and given.month not in self.rule.months
-            day += _month_length(given) - given.day + 1 if skips else 1
+        """The first day that matches from `day` to `last`."""
+        if day > last:
+            return None
+        (month, number), (final, _) = _month_of(day), _month_of(last)
+        while month <= final:
+            days = self.rule.days_of(month)
+            index = bisect_left(days, number)
+            if index < len(days):
+                found = _start_of(month) + days[index] - 1
+                return found if found <= last else None
+            month, number = month + 1, 1
         return None
 
+    def _previous_day(self, day: int, first: int) -> int | None:
+        """The last day that matches from `day` back to `first`."""
+        if day < first:
+            return None
+        (month, number), (final, _) = _month_of(day), _month_of(first)
+        while month >= final:
+            days = self.rule.days_of(month)
+            index = bisect_right(days, number)
+            if index > 0:
+                found = _start_of(month) + days[index - 1] - 1
+                return found if found >= first else None
+            month, number = month - 1, _LONGEST_MONTH
+        return None
 
-def read_pattern(
-    expanded: Sequence[Sequence[int | str]], nth: Mapping[int, AbstractSet[int | str]], *, seconds: bool
-) -> WallPattern:
-    """The pattern of what `croniter.expand` gives: minute, hour, day, month, weekday and, with `seconds`, second."""
-    minute, hour, day, month, weekday = expanded[:5]
-    rule = DayRule(
-        days=frozenset(one for one in day if isinstance(one, int)),
-        last_day=LAST in day,
-        months=frozenset(one for one in month if isinstance(one, int)),
-        weekdays=frozenset(one % 7 for one in weekday if isinstance(one, int)),
-        nth={one % 7: frozenset(wanted) for one, wanted in nth.items()},
-    )
-    second = _values(expanded[5], 60) if seconds else (0,)
-    return WallPattern(_values(hour, 24), _values(minute, 60), second, rule)
+    def _count_days(self, first: int, end: int) -> int:
+        """How many days match in [first, end)."""
+        if self.rule.every_day or end <= first:
+            return max(end - first, 0)
+        (month, number), (final, until) = _month_of(first), _month_of(end)
+        whole = sum(len(self.rule.days_of(one)) for one in range(month, final))
+        return whole - bisect_left(self.rule.days_of(month), number) + bisect_left(self.rule.days_of(final), until)
 
 
-def _values(field: Sequence[int | str], size: int) -> tuple[int, ...]:
-    numbers = sorted({one for one in field if isinstance(one, int)})
-    return tuple(numbers) if numbers else tuple(range(size))
+@lru_cache(maxsize=16_384)
+def _days_of(rule: DayRule, length: int, first: int) -> tuple[int, ...]:
+    """The days that match in a month of `length` days whose first day is the weekday `first`."""
+    month = range(1, length + 1)
+    near = {_nearest_weekday(day or length, length, first) for day in rule.nearest if day <= length}
+    by_day = {day for day in month if day in rule.days or length - day in rule.before_last or day in near}
+    by_weekday = {day for day in month if _is_weekday(rule, day, length, (first + day - 1) % _WEEK)}
+    if not (rule.by_day and rule.by_weekday):
+        return tuple(sorted(by_day | by_weekday)) if rule.by_day or rule.by_weekday else tuple(month)
+    return tuple(sorted(by_day & by_weekday if rule.both else by_day | by_weekday))
+
+
+def _is_weekday(rule: DayRule, day: int, length: int, weekday: int) -> bool:
+    number = (day - 1) // _WEEK + 1
+    is_last = day + _WEEK > length
+    return weekday in rule.weekdays or (weekday, number) in rule.nth or (is_last and (weekday, LAST) in rule.nth)
+
+
+def _nearest_weekday(day: int, length: int, first: int) -> int:
+    """The day from Monday to Friday that is nearest to `day` in the same month."""
+    weekday = (first + day - 1) % _WEEK
+    if weekday == _SATURDAY:
+        return day - 1 if day > 1 else day + 2
+    if weekday == _SUNDAY:
+        return day + 1 if day < length else day - 2
+    return day
+
+
+def _month_of(day: int) -> tuple[int, int]:
+    """The month (counted from January of year 0) and the day of the month."""
+    found = date.fromordinal(day + _EPOCH_ORDINAL)
+    return found.year * _MONTHS + found.month - 1, found.day
+
+
+def _start_of(month: int) -> int:
+    year, index = divmod(month, _MONTHS)
+    return date(year, index + 1, 1).toordinal() - _EPOCH_ORDINAL
 
 
 def _holds(values: Sequence[int], index: int, value: int) -> bool:
     return index < len(values) and values[index] == value
-
-
-def _month_length(day: date) -> int:
-    return calendar.monthrange(day.year, day.month)[1]

@@ -4,6 +4,7 @@ Instants are microseconds UTC; wall seconds count from 1970-01-01T00:00:00 of th
 offsets are whole seconds east of UTC.
 """
 
+from calendar import isleap, weekday
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -15,6 +16,9 @@ from launchd.errors import InvalidError
 
 LAST_YEAR = 9998
 _FIRST_YEAR = 2
+# tzdata lists single changes up to 2087 (Morocco). Later years follow rules by weekday alone, so a year is like any
+# other that has as many days and begins on the same weekday; all fourteen kinds are among 28 years in a row.
+_BY_RULE = range(2101, 2129)
 
 
 class Piece(NamedTuple):
@@ -68,6 +72,10 @@ def pieces_back(name: str, instant: Instant) -> Iterator[Piece]:
 @lru_cache(maxsize=4096)
 def _pieces_of(name: str, year: int) -> tuple[Piece, ...]:
     """The pieces of a year of UTC. Two changes within one day would be taken for their sum; no zone has them."""
+    if year >= _BY_RULE.stop:
+        alike = next(one for one in _BY_RULE if _kind_of(one) == _kind_of(year))
+        ahead = _new_year(year) - _new_year(alike)
+        return tuple(one._replace(start=one.start + ahead, end=one.end + ahead) for one in _pieces_of(name, alike))
     day, end = _new_year(year), _new_year(year + 1)
     before = offset_at(name, day - 1)
     starts = [(day, offset_at(name, day))]
@@ -80,6 +88,11 @@ def _pieces_of(name: str, year: int) -> tuple[Piece, ...]:
     bounds = [start for start, _ in starts] + [end]
     offsets = [before] + [offset for _, offset in starts] + [offset_at(name, end)]
     return tuple(Piece(bounds[index], bounds[index + 1], *offsets[index : index + 3]) for index in range(len(starts)))
+
+
+def _kind_of(year: int) -> tuple[bool, int]:
+    """If it is a leap year, and the weekday on which it begins."""
+    return isleap(year), weekday(year, 1, 1)
 
 
 def _change(name: str, low: Instant, high: Instant) -> Instant:

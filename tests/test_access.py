@@ -299,6 +299,16 @@ def test_tickets_and_sessions_end_with_their_time() -> None:
     assert access.session(cookie) is None
 
 
+def test_a_session_that_was_opened_years_ahead_ends_when_the_clock_is_right() -> None:
+    clock = VirtualClock()
+    access = Access(clock, "t" * 32)
+    clock.jump(10 * 365 * 86400)
+    cookie = access.redeem(access.ticket(ALICE).text)
+    assert cookie is not None
+    clock.jump(-10 * 365 * 86400)
+    assert access.session(cookie) is None
+
+
 def test_a_session_outlives_a_restart_but_not_another_token() -> None:
     clock = VirtualClock()
     before = Access(clock, "t" * 32)

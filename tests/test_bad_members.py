@@ -54,10 +54,11 @@ async def test_a_verdict_that_cannot_be_written_fails_its_job_and_its_neighbours
 
 
 @pytest.mark.parametrize(("column", "value"), [("args", b"\xff\x00"), ("task", b"caf\xe9"), ("id", b"\xed\xa0\x80")])
+@pytest.mark.parametrize("lock", [None, "one_at_a_time"])
 async def test_a_row_that_cannot_be_read_fails_alone_and_the_queue_goes_on(
-    tmp_path: Path, column: str, value: bytes
+    tmp_path: Path, column: str, value: bytes, lock: str | None
 ) -> None:
-    @task(queue="default")
+    @task(queue="default", lock=lock)
     async def work(_ctx: Context) -> str:
         return "done"
 

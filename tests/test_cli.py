@@ -23,6 +23,10 @@ concurrency = 1
 [schedules.nightly]
 task = "greet"
 cron = "0 3 * * *"
+[schedules.friday_the_13th]
+task = "greet"
+cron = "0 9 13 * fri"
+day_match = "and"
 """
 # More than a page of the API has where nobody asks for more.
 NIGHTLY += "".join(f'[schedules.spare_{number}]\ntask = "greet"\ncron = "0 0 1 1 *"\n' for number in range(60))
@@ -108,6 +112,19 @@ def test_a_preview_tells_what_an_expression_means_in_utc_and_by_the_local_clock(
     fold = ["preview", "30 2 25 10 *", "--timezone", "Europe/Berlin", "--after", "2026-01-01T00:00:00Z", "--count", "2"]
     both = installation.json(*fold, "--dst-fold", "both")["fires"]
     assert [one["utc"] for one in both] == ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"]
+
+
+def test_a_preview_takes_both_days(installation: Installation) -> None:
+    words = ["preview", "0 0 13 * fri", "--after", "2027-01-01T00:00:00Z", "--count", "1", "--day-match", "and"]
+    assert installation.text(*words).startswith("At 00:00, on day 13 of the month, but only on Friday\n")
+    assert [one["utc"] for one in installation.json(*words)["fires"]] == ["2027-08-13T00:00:00Z"]
+
+
+def test_a_schedule_shows_that_both_days_must_match(installation: Installation) -> None:
+    shown = installation.client.ask("GET", "/v1/schedules/friday_the_13th")
+    assert (shown["day_match"], shown["next"][0][8:10]) == ("and", "13")
+    assert "but only on Friday" in installation.text("schedules")
+    assert installation.client.ask("GET", "/v1/schedules/nightly")["day_match"] == "or"
 
 
 def test_warnings_of_a_preview_stay_out_of_what_programs_read(installation: Installation) -> None:

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from launchd import config
-from launchd.errors import ConfigError
+from launchd.config import Config, ScheduleConfig
+from launchd.cron import DayMatch
+from launchd.engine.loading import plan_schedules
+from launchd.errors import ConfigError, InvalidError
 from launchd.launches.sources import SOURCES
+from launchd.task import Context, Task
 
 SHIPPED = Path(__file__).parents[1] / "etc" / "launchd.toml"
 
@@ -75,3 +79,20 @@ def test_the_shipped_file_shows_every_key_and_what_is_commented_out_is_valid_too
 def test_a_file_that_is_named_must_exist() -> None:
     with pytest.raises(ConfigError, match="no such file"):
         config.find("/nowhere/launchd.toml")
+
+
+def test_both_days_change_the_meaning_of_a_schedule_and_the_default_keeps_it() -> None:
+    def greet(_ctx: Context) -> None:
+        pass
+
+    def spec(day_match: DayMatch) -> str:
+        entry = ScheduleConfig(task="greet", cron="0 9 13 * fri", day_match=day_match)
+        return plan_schedules(Config(schedules={"s": entry}), {"greet": Task(greet, name="greet")})["s"].spec
+
+    assert spec(DayMatch.OR) == "0 9 13 * fri UTC gap=shift fold=first"
+    assert spec(DayMatch.AND) == "0 9 13 * fri UTC gap=shift fold=first days=and"
+
+
+def test_both_days_go_with_cron_only() -> None:
+    with pytest.raises(InvalidError, match="goes with cron"):
+        ScheduleConfig(task="greet", every="5m", day_match=DayMatch.AND).recurrence()

@@ -4,8 +4,6 @@ import locale
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,60 +15,9 @@ from launchd.clock import DAY, HOUR, MINUTE, SECOND, Instant, format_instant, fr
 from launchd.cron import ALIASES, Cron, DstFold, DstGap, parse_cron
 from launchd.errors import InvalidError
 from launchd.recurrence import Every, Startup, occurrences, parse_every, parse_recurrence
-from launchd.zones import pieces
+from tests.cron_oracle import ZONES, Shown, changes, due, minutes
 
-ZONES = (
-    "America/New_York",
-    "Europe/Berlin",
-    "Australia/Lord_Howe",
-    "Antarctica/Troll",
-    "America/Havana",
-    "Africa/Cairo",
-    "America/Santiago",
-    "Pacific/Chatham",
-    "Europe/Dublin",
-    "Africa/Casablanca",
-    "Pacific/Apia",
-    "Asia/Kathmandu",
-)
 EXPRESSIONS = 2000
-
-
-class Shown(NamedTuple):
-    """A minute of real time: what the local clock shows, which copy of it this is, and what was left out before it."""
-
-    at: Instant
-    wall: datetime
-    copy: int
-    last_copy: bool
-    left_out: tuple[datetime, ...]
-
-
-# --- the oracle: no arithmetic of ours, only zoneinfo and sets ---
-
-
-@cache
-def minutes(zone: str, start: datetime, days: int) -> tuple[Shown, ...]:
-    tz = ZoneInfo(zone)
-    found: list[Shown] = []
-    before = (start - timedelta(minutes=1)).astimezone(tz).replace(tzinfo=None)
-    for index in range(days * 1440):
-        instant = start + timedelta(minutes=index)
-        local = instant.astimezone(tz)
-        wall = local.replace(tzinfo=None, fold=0)
-        other = wall.replace(tzinfo=tz, fold=1 - local.fold)
-        twice = (
-            other.astimezone(UTC) != instant
-            and other.astimezone(UTC).astimezone(tz).replace(tzinfo=None, fold=0) == wall
-        )
-        left_out = []
-        missing = before + timedelta(minutes=1)
-        while missing < wall:
-            left_out.append(missing)
-            missing += timedelta(minutes=1)
-        found.append(Shown(from_datetime(instant), wall, local.fold, not twice or local.fold == 1, tuple(left_out)))
-        before = wall
-    return tuple(found)
 
 
 def matches(expanded: Sequence[Sequence[int | str]], wall: datetime) -> bool:
@@ -90,36 +37,7 @@ def oracle(cron: Cron, walk: tuple[Shown, ...]) -> list[Instant]:
     expanded = croniter.expand(cron.expression)[0]
     minute, hour = cron.expression.split()[:2]
     interval = minute[0] == "*" or hour[0] == "*"
-    fires = []
-    for shown in walk:
-        here = matches(expanded, shown.wall)
-        if interval:
-            due = here
-        else:
-            copies = {
-                DstFold.FIRST: shown.copy == 0,
-                DstFold.LAST: shown.last_copy,
-                DstFold.BOTH: True,
-            }
-            due = here and copies[cron.fold]
-            if cron.gap is DstGap.SHIFT and any(matches(expanded, wall) for wall in shown.left_out):
-                due = True
-        if due:
-            fires.append(shown.at)
-    return fires
-
-
-def changes(zone: str) -> list[datetime]:
-    """The changes of a zone's clocks in these years; a quiet zone is looked at on any day."""
-    found = []
-    for year in (2011, 2024, 2026):
-        start = from_datetime(datetime(year, 1, 1, tzinfo=UTC))
-        for piece in pieces(zone, start):
-            if piece.start >= start + 366 * DAY:
-                break
-            if piece.before != piece.offset:
-                found.append(datetime.fromtimestamp(piece.start / SECOND, UTC))
-    return found or [datetime(2026, 3, 29, tzinfo=UTC)]
+    return due(walk, lambda wall: matches(expanded, wall), interval=interval, gap=cron.gap, fold=cron.fold)
 
 
 def random_field(chance: random.Random, low: int, high: int) -> str:
@@ -372,3 +290,8 @@ def test_six_fields_have_the_seconds_first() -> None:
     start = parse_instant("2026-05-01T00:00:00Z")
     assert cron.next(start) == start + 6 * HOUR
     assert cron.next(start + 6 * HOUR) == start + 6 * HOUR + MINUTE // 2
+
+
+@pytest.mark.parametrize("expression", ["0 3 * * 07", "not cron at all"])
+def test_an_expression_that_cannot_be_described_is_shown_as_it_is(expression: str) -> None:
+    assert Cron(expression, "UTC", DstGap.SHIFT, DstFold.FIRST).describe() == expression

@@ -116,6 +116,18 @@ async def test_a_method_that_is_not_for_an_address_is_told_which_are(client: aio
         assert "it takes GET, HEAD, POST" in (await response.json(content_type=None))["detail"]
 
 
+@pytest.mark.parametrize(
+    "expression", ["*/15,7 * * * *", "0 */3,8-17 * * *", "0 3 * * 07", "0 0 1,L * 5#1,5", "*,5 2 * * *"]
+)
+async def test_a_preview_of_any_accepted_expression_is_answered(client: aiohttp.ClientSession, expression: str) -> None:
+    for day_match in ("or", "and"):
+        asked = {"expression": expression, "day_match": day_match, "count": "3"}
+        async with client.get("/v1/cron/preview", params=asked) as response:
+            assert response.status == 200
+            view = await response.json()
+            assert (bool(view["description"]), len(view["fires"])) == (True, 3)
+
+
 async def test_whatever_can_be_read_has_a_head(client: aiohttp.ClientSession) -> None:
     for path in ("/healthz", "/v1/status", "/v1/launches", "/metrics", "/"):
         async with client.head(path) as head, client.get(path) as response:
@@ -152,6 +164,7 @@ async def test_whatever_can_be_read_has_a_head(client: aiohttp.ClientSession) ->
         ("GET", "/v1/cron/preview?expression=nonsense", None, ["expression"]),
         ("GET", "/v1/cron/preview?expression=0%200%20*%20*%20*&timezone=Mars", None, ["timezone"]),
         ("GET", "/v1/cron/preview", None, ["expression"]),
+        ("GET", "/v1/cron/preview?expression=0%200%20*%20*%20*&day_match=xor", None, ["day_match"]),
         ("GET", "/v1/events?types=nothing", None, ["types"]),
     ],
 )

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -148,11 +149,10 @@ class Witness:
             waiting: Sequence[int] | None,
             outcomes: Sequence[Outcome],
             now: Callable[[], int],
-            *,
-            window: float | None,
+            **more: Any,
         ) -> Turn:
             self.saw += [f"{outcome.verb.value}, {self._how()}" for outcome in outcomes]
-            return await turn(queue, free, waiting, outcomes, now, window=window)
+            return await turn(queue, free, waiting, outcomes, now, **more)
 
         monkeypatch.setattr(os, "kill", seen_kill)
         monkeypatch.setattr(os, "killpg", seen_kill_group)

@@ -194,7 +194,7 @@ async def overlapping(policy: str, hours: float = 1) -> tuple[list[str], list[st
     async with running(tasks=[slow], schedules=schedules, start=NOON) as daemon:
         CLOCK.append(daemon.clock)
         await daemon.advance(hours=hours)
-        rows = [row.outcome for row in await daemon.fires("s")]
+        rows = [row.outcome.value for row in await daemon.fires("s")]
         jobs = [job.state.value for job in (await daemon.jobs(schedule="s"))[::-1]]
         await daemon.advance(hours=4, minutes=5)
         return rows, jobs

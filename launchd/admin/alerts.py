@@ -7,27 +7,28 @@ from msgspec import Meta
 from launchd.admin.job_views import JobView
 from launchd.admin.jobs import made
 from launchd.admin.route import Answer, Api, Ask, Body, PageQuery, Query, Route
-from launchd.admin.views import Time, View
+from launchd.admin.shown import RowView, View, lost, total
+from launchd.admin.views import Time
 from launchd.alert import Rule, Severity
-from launchd.clock import format_instant
+from launchd.clock import UNREADABLE, format_instant
 from launchd.page import number_of
 from launchd.store.alerts import AlertRow, AlertState
 
 
-class AlertView(View):
+class AlertView(RowView):
     """Something that was told, or is about to be. `count` occurrences of it, the last at `last_at`.
 
     `job_id` is the job that sends it; `summed_up_by` the alert that told of it where there were too many in an hour.
     """
 
     id: str
-    rule: Rule
+    rule: Annotated[str, Meta(extra_json_schema={"enum": [*Rule, UNREADABLE]})]
     key: str
-    severity: Severity
+    severity: Annotated[str, Meta(extra_json_schema={"enum": [*Severity, UNREADABLE]})]
     state: AlertState
     title: str
     body: str
-    count: Annotated[int, Meta(ge=1)]
+    count: int
     created_at: Time
     last_at: Time
     sent_at: Time | None
@@ -57,6 +58,7 @@ async def send_test(api: Api, ask: Ask[Query, Body]) -> Answer:
     return made(api, await api.control.job(job_id))
 
 
+@total(AlertView, lambda row: {"id": row.id})
 def _view(row: AlertRow) -> AlertView:
     return AlertView(
         id=row.id,
@@ -73,6 +75,7 @@ def _view(row: AlertRow) -> AlertView:
         job_id=row.job_id,
         summed_up_by=row.summed_up_by,
         error=row.error,
+        unreadable=lost(row.unreadable),
     )
 
 

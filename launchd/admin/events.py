@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 
-import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from launchd.admin.encoding import encode_line
 from launchd.admin.route import EVENT_STREAM, Answer, Api, Ask, Body, Query, Route
-from launchd.admin.views import Time, View
+from launchd.admin.shown import View
+from launchd.admin.views import Time
 from launchd.clock import format_instant
 from launchd.engine.feed import LostPlaceError, Reader
 from launchd.errors import InvalidError
@@ -26,7 +27,6 @@ WRITE_SECONDS = 20.0
 # What a browser waits before it comes back, in milliseconds.
 _RETRY = 2000
 _HEADERS = {"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-_ENCODER = msgspec.json.Encoder()
 
 
 class EventsQuery(Query):
@@ -100,7 +100,7 @@ def _greeting(reader: Reader) -> bytes:
     """When to come back, where the client is, and what it has missed."""
     text = f"retry: {_RETRY}\nid: {reader.last_id}\n\n"
     if reader.gap is not None:
-        text += f"event: gap\ndata: {_ENCODER.encode(GapView(missed=reader.gap.missed)).decode()}\n\n"
+        text += f"event: gap\ndata: {encode_line(GapView(missed=reader.gap.missed)).decode()}\n\n"
     return text.encode()
 
 
@@ -114,7 +114,7 @@ def _rendered(found: Sequence[tuple[str, Happening]], wanted: _Wanted, reader: R
 
 def _block(number: str, one: Event) -> bytes:
     view = EventView(type=one.type, at=format_instant(one.at), job_id=one.job_id, data=one.data)
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (number.encode(), one.type.encode(), _ENCODER.encode(view))
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (number.encode(), one.type.encode(), encode_line(view))
 
 
 EVENT_ROUTES = (Route("GET", "/v1/events", events, EVENT_STREAM, query=EventsQuery, headers=("Last-Event-ID",)),)

@@ -6,13 +6,17 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from launchd.admin.views import JsonObject, Time, View, instant, raw
-from launchd.clock import format_instant
+from launchd.admin.shown import RowView, Unreadable, View, json_text, lost, member, total, word
+from launchd.admin.views import JsonObject, Time, instant
+from launchd.clock import UNREADABLE, format_instant
 from launchd.engine.snapshots import WaitingOn
 from launchd.history import Entry, JobEvent
 from launchd.job import Job, JobError, JobState, Progress
+from launchd.rows import tell
 
-CancelWord = Annotated[str, Meta(extra_json_schema={"enum": ["cancel", "terminate"]})]
+_WISHES = ("cancel", "terminate")
+CancelWord = Annotated[str, Meta(extra_json_schema={"enum": [*_WISHES, UNREADABLE]})]
+StateWord = Annotated[str, Meta(extra_json_schema={"enum": [*JobState, UNREADABLE]})]
 
 
 class WaitingView(View):
@@ -23,15 +27,15 @@ class WaitingView(View):
     until: Time | None
 
 
-class JobEventView(View):
+class JobEventView(RowView):
     """Something that happened to a job; `detail` is for people."""
 
     at: Time
-    event: JobEvent
+    event: Annotated[str, Meta(extra_json_schema={"enum": [*JobEvent, UNREADABLE]})]
     detail: str | None
 
 
-class JobView(View, kw_only=True):
+class JobView(RowView, kw_only=True):
     """One doing of a task. Its `history`, the oldest first, is told where one job is asked for.
 
     A brief one has no `args`, no `result`, and an error without its traceback.
@@ -40,7 +44,7 @@ class JobView(View, kw_only=True):
     id: str
     task: str
     queue: str
-    state: JobState
+    state: StateWord
     args: JsonObject | msgspec.UnsetType = msgspec.UNSET
     priority: int
     attempt: int
@@ -88,14 +92,16 @@ def history(entries: Sequence[Entry]) -> list[JobEventView]:
     return [JobEventView(at=format_instant(one.at), event=one.event, detail=one.detail) for one in entries]
 
 
+@total(JobView, lambda one: {"id": one.id})
 def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool, brief: bool = False) -> JobView:
     """A job as every endpoint shows it; `brief` leaves out what may be large."""
+    missing = list(one.unreadable)
     return JobView(
         id=one.id,
         task=one.task,
         queue=one.queue,
         state=one.state,
-        args=msgspec.UNSET if brief else raw(one.args),
+        args=msgspec.UNSET if brief else json_text(one.args, "args", missing, is_object=True),
         priority=one.priority,
         attempt=one.attempt,
         max_retries=one.max_retries,
@@ -105,20 +111,32 @@ def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool, brief: bool =
         run_at=format_instant(one.run_at),
         started_at=instant(one.started_at),
         finished_at=instant(one.finished_at),
-        result=msgspec.UNSET if brief else raw(one.result),
-        error=None if one.error is None else _error(one.error, brief=brief),
+        result=msgspec.UNSET if brief else json_text(one.result, "result", missing),
+        error=_error(one.error, missing, brief=brief),
         reason=one.reason,
-        progress=None if one.progress is None else msgspec.json.decode(one.progress, type=Progress),
+        progress=member(one.progress, Progress, "progress", missing),
         waiting_on=None if waiting is None else waiting_on(waiting),
         lock=one.lock,
         fence=one.fence,
-        cancel_requested=one.cancel_requested,
+        cancel_requested=one.cancel_requested and word(one.cancel_requested, _WISHES, "cancel_requested", missing),
         enforceable=enforceable,
+        unreadable=_lost(one, missing),
     )
 
 
-def _error(text: str, *, brief: bool) -> JobError:
-    error = msgspec.json.decode(text, type=JobError)
+def _lost(one: Job, missing: list[str]) -> Unreadable | msgspec.UnsetType:
+    """What of a job cannot be shown; the log has what its row lacked, and now what its texts do."""
+    texts = missing[len(one.unreadable) :]
+    if texts:
+        tell("jobs", one.id, texts)
+    return lost(missing)
+
+
+def _error(text: str | None, missing: list[str], *, brief: bool) -> JobError | None:
+    """What an attempt died of; one that cannot be read is told as such, since a job without an error has none."""
+    error = member(text, JobError, "error", missing)
+    if error is None:
+        return None if text is None else JobError(UNREADABLE, "the stored error cannot be read")
     return msgspec.structs.replace(error, traceback=None) if brief else error
 
 

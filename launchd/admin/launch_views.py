@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from launchd.admin.views import Seconds, Time, View, instant
+from launchd.admin.shown import RowView, View, finite, lost, total
+from launchd.admin.views import Seconds, Time, instant
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.launches.circuit import Circuit, CircuitState
 from launchd.launches.launch import Net, Place, Precision, Status
@@ -33,7 +34,7 @@ class SlipsView(View):
     summary: str
 
 
-class LaunchView(View):
+class LaunchView(RowView):
     """A reconciled launch; its NET is the interval from `net` to `net_latest`. `slips` are told where asked for."""
 
     id: str
@@ -71,7 +72,7 @@ class OriginView(View):
     seen_at: Time
 
 
-class SightingView(View):
+class SightingView(RowView):
     """One source's record of a launch."""
 
     source: str
@@ -96,7 +97,7 @@ class HistoryView(View):
     seen_at: Time
 
 
-class ConflictView(View):
+class ConflictView(RowView):
     """A disagreement, as its launch shows it."""
 
     kind: str
@@ -104,7 +105,7 @@ class ConflictView(View):
     other_id: str | None
 
 
-class OverrideView(View):
+class OverrideView(RowView):
     """A field that was set by hand."""
 
     field: str
@@ -132,7 +133,7 @@ class NamedLaunchView(View):
     name: str | None
 
 
-class OpenConflictView(View):
+class OpenConflictView(RowView):
     """What each source says, or the two launches that may be one."""
 
     launch: NamedLaunchView
@@ -181,7 +182,7 @@ class KeptView(View):
     fetched_at: Time
 
 
-class SourceView(View):
+class SourceView(RowView):
     """A source and how it fares; `freshness` is the seconds since it last answered.
 
     One that is not `enabled` is asked only when it is named.
@@ -210,15 +211,24 @@ class SourcePageView(View):
     next: str | None
 
 
+def _identity(one: Record) -> dict[str, Any]:
+    return {"id": one.launch.id, "name": one.launch.name}
+
+
+@total(LaunchView, _identity)
 def launch(one: Record, slips: Slips | None = None) -> LaunchView:
     """A reconciled launch."""
     return LaunchView(**_launch(one), slips=msgspec.UNSET if slips is None else _slips(slips))
 
 
+@total(LaunchDetailView, lambda one: _identity(one.record))
 def launch_detail(one: Detail) -> LaunchDetailView:
     """A launch with where each field comes from, its history and its open disagreements."""
     record = one.record.launch
-    conflicts = [ConflictView(kind=each.kind, values=each.values, other_id=each.other_id) for each in one.conflicts]
+    conflicts = [
+        ConflictView(kind=each.kind, values=each.values, other_id=each.other_id, unreadable=lost(each.unreadable))
+        for each in one.conflicts
+    ]
     return LaunchDetailView(
         **_launch(one.record),
         provenance={
@@ -233,6 +243,7 @@ def launch_detail(one: Detail) -> LaunchDetailView:
     )
 
 
+@total(OpenConflictView, lambda one: {"launch": NamedLaunchView(id=one.conflict.launch_id, name=one.name)})
 def conflict(one: OpenConflict) -> OpenConflictView:
     """A disagreement that is open: what each source says, or the two launches that may be one."""
     told = one.conflict
@@ -242,9 +253,11 @@ def conflict(one: OpenConflict) -> OpenConflictView:
         values=told.values,
         other=None if told.other_id is None else NamedLaunchView(id=told.other_id, name=one.other_name),
         since=format_instant(one.since),
+        unreadable=lost(told.unreadable),
     )
 
 
+@total(SourceView, lambda name: {"name": name})
 def source(name: str, state: SourceState | None, now: Instant, *, enabled: bool) -> SourceView:
     """A source and how it fares."""
     known = SOURCES[name]
@@ -290,6 +303,7 @@ def _launch(one: Record) -> dict[str, Any]:
         "window_start": instant(record.window_start),
         "window_end": instant(record.window_end),
         "updated_at": format_instant(one.updated_at),
+        "unreadable": lost(one.unreadable),
     }
 
 
@@ -314,6 +328,7 @@ def _sighting(seen: Seen) -> SightingView:
         first_seen=format_instant(seen.first_seen),
         seen_at=format_instant(seen.seen_at),
         retired_at=instant(seen.retired_at),
+        unreadable=lost(seen.unreadable),
     )
 
 
@@ -323,11 +338,18 @@ def _override(one: Override) -> OverrideView:
         value = {"net": instant(value.earliest), "net_precision": value.precision}
     elif isinstance(value, int):
         value = instant(value)
-    return OverrideView(field=one.field, value=value, by=one.actor, reason=one.reason, at=format_instant(one.at))
+    return OverrideView(
+        field=one.field,
+        value=value,
+        by=one.actor,
+        reason=one.reason,
+        at=format_instant(one.at),
+        unreadable=lost(one.unreadable),
+    )
 
 
 def _traffic(one: Traffic) -> TrafficView:
-    return TrafficView(requests=one.requests, bytes=one.bytes, seconds=one.seconds)
+    return TrafficView(requests=one.requests, bytes=one.bytes, seconds=finite(one.seconds))
 
 
 def _kept(one: Kept) -> KeptView:

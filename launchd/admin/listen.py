@@ -13,6 +13,8 @@ from launchd.errors import AlreadyRunningError, ConfigError
 
 BACKLOG = 128
 MIN_TOKEN = 32
+# How long the start waits for whoever listens on the path of the socket already.
+PROBE_SECONDS = 2.0
 
 
 class Address(NamedTuple):
@@ -107,10 +109,24 @@ def _make_token(path: Path) -> None:
 def _remove_stale(path: Path) -> None:
     if not stat.S_ISSOCK(path.lstat().st_mode):
         raise ConfigError(f"admin.socket: {path} exists and is not a socket")
+    if is_answered(path):
+        raise AlreadyRunningError(f"another program listens on {path}: stop it, or set admin.socket")
+    path.unlink()
+
+
+def is_answered(path: Path) -> bool:
+    """True if a program listens on this socket, False if it left the file behind; raises AlreadyRunningError.
+
+    A program that is stopped accepts nothing, and once its backlog is full connect(2) would wait for it.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_SECONDS)
         try:
             probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-    raise AlreadyRunningError(f"another program listens on {path}: stop it, or set admin.socket")
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except (TimeoutError, BlockingIOError):
+            raise AlreadyRunningError(
+                f"another program listens on {path} and does not answer: end it, or set admin.socket"
+            ) from None
+    return True

@@ -13,6 +13,7 @@ from launchd.engine.firecount import FireCount
 from launchd.engine.pool import Pool
 from launchd.engine.scheduler import Entry
 from launchd.engine.stall import StallMonitor
+from launchd.errors import UnavailableError
 from launchd.launches.source_store import SourceStore
 from launchd.ops.metrics import Labels, Reading, Value, exposition
 from launchd.ops.tally import LagMeter, Tally
@@ -44,7 +45,7 @@ async def answer(metered: Metered, request: web.Request) -> web.Response:
 
 async def read(metered: Metered) -> Reading:
     """Every metric now."""
-    await metered.fires.look(list(metered.schedules))
+    await metered.fires.look(list(metered.schedules), metered.control.now())
     return {
         **await _daemon(metered),
         **_jobs(metered.tally),
@@ -99,7 +100,10 @@ def _schedules(metered: Metered) -> dict[str, Values]:
 
 
 async def _locks(metered: Metered) -> dict[str, Values]:
-    held = await metered.control.locks()
+    try:
+        held = await metered.control.locks()
+    except UnavailableError:  # the other metrics are all the more needed
+        return {}
     now = metered.control.now()
     return {
         "launchd_lock_held_seconds": {(one.lock.name,): max(now - one.lock.since, 0) / SECOND for one in held},

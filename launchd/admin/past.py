@@ -7,7 +7,8 @@ from msgspec import Meta
 
 from launchd.admin.access import Role
 from launchd.admin.route import Answer, Api, Ask, Body, Moment, PageQuery, Query, Route, moment_in_query
-from launchd.admin.views import Seconds, Time, View
+from launchd.admin.shown import RowView, View, lost, total
+from launchd.admin.views import Seconds, Time
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.config import Config
 from launchd.ops.redact import Redactor
@@ -83,7 +84,7 @@ class AuditPageQuery(PageQuery, kw_only=True):
     until: Moment | None = None
 
 
-class AuditRowView(View):
+class AuditRowView(RowView):
     """One thing that somebody did."""
 
     at: Time
@@ -238,9 +239,15 @@ def _percentiles(one: Percentiles) -> PercentilesView:
     return PercentilesView(p50=one.p50, p95=one.p95, p99=one.p99)
 
 
+@total(AuditRowView, lambda one: {"target": one.target})
 def _audit_row(one: AuditRow) -> AuditRowView:
     return AuditRowView(
-        at=format_instant(one.at), actor=one.actor, action=one.action, target=one.target, detail=one.detail
+        at=format_instant(one.at),
+        actor=one.actor,
+        action=one.action,
+        target=one.target,
+        detail=one.detail,
+        unreadable=lost(one.unreadable),
     )
 
 

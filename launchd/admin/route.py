@@ -6,6 +6,7 @@ answers. Requests are decoded, refused and documented (openapi.py) by that row a
 
 import asyncio
 import functools
+import math
 import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -171,6 +172,8 @@ async def ask(route: Route, request: web.Request, caller: Caller) -> Ask[Any, An
 
     Raises InvalidError, MalformedError, HTTP 415 for a body that is no JSON, HTTP 408 for one that does not come.
     """
+    for name, value in request.match_info.items():
+        clean(name, value)
     query = read_query(request.query, route.query)
     body = None if route.method == "GET" else await _body(request, route.body or Body)
     return Ask(request.match_info, query, body, caller, request)
@@ -184,7 +187,7 @@ def read_query(given: Mapping[str, str], kind: type[Query]) -> Query:
             raise InvalidError.at(name[:100], f"no such parameter; known: {', '.join(known) or 'none'}")
         if len(getattr(given, "getall", lambda one: [one])(name)) > 1:
             raise InvalidError.at(name, "given more than once")
-    said = {name: value for name, value in given.items() if value}
+    said = {name: clean(name, value) for name, value in given.items() if value}
     try:
         query = msgspec.convert(said, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -193,6 +196,8 @@ def read_query(given: Mapping[str, str], kind: type[Query]) -> Query:
     for name, value in said.items():  # "null" is read as nothing: it is no state, and not "any state" either
         if read[name] is None:
             raise InvalidError.at(name, f"expected a value, got {value!r}")
+        if isinstance(read[name], float) and not math.isfinite(read[name]):
+            raise InvalidError.at(name, f"expected a number, got {value!r}")
     return query
 
 
@@ -254,6 +259,15 @@ def _choices(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a type
     if get_origin(kind) is Literal:
         return get_args(kind)
     return tuple(value for part in get_args(kind) for value in _choices(part))
+
+
+def clean(name: str, value: str) -> str:
+    """A text of a request; raises InvalidError for one that UTF-8 cannot say, such as half of a surrogate pair."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidError.at(name, "expected UTF-8") from None
+    return value
 
 
 def moment(name: str, text: str) -> Instant:

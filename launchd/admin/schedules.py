@@ -21,7 +21,7 @@ from launchd.admin.route import (
     moment,
     moment_in_query,
 )
-from launchd.cron import DstFold, DstGap
+from launchd.cron import DayMatch, DstFold, DstGap
 
 
 class BackfillBody(Body):
@@ -40,6 +40,7 @@ class PreviewQuery(Query, kw_only=True):
     count: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = 10
     dst_gap: DstGap = DstGap.SHIFT
     dst_fold: DstFold = DstFold.FIRST
+    day_match: DayMatch = DayMatch.OR
 
 
 async def schedules(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
@@ -93,6 +94,7 @@ async def preview(api: Api, ask: Ask[PreviewQuery, Body]) -> Answer:
         given.count,
         gap=given.dst_gap,
         fold=given.dst_fold,
+        day_match=given.day_match,
     )
     return Answer(views.preview(found))
 

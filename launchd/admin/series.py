@@ -4,10 +4,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from launchd.admin.job_views import StateWord
 from launchd.admin.route import MAX_LIMIT, Answer, Api, Ask, Body, Query, Route
-from launchd.admin.views import Seconds, Time, View, instant
+from launchd.admin.shown import RowView, View, lost, total
+from launchd.admin.views import Seconds, Time, instant
 from launchd.clock import SECOND, format_instant
-from launchd.job import JobState
 from launchd.store.series import Bucket, Quantiles, Run, Series, Span, Window
 
 
@@ -51,13 +52,13 @@ class TimelineQuery(Query):
     limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="at most so many runs")] = 400
 
 
-class RunView(View):
+class RunView(RowView):
     """The last attempt of a job; `finished_at` is null while it runs."""
 
     id: str
     task: str
     queue: str
-    state: JobState
+    state: StateWord
     attempt: int
     started_at: Time
     finished_at: Time | None
@@ -84,13 +85,14 @@ async def timeline(api: Api, ask: Ask[TimelineQuery, Body]) -> Answer:
     return Answer(TimelineView(span=found.span, since=format_instant(found.since), found=found.found, items=items))
 
 
+@total(RunView, lambda one: {"id": one.id})
 def _run(one: Run) -> RunView:
     return RunView(
         **one._asdict()
         | {
-            "state": JobState(one.state),
             "started_at": format_instant(one.started_at),
             "finished_at": instant(one.finished_at),
+            "unreadable": lost(one.unreadable),
         }
     )
 

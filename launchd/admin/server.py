@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from launchd import forks
 from launchd.admin import dashboard, problems
 from launchd.admin.access import (
     COOKIE,
@@ -31,6 +32,7 @@ from launchd.admin.answers import Answers
 from launchd.admin.compression import compress
 from launchd.admin.gate import Connection, Gate, serving
 from launchd.admin.listen import BACKLOG, Address, host_names, listen_tcp, listen_unix
+from launchd.admin.presence import Presence
 from launchd.admin.route import Answer, Api, Route, ask, over_unix_socket, respond
 from launchd.admin.routes import ROUTES
 from launchd.errors import ForbiddenError, LaunchdError, TooManyRequestsError, UnauthorizedError
@@ -54,7 +56,7 @@ async def serve(
     given: socket.socket | None = None,
     *,
     tcp: Address | None = None,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Presence]:
     """Listen until the body is left; raises ConfigError or AlreadyRunningError when that cannot be.
 
     A Unix socket that was `given` is listened on as it is, and left in its place for the next process: who connects
@@ -73,7 +75,18 @@ async def serve(
         await runner.setup()
         for one in listeners:
             servers.append(await _open(runner, one, gates))  # noqa: PERF401 - closed one by one where a later one fails
-        yield
+
+        async def listen_again(listener: socket.socket) -> None:
+            api.access.group = (await asyncio.to_thread(path.stat)).st_gid
+            servers.append(await _open(runner, listener, gates))
+
+        presence = Presence(path, mode, listen_again)
+        await presence.begin()
+        looking = asyncio.create_task(presence.run())
+        try:
+            yield presence
+        finally:
+            looking.cancel()
         await api.feed.close()
         for server in servers:
             server.close()
@@ -92,6 +105,7 @@ async def _open(runner: web.AppRunner, listener: socket.socket, gates: list[Gate
     """Listen through a gate of its own: who fills the places of one listener keeps nobody out of the other."""
     if runner.server is None:
         raise RuntimeError("the runner is not set up")
+    forks.own_address(listener.getsockname())
     gates.append(Gate(runner.server, UNIX_PLACES if listener.family == socket.AF_UNIX else TCP_PLACES))
     return await asyncio.get_running_loop().create_server(gates[-1], sock=listener, backlog=BACKLOG)
 

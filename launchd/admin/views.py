@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from launchd import zones
-from launchd.clock import Instant, format_instant, to_datetime
-from launchd.cron import Cron, DstFold, DstGap
+from launchd.admin.shown import RowView, View, json_text, lost, total
+from launchd.clock import UNREADABLE, Instant, format_instant, local_time
+from launchd.cron import Cron, DayMatch, DstFold, DstGap
 from launchd.engine.snapshots import (
     LedgerRow,
     LockSnapshot,
@@ -27,15 +28,17 @@ from launchd.task import Isolation, Task
 from launchd.tighten import Tightening
 
 T = TypeVar("T")
-Time = Annotated[str, Meta(description="RFC 3339, UTC", extra_json_schema={"format": "date-time"})]
+Time = Annotated[
+    str,
+    Meta(
+        description=f"RFC 3339, UTC; {UNREADABLE} where the stored value is beyond the years 1 to 9999",
+        extra_json_schema={"anyOf": [{"format": "date-time"}, {"const": UNREADABLE}]},
+    ),
+]
 Seconds = Annotated[float, Meta(description="seconds")]
 Engine = Annotated[str, Meta(extra_json_schema={"enum": ["local"]}, description="who runs its jobs")]
 # Kept as JSON text and passed on as it is (msgspec.Raw); always an object.
 JsonObject = Annotated[Any, Meta(extra_json_schema={"type": "object"})]
-
-
-class View(msgspec.Struct, kw_only=True):
-    """A shape of the wire contract."""
 
 
 class WordView(View):
@@ -44,7 +47,7 @@ class WordView(View):
     status: str
 
 
-class QueueView(View):
+class QueueView(RowView):
     """Where jobs wait; `oldest_wait` is 0 when none does.
 
     `slots` is how many may run at once now: `concurrency`, and one for each job that had to give its slot away.
@@ -108,7 +111,7 @@ class HealthView(View):
     checks: dict[str, CheckView]
 
 
-class TaskView(View):
+class TaskView(RowView):
     """A task and what it takes: `args` is the JSON Schema of its arguments."""
 
     name: str
@@ -130,12 +133,12 @@ class TaskPageView(View):
     next: str | None
 
 
-class FireView(View):
+class FireView(RowView):
     """A row of the ledger: what became of an occurrence, or of `count` of them up to `until`."""
 
     schedule: str
     fire_time: Time
-    outcome: FireOutcome
+    outcome: Annotated[str, Meta(extra_json_schema={"enum": [*FireOutcome, UNREADABLE]})]
     reason: str | None
     job_id: str | None
     count: int
@@ -165,7 +168,7 @@ class TightenedView(TightenView):
     until: Time
 
 
-class ScheduleView(View):
+class ScheduleView(RowView):
     """When jobs of a task are made."""
 
     name: str
@@ -177,6 +180,7 @@ class ScheduleView(View):
     timezone: str
     dst_gap: DstGap | None
     dst_fold: DstFold | None
+    day_match: DayMatch | None
     catchup: Catchup
     overlap: Overlap
     jitter_seconds: Seconds
@@ -211,7 +215,7 @@ class PreviewView(View):
     fires: list[PreviewedFireView]
 
 
-class LockView(View):
+class LockView(RowView):
     """A lock that is held; its token stays secret."""
 
     name: str
@@ -261,7 +265,7 @@ class ProblemView(View, omit_defaults=True):
     status: int
     code: str
     detail: str
-    errors: list[ProblemPath] = []
+    errors: list[ProblemPath] = msgspec.field(default_factory=list)
 
 
 def instant(value: Instant | None) -> str | None:
@@ -290,37 +294,42 @@ def health(one: HealthReport) -> HealthView:
     return HealthView(status=one.level, checks=checks)
 
 
+@total(TaskView, lambda one: {"name": one.name})
 def task(one: Task) -> TaskView:
     """A task and what it takes."""
     names = ("name", "description", "queue", "lock", "max_retries", "timeout", "priority", "unique", "isolation")
     return TaskView(**{name: getattr(one, name) for name in names}, args=one.schema())
 
 
+@total(QueueView, lambda one: {"name": one.name})
 def queue(one: QueueSnapshot) -> QueueView:
     """A queue now."""
     return QueueView(**one._asdict())
 
 
+@total(FireView, lambda one: {"schedule": one.schedule, "fire_time": format_instant(one.fire_time)})
 def fire(one: LedgerRow) -> FireView:
     """A row of the ledger."""
     return FireView(
         schedule=one.schedule,
         fire_time=format_instant(one.fire_time),
-        outcome=FireOutcome(one.outcome),
+        outcome=one.outcome,
         reason=one.reason,
         job_id=one.job_id,
         count=one.count,
         until=instant(one.until),
+        unreadable=lost(one.unreadable),
     )
 
 
+@total(ScheduleView, lambda one: {"name": one.schedule.name})
 def schedule(one: ScheduleSnapshot) -> ScheduleView:
     """A schedule with its next fires."""
-    planned = one.schedule
+    planned, missing = one.schedule, list[str]()
     return ScheduleView(
         name=planned.name,
         task=planned.task,
-        args=raw(planned.args),
+        args=json_text(planned.args, "args", missing, is_object=True),
         description=one.description,
         **_when(planned.recurrence),
         catchup=planned.catchup,
@@ -333,6 +342,7 @@ def schedule(one: ScheduleSnapshot) -> ScheduleView:
         last=None if one.last is None else fire(one.last),
         tighten=[TightenView(within=rule.within, every=rule.every.seconds) for rule in planned.tighten],
         tightened=None if one.tightening is None else _tightened(one.tightening),
+        unreadable=lost(missing),
     )
 
 
@@ -350,24 +360,25 @@ def _tightened(one: Tightening) -> TightenedView:
 def preview(one: Preview) -> PreviewView:
     """What an expression means and when it is due, in UTC and by the local clock."""
     zone = zones.zone(one.timezone)
-    fires = [
-        PreviewedFireView(utc=format_instant(at), local=to_datetime(at).astimezone(zone).isoformat())
-        for at in one.fires
-    ]
+    fires = [PreviewedFireView(utc=format_instant(at), local=local_time(at, zone)) for at in one.fires]
     return PreviewView(description=one.description, warnings=list(one.warnings), fires=fires)
 
 
 def _when(recurrence: Recurrence) -> dict[str, Any]:
     """How a schedule's recurrence was written."""
+    found: dict[str, Any] = {"cron": None, "every": None, "timezone": "UTC"}
+    found |= {"dst_gap": None, "dst_fold": None, "day_match": None}
     match recurrence:
-        case Cron(expression, timezone, gap, fold):
-            return {"cron": expression, "every": None, "timezone": timezone, "dst_gap": gap, "dst_fold": fold}
+        case Cron(expression, timezone, gap, fold, days):
+            found |= {"cron": expression, "timezone": timezone}
+            return found | {"dst_gap": gap, "dst_fold": fold, "day_match": days}
         case Every(seconds):
-            return {"cron": None, "every": f"{seconds}s", "timezone": "UTC", "dst_gap": None, "dst_fold": None}
+            return found | {"every": f"{seconds}s"}
         case _:
-            return {"cron": STARTUP, "every": None, "timezone": "UTC", "dst_gap": None, "dst_fold": None}
+            return found | {"cron": STARTUP}
 
 
+@total(LockView, lambda one: {"name": one.lock.name})
 def lock(one: LockSnapshot) -> LockView:
     """A lock that is held; its token stays secret."""
     held = one.lock
@@ -387,8 +398,3 @@ def page_of(named: Sequence[tuple[str, T]], limit: int, cursor: str | None) -> t
     after = sorted((name, index) for index, (name, _) in enumerate(named) if cursor is None or name > cursor)
     page = after[:limit]
     return [named[index][1] for _, index in page], page[-1][0] if len(after) > limit else None
-
-
-def raw(text: str | None) -> msgspec.Raw | None:
-    """JSON that is kept as text, passed on as it is."""
-    return None if text is None else msgspec.Raw(text.encode())

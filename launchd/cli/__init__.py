@@ -13,6 +13,7 @@ from launchd import __version__
 from launchd.cli import acting, launches, looking, running, storage
 from launchd.cli.asking import Asking, common
 from launchd.cli.refusal import refusal, suggestion
+from launchd.ending import leave
 from launchd.errors import LaunchdError
 
 __all__ = ["Asking", "cli", "main"]
@@ -66,4 +67,9 @@ for _, _commands in _GROUPS:
 
 def main() -> None:
     """The console script."""
-    cli(obj=Asking(), prog_name="launchd")
+    try:
+        cli(obj=Asking(), prog_name="launchd")
+    except SystemExit as end:
+        if isinstance(end.code, str):  # a message, which the interpreter shows
+            raise
+        leave(end.code or 0)

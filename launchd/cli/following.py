@@ -13,8 +13,8 @@ import click
 
 from launchd.admin.client import AdminClient
 from launchd.cli.asking import Asking, at
-from launchd.cli.printing import visible
 from launchd.errors import UnreachableError
+from launchd.text import one_line
 
 Job = dict[str, Any]
 Tell = Callable[[Job], None]
@@ -51,7 +51,7 @@ def how_it_ended(job: Job) -> str:
     """One line on a job that was followed."""
     why = job["reason"] or (job["error"] or {}).get("message")
     again = f" (again at {job['run_at']})" if job["state"] == "queued" else ""
-    return f"{job['id']}: {job['state']}{again}{f': {visible(why)}' if why else ''}"
+    return f"{job['id']}: {job['state']}{again}{f': {one_line(why)}' if why else ''}"
 
 
 def _over(made: Job, now: Job) -> bool:
@@ -101,7 +101,7 @@ def _bar() -> Iterator[Tell]:
             said = job["progress"] or {}
             waits = job["waiting_on"]
             what = f"{job['task']}: waits for {waits['reason']}, {waits['detail']}" if waits else job["task"]
-            progress.update(line, description=visible(what), completed=said.get("done", 0), total=said.get("total"))
+            progress.update(line, description=one_line(what), completed=said.get("done", 0), total=said.get("total"))
             _print_new(job, told, lambda text: progress.console.print(text, markup=False, highlight=False))
 
         yield tell
@@ -112,4 +112,4 @@ def _print_new(job: Job, told: list[str], write: Callable[[str], None]) -> None:
     for text in note.splitlines():
         if text not in told:
             told.append(text)
-            write(visible(text))
+            write(one_line(text))

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from launchd.cli.asking import Asking
-from launchd.cli.printing import columns, print_json, seconds, shown, visible
+from launchd.cli.printing import columns, print_json, seconds, shown
 from launchd.cli.table import print_table
+from launchd.text import one_line, visible
 
 Job = dict[str, Any]
 _ENDED = "finished_at"
@@ -35,9 +36,11 @@ def print_log(page: dict[str, Any]) -> None:
     if page["missing"]:
         click.echo(f"{page['missing']} earlier lines are in the daemon's log only", err=True)
     for line in page["items"]:
-        fields = {name: shown(value) for name, value in line["fields"].items()}
-        trace = fields.pop("exception", "").rstrip("\n")
-        words = [line["at"], f"{line['level']:<7}", shown(line["event"]), *map("=".join, fields.items())]
+        fields = dict(line["fields"])
+        trace = fields.pop("exception", "")
+        trace = visible(trace.rstrip("\n")) if isinstance(trace, str) else shown(trace)
+        words = [shown(line["at"]), f"{shown(line['level']):<7}", shown(line["event"])]
+        words += [f"{one_line(name)}={shown(value)}" for name, value in fields.items()]
         click.echo("\n".join([" ".join(words), *([trace] if trace else [])]))
 
 
@@ -49,7 +52,7 @@ def _lines(job: Job) -> Iterator[tuple[str, str]]:
     for name in ("schedule", "fire_time", "created_at", "run_at", "started_at", _ENDED):
         yield name, shown(job[name])
     yield "ran", _ran(job)
-    yield "lock", f"{job['lock']}, fence {job['fence']}" if job["fence"] else shown(job["lock"])
+    yield "lock", f"{shown(job['lock'])}, fence {job['fence']}" if job["fence"] else shown(job["lock"])
     yield "cancel_requested", shown(job["cancel_requested"])
     yield "enforceable", "" if job[_ENDED] else shown(job["enforceable"])
     yield "progress", progress_text(job["progress"])
@@ -57,6 +60,7 @@ def _lines(job: Job) -> Iterator[tuple[str, str]]:
     yield "reason", shown(job["reason"])
     yield "result", shown(job["result"])
     yield "error", error_text(job["error"])
+    yield "unreadable", shown(", ".join(job.get("unreadable", ())))
 
 
 def progress_text(said: dict[str, Any] | None) -> str:
@@ -65,31 +69,35 @@ def progress_text(said: dict[str, Any] | None) -> str:
         return ""
     total = f" of {said['total']:g}" if said["total"] else ""
     note = (said["note"] or "").splitlines()[-1:]
-    return visible(": ".join([f"{said['done']:g}{total}", *note]))
+    return one_line(": ".join([f"{said['done'] or 0:g}{total}", *note]))
 
 
 def error_text(error: dict[str, Any] | None) -> str:
     """An error without its traceback."""
-    return "" if error is None else visible(f"{error['type']}: {error['message']}")
+    return "" if error is None else one_line(f"{error['type']}: {error['message']}")
 
 
 def _waiting(why: dict[str, Any] | None) -> str:
     if why is None:
         return ""
     until = f", until {why['until']}" if why["until"] else ""
-    return visible(f"{why['reason']}: {why['detail']}{until}")
+    return one_line(f"{why['reason']}: {why['detail']}{until}")
 
 
 def _ran(job: Job) -> str:
-    if not job["started_at"] or not job[_ENDED]:
-        return ""
-    return seconds((_instant(job[_ENDED]) - _instant(job["started_at"])).total_seconds())
+    began, ended = _instant(job["started_at"]), _instant(job[_ENDED])
+    return seconds((ended - began).total_seconds()) if began and ended else ""
 
 
 def _moment(line: dict[str, Any]) -> str:
     """To the millisecond: what happens to a job often does within one second."""
-    return _instant(line["at"]).isoformat(" ", "milliseconds").removesuffix("+00:00")
+    at = _instant(line["at"])
+    return at.isoformat(" ", "milliseconds").removesuffix("+00:00") if at else shown(line["at"])
 
 
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _instant(text: str | None) -> datetime | None:
+    """The moment of a text; None where there is none, or it reads "unreadable"."""
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        return None

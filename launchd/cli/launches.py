@@ -13,6 +13,7 @@ from launchd.cli.printing import (
     net_text,
     print_json,
     print_record,
+    shown,
     size,
 )
 from launchd.cli.table import print_all, print_page, print_table
@@ -54,7 +55,7 @@ def launch(asking: Asking, launch_id: str) -> None:
     print_record(asking, view, hide=("history", "sightings", "provenance", "slips", "overrides", "conflicts"))
     if asking.json:
         return
-    click.echo(view["slips"]["summary"])
+    click.echo(shown(view["slips"]["summary"]))
     for title, shows in (("conflicts", ("kind", "values", "other_id")), ("overrides", _OVERRIDES)):
         if view[title]:
             print_table(view[title], columns(*shows))
@@ -120,7 +121,7 @@ def _overridden(asking: Asking, view: dict[str, Any]) -> None:
     if asking.json:
         print_json(view)
         return
-    click.echo(f"{view['id']}  {view['name']}")
+    click.echo(f"{view['id']}  {shown(view['name'])}")
     print_table(view["overrides"], columns(*_OVERRIDES))
 
 

@@ -15,12 +15,12 @@ from launchd.cli.printing import (
     columns,
     print_json,
     size,
-    visible,
 )
 from launchd.cli.refusal import FAILED
 from launchd.cli.stats import stats
 from launchd.cli.table import print_all, print_page, print_table
 from launchd.job import JobState
+from launchd.text import one_line, visible
 
 _MOST_LINES = 1000
 _LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
@@ -160,6 +160,7 @@ def fires(asking: Asking, schedule: str, limit: int) -> None:
 @click.option("--count", type=click.IntRange(1, 1000), default=10, show_default=True)
 @click.option("--dst-gap", type=click.Choice(["shift", "skip"]), help="Times that the clock leaves out.")
 @click.option("--dst-fold", type=click.Choice(["first", "last", "both"]), help="Times that come twice.")
+@click.option("--day-match", type=click.Choice(["or", "and"]), help="Where a day of the month and a weekday are set.")
 @common
 @click.pass_obj
 def preview(asking: Asking, /, **query: Options) -> None:
@@ -168,9 +169,9 @@ def preview(asking: Asking, /, **query: Options) -> None:
     if asking.json:
         print_json(view)
         return
-    click.echo(view["description"])
+    click.echo(one_line(view["description"]))
     for warning in view["warnings"]:
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(f"warning: {one_line(warning)}", err=True)
     print_table(view["fires"], columns("utc", "local"))
 
 

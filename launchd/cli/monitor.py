@@ -54,7 +54,7 @@ def observe(client: AdminClient) -> Snapshot:
         "status": client.ask("GET", at("status")),
         "health": client.ask("GET", at("health"), accept=(503,)),
         "running": _items(client, "jobs", state="running", limit=_SHOWN_JOBS),
-        "failures": sorted(unwell, key=lambda one: one["finished_at"], reverse=True)[:_SHOWN_FAILURES],
+        "failures": sorted(unwell, key=lambda one: one["finished_at"] or "", reverse=True)[:_SHOWN_FAILURES],
         "locks": _items(client, "locks"),
         "sources": _items(client, "sources"),
     }

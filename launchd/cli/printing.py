@@ -1,6 +1,5 @@
 """What the command line prints: JSON for programs, tables and plain lines for people."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +7,9 @@ import click
 import msgspec
 
 from launchd.cli.asking import Asking
+from launchd.text import one_line
 
 Columns = dict[str, Callable[[dict[str, Any]], object]]
-# C0 (but for newline and tab) and C1: what a terminal obeys instead of showing. Names come from sources out there.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def columns(*names: str) -> Columns:
@@ -47,7 +45,7 @@ def net_text(one: dict[str, Any]) -> str:
         return f"{year}s" if precision == "decade" else str(year)
     if precision in {"quarter", "half"}:
         return f"{year} Q{(month + 2) // 3}" if precision == "quarter" else f"{year} H{(month + 5) // 6}"
-    return net[: _LENGTHS[precision]].replace("T", " ") + ("h" if precision == "hour" else "")
+    return net[: _LENGTHS.get(precision)].replace("T", " ") + ("h" if precision == "hour" else "")
 
 
 def print_json(view: object) -> None:
@@ -76,15 +74,10 @@ def shown(value: object) -> str:
         case float():
             return f"{value:.1f}"
         case str():
-            return visible(value)
+            return one_line(value)
         case list() if all(isinstance(one, str) for one in value):
-            return visible(", ".join(value))
-    return visible(msgspec.json.encode(value).decode())
-
-
-def visible(text: str) -> str:
-    """A text whose control characters are seen, not obeyed."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+            return one_line(", ".join(value))
+    return one_line(msgspec.json.encode(value).decode())
 
 
 def age(seconds: float) -> str:

@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from launchd.admin.client import RefusedError
-from launchd.cli.printing import visible
 from launchd.errors import LaunchdError, UnreachableError
+from launchd.text import visible
 
 FAILED, UNREACHABLE = 1, 3
 # What to do about a refusal, where its words leave that open: by its code, or by how its words begin.

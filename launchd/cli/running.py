@@ -25,7 +25,7 @@ def run(asking: Asking, /, queues: str | None, **options: Any) -> None:  # noqa:
         raise click.UsageError("--no-scheduler and --scheduler-only exclude each other")
     from launchd import service  # noqa: PLC0415 - the engine
 
-    service.main(
+    code = service.main(
         asking.config,
         queues=queues.split(",") if queues else None,
         concurrency=options["concurrency"],
@@ -34,6 +34,7 @@ def run(asking: Asking, /, queues: str | None, **options: Any) -> None:  # noqa:
         log_level=options["log_level"],
         log_format="json" if asking.json else None,
     )
+    sys.exit(code)
 
 
 @click.command()

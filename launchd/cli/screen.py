@@ -9,7 +9,8 @@ from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from launchd.cli.printing import age, shown, size, visible
+from launchd.cli.printing import age, shown, size
+from launchd.text import one_line
 
 Snapshot = dict[str, Any]
 Row = dict[str, Any]
@@ -50,7 +51,7 @@ def screen(seen: Snapshot, notice: str | None, room: ConsoleDimensions) -> Rende
     """The whole screen, the most important first: what finds no room is cut off at the end."""
     head: list[RenderableType] = [_header(seen).append("  q ends", style="not bold dim")]
     if notice is not None:
-        head.append(Text(visible(notice), style="yellow" if seen["reachable"] else "reverse red"))
+        head.append(Text(one_line(notice), style="yellow" if seen["reachable"] else "reverse red"))
     head.append(_unwell(seen))
     console = Console(width=room.width, height=room.height, file=io.StringIO())
     others = Group(*head, *_sections(seen, room.width, 0))
@@ -104,7 +105,7 @@ def _unwell(seen: Snapshot) -> Text:
     """A line for each check that is not healthy."""
     checks = seen["health"]["checks"].items()
     lines = [
-        Text(f"{name}: {visible(check['detail'])} (since {check['since']})", style=_COLOURS[check["status"]])
+        Text(f"{name}: {one_line(check['detail'])} (since {check['since']})", style=_COLOURS[check["status"]])
         for name, check in checks
         if check["status"] != "healthy"
     ]
@@ -196,8 +197,11 @@ def _table(title: str, shows: dict[str, Cell], rows: Iterable[Row], seen: Snapsh
 
 
 def _seconds(earlier: str, later: str) -> float:
-    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+    try:
+        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+    except (ValueError, TypeError):  # one of them reads "unreadable", or a row lacks it
+        return 0.0
 
 
 def _clock(at: str) -> str:
-    return at[11:19]
+    return at[11:19] or at

@@ -81,8 +81,7 @@ def table(rows: list[dict[str, Any]], shows: Columns, room: int | None, *, one_l
 
 def _cell(value: object, *, one_line: bool) -> str:
     """A value in a table; of instants the seconds are enough to tell rows apart."""
-    text = shown(value)
-    text = text.replace("\n", " ") if one_line else text
+    text = shown(value.replace("\n", " ") if one_line and isinstance(value, str) else value)
     found = _FRACTION.fullmatch(text)
     return f"{found[1]}Z" if found is not None else text
 

@@ -42,7 +42,7 @@ def load(path: Path | None, *, sources: Iterable[str] = ()) -> Config:
     if path is None:
         return parse("", sources=sources)
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # editors on Windows put a mark before the first table
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     return parse(text, sources=sources, path=str(path))

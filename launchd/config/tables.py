@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from launchd import rate
 from launchd.config.places import default_state_directory, runtime_directory
-from launchd.cron import DstFold, DstGap
+from launchd.cron import DayMatch, DstFold, DstGap
 from launchd.errors import InvalidError, Problem
 from launchd.recurrence import Every, Recurrence, parse_every, parse_recurrence
 from launchd.redis_url import Kind, parse_redis_url
@@ -131,6 +131,7 @@ class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str = "UTC"
     dst_gap: DstGap = DstGap.SHIFT
     dst_fold: DstFold = DstFold.FIRST
+    day_match: DayMatch = DayMatch.OR
     args: dict[str, Any] = {}
     enabled: bool = True
     catchup: Catchup = Catchup.LATEST
@@ -145,8 +146,12 @@ class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True):
         if (self.cron is None) == (self.every is None):
             raise InvalidError("expected exactly one of cron and every")
         if self.cron is None:
+            if self.day_match is DayMatch.AND:
+                raise InvalidError('day_match = "and" goes with cron, not with every')
             return parse_every(self.every or "")
-        return parse_recurrence(self.cron, self.timezone, gap=self.dst_gap, fold=self.dst_fold)
+        return parse_recurrence(
+            self.cron, self.timezone, gap=self.dst_gap, fold=self.dst_fold, day_match=self.day_match
+        )
 
 
 class FetchConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -11,33 +12,40 @@ import structlog
 import launchd
 from launchd.admin.metrics import Metered
 from launchd.clock import Clock
-from launchd.daemon.outside import provider_of, sources_check
+from launchd.daemon.outside import provider_of
 from launchd.db import Database
-from launchd.engine.alerting import Alerting, Facts, Targets, send_task
+from launchd.engine.alerting import Alerting, Facts, Targets, alerts_check, send_task
 from launchd.engine.builtin import backup_task, health_task, prune_task
 from launchd.engine.bus import Bus
-from launchd.engine.checks import dispatcher_check, loop_check, scheduler_check
+from launchd.engine.checks import loop_check, scheduler_check
 from launchd.engine.control import Control, Lifecycle
 from launchd.engine.current import Current
 from launchd.engine.dispatcher import Dispatcher
 from launchd.engine.executor import Executor
 from launchd.engine.feed import Feed
 from launchd.engine.firecount import FireCount
+from launchd.engine.guard import Guard
 from launchd.engine.loading import Options, load_tasks, plan_schedules, pool_sizes
 from launchd.engine.maker import JobMaker
-from launchd.engine.pool import Pool, Shared, Watch
+from launchd.engine.pool import Pool
 from launchd.engine.port import EnginePort
 from launchd.engine.reaper import Reaper
 from launchd.engine.scheduler import Scheduler, Told
+from launchd.engine.scrapecheck import Sources, sources_check
+from launchd.engine.shared import Shared, Watch
 from launchd.engine.stall import StallMonitor, Watched
+from launchd.engine.timekeeper import Timekeeper
 from launchd.engine.vitals import Vitals
+from launchd.engine.workcheck import dispatcher_check
 from launchd.errors import LaunchdError
 from launchd.job import IdMaker
 from launchd.launches.approach import Approaches
+from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
 from launchd.launches.tasks import Tracker, launch_tasks
 from launchd.lock import Locks
 from launchd.locks.manager import LockManager
+from launchd.locks.reach import within
 from launchd.ops.alerts import Target
 from launchd.ops.backup import Backups
 from launchd.ops.checks import database_check, disk_check, locks_check
@@ -46,6 +54,7 @@ from launchd.ops.reload import InForce
 from launchd.ops.tally import LagMeter, Tally
 from launchd.rate import Rate
 from launchd.store.alerts import AlertStore
+from launchd.store.clock import ClockStore
 from launchd.store.history import HistoryStore
 from launchd.store.jobs import JobStore
 from launchd.store.schedules import ScheduleStore
@@ -54,6 +63,8 @@ from launchd.store.starts import StartStore
 from launchd.task import Task
 
 _log = structlog.get_logger("launchd.daemon")
+# How long a start waits for the lock backend: work that needs no lock need not wait longer.
+_RECOVER_SECONDS = 2.0
 
 
 class Given(NamedTuple):
@@ -105,6 +116,8 @@ class Parts:
     feed: Feed
     backups: Backups
     alerting: Alerting
+    health: Health
+    timekeeper: Timekeeper
 
 
 async def build(given: Given) -> Parts:
@@ -115,15 +128,18 @@ async def build(given: Given) -> Parts:
     maker = JobMaker(tasks, config.queues, ground.new_id)
     locks = await _locks(given, ground)
     alerting = _alerting(given, ground, targets, maker)
+    timekeeper = Timekeeper(clock, ClockStore(given.databases[0]), SourceStore(given.databases[1]).not_after)
+    set_by = await timekeeper.start()  # before anything is due by a clock that was set
     await alerting.switch(given.targets)  # before anything ends
     await _recover(ground.jobs, locks, clock)
     scheduler, fires = _scheduler(given, ground, tasks, maker), FireCount(given.databases[0])
     await fires.begin()
-    await scheduler.load(planned)
-    executor = ground.dispatcher.executor = Executor(clock, ground.dispatcher.report)
+    await scheduler.load(planned, set_by=set_by)
+    executor = ground.dispatcher.executor = Executor(clock, ground.dispatcher.report, Guard(config.state_directory))
     await _open_pools(given, ground, sizes, _shared(given, ground, locks, executor, tasks))
     pools = ground.dispatcher.pools
-    reaper = ground.dispatcher.reaper = Reaper(clock, ground.jobs, executor, pools, bus)
+    reaper = ground.dispatcher.reaper = Reaper(clock, ground.jobs, executor, pools, bus, check_clock=timekeeper.check)
+    timekeeper.on_shift = partial(reaper.later, 0)  # others may be due first now
     monitor = _monitor(executor, ground.current.stall_kill_seconds)
     control = Control(
         clock=clock,
@@ -144,8 +160,9 @@ async def build(given: Given) -> Parts:
         check_sources=given.tracker.check_sources,
     )
     ground.port.trigger_job = control.trigger_from_task
-    for name, check in _checks(given, ground, scheduler, monitor).items():
+    for name, check in _checks(given, ground, locks, scheduler, monitor).items():
         ground.health.add(name, check)
+    ground.health.add("alerts", alerts_check(alerting, ground.alerts))
     return Parts(
         given.in_force,
         clock,
@@ -162,6 +179,8 @@ async def build(given: Given) -> Parts:
         _feed(given, ground),
         ground.backups,
         alerting,
+        ground.health,
+        timekeeper,
     )
 
 
@@ -226,9 +245,9 @@ async def _recover(jobs: JobStore, locks: LockManager, clock: Clock) -> None:
     """One daemon owns the directory, so whatever another instance ran or held is over."""
     voided = 0
     try:
-        voided = await locks.recover()
+        voided = await within(_RECOVER_SECONDS, locks.recover())
     except LaunchdError as error:
-        _log.error("locks_unavailable", error=error.detail, detail="jobs that need a lock wait")
+        locks.reach.failed(error.detail)
     rescued = await jobs.rescue(clock.now())
     if any(rescued) or voided:
         _log.warning("rescued", voided_locks=voided, **rescued._asdict())
@@ -296,16 +315,23 @@ def _monitor(executor: Executor, kill_seconds: Callable[[], float]) -> StallMoni
     return monitor
 
 
-def _checks(given: Given, ground: Ground, scheduler: Scheduler, monitor: StallMonitor) -> dict[str, Check]:
-    config = given.in_force.config
+def _checks(
+    given: Given, ground: Ground, locks: LockManager, scheduler: Scheduler, monitor: StallMonitor
+) -> dict[str, Check]:
+    config, clock, pools, tracker = given.in_force.config, given.clock, ground.dispatcher.pools, given.tracker
+
+    def faults() -> dict[str, str]:
+        return {name: detail for pool in pools.values() for name, detail in pool.locked.faults().items()}
+
+    sources = Sources(tracker.health, tracker.last_attempts)
     return {
         "database": database_check(given.databases),
-        "locks": locks_check(given.backend, config.locks.backend),
-        "scheduler": scheduler_check(scheduler, given.clock, enabled=given.options.scheduler),
-        "dispatcher": dispatcher_check(ground.dispatcher.pools, ground.jobs, given.clock),
+        "locks": locks_check(locks, config.locks.backend, clock, faults),
+        "scheduler": scheduler_check(scheduler, clock, enabled=given.options.scheduler),
+        "dispatcher": dispatcher_check(pools, ground.jobs, clock),
         "event_loop": loop_check(monitor),
-        "sources": sources_check(given.tracker),
-        "disk": disk_check(config.state_directory, ground.current.minimum_free_mib),
+        "sources": sources_check(sources, scheduler.entries, pools, clock, ground.life.started_at),
+        "disk": disk_check(config.state_directory, config.backup_directory, ground.current.minimum_free_mib),
     }
 
 

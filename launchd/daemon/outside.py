@@ -21,7 +21,6 @@ from launchd.launches.store import LaunchStore
 from launchd.launches.tasks import Tracker
 from launchd.lock import Locks
 from launchd.locks.sqlite import SqliteLocks
-from launchd.ops.health import Check, Finding, Level
 from launchd.ops.joblines import JobLines
 from launchd.ops.reload import InForce, Reloader
 
@@ -29,12 +28,14 @@ from launchd.ops.reload import InForce, Reloader
 class Host(NamedTuple):
     """What this process was given by who started it: sockets by name, whether and how often it must report.
 
+    `alone` says that the process is the daemon's: whatever it has started may be killed when the daemon ends.
     `load` reads the configuration anew for a reload (None: the file it came from), `reloaded` hears of it.
     """
 
     listeners: Mapping[str, socket.socket] = {}
     supervised: bool = False
     watchdog_seconds: float | None = None
+    alone: bool = False
     log_lines_dropped: Callable[[], int] = lambda: 0
     job_lines: JobLines | None = None
     load: Callable[[], Config] | None = None
@@ -55,16 +56,6 @@ def launch_tracker(config: Config, database: Database, clock: Clock, bus: Bus) -
 
 def _identity(config: Config) -> Identity:
     return Identity(config.fetch.contact, config.fetch.from_email)
-
-
-def sources_check(tracker: Tracker) -> Check:
-    """What the tracker says of its sources, as a finding."""
-
-    async def check() -> Finding:
-        well, detail = await tracker.health()
-        return Finding(Level.HEALTHY if well else Level.DEGRADED, detail)
-
-    return check
 
 
 def provider_of(launches: LaunchStore) -> Callable[[str], Awaitable[str | None]]:

@@ -30,6 +30,7 @@ from launchd.db import open_database, own_directory
 from launchd.engine.alerting import Targets
 from launchd.engine.bus import Bus
 from launchd.engine.control import Control
+from launchd.engine.guard import alone
 from launchd.engine.live import Live
 from launchd.engine.loading import Options, plan_schedules
 from launchd.engine.vitals import busy
@@ -101,6 +102,7 @@ async def running(
     path = config.socket if listener is None else Path(listener.getsockname())
     async with (
         own_directory(directory),
+        alone(directory, mark=host.alone),
         open_database(directory / "jobs.db", "jobs", clock) as jobs_db,
         open_database(directory / "launches.db", "launches", clock) as launches_db,
         lock_backend(config, jobs_db, LaunchStore(launches_db), clock) as backend,
@@ -113,7 +115,8 @@ async def running(
         async with _driven(given, parts) as driven:
             live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options, parts.alerting)
             api = _api(given, parts, host, access, reloader_of(in_force, live, tracker, host))
-            async with serve(api, path, int(config.admin.socket_mode, 8), listener, tcp=tcp):
+            async with serve(api, path, int(config.admin.socket_mode, 8), listener, tcp=tcp) as presence:
+                parts.control.watch("admin_socket", presence.check)
                 await _ready(parts, driven, api, host, path)
                 try:
                     at_rest, reloader = _at_rest(given, parts), api.reloader
@@ -146,6 +149,8 @@ async def _driven(given: Given, parts: Parts) -> AsyncIterator[_Driven]:
         add("locks", parts.locks.run)
         add("approaches", given.approaches.run)
         add("alerting", parts.alerting.run)
+        add("health", parts.health.run)
+        add("timekeeper", parts.timekeeper.run)
         for name, pool in parts.dispatcher.pools.items():
             add(f"queue {name}", pool.run)
         try:

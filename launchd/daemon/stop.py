@@ -9,6 +9,7 @@ from launchd.clock import Clock
 from launchd.daemon.build import Parts
 from launchd.engine.attempt import Stop
 from launchd.engine.pool import Pool
+from launchd.errors import StoreError
 from launchd.ops.systemd import extending, notify
 
 _log = structlog.get_logger("launchd.daemon")
@@ -28,9 +29,19 @@ async def stop(parts: Parts, scheduler: asyncio.Task[None] | None, hurry: asynci
     async with extending(parts.clock, lambda: f"draining: {sum(len(pool.running) for pool in pools)} running"):
         await _drain(parts, pools, hurry)
     parts.monitor.stop()
+    await _note_clock(parts)
     await parts.locks.close()
     if not await parts.executor.close(1.0):
         _log.error("task_thread_blocked", detail="a task blocks its loop; it ends with this process")
+
+
+async def _note_clock(parts: Parts) -> None:
+    """Keep what the clocks read last: the next start can tell a correction from the time that it was stopped."""
+    try:
+        await parts.timekeeper.check()
+        await parts.timekeeper.note()
+    except StoreError as error:
+        _log.warning("clock_not_noted", error=error.detail)
 
 
 async def _drain(parts: Parts, pools: list[Pool], hurry: asyncio.Event) -> None:

@@ -32,7 +32,7 @@ from launchd.engine.maker import JobMaker, TriggerRequest
 from launchd.errors import ConflictError, LaunchdError, NotFoundError
 from launchd.event import Event, JobEnd
 from launchd.job import JobState, NewJob
-from launchd.ops.health import Health, Level
+from launchd.ops.health import Check, Finding, Health, Level
 from launchd.store.alerts import AlertRow, AlertStore
 from launchd.store.jobs import JobStore
 from launchd.task import Cancel, Context, Retry, Task, task
@@ -231,6 +231,20 @@ class Alerting:
 
     def _send_once(self, alert_id: str, now: Instant) -> NewJob:
         return self._maker.requested(TriggerRequest(SEND_TASK, {"alert_id": alert_id}, max_retries=0), now)
+
+
+def alerts_check(alerting: Alerting, store: AlertStore) -> Check:
+    """The last alert that was tried has arrived everywhere."""
+
+    async def check() -> Finding:
+        if not alerting.on:
+            return Finding(Level.HEALTHY, "off: [alerts] urls is empty")
+        error = await store.last_error()
+        if error is not None:
+            return Finding(Level.DEGRADED, f"the last alert has not arrived: {error}")
+        return Finding(Level.HEALTHY, "the last alert has arrived")
+
+    return check
 
 
 def send_task(store: AlertStore, targets: Targets, clock: Clock) -> Task:

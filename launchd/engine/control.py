@@ -37,7 +37,7 @@ from launchd.history import Entry
 from launchd.job import FINAL, Job, JobState
 from launchd.lock import Lock
 from launchd.locks.manager import LockManager
-from launchd.ops.health import Health, HealthReport
+from launchd.ops.health import Check, Health, HealthReport
 from launchd.page import number_of
 from launchd.rate import parse_rate
 from launchd.store.history import HistoryStore
@@ -136,6 +136,10 @@ class Control:
             next_fires=tuple(self.timetable.coming()),
             memory_bytes=resident_bytes(),
         )
+
+    def watch(self, name: str, check: Check) -> None:
+        """Let a part that is made after the engine report on its health."""
+        self._health.add(name, check)
 
     async def health(self) -> HealthReport:
         """Run every check now."""
@@ -333,7 +337,7 @@ class Control:
     async def locks(self) -> list[LockSnapshot]:
         """The locks that are held, and how many jobs wait for each."""
         waiters = await self._jobs.lock_waiters()
-        return [LockSnapshot(lock, waiters.get(lock.name, 0)) for lock in await self._locks.backend.list()]
+        return [LockSnapshot(lock, waiters.get(lock.name, 0)) for lock in await self._locks.everywhere()]
 
     async def release_lock(self, name: str, reason: str | None, by: str) -> Lock:
         """Take a lock from its holder, who is stopped and retried; raises NotFoundError."""

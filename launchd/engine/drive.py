@@ -3,12 +3,14 @@
 It says whose step it is, and lets a soft time limit reach the coroutine as a TimeoutError.
 """
 
+import sys
 import traceback
 import types
 from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
+from launchd import forks
 from launchd.engine.attempt import Attempt
 
 
@@ -42,6 +44,8 @@ def drive(
             return end.value
         finally:
             steps.attempt = None
+            if forks.in_child():  # the step has forked, and this is the child
+                forks.end_child(sys.exception())
         thrown, value = None, None
         try:
             value = yield awaited

@@ -22,9 +22,11 @@ from contextvars import copy_context
 
 import msgspec
 
+from launchd import forks
 from launchd.clock import Clock
 from launchd.engine.attempt import FINAL_STOPS, Attempt, Stop, stronger
 from launchd.engine.drive import Steps, drive, stack_of
+from launchd.engine.guard import Guard
 from launchd.engine.isolation import ProcessRunner
 from launchd.engine.task_loop import TaskLoop, TaskThread
 from launchd.engine.thread import ThreadRunner
@@ -48,10 +50,11 @@ class Executor:
     `steps` says whose step the task loop is in; the stall monitor reads it, with `loop` and `thread_id`.
     """
 
-    def __init__(self, clock: Clock, report: Report) -> None:
+    def __init__(self, clock: Clock, report: Report, guard: Guard | None = None) -> None:
         self.steps = Steps()
         self._clock = clock
         self._report = report
+        self._guard = guard
         self._control = asyncio.get_running_loop()
         self._thread = TaskThread(self._blame_here, self._lost_here)
         self._here: dict[Context, Attempt] = {}  # task loop only: the attempts that have not ended
@@ -121,7 +124,10 @@ class Executor:
         """End the task thread; False when a task blocks it beyond `seconds` (it dies with the process)."""
         self._apart.put(None)
         self._thread.end()
-        return await asyncio.get_running_loop().run_in_executor(None, self._thread.join, seconds)
+        ended = await asyncio.get_running_loop().run_in_executor(None, self._thread.join, seconds)
+        if self._guard is not None:
+            self._guard.close()
+        return ended
 
     # --- the task thread: coroutines ---
 
@@ -186,7 +192,7 @@ class Executor:
 
     def _runner(self, attempt: Attempt) -> ThreadRunner | ProcessRunner:
         if attempt.what.isolation is Isolation.PROCESS:
-            return ProcessRunner(attempt, functools.partial(self._trigger, attempt))
+            return ProcessRunner(attempt, functools.partial(self._trigger, attempt), self._guard)
         return ThreadRunner(attempt)
 
     def _start_apart(self) -> None:
@@ -210,6 +216,7 @@ class Executor:
                 value = attempt.runner.run()
         except BaseException as raised:  # noqa: BLE001 - whatever task code raises is a verdict on the job
             error = raised
+        forks.end_child(error)  # the function has forked, and this is the child
         if attempt.stop in FINAL_STOPS:
             error = asyncio.CancelledError()
         self._send([(attempt, verdict(attempt, self._clock.now(), *returned(value, error)))])

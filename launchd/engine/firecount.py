@@ -26,12 +26,13 @@ class FireCount:
         """Leave out what is on the ledger now; what comes to it later counts, and so does an outage before this run."""
         self._seen = {row["schedule"]: row["fire_time"] for row in await self._db.read(_SQL["last_fires"])}
 
-    async def look(self, schedules: Iterable[str]) -> None:
-        """Count what is new on the ledger of these schedules."""
+    async def look(self, schedules: Iterable[str], now: Instant) -> None:
+        """Count what is new on the ledger of these schedules; what was counted under a clock ahead of now is over."""
         for schedule in schedules:
-            after = self._seen.get(schedule, 0)
-            rows = await self._db.read(_SQL["fires_since"], {"schedule": schedule, "after": after, "limit": _LIMIT})
-            if self._seen.get(schedule, 0) != after:  # another look was faster
+            after = self._seen[schedule] = min(self._seen.get(schedule, 0), now)
+            values = {"schedule": schedule, "after": after, "now": now, "limit": _LIMIT}
+            rows = await self._db.read(_SQL["fires_since"], values)
+            if self._seen[schedule] != after:  # another look was faster
                 continue
             for row in rows:
                 self.outcomes[schedule, row["outcome"]] += row["count"]

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from launchd.engine.attempt import Attempt, Stop
+from launchd.engine.guard import Guard
 from launchd.engine.wire import FromChild, Lines, Request
 from launchd.failure import RemoteError
 from launchd.job import JobError
@@ -72,9 +73,10 @@ class ProcessRunner:
     that it does not expect would end it.
     """
 
-    def __init__(self, attempt: Attempt, trigger: Trigger) -> None:
+    def __init__(self, attempt: Attempt, trigger: Trigger, guard: Guard | None = None) -> None:
         self._attempt = attempt
         self._trigger = trigger
+        self._guard = guard
         self._asked: Stop | None = None
         self._kill_at: float | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -108,6 +110,8 @@ class ProcessRunner:
             command, stdin=subprocess.DEVNULL, pass_fds=handles, start_new_session=True
         )
         pipes.close(*handles)
+        if self._guard is not None:  # before it hears what to do, so before it can start anything
+            self._guard.started(self._process.pid)
         self._tell(request)
         if self._asked is not None:  # it was asked to end on its way here
             self._signal(signal.SIGTERM)
@@ -137,6 +141,8 @@ class ProcessRunner:
         while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             self._kill_if_due()
             time.sleep(0.02)  # this thread has nothing else to do, and waitid cannot also wait for the time to kill
+        if self._guard is not None:
+            self._guard.ended(process.pid)
         with self._alive:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -1,27 +1,17 @@
-"""The jobs of one queue that need a lock: one whose lock is free starts, others wait, and not for ever.
+"""Who of a queue waits for a lock, which locks are known to be taken, and when to look at them again. Asks nobody.
 
-Owned by the queue's pool. A slot and a lock are always taken together: a job that waits for its lock holds no slot, and
-a job that waits for a slot holds no lock.
+A lock that was found taken is not asked for again until it is due: after a second, when a wait for it ends, or when a
+lock was given back. Until then other jobs that need it join those who wait, without a question to the backend.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-import structlog
-
 from launchd.clock import Clock, format_instant
-from launchd.engine.bus import Bus
-from launchd.errors import StoreError, UnavailableError
-from launchd.event import JobEnd
 from launchd.lock import Lock
-from launchd.locks.manager import LockManager
-from launchd.store.jobs import Candidate, Claimed, JobStore
-from launchd.task import LOCK_TTL_SECONDS, Task
+from launchd.store.jobs import Candidate
 
-_log = structlog.get_logger("launchd.pool")
-# How long after the lock backend refused to answer it is asked again.
-AWAY_SECONDS = 1.0
-# How often a job looks again at a lock that is held elsewhere.
+# How often a lock that is held elsewhere, or that cannot be taken, is looked at again.
 POLL_SECONDS = 1.0
 # The most jobs of a queue that wait for locks with a running clock; the rest wait their turn in the store.
 LIMIT = 1000
@@ -35,152 +25,133 @@ class LockWait(NamedTuple):
     holder: Lock
 
 
-class Slots(NamedTuple):
-    """The pool's side: how many jobs may start, how one is started under its lock, the window of the queue's rate."""
+class Overdue(NamedTuple):
+    """A job that has waited as long as it may, while its lock was held."""
 
-    free: Callable[[], int]
-    start: Callable[[Claimed, Lock], None]
-    window: Callable[[], float | None]
+    candidate: Candidate
+    holder: Lock
+
+
+class _Closed(NamedTuple):
+    """A lock that is not asked for before `look_at`: it is held, or asking for it failed for a reason of its own."""
+
+    look_at: float
+    holder: Lock | None
+    fault: str | None
 
 
 class LockWaits:
-    """Who waits for a lock, by seq; changes in a turn of the pool only.
+    """The jobs that wait, by seq. Changed by the queue's lock desk only."""
 
-    `trouble` says why locks cannot be asked for at the moment.
-    """
-
-    def __init__(
-        self,
-        queue: str,
-        *,
-        clock: Clock,
-        store: JobStore,
-        locks: LockManager,
-        tasks: Mapping[str, Task],
-        slots: Slots,
-        bus: Bus,
-    ) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.waits: dict[int, LockWait] = {}
-        self.trouble: str | None = None
-        self._queue = queue
         self._clock = clock
-        self._store = store
-        self._locks = locks
-        self._tasks = tasks
-        self._slots = slots
-        self._bus = bus
-        self._look_again = 0.0
-        self._away_until = 0.0
+        self._closed: dict[str, _Closed] = {}
 
     @property
     def full(self) -> bool:
-        """Whether no more may wait here."""
+        """True when no more jobs may wait here."""
         return len(self.waits) >= LIMIT
 
     @property
     def looking(self) -> bool:
-        """Whether a lock may come free without a word to this daemon: it must be looked at again and again."""
-        return bool(self.waits) or self.trouble is not None
+        """True while a lock must be looked at again: it may come free without a word to this daemon."""
+        return bool(self.waits or self._closed)
 
-    def freed(self) -> bool:
-        """A lock was given back here: those who wait look at once; False when nobody does."""
-        self._look_again = 0.0
-        return bool(self.waits)
+    def next_look(self) -> float | None:
+        """When the next lock is due, in monotonic seconds; None when no lock is going to be."""
+        now = self._clock.monotonic()
+        return min((one.look_at for one in self._closed.values() if one.look_at > now), default=None)
 
-    def known(self) -> list[int] | None:
-        """The seqs of those that wait, for a turn that asks for others; None while locks cannot be asked for."""
-        return list(self.waits) if self._clock.monotonic() >= self._away_until else None
+    def waiting(self) -> list[int]:
+        """The jobs that the store need not offer: they wait for a lock that is not due."""
+        return [seq for seq, wait in self.waits.items() if self._shut(wait.candidate.lock) is not None]
 
-    async def take(self, candidates: list[Candidate]) -> tuple[int, int]:
-        """Start what gets its lock: how many started, how many were denied. A backend that is away is asked later."""
-        try:
-            started = await self._retry()
-            more, denied = await self._try_all(candidates)
-        except StoreError:
-            raise
-        except UnavailableError as error:
-            if self.trouble is None:
-                _log.error("locks_unavailable", queue=self._queue, error=error.detail)
-            self.trouble = error.detail
-            self._away_until = self._clock.monotonic() + AWAY_SECONDS
-            self.waits.clear()  # the time that they wait for nobody does not count
-            return 0, 0
-        if self.trouble is not None:
-            _log.info("locks_available", queue=self._queue)
-            self.trouble = None
-        return started + more, denied
+    def barred(self) -> list[str]:
+        """The locks of which the store need not offer any job."""
+        names = [name for name in self._closed if self._shut(name) is not None]
+        return names if self.full else [name for name in names if self._closed[name].fault is not None]
 
-    async def _try_all(self, candidates: list[Candidate]) -> tuple[int, int]:
-        """Try the lock of each candidate once: how many started, how many found it taken and wait now.
+    def holder(self, name: str) -> Lock | None:
+        """Who is known to hold the lock; None when it has to be asked for."""
+        closed = self._shut(name)
+        return closed.holder if closed is not None else None
 
-        Those that waited for their lock have gone first and may have left no slot.
-        """
-        started = denied = 0
-        taken: dict[str, Lock] = {wait.candidate.lock: wait.holder for wait in self.waits.values()}
-        for candidate in candidates:
-            if self._slots.free() <= 0:
-                break
-            holder = taken.get(candidate.lock)
-            if holder is None:
-                got, holder = await self._try(candidate)
-                started += got
-                if got or holder is None:
-                    continue
-                taken[candidate.lock] = holder
-            self._wait(candidate, holder)
-            denied += 1
-        return started, denied
+    def faulty_now(self, name: str) -> bool:
+        """True while this lock need not be asked for, since it cannot be taken."""
+        closed = self._shut(name)
+        return closed is not None and closed.fault is not None
 
-    def _wait(self, candidate: Candidate, holder: Lock) -> None:
-        task = self._tasks.get(candidate.task)
-        seconds = task.lock_wait_seconds if task else 0.0
-        self.waits[candidate.seq] = LockWait(candidate, self._clock.monotonic() + seconds, holder)
+    def fault(self, name: str | None) -> str | None:
+        """Why this lock alone cannot be taken."""
+        closed = self._closed.get(name or "")
+        return closed.fault if closed is not None else None
 
-    async def _retry(self) -> int:
-        """Look again at each waiting job; one whose time is up while the lock is held is skipped."""
-        if not self.waits or self._clock.monotonic() < self._look_again:
-            return 0
-        self._look_again = self._clock.monotonic() + POLL_SECONDS
-        started = 0
+    def faults(self) -> dict[str, str]:
+        """The locks that cannot be taken though the backend works, and why."""
+        return {name: one.fault for name, one in self._closed.items() if one.fault is not None}
+
+    def join(self, candidate: Candidate, holder: Lock, seconds: float) -> list[Overdue]:
+        """This job needs a lock that is known to be held: it waits `seconds` for it in all, or has waited already."""
+        now = self._clock.monotonic()
+        known = self.waits.get(candidate.seq)
+        until = known.until if known is not None else now + seconds
+        if until <= now:
+            self.waits.pop(candidate.seq, None)
+            return [Overdue(candidate, holder)]
+        if known is not None or not self.full:
+            self.waits[candidate.seq] = LockWait(candidate, until, holder)
+            closed = self._closed.get(candidate.lock)
+            if closed is not None:
+                self._closed[candidate.lock] = closed._replace(look_at=min(closed.look_at, until))
+        return []
+
+    def denied(self, candidate: Candidate, holder: Lock, seconds: float) -> list[Overdue]:
+        """The backend says that the lock is held. Returns, and forgets, all whose time to wait for it is up."""
+        now, name = self._clock.monotonic(), candidate.lock
+        overdue, look_at = self.join(candidate, holder, seconds), now + POLL_SECONDS
         for seq, wait in list(self.waits.items()):
-            if self._slots.free() <= 0:
-                break
-            got, holder = await self._try(wait.candidate)
-            if got or holder is None:
+            if wait.candidate.lock != name:
+                continue
+            if wait.until <= now:
                 del self.waits[seq]
-                started += got
-            elif self._clock.monotonic() >= wait.until:
-                del self.waits[seq]
-                await self._skip(wait.candidate, holder)
+                overdue.append(Overdue(wait.candidate, holder))
             else:
+                look_at = min(look_at, wait.until)
                 self.waits[seq] = wait._replace(holder=holder)
-        return started
+        self._closed[name] = _Closed(look_at, holder, None)
+        return overdue
 
-    async def _try(self, candidate: Candidate) -> tuple[bool, Lock | None]:
-        """Take lock and slot together: (True, lock) started, (False, holder) taken, (False, None) the job is gone."""
-        task = self._tasks.get(candidate.task)
-        ttl = task.lock_ttl_seconds if task else LOCK_TTL_SECONDS
-        got, lock = await self._locks.acquire(candidate.lock, candidate.id, ttl)
-        if not got:
-            return False, lock
-        claimed = None
-        try:
-            now = self._clock.now()
-            claimed = await self._store.claim_locked(candidate.seq, lock.fence, now, window=self._slots.window())
-        finally:
-            if claimed is None:
-                await self._locks.release(lock)
-        if claimed is None:
-            return False, None
-        self._slots.start(claimed, lock)
-        return True, lock
+    def faulty(self, name: str, fault: str) -> None:
+        """Asking for this lock fails though the backend works; the time that its jobs wait for it does not count."""
+        self.waits = {seq: wait for seq, wait in self.waits.items() if wait.candidate.lock != name}
+        self._closed[name] = _Closed(self._clock.monotonic() + POLL_SECONDS, None, fault)
 
-    async def _skip(self, candidate: Candidate, holder: Lock) -> None:
-        reason = f"lock {holder.name} was held {held_by(holder)}"
-        if await self._store.skip(candidate.seq, reason, self._clock.now()):
-            said = {"job_id": candidate.id, "task": candidate.task, "queue": self._queue, "lock": holder.name}
-            _log.warning("job_skipped", **said, reason=reason)
-            self._bus.ended([JobEnd(self._clock.now(), candidate.id, "skipped", candidate.task, self._queue)])
+    def taken(self, candidate: Candidate) -> None:
+        """This job waits no more: it has its lock, or it is gone."""
+        self.waits.pop(candidate.seq, None)
+        self._closed.pop(candidate.lock, None)
+
+    def offered(self, candidates: Sequence[Candidate], excluded: Collection[int]) -> None:
+        """The store has offered every job that needs a lock, but for the excluded: the others wait no more."""
+        there = {candidate.seq for candidate in candidates}
+        there.update(excluded)
+        self.waits = {seq: wait for seq, wait in self.waits.items() if seq in there}
+        needed = {wait.candidate.lock for wait in self.waits.values()} | {one.lock for one in candidates}
+        self._closed = {name: one for name, one in self._closed.items() if name in needed or self._shut(name)}
+
+    def look_again(self) -> None:
+        """A lock was given back: every lock is due."""
+        self._closed = {name: one._replace(look_at=0.0) for name, one in self._closed.items()}
+
+    def clear(self) -> None:
+        """No lock can be taken: the time that jobs wait for nobody does not count."""
+        self.waits.clear()
+        self._closed.clear()
+
+    def _shut(self, name: str) -> _Closed | None:
+        closed = self._closed.get(name)
+        return closed if closed is not None and self._clock.monotonic() < closed.look_at else None
 
 
 def held_by(lock: Lock) -> str:

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 
-from launchd.clock import SECOND, Instant
+from launchd.clock import FIRST_INSTANT, LAST_INSTANT, SECOND, Instant, format_instant
 from launchd.errors import InvalidError, NotFoundError, Problem
 from launchd.job import NewJob, unique_key
 from launchd.schedule import Fire, Schedule, jitter
@@ -15,8 +15,10 @@ from launchd.task import Task
 MAX_DELAY_SECONDS = 366 * 86_400
 _PRIORITIES = range(10)
 MAX_RETRIES = 100
-# How many problems a sentence names.
-_TOLD = 10
+# The shortest time in which a job may expire: an instant is a whole number of microseconds.
+_SHORTEST = 1 / SECOND
+# How many problems a sentence names, and how much of a value.
+_TOLD, _LONGEST_TOLD = 10, 60
 
 
 class TriggerRequest(NamedTuple):
@@ -62,8 +64,11 @@ class JobMaker:
             problems += error.errors or [Problem("args", error.detail)]
         if problems:
             raise _invalid(problems)
-        run_at = request.run_at if request.run_at is not None else now + int((request.delay or 0) * SECOND)
+        run_at = max(now, request.run_at if request.run_at is not None else now + int((request.delay or 0) * SECOND))
+        named = request.run_at is not None and request.run_at > now
         expires = None if request.expires_in is None else now + int(request.expires_in * SECOND)
+        if expires is not None and request.expires_in and expires <= run_at:
+            raise _invalid([_expires_first(request.expires_in, run_at)])
         return NewJob(
             id=self._new_id(now),
             task=task.name,
@@ -72,10 +77,11 @@ class JobMaker:
             priority=task.priority if request.priority is None else request.priority,
             max_retries=task.max_retries if request.max_retries is None else request.max_retries,
             created_at=now,
-            run_at=max(run_at, now),
+            run_at=run_at,
             expires_at=expires,
             lock=task.lock,
             unique_key=unique_key(task.name, args) if task.unique else None,
+            counted_from=None if named else now,
         )
 
     def all_requested(self, requests: Sequence[TriggerRequest], now: Instant) -> list[NewJob]:
@@ -112,6 +118,7 @@ class JobMaker:
             schedule=schedule.name,
             fire_time=fire.fire_time,
             unique_key=unique_key(task.name, args) if task.unique else None,
+            counted_from=now,
         )
 
     def _queue_problems(self, queue: str) -> list[Problem]:
@@ -127,17 +134,47 @@ def _invalid(problems: Sequence[Problem]) -> InvalidError:
     return InvalidError(told + more, errors=problems)
 
 
+def _expires_first(expires_in: float, run_at: Instant) -> Problem:
+    detail = f"the job would expire {expires_in:g} s from now and may not run before {format_instant(run_at)}"
+    return Problem("expires_in", f"{detail}: let it expire later, or run earlier")
+
+
 def _problems(request: TriggerRequest) -> list[Problem]:
-    problems = []
-    if request.priority is not None and request.priority not in _PRIORITIES:
-        problems.append(Problem("priority", f"expected 0..9, got {request.priority}"))
-    if request.max_retries is not None and not 0 <= request.max_retries <= MAX_RETRIES:
-        problems.append(Problem("max_retries", f"expected 0..{MAX_RETRIES}, got {request.max_retries}"))
+    """What is wrong with the numbers of a request, whatever a task or a client has put in their place."""
+    problems = [
+        _whole("priority", request.priority, 0, _PRIORITIES.stop - 1),
+        _whole("max_retries", request.max_retries, 0, MAX_RETRIES),
+        _seconds("delay", request.delay, least=0),
+        _seconds("expires_in", request.expires_in, least=_SHORTEST),
+    ]
     if request.delay is not None and request.run_at is not None:
         problems.append(Problem("run_at", "expected at most one of delay and run_at"))
-    if request.delay is not None and not 0 <= request.delay <= MAX_DELAY_SECONDS:
-        problems.append(Problem("delay", f"expected 0..{MAX_DELAY_SECONDS} seconds, got {request.delay:g}"))
-    if request.expires_in is not None and not 0 < request.expires_in <= MAX_DELAY_SECONDS:
-        message = f"expected up to {MAX_DELAY_SECONDS} seconds, got {request.expires_in:g}"
-        problems.append(Problem("expires_in", message))
-    return problems
+    problems.append(_whole("run_at", request.run_at, FIRST_INSTANT, LAST_INSTANT))
+    return [problem for problem in problems if problem is not None]
+
+
+def _whole(name: str, value: object, least: int, most: int) -> Problem | None:
+    if value is None or (_is_whole(value) and least <= value <= most):
+        return None
+    return Problem(name, f"expected {least}..{most}, got {_told(value)}")
+
+
+def _seconds(name: str, value: object, *, least: float) -> Problem | None:
+    if value is None or ((_is_whole(value) or isinstance(value, float)) and least <= value <= MAX_DELAY_SECONDS):
+        return None
+    words = f"expected {least:g}..{MAX_DELAY_SECONDS} seconds"
+    return Problem(name, f"{words}, got {_told(value)}")
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    """True for an integer: True and False are words, though Python counts with them."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _told(value: object) -> str:
+    """A value that was refused, for people: short and clean, whatever it is."""
+    try:
+        text = f"{value:g}" if isinstance(value, float) else ascii(value)
+    except Exception:  # noqa: BLE001 - an integer of 5,000 digits, an object of a task's own
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}..."

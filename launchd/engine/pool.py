@@ -1,31 +1,28 @@
 """A pool runs one queue: a bounded number of slots, filled from the store, woken rather than polling.
 
 Owned by the control loop. One turn is one transaction: the verdicts that came in are written and the freed slots are
-filled in the same commit. Jobs that need a lock go through its LockWaits (lockwaits.py).
+filled in the same commit. Jobs that need a lock are handed to its LockDesk (lockdesk.py): no turn waits for a lock.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import structlog
 
-from launchd.clock import SECOND, Clock, Instant, until
+from launchd.clock import Instant, until
 from launchd.engine.attempt import Attempt, Stop
-from launchd.engine.bus import Bus
-from launchd.engine.executor import Executor
+from launchd.engine.ends import abandoned, job_end, without_task
 from launchd.engine.joblog import JobLog
-from launchd.engine.lockwaits import POLL_SECONDS, LockWaits, Slots
+from launchd.engine.lockdesk import LockDesk, Slots
 from launchd.engine.rate import RateLimiter
+from launchd.engine.shared import Shared
 from launchd.engine.verdict import UnknownTaskError, failed, lock_lost
-from launchd.errors import LaunchdError, StoreError
-from launchd.event import JobEnd
-from launchd.job import TRANSITIONS, JobState, Outcome, Verb
+from launchd.errors import LaunchdError
+from launchd.failure import describe
+from launchd.job import Outcome, Verb
 from launchd.lock import Lock
-from launchd.locks.manager import LockManager
 from launchd.rate import Rate
-from launchd.store.jobs import Claimed, JobStore, Turn
-from launchd.task import Port, Task
+from launchd.store.jobs import Claimed, Turn
 
 _log = structlog.get_logger("launchd.pool")
 # How long a turn waits after the store refused it.
@@ -33,36 +30,12 @@ BACKOFF_SECONDS = 1.0
 # The most jobs that one turn claims: bounds what a crash can leave half-started.
 TURN_LIMIT = 500
 
-# Where each verdict takes a running job, by its name.
-_STATES = {verb: state.value for (before, verb), state in TRANSITIONS.items() if before is JobState.RUNNING}
-
-
-class Watch(NamedTuple):
-    """Who is told that time matters: attempts have begun, or a job waits until an instant."""
-
-    started: Callable[[Sequence[Attempt]], None]
-    later: Callable[[Instant], None]
-
-
-class Shared(NamedTuple):
-    """What all pools of a daemon use together."""
-
-    clock: Clock
-    store: JobStore
-    locks: LockManager
-    executor: Executor
-    tasks: Mapping[str, Task]
-    port: Port
-    bus: Bus
-    watch: Watch
-
 
 class Pool:
     """One queue's slots.
 
-    `running` maps seq to attempt; `stuck` are those of them whose slot was given away; `locked` has the jobs that wait
-    for a lock; `_ended` are verdicts not yet on disk. All of them belong to the control loop and change only in a turn,
-    in `report` or in `set_aside`.
+    `running` maps seq to attempt; `stuck` are those of them whose slot was given away; `locked` has the jobs that need
+    a lock; `_ended` are verdicts not yet on disk; `_claiming` are the slots that the present turn may fill.
     """
 
     def __init__(self, queue: str, concurrency: int, shared: Shared, rate: Rate | None = None) -> None:
@@ -77,6 +50,7 @@ class Pool:
         self.stuck: set[int] = set()
         self.last_turn = shared.clock.monotonic()
         self._ended: list[tuple[Attempt, Outcome]] = []
+        self._claiming = 0
         self._joblog = JobLog(queue)
         self._wake = asyncio.Event()
         self._wake.set()  # for what waited in the store before this start
@@ -90,14 +64,13 @@ class Pool:
         self._port = shared.port
         self._bus = shared.bus
         self._watch = shared.watch
-        slots = Slots(self.free, self._start_locked, lambda: self._window)
-        self.locked = LockWaits(
+        self.locked = LockDesk(
             queue,
             clock=shared.clock,
             store=shared.store,
             locks=shared.locks,
             tasks=shared.tasks,
-            slots=slots,
+            slots=self._slots(),
             bus=shared.bus,
         )
 
@@ -125,11 +98,16 @@ class Pool:
         self._wake.set()
 
     def free(self) -> int:
-        """How many jobs may start now, as far as slots and the rate say."""
+        """How many more jobs may start now, as far as slots and the rate say."""
         slots = self.concurrency - len(self.running) + len(self.stuck)
         if self.limiter is not None:
             slots = min(slots, self.limiter.free(self._clock.monotonic()))
-        return max(slots, 0)
+        return max(slots - self._claiming - self.locked.kept, 0)
+
+    @property
+    def open(self) -> bool:
+        """True while jobs of this queue may start."""
+        return not (self.paused or self.closing)
 
     def set_rate(self, rate: Rate | None) -> None:
         """Limit starts otherwise, or no more; what has started under a rate counts on under another."""
@@ -150,7 +128,12 @@ class Pool:
 
     @property
     def awake(self) -> bool:
-        """Whether a turn is about to be taken."""
+        """True while a turn is about to be taken, or a lock is asked for."""
+        return self.owes_turn or self.locked.busy
+
+    @property
+    def owes_turn(self) -> bool:
+        """True while there is a reason to take a turn."""
         return self._wake.is_set() or bool(self._ended)
 
     def attempt_of(self, job_id: str) -> Attempt | None:
@@ -164,14 +147,22 @@ class Pool:
     # --- the loop ---
 
     async def run(self) -> None:
+        """Take turns for ever, and locks beside them."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.locked.run())
+            await self._take_turns()
+
+    async def _take_turns(self) -> None:
         """Take a turn whenever woken, and each second while a job waits for a lock."""
         while True:
             await self._sleep()
             self._wake.clear()
             try:
                 full = await self.run_once()
-            except LaunchdError as error:
-                _log.error("pool_turn_failed", queue=self.queue, error=error.detail)
+            except Exception as error:  # noqa: BLE001 - no turn may end the pool, whatever refused it
+                detail = error.detail if isinstance(error, LaunchdError) else describe(error).message
+                unexpected = None if isinstance(error, LaunchdError) else error
+                _log.error("pool_turn_failed", queue=self.queue, error=detail, exc_info=unexpected)
                 self._wake.set()
                 await self._clock.sleep(BACKOFF_SECONDS)
             else:
@@ -180,38 +171,44 @@ class Pool:
 
     async def run_once(self) -> bool:
         """Write the verdicts, fill the free slots; True when there may be more to claim at once."""
+        if any(attempt.lock is not None for attempt, _ in self._ended):
+            await self._locks.confirm()  # the machine may have slept for longer than a lease
         ended, self._ended = self._ended, []
         outcomes = [self._judge(attempt, outcome) for attempt, outcome in ended]
         for attempt, _ in ended:
             self.running.pop(attempt.job.seq, None)
             self.stuck.discard(attempt.job.seq)
-        free = 0 if self.paused or self.closing else self.free()
-        free = min(free, 0 if self.locked.full else TURN_LIMIT)
+        free = min(self.free(), TURN_LIMIT) if self.open else 0
         if not ended and free <= 0:
             self.last_turn = self._clock.monotonic()
             self._joblog.sum_up(self.last_turn)
             return False
-        waiting = self.locked.known()
+        offer = self.locked.offer() if free > 0 else None
+        waiting, barred = offer if offer is not None else (None, [])
         if free > 0:  # what this turn claims is running from the commit on: a stop must wait for it
             self._idle.clear()
+        self._claiming = free
         try:
-            turn = await self._store.turn(self.queue, free, waiting, outcomes, self._clock.now, window=self._window)
-        except StoreError:
-            self._ended = ended + self._ended  # nothing of it was written: say it again
+            turn = await self._store.turn(
+                self.queue, free, waiting, outcomes, self._clock.now, barred=barred, window=self._window
+            )
+        except BaseException:
+            self._ended = ended + self._ended  # nothing of it was written, as far as is known: say it again
             self.running |= {attempt.job.seq: attempt for attempt, _ in ended}
+            self._claiming = 0
             self._mark_idle()
             raise
+        self._claiming = 0
         self.last_turn = self._clock.monotonic()
         outcomes = self._as_written(outcomes, turn)
         self._start(turn.claimed)
-        await self._settle(ended, outcomes, turn.refused)
-        started, denied = len(turn.claimed), 0
-        if waiting is not None and free > 0:
-            more, denied = await self.locked.take(turn.candidates)
-            started += more
+        filled = len(turn.claimed) + len(turn.candidates)
+        if offer is not None:
+            self.locked.hand_over(turn.candidates, offer, all_of_them=filled < free)
+        self._settle(ended, outcomes, turn.refused)
         self._mark_idle()
         self._joblog.sum_up(self.last_turn)
-        return free > 0 and (denied > 0 or started >= free)
+        return free > 0 and filled >= free
 
     async def _sleep(self) -> None:
         seconds = self._doze()
@@ -226,7 +223,8 @@ class Pool:
         A lock or the rate may have come free, or there are ends to sum up.
         """
         now = self._clock.monotonic()
-        looks = [self._joblog.due(now), POLL_SECONDS if self.locked.looking else None]
+        locked = self.open and (self.locked.looking or self.locked.busy)
+        looks = [self._joblog.due(now), self.locked.next_look() if locked else None]
         if self.limiter is not None and self.limiter.free(now) <= 0:
             looks.append(max(self.limiter.next_free() - now, 0.0))
         return min((seconds for seconds in looks if seconds is not None), default=None)
@@ -241,7 +239,7 @@ class Pool:
         for job in claimed:
             task = self._tasks.get(job.task)
             if task is None:
-                self._unknown_task(job)
+                self._unknown_task(job, lock)
                 continue
             attempt = Attempt(job, task, lock, self._port, started)
             self.running[job.seq] = attempt
@@ -256,15 +254,26 @@ class Pool:
         self._watch.started(attempts)
         self._joblog.started(attempts)
 
+    def _slots(self) -> Slots:
+        """This pool's side of the lock desk."""
+        return Slots(
+            free=self.free,
+            open=lambda: self.open,
+            start=self._start_locked,
+            claiming=self._idle.clear,
+            claimed=self._mark_idle,
+            wake=self._wake.set,
+            window=lambda: self._window,
+        )
+
     def _start_locked(self, job: Claimed, lock: Lock) -> None:
         self._start([job], lock)
         if not self._locks.holds(lock):  # it was taken away before there was an attempt to stop
             self._executor.stop(self.running[job.seq], Stop.LOCK_LOST)
 
-    def _unknown_task(self, job: Claimed) -> None:
+    def _unknown_task(self, job: Claimed, lock: Lock | None) -> None:
         """The code of this task is gone: the job fails with the reason, like any other failure."""
-        missing = Task(_missing, name=job.task)
-        attempt = Attempt(job, missing, None, self._port, self._clock.monotonic())
+        attempt = without_task(job, lock, self._port, self._clock.monotonic())
         self.running[job.seq] = attempt
         error = UnknownTaskError(f"no task {job.task} is loaded: see [tasks] modules")
         self.report(attempt, failed(attempt, error, self._clock.now()))
@@ -286,10 +295,8 @@ class Pool:
                 _log.error("verdict_replaced", queue=self.queue, seq=asked.seq, reason=written.reason)
         return turn.written
 
-    async def _settle(
-        self, ended: list[tuple[Attempt, Outcome]], outcomes: list[Outcome], refused: list[Outcome]
-    ) -> None:
-        """The verdicts are on disk: free the slots, give back the locks, tell who waits."""
+    def _settle(self, ended: list[tuple[Attempt, Outcome]], outcomes: list[Outcome], refused: list[Outcome]) -> None:
+        """The verdicts are on disk: give back the locks, tell who waits."""
         for outcome in refused:
             _log.error("verdict_refused", queue=self.queue, seq=outcome.seq, verb=outcome.verb.value)
         attempts = [attempt for attempt, _ in ended]
@@ -298,22 +305,20 @@ class Pool:
             if outcome.run_at is not None:
                 self._watch.later(outcome.run_at)
             if attempt.lock is not None:
-                await self._locks.release(attempt.lock)
+                self._locks.let_go(attempt.lock)
 
     def _tell(self, attempts: list[Attempt], outcomes: list[Outcome]) -> None:
         """Tell of ends in one go: at full speed this is called for hundreds at once."""
         now, ends = self._clock.monotonic(), []
         for attempt, outcome in zip(attempts, outcomes, strict=True):
-            job, seconds = attempt.job, now - attempt.started
-            waited = max((outcome.finished_at - job.run_at) / SECOND - seconds, 0.0)
-            state = _STATES[outcome.verb]
-            ends.append(JobEnd(outcome.finished_at, job.id, state, job.task, job.queue, seconds, waited))
+            seconds = now - attempt.started
+            ends.append(job_end(attempt, outcome, seconds))
             self._joblog.ended(attempt, outcome, seconds, now)
         if ends:
             self._bus.ended(ends)
 
     def _mark_idle(self) -> None:
-        if not self.running and not self._ended:
+        if not (self.running or self._ended or self._claiming or self.locked.claiming):
             self._idle.set()
 
     # --- stopping ---
@@ -326,20 +331,7 @@ class Pool:
 
     async def abandon(self, now: Instant) -> int:
         """Put back what did not end, on disk, before the process goes; returns how many."""
-        left = [_abandoned(attempt, now) for attempt in self.running.values()]
+        left = [abandoned(attempt, now) for attempt in self.running.values()]
         if left:
             await self._store.finish(left)
         return len(left)
-
-
-def _abandoned(attempt: Attempt, now: Instant) -> Outcome:
-    """What becomes of an attempt that the daemon does not wait for: one whose end was wanted is not run again."""
-    job = attempt.job
-    if attempt.stop in {Stop.CANCEL, Stop.TERMINATE}:
-        return Outcome(job.seq, job.attempt, Verb.CANCEL, now, reason=attempt.reason)
-    reason = "interrupted: the daemon stopped"
-    return Outcome(job.seq, job.attempt, Verb.INTERRUPT, now, run_at=now, reason=reason)
-
-
-async def _missing(_context: object) -> None:
-    """Stands for a task whose code is not loaded; never run."""

@@ -6,7 +6,7 @@ the next of these is due. Owned by the control loop.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -23,13 +23,25 @@ from launchd.store.jobs import JobStore
 _log = structlog.get_logger("launchd.reaper")
 # How often an attempt that was asked to end is asked again, and how soon the store is tried again after an error.
 TICK_SECONDS = 1.0
+# Corrects what waits by a wall clock that was set (launchd/engine/timekeeper.py); raises LaunchdError.
+CheckClock = Callable[[], Awaitable[object]]
 
 
 class Reaper:
     """Time limits, repeated cancellation, promotion and expiry."""
 
-    def __init__(self, clock: Clock, store: JobStore, executor: Executor, pools: Mapping[str, Pool], bus: Bus) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        store: JobStore,
+        executor: Executor,
+        pools: Mapping[str, Pool],
+        bus: Bus,
+        *,
+        check_clock: CheckClock | None = None,
+    ) -> None:
         self._clock = clock
+        self._check_clock = check_clock
         self._store = store
         self._executor = executor
         self._pools = pools
@@ -76,6 +88,8 @@ class Reaper:
                     self._executor.stop(attempt, why, attempt.reason)
                 if not attempt.stuck and is_stuck(attempt, now):
                     pool.set_aside(attempt)
+        if self._check_clock is not None:  # nothing is due or expires by a clock that was set
+            await self._check_clock()
         if self._next_later is not None and self._clock.now() >= self._next_later:
             await self.promote()
 

@@ -12,19 +12,28 @@ from typing import NamedTuple
 
 import structlog
 
-from launchd.clock import HOUR, SECOND, Clock, Instant, format_instant, until
+from launchd.clock import HOUR, SECOND, STEP, Clock, Instant, format_instant, reading, set_by, until
 from launchd.errors import InvalidError, LaunchdError, NotFoundError
 from launchd.job import NewJob
 from launchd.recurrence import Startup, occurrences
-from launchd.schedule import Fire, FireOutcome, Plan, Schedule, correct, plan
-from launchd.store.schedules import Cancelled, CarriedOut, DueSchedule, Recorded, ScheduleState, ScheduleStore
+from launchd.schedule import Fire, FireOutcome, Plan, Schedule, plan
+from launchd.store.schedules import (
+    Cancelled,
+    CarriedOut,
+    Corrected,
+    Correction,
+    DueSchedule,
+    Recorded,
+    ScheduleState,
+    ScheduleStore,
+)
 from launchd.tighten import Look, Near, Tightening, coming, look, next_extra, span, tightened
 
 _log = structlog.get_logger("launchd.scheduler")
 BACKOFF_SECONDS = 1.0
 # How long a schedule goes on by the rule it has when nobody can say what is near.
 LOOK_BACKOFF_SECONDS = 60.0
-# A wall clock that moves this much against the boot clock was corrected: nothing is made up for.
+# A wall clock that was put forward by more than this was corrected: nothing is caught up.
 CORRECTION = 3 * HOUR
 # The most jobs that one backfill makes.
 BACKFILL_LIMIT = 1000
@@ -100,18 +109,19 @@ class Scheduler:
         self._told = told
         self._near_by = near_by
         self._asked = 0  # how often somebody wanted a look at what is near
-        # how far the wall clock is ahead of the boot clock: constant but for corrections
-        self._ahead = _ahead(clock)
+        # both clocks at the last tick: the next one tells by how much the wall clock was set
+        self._last = reading(clock)
         self._changed = asyncio.Event()
         # (when it is due, name) of each entry, soonest first; what an entry no longer says is passed over
         self._coming: list[tuple[Instant, str]] = []
         # a pause takes a tick too: what that has taken up must be back before the loop looks for the next fire
         self._ticking = asyncio.Lock()
 
-    async def load(self, schedules: Mapping[str, Schedule], *, starting: bool = True) -> None:
+    async def load(self, schedules: Mapping[str, Schedule], *, starting: bool = True, set_by: Instant = 0) -> None:
         """Take up the schedules of the configuration: known ones at their cursor, new or changed ones from now.
 
-        `starting` says that the daemon starts, which is itself an occurrence of those that fire at a start.
+        `starting` says that the daemon starts, which is itself an occurrence of those that fire at a start. `set_by` is
+        by how much the wall clock was set since the last start; a cursor beyond now tells so, too.
         """
         states = await self._store.states()
         now = self._clock.now()
@@ -127,6 +137,7 @@ class Scheduler:
         }
         self._coming = []
         self._remember(self.entries.values())
+        await self._correct(now, set_by)
         fired = Plan((Fire(now, FireOutcome.FIRED, "start"),), now, None)
         first = [
             self._due(entry, fired)
@@ -201,8 +212,10 @@ class Scheduler:
 
     async def _tick(self) -> int:
         now = self._clock.now()
-        if abs(jump := self._jump()) > CORRECTION:
+        last = reading(self._clock)
+        if jump := set_by(self._last, last):
             await self._correct(now, jump)
+        self._last = last
         taken = self._take_due(now)
         await self._look(taken, now)
         due, idle = [], []
@@ -255,18 +268,23 @@ class Scheduler:
                 entry.look = entry.look._replace(again_at=now)
             _tell_tightening(entry, before)
 
-    def _jump(self) -> Instant:
-        """How far the wall clock was moved since the last tick, in microseconds; small drifts are followed."""
-        before, self._ahead = self._ahead, _ahead(self._clock)
-        return self._ahead - before
-
     async def _correct(self, now: Instant, jump: Instant) -> None:
-        seconds = jump / SECOND
-        _log.warning("clock_corrected", seconds=seconds, now=format_instant(now), detail="schedules go on from now")
-        entries = list(self.entries.values())
-        await self._carry_out([(entry, correct(entry.schedule, entry.cursor, now)) for entry in entries], now)
-        await self._store.redefine([(entry.schedule, now) for entry in entries])
-        self.look_again()
+        """Let schedules go on from now whose cursor cannot be believed, or that would catch up what never passed."""
+        wrong = [entry for entry in self.entries.values() if must_correct(entry.cursor, now, jump)]
+        await self._store.cut([entry.schedule for entry in self.entries.values()], now)
+        if jump:
+            self.look_again()
+        if not wrong:
+            return
+        asked = [Correction(one.schedule, one.cursor, _set_by(one.cursor, now, jump), one.paused) for one in wrong]
+        done, rows = await self._store.correct(asked, now)
+        for entry, made in zip(wrong, done, strict=True):
+            entry.cursor, entry.regular = made.plan.cursor, made.plan.next_fire
+            entry.pass_extra(now)
+            _tell(entry, made.plan)
+        self._remember(wrong)
+        self._told.recorded(rows)
+        _tell_correction(asked, done, now)
 
     async def _carry_out(self, due: list[tuple[Entry, Plan]], now: Instant) -> None:
         self._told.expect([entry.schedule for entry, _ in due])
@@ -300,8 +318,14 @@ class Scheduler:
         await until(self._changed, self._clock.sleep_until(self._coming[0][0] if self._coming else None))
 
 
-def _ahead(clock: Clock) -> Instant:
-    return clock.now() - int(clock.boot() * SECOND)
+def must_correct(cursor: Instant, now: Instant, jump: Instant) -> bool:
+    """True if a schedule cannot go on from its cursor: the clock was put back behind it, or forward by too much."""
+    return jump > CORRECTION or cursor >= now + (1 if jump < 0 else STEP)
+
+
+def _set_by(cursor: Instant, now: Instant, jump: Instant) -> Instant:
+    """By how much the clock was set, going by the jump or, where nobody saw one that explains it, by the cursor."""
+    return jump if (jump < 0) == (cursor > now) else now - cursor
 
 
 def _fires_now(schedule: Schedule, *, is_new: bool, starting: bool) -> bool:
@@ -335,6 +359,23 @@ def _tell_tightening(entry: Entry, before: Tightening | None) -> None:
     words = "by its recurrence alone" if after is None else after.rule.in_words()
     near = None if after is None else f"{after.near.name} ({after.near.id})"
     _log.info("schedule_tightened", schedule=entry.schedule.name, fires=words, near=near)
+
+
+def _tell_correction(asked: Sequence[Correction], done: Sequence[Corrected], now: Instant) -> None:
+    """Say in the log which schedules go on from now, and until when occurrences come that have a job already."""
+    fired = {
+        one.schedule.name: format_instant(made.fired_until)
+        for one, made in zip(asked, done, strict=True)
+        if made.fired_until is not None
+    }
+    _log.warning(
+        "clock_corrected",
+        seconds=max((one.set_by for one in asked), key=abs) / SECOND,
+        now=format_instant(now),
+        schedules=[one.schedule.name for one in asked],
+        already_fired_until=fired,
+        detail="schedules go on from now",
+    )
 
 
 def _tell(entry: Entry, made: Plan) -> None:

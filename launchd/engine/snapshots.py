@@ -10,7 +10,7 @@ import msgspec
 from launchd.clock import Instant
 from launchd.job import Job
 from launchd.lock import Lock
-from launchd.schedule import Schedule
+from launchd.schedule import FireOutcome, Schedule
 from launchd.tighten import Tightening
 
 
@@ -37,11 +37,12 @@ class LedgerRow(msgspec.Struct, frozen=True):
 
     schedule: str
     fire_time: Instant
-    outcome: str
+    outcome: FireOutcome
     reason: str | None
     job_id: str | None
     count: int
     until: Instant | None
+    unreadable: tuple[str, ...] = ()
 
 
 class ScheduleSnapshot(NamedTuple):

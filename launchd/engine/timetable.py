@@ -4,20 +4,21 @@ import heapq
 from collections.abc import Awaitable, Callable, Sequence
 
 from launchd.clock import Clock, Instant, format_instant
-from launchd.cron import DstFold, DstGap
+from launchd.cron import DayMatch, DstFold, DstGap
 from launchd.engine.scheduler import Scheduler
 from launchd.engine.snapshots import LedgerRow, Preview, ScheduleSnapshot
 from launchd.errors import InvalidError
 from launchd.job import NewJob
-from launchd.page import number_of
+from launchd.page import SMALLEST, number_of
 from launchd.recurrence import occurrences, parse_recurrence
+from launchd.rows import Reader
 from launchd.store.schedules import ScheduleStore
 
 NEXT_FIRES = 10
 # The most occurrences that one preview shows.
 PREVIEW_LIMIT = 1000
-# No cursor of a ledger is below it: a fire that was backfilled may lie before 1970.
-_BEFORE_ALL = -(10**18)
+# What the ledger says of an occurrence, whatever its row holds.
+ledger_row = Reader(LedgerRow, "fires", "schedule", "fire_time")
 AuditWriter = Callable[[str, str, str, str | None], Awaitable[None]]
 
 
@@ -54,15 +55,18 @@ class Timetable:
             paused=entry.paused,
             note=entry.note,
             next=tuple(self._scheduler.next_fires(name, NEXT_FIRES)),
-            last=LedgerRow(*last[0]) if last else None,
+            last=ledger_row(last[0]) if last else None,
             tightening=entry.look.tightening if entry.look and not entry.paused else None,
         )
 
     async def fires(self, name: str, limit: int, cursor: str | None = None) -> tuple[list[LedgerRow], str | None]:
-        """The ledger of a schedule, newest first; `cursor` is the fire time (microseconds) of the last row before."""
+        """The ledger of a schedule, newest first; `cursor` is the fire time (microseconds) of the last row before.
+
+        A fire that was backfilled may lie before 1970.
+        """
         self._scheduler.entry(name)
-        rows = await self._store.fires(name, limit + 1, number_of(cursor, least=_BEFORE_ALL))
-        page = [LedgerRow(*row) for row in rows[:limit]]
+        rows = await self._store.fires(name, limit + 1, number_of(cursor, least=SMALLEST))
+        page = [ledger_row(row) for row in rows[:limit]]
         return page, str(page[-1].fire_time) if len(rows) > limit else None
 
     async def pause(self, name: str, note: str | None, by: str) -> ScheduleSnapshot:
@@ -87,11 +91,19 @@ class Timetable:
         return made
 
     def preview(
-        self, expression: str, timezone: str, after: Instant | None, count: int, *, gap: DstGap, fold: DstFold
+        self,
+        expression: str,
+        timezone: str,
+        after: Instant | None,
+        count: int,
+        *,
+        gap: DstGap,
+        fold: DstFold,
+        day_match: DayMatch = DayMatch.OR,
     ) -> Preview:
         """What an expression means and when it is due; raises InvalidError with the reason."""
         try:
-            recurrence = parse_recurrence(expression, timezone, gap=gap, fold=fold)
+            recurrence = parse_recurrence(expression, timezone, gap=gap, fold=fold, day_match=day_match)
         except InvalidError as error:
             raise error if error.errors else InvalidError.at("expression", error.detail) from error
         fires: list[Instant] = []

@@ -31,8 +31,9 @@ def _on_the_pool(job: Job, pool: Pool, clock: Clock) -> WaitingOn:
     if wait is not None:
         until = clock.now() + int((wait.until - clock.monotonic()) * SECOND)
         return WaitingOn("lock", f"lock {wait.holder.name} is held {held_by(wait.holder)}", until)
-    if pool.locked.trouble is not None and job.lock is not None:
-        return WaitingOn("lock", pool.locked.trouble, None)
+    trouble = pool.locked.trouble(job.lock) if job.lock is not None else None
+    if trouble is not None:
+        return WaitingOn("lock", trouble, None)
     limiter, monotonic = pool.limiter, clock.monotonic()
     if limiter is not None and limiter.free(monotonic) <= 0:
         until = clock.now() + int((limiter.next_free() - monotonic) * SECOND)

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-import msgspec
 import structlog
 
 from launchd import sql
@@ -19,6 +18,7 @@ from launchd.errors import LaunchdError
 from launchd.event import Event
 from launchd.launches.launch import Launch
 from launchd.launches.news import approaching_event
+from launchd.rows import decoded
 from launchd.tighten import LOOK, Near
 
 _log = structlog.get_logger("launchd.approach")
@@ -88,7 +88,7 @@ class Approaches:
         """Tell what has come near; when to look again."""
         now = self._clock.now()
         found, launches = await self._db.write(lambda db: _decided(db, now))
-        told = [approaching_event(launches[launch_id], hours, now) for launch_id, hours in found.tell]
+        told = [approaching_event(launches[one], hours, now) for one, hours in found.tell if one in launches]
         for event in told:
             _log.info("launch_approaching", launch=event.data["id"], name=event.data["name"], hours=event.data["hours"])
         if told:
@@ -104,4 +104,5 @@ def _decided(db: Connection, now: Instant) -> tuple[Approach, dict[str, Launch]]
     db.executemany(_SQL["forget"], found.forget)
     db.executemany(_SQL["tell"], [(*mark, now) for mark in found.told])
     bodies = {one: db.execute(_SQL["body"], (one,)).fetchone()["body"] for one, _ in found.tell}
-    return found, {one: msgspec.json.decode(body, type=Launch) for one, body in bodies.items()}
+    launches = {one: decoded(body, Launch) for one, body in bodies.items()}
+    return found, {one: launch for one, launch in launches.items() if launch is not None}

@@ -132,10 +132,7 @@ def _month_start(count: int) -> Instant:
 
 
 def _moment(instant: Instant) -> datetime:
-    try:
-        moment = to_datetime(instant)
-    except OverflowError:
-        moment = None
-    if moment is None or not FIRST_YEAR <= moment.year <= LAST_YEAR:
+    moment = to_datetime(instant)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise InvalidError(f"a launch date must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
     return moment

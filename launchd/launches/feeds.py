@@ -8,19 +8,24 @@ import csv
 import io
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from xml.etree import ElementTree as ET
 
 from icalendar import Calendar, Event, vDuration
 
 import launchd
-from launchd.clock import Instant, format_instant, to_datetime
+from launchd.clock import DAY, FIRST_INSTANT, LAST_INSTANT, UNREADABLE, Instant, format_instant, to_datetime
 from launchd.launches.launch import Launch, Net, Precision, Status
 from launchd.launches.store import ChangedLaunch, HistoryRow, Record
+from launchd.rows import tell
 
+T = TypeVar("T")
+P = ParamSpec("P")
 _ATOM = "http://www.w3.org/2005/Atom"
+# A calendar shows what its readers can add a day to: a date beyond is a row that another program wrote.
+_DATED = range(FIRST_INSTANT + DAY, LAST_INSTANT - DAY)
 _TIMED = (Precision.SECOND, Precision.MINUTE, Precision.HOUR)
 _TENTATIVE = (Status.TBD, Status.TBC, Status.HOLD, None)
 # XML 1.0 §2.2: characters that no document may hold, escaped or not.
@@ -48,6 +53,15 @@ CSV_COLUMNS = (
 )
 
 
+def _try(record: Record, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """The part of one launch; None where it cannot be written, which costs none of the others their place."""
+    try:
+        return make(*args, **kwargs)
+    except Exception:  # noqa: BLE001 - a row may hold anything, and so may the libraries raise
+        tell("launches", record.launch.id, (make.__name__.strip("_"),))
+        return None
+
+
 # --- iCalendar (RFC 5545) ---
 
 
@@ -65,8 +79,11 @@ def calendar(records: Iterable[Record], attributions: Mapping[str, str]) -> byte
     made.add("refresh-interval", vDuration(timedelta(hours=6)), parameters={"VALUE": "DURATION"})
     made.add("x-published-ttl", vDuration(timedelta(hours=6)))
     for record in records:
-        if record.launch.net is not None:
-            made.add_component(_event(record, record.launch.net, attributions))
+        net = record.launch.net
+        if net is not None and _DATED.start <= net.earliest <= net.latest < _DATED.stop:
+            event = _try(record, _event, record, net, attributions)
+            if event is not None:
+                made.add_component(event)
     return bytes(made.to_ical())
 
 
@@ -93,6 +110,7 @@ def _event(record: Record, net: Net, attributions: Mapping[str, str]) -> Event:
     if launch.urls:
         event.add("url", launch.urls[0])
     event.add("description", _description(launch, net, attributions))
+    event.to_ical()  # what cannot be written is found out before it is part of a calendar
     return event
 
 
@@ -159,16 +177,18 @@ def atom(changes: Sequence[ChangedLaunch], instance: str) -> bytes:
     _put(feed, "generator", "launchd", version=launchd.__version__)
     _put(feed, "link", rel="self", href="/v1/launches.atom")
     for one in changes:
-        _entry(feed, one)
+        entry = _try(one.record, _entry, one)
+        if entry is not None:
+            feed.append(entry)
     ET.indent(feed)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(feed, encoding="unicode")}\n'.encode()
 
 
-def _entry(feed: ET.Element, change: ChangedLaunch) -> None:
+def _entry(change: ChangedLaunch) -> ET.Element:
     launch = change.record.launch
-    entry = _put(feed, "entry")
+    entry = ET.Element(f"{{{_ATOM}}}entry")
     # the same change keeps its id for ever, the launch's own id in it
-    _put(entry, "id", f"urn:uuid:{uuid.uuid5(uuid.UUID(launch.id), str(change.at))}")
+    _put(entry, "id", f"urn:uuid:{uuid.uuid5(_uuid(launch.id), str(change.at))}")
     _put(entry, "title", f"{launch.name}: {', '.join(dict.fromkeys(_field(row) for row in change.rows))}")
     _put(entry, "updated", format_instant(change.at))
     _put(_put(entry, "author"), "name", ", ".join(sorted({row.source for row in change.rows})) or "launchd")
@@ -177,6 +197,15 @@ def _entry(feed: ET.Element, change: ChangedLaunch) -> None:
         _put(entry, "link", rel="related", href=url)
     lines = [f"{row.field}: {row.old or 'unknown'} -> {row.new or 'unknown'} ({row.source})" for row in change.rows]
     _put(entry, "content", "\n".join(lines), type="text")
+    return entry
+
+
+def _uuid(text: str) -> uuid.UUID:
+    """The UUID that a launch's id is; one of its text where another program wrote an id that is none."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return uuid.uuid5(uuid.NAMESPACE_OID, text)
 
 
 def _field(row: HistoryRow) -> str:
@@ -199,9 +228,14 @@ def table(records: Iterable[Record]) -> bytes:
     writer = csv.writer(text)
     writer.writerow(CSV_COLUMNS)
     for record in records:
-        cells = _cells(record)
-        writer.writerow([cell(cells[name]) for name in CSV_COLUMNS])
+        row = _try(record, _row, record)
+        writer.writerow(row or [record.launch.id, UNREADABLE, *[""] * (len(CSV_COLUMNS) - 2)])
     return text.getvalue().encode("utf-8", "replace")
+
+
+def _row(record: Record) -> list[str]:
+    cells = _cells(record)
+    return [cell(cells[name]) for name in CSV_COLUMNS]
 
 
 def cell(value: object) -> str:

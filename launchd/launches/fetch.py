@@ -9,6 +9,7 @@ of a `base_url` that an operator has set, and `allow_private`.
 import asyncio
 import errno
 import hashlib
+import re
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -32,6 +33,9 @@ from launchd.launches.sources.source import Payload, Source
 MAX_BYTES = 100 * 1024 * 1024
 MAX_REDIRECTS = 5
 _CHUNK = 256 * 1024
+_LONGEST_VALIDATOR = 1000
+_ESCAPED = re.compile(r"[\udc80-\udcff]")
+_VALIDATOR = re.compile(r"[\x20-\x7e]+")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -148,8 +152,11 @@ class HttpClient:
                 return await self._get(url, optional=optional)
         except TimeoutError:
             raise SourceError(f"{url}: no complete answer in {self._options.timeout_seconds:g} s") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise SourceError(f"{url}: {str(error) or type(error).__name__}") from error
+        except SourceError:
+            raise
+        except Exception as error:
+            # whatever the library raises for what a server says, it is this source that could not be read
+            raise SourceError(f"{url}: {said(str(error)) or type(error).__name__}") from error
         finally:
             self.traffic += Traffic(seconds=self._clock.monotonic() - started)
 
@@ -204,11 +211,11 @@ class HttpClient:
         if response.status == 404 and optional:  # noqa: PLR2004 - Not Found
             return None
         if response.status != 200:  # noqa: PLR2004 - OK
-            raise SourceError(f"{url}: HTTP {response.status} {response.reason}")
+            raise SourceError(f"{url}: HTTP {response.status} {said(response.reason or '')}")
         body = await self._body(url, response)
         headers = response.headers
         digest = hashlib.sha256(body).hexdigest()
-        self.pages.append(Page(url, headers.get("ETag"), headers.get("Last-Modified"), digest))
+        self.pages.append(Page(url, _validator(headers.get("ETag")), _validator(headers.get("Last-Modified")), digest))
         return Payload(url, body)
 
     async def _body(self, url: str, response: aiohttp.ClientResponse) -> bytes:
@@ -221,6 +228,20 @@ class HttpClient:
             return body.end()
         except SourceError as error:
             raise SourceError(f"{url}: {error.detail}") from error
+
+
+def said(text: str) -> str:
+    """What a server wrote in the head of its answer: UTF-8, else Latin-1 (RFC 9110 §5.5), which reads any byte."""
+    try:  # aiohttp reads UTF-8, and keeps each byte that is none as half of a surrogate pair
+        data = text.encode("utf-8", "surrogateescape")
+        return data.decode("latin-1" if _ESCAPED.search(text) else "utf-8")
+    except UnicodeError:
+        return text.encode("utf-8", "replace").decode()
+
+
+def _validator(value: str | None) -> str | None:
+    """A validator that can be kept and sent back as it came; any other would never match, so it counts as none."""
+    return value if value is not None and len(value) <= _LONGEST_VALIDATOR and _VALIDATOR.fullmatch(value) else None
 
 
 def _private(host: str, address: str) -> str:

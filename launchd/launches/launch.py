@@ -169,3 +169,4 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kind: str
     values: dict[str, str]
     other_id: str | None = None
+    unreadable: tuple[str, ...] = ()

@@ -32,6 +32,7 @@ class Override(NamedTuple):
     actor: str
     reason: str | None
     at: Instant
+    unreadable: tuple[str, ...] = ()
 
     def encoded(self) -> bytes:
         """The value as the store keeps it."""

@@ -6,10 +6,13 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from launchd.clock import SECOND, Clock, Instant, from_datetime
+from launchd.launches.circuit import LONGEST_PAUSE
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 # What a source that names no time is given, in seconds.
 DEFAULT_WAIT_SECONDS = 60.0
+# A number of more digits is beyond any pause.
+_DIGITS = 18
 
 
 class RateLimiter:
@@ -46,14 +49,19 @@ def affords(rate: str, requests: int, every_seconds: float) -> bool:
 
 
 def retry_after(value: str | None, now: Instant) -> float:
-    """Seconds of a Retry-After header (RFC 9110 §10.2.3): a number or a date; a minute when it is neither."""
+    """Seconds of a Retry-After header (RFC 9110 §10.2.3): a number or a date; a minute when it is neither.
+
+    At most the longest pause of a circuit: a source may ask for the year 9999, and is asked again tomorrow.
+    """
+    longest = LONGEST_PAUSE / SECOND
     if value is None:
         return DEFAULT_WAIT_SECONDS
-    if re.fullmatch(r"[0-9]{1,9}", value.strip()):
-        return float(value)
+    text = value.strip()
+    if re.fullmatch(r"[0-9]+", text):
+        return min(float(text), longest) if len(text) <= _DIGITS else longest
     try:
-        moment = parsedate_to_datetime(value)
+        moment = parsedate_to_datetime(text)
         at = from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, TypeError, IndexError):
         return DEFAULT_WAIT_SECONDS
-    return max(at - now, 0) / SECOND
+    return min(max(at - now, 0) / SECOND, longest)

@@ -49,7 +49,7 @@ class Seen(NamedTuple):
     """A sighting, the launch it is of, when its key was first seen and when its present content was.
 
     `origin` is the launch id that it founded, or that it came with (launches/identity.py). What has a `retired_at` is
-    kept for its history alone (launches/retire.py).
+    kept for its history alone (launches/retire.py). `unreadable` names what of its row cannot be read.
     """
 
     launch_id: str
@@ -58,6 +58,7 @@ class Seen(NamedTuple):
     seen_at: Instant
     origin: str
     retired_at: Instant | None = None
+    unreadable: tuple[str, ...] = ()
 
 
 class Reconciled(NamedTuple):

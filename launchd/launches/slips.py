@@ -76,13 +76,20 @@ def _nets(history: Sequence[HistoryRow], present: Net | None) -> list[Net | None
     for index in range(len(rows) - 1, -1, -1):
         row = rows[index]
         if row.field == "net":
-            instant = None if row.old is None else parse_instant(row.old)
+            instant = None if row.old is None else _instant(row.old)
         else:
             precision = row.old
         # the rows of one moment belong together: a NET is known once all of them are undone
         if index == 0 or rows[index - 1].seen_at != row.seen_at or rows[index - 1].field == row.field:
             nets.append(_net(instant, precision))
     return nets[::-1]
+
+
+def _instant(text: str) -> Instant | None:
+    try:
+        return parse_instant(text)
+    except InvalidError:  # a row that another program wrote: that NET is not known
+        return None
 
 
 def _net(instant: Instant | None, precision: str | None) -> Net | None:

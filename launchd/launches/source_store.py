@@ -125,6 +125,10 @@ class SourceStore:
 
         await self._db.write(act)
 
+    async def not_after(self, now: Instant) -> None:
+        """The clock was put back to now: believe no time of a source that is later."""
+        await self._db.write(lambda connection: connection.execute(_SQL["not_after"], {"now": now}))
+
     async def failed(self, attempt: Attempt, error: str, circuit: Circuit) -> None:
         """Remember that a source could not be read, and when it is asked again."""
 

@@ -1,6 +1,5 @@
 """Launches in launches.db: what was sighted, the reconciled records, their history, conflicts and overrides."""
 
-import re
 import uuid
 from collections.abc import Sequence
 from itertools import groupby
@@ -10,9 +9,9 @@ from typing import NamedTuple
 import msgspec
 
 from launchd import sql
-from launchd.clock import FOREVER, Instant
+from launchd.clock import FOREVER, UNREADABLE, Instant
 from launchd.db import Connection, Database, Row
-from launchd.errors import NotFoundError, StaleFenceError
+from launchd.errors import ConflictError, NotFoundError, StaleFenceError
 from launchd.launches import override
 from launchd.launches.aside import aside
 from launchd.launches.ingest import Plan, Stored
@@ -21,10 +20,12 @@ from launchd.launches.override import Override
 from launchd.launches.query import NEXT_END, LaunchQuery, cursor, selection
 from launchd.launches.reconcile import Seen
 from launchd.launches.slips import Slips, slips
-from launchd.page import no_cursor
+from launchd.page import SMALLEST, no_cursor, number_of
+from launchd.rows import decoded, tell
 
 _SQL = sql.statements("launches", "launches")
-_RECORD = "id, net_earliest, body, updated_at, revision"
+_RECORD = "id, name, net_earliest, body, updated_at, revision"
+_NOTHING: tuple[str, ...] = ()
 # What becomes of the younger of two launches that are one, in this order.
 _MERGE = (
     "follow_redirects",
@@ -40,11 +41,15 @@ _MERGE = (
 
 
 class Record(NamedTuple):
-    """A launch, when its record changed last, and how often it has changed."""
+    """A launch, when its record changed last, and how often it has changed.
+
+    One whose record cannot be read (`unreadable` says so) has its id and its name, and nothing else.
+    """
 
     launch: Launch
     updated_at: Instant
     revision: int
+    unreadable: tuple[str, ...] = ()
 
 
 class LaunchPage(NamedTuple):
@@ -304,30 +309,47 @@ def check_fence(db: Connection, fence: int | None) -> None:
 
 
 def _stored(seen: Sequence[Row], launches: Sequence[Row]) -> Stored:
-    records = (msgspec.json.decode(row["body"], type=Launch) for row in launches)
-    return Stored({(row["source"], row["source_id"]): _seen(row) for row in seen}, {one.id: one for one in records})
+    """All that can be read: what cannot is written anew as soon as a source says it again."""
+    sightings = {(row["source"], row["source_id"]): _seen(row) for row in seen}
+    records = {one.launch.id: one for one in (_record(row) for row in launches)}
+    return Stored(
+        {key: one for key, one in sightings.items() if not one.unreadable},
+        {key: one.launch for key, one in records.items() if not one.unreadable},
+    )
 
 
 def _seen(row: Row, launch_id: str | None = None) -> Seen:
-    sighting = msgspec.json.decode(row["body"], type=Sighting)
+    sighting, lost = decoded(row["body"], Sighting), _NOTHING
+    if sighting is None:
+        sighting = Sighting(source=row["source"], source_id=row["source_id"], name=UNREADABLE)
+        lost = tell("sightings", f"{row['source']} {row['source_id']}", ("body",))
     launch_id = launch_id or row["launch_id"]
     return Seen(
-        launch_id, sighting, row["first_seen"], row["seen_at"], row["origin_id"] or launch_id, row["retired_at"]
+        launch_id, sighting, row["first_seen"], row["seen_at"], row["origin_id"] or launch_id, row["retired_at"], lost
     )
 
 
 def _record(row: Row) -> Record:
-    return Record(msgspec.json.decode(row["body"], type=Launch), row["updated_at"], row["revision"])
+    launch, lost = decoded(row["body"], Launch), _NOTHING
+    if launch is None or launch.id != row["id"]:
+        launch, lost = Launch(id=row["id"], name=row["name"]), tell("launches", row["id"], ("body",))
+    return Record(launch, row["updated_at"], row["revision"], lost)
 
 
 def _override(row: Row) -> Override:
-    value = override.decoded(row["field"], row["value"])
-    return Override(row["field"], value, row["actor"], row["reason"], row["at"])
+    found = (row["field"], None, row["actor"], row["reason"], row["at"])
+    try:
+        return Override(*found)._replace(value=override.decoded(row["field"], row["value"]))
+    except (KeyError, msgspec.MsgspecError, ValueError):
+        return Override(*found, tell("overrides", f"{row['launch_id']} {row['field']}", ("value",)))
 
 
 def _conflict(row: Row, launch_id: str) -> Conflict:
-    values = msgspec.json.decode(row["evidence"])
-    return Conflict(launch_id=launch_id, kind=row["kind"], values=values, other_id=row["other_id"] or None)
+    values, lost = decoded(row["evidence"], dict[str, str]), _NOTHING
+    if values is None:
+        values, lost = {}, tell("conflicts", f"{launch_id} {row['kind']}", ("evidence",))
+    other = row["other_id"] or None
+    return Conflict(launch_id=launch_id, kind=row["kind"], values=values, other_id=other, unreadable=lost)
 
 
 def _resolved(db: Connection, launch_id: str) -> str:
@@ -344,7 +366,9 @@ def _overrides(db: Connection) -> dict[str, list[Override]]:
     """All overrides, by launch: there are as many as operators have set by hand."""
     found: dict[str, list[Override]] = {}
     for row in db.execute(_SQL["all_overrides"]).fetchall():
-        found.setdefault(row["launch_id"], []).append(_override(row))
+        one = _override(row)
+        if not one.unreadable:
+            found.setdefault(row["launch_id"], []).append(one)
     return found
 
 
@@ -359,7 +383,7 @@ def _put_launches(db: Connection, plan: Plan, now: Instant) -> list[Change]:
         row = db.execute(_SQL["bodies"], (launch.id,)).fetchone()
         served = _put_launch(db, launch, given, now)
         if row is not None and (given or row["overridden"]):
-            before = msgspec.json.decode(row["body"], type=Launch)
+            before = decoded(row["body"], Launch) or served
             set_by_hand[launch.id] = override.overridden(before) | override.overridden(served)
             rows += override.changes(before, served, sorted(set_by_hand[launch.id]), now)
     return override.visible(plan.changes, set_by_hand) + rows
@@ -380,9 +404,12 @@ def _put_launch(db: Connection, launch: Launch, overrides: Sequence[Override], n
 def _reapply(db: Connection, launch_id: str, fields: Sequence[str], now: Instant) -> Launch:
     """Serve a launch with its present overrides, and tell what became of these fields in its history."""
     row = db.execute(_SQL["bodies"], (launch_id,)).fetchone()
-    before, reconciled = (msgspec.json.decode(row[name], type=Launch) for name in ("body", "reconciled"))
+    reconciled = decoded(row["reconciled"], Launch)
+    if reconciled is None:
+        raise ConflictError(f"the record of launch {launch_id} cannot be read: refresh its sources with force")
+    before = decoded(row["body"], Launch) or reconciled
     overrides = [_override(one) for one in db.execute(_SQL["overrides_of"], (launch_id,)).fetchall()]
-    served = _put_launch(db, reconciled, overrides, now)
+    served = _put_launch(db, reconciled, [one for one in overrides if not one.unreadable], now)
     rows = override.changes(before, served, fields, now)
     db.executemany(_SQL["put_change"], (msgspec.structs.astuple(one) for one in rows))
     return served
@@ -392,9 +419,9 @@ def _conflict_cursor(text: str | None) -> tuple[int | None, str, str, str]:
     if text is None:
         return None, "", "", ""
     parts = text.split("~")
-    if len(parts) != 4 or not re.fullmatch(r"[0-9]{1,18}", parts[0]):  # noqa: PLR2004 - as many as the key has columns
+    if len(parts) != 4:  # noqa: PLR2004 - as many as the key has columns
         raise no_cursor()
-    return int(parts[0]), parts[1], parts[2], parts[3]
+    return number_of(parts[0], least=SMALLEST), parts[1], parts[2], parts[3]
 
 
 def _put_conflicts(db: Connection, plan: Plan, now: Instant) -> None:

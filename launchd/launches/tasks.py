@@ -121,6 +121,11 @@ class Tracker:
         states = await self.sources.states()
         return {name: states[name].last_success if name in states else None for name in self.enabled()}
 
+    async def last_attempts(self) -> dict[str, Instant | None]:
+        """When each enabled source was last asked; None for one that never was."""
+        states = await self.sources.states()
+        return {name: states[name].last_attempt if name in states else None for name in self.enabled()}
+
     async def scrape(
         self, ctx: Context, names: Sequence[str] | None, *, force: bool, every_seconds: float | None = None
     ) -> dict[str, Any]:

@@ -1,27 +1,49 @@
 """The locks that this daemon holds: taken for a job, renewed at a third of the lease, given back, or lost.
 
-Owned by the control loop, so renewal goes on whatever task code does. Trust is by the monotonic clock: a lock that was
-not renewed in time counts as lost here even if the backend has not noticed yet, or does not answer. A backend that was
-away is asked at once when it is back: another server may have taken its place that does not know the last locks.
+Owned by the control loop, so renewal goes on whatever task code does. Trust is by the boot clock, which counts the
+machine's sleep: a lock that was not renewed in time counts as lost here even if the backend has not noticed yet, or
+does not answer. After a sleep, or when the wall clock was set (a virtual machine that was stopped shows only there), a
+lock is not trusted before the backend was asked. A backend that was away is asked at once when it is back: another
+server may have taken its place that does not know the last locks.
+
+Every question to the backend has a time-out, and each of the loops (renewals, returns, the question whether a backend
+that was away is back) is a task of its own, so that a silent backend delays none of the others.
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
 import structlog
 
-from launchd.clock import SECOND, Clock, until
+from launchd.clock import SECOND, STEP, Clock, Reading, reading, set_by, until
 from launchd.errors import LaunchdError
 from launchd.lock import LEASE_SECONDS, Lock, Locks
+from launchd.locks.reach import ASK_SECONDS, PROBE_PREFIX, RETRY_SECONDS, Reach, within
+from launchd.locks.returns import Returns
 
 _log = structlog.get_logger("launchd.locks")
-# How soon a renewal that found the backend away is tried again.
-RETRY_SECONDS = 1.0
+# How long those who look at the locks wait for the backend.
+LIST_SECONDS = 2.0
+# How long a stop waits for the backend to answer.
+CLOSE_SECONDS = 3.0
+# How often what is held is looked at by the boot clock: timers of the loop stand still while the machine sleeps.
+LOOK_SECONDS = 5.0
+
+
+class _Moment(NamedTuple):
+    """All clocks at one moment."""
+
+    clocks: Reading
+    monotonic: float
 
 
 class _Hold(NamedTuple):
+    """`asked_at`: just before the backend said last that the lock is ours; `trusted_until` is by the boot clock."""
+
     lock: Lock
+    asked_at: _Moment
     trusted_until: float
 
 
@@ -50,60 +72,120 @@ class LockManager:
         self._on_loss = on_loss
         self._on_free = on_free
         self._held: dict[str, _Hold] = {}
-        # by token: what could not be given back, until its lease has lapsed
-        self._owed: dict[str, Lock] = {}
+        self._returns = Returns(backend, clock, on_free=on_free, tell=tell)
+        self.reach = Reach(backend, clock, owner, prepare=self._prepare, on_back=on_free)
+        self._asking: set[asyncio.Task[tuple[bool, Lock]]] = set()
         self._recovered = False
         self._holding = asyncio.Event()
         self._taken = asyncio.Event()
-        self._look = asyncio.Event()
+        # set when the backend is heard again: for the renewals, the returns and the probe
+        self._back = (asyncio.Event(), asyncio.Event(), asyncio.Event())
         self._away = False
-        self._returning: set[asyncio.Future[None]] = set()
+
+    @property
+    def owed(self) -> int:
+        """How many locks could not be given back yet."""
+        return self._returns.owed
 
     async def recover(self) -> int:
         """Void what dead instances of this state directory held; before that, no lock is taken. Returns how many."""
-        voided = await self.backend.void_others(self._owner)
+        voided = await within(ASK_SECONDS, self.backend.void_others(self._owner))
         self._recovered = True
         return voided
 
-    async def acquire(self, name: str, job_id: str, ttl_seconds: float) -> tuple[bool, Lock]:
-        """Try once: (True, our lock) or (False, the holder's). Raises UnavailableError: fail closed."""
+    async def _prepare(self) -> None:
         if not self._recovered:  # the backend was away when the daemon started
             await self.recover()
-        asked_at = self._clock.monotonic()
-        lock = await self.backend.acquire(name, owner=self._owner, job_id=job_id, ttl_seconds=ttl_seconds)
+
+    async def acquire(self, name: str, job_id: str, ttl_seconds: float) -> tuple[bool, Lock]:
+        """Try once: (True, our lock) or (False, the holder's). Raises UnavailableError: fail closed.
+
+        A lock that arrives after the caller was cancelled is given back, and so is one that was taken without an answer
+        in time.
+        """
+        asking = asyncio.create_task(self._acquire(name, job_id, ttl_seconds))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            asking.add_done_callback(self._unwanted)
+            raise
+
+    async def _acquire(self, name: str, job_id: str, ttl_seconds: float) -> tuple[bool, Lock]:
+        await self._prepare()
+        await self._returns.settled(name)
+        asked_at, token = self._moment(), secrets.token_hex(16)
+        asked = self.backend.acquire(name, owner=self._owner, job_id=job_id, ttl_seconds=ttl_seconds, token=token)
+        try:
+            lock = await within(ASK_SECONDS, asked)
+        except LaunchdError:
+            now = self._clock.now()
+            lapses = now + int(self._lease * SECOND)
+            self._returns.doubt(Lock(name, token, self._owner, job_id, 0, now, lapses))
+            raise
+        self.reach.answered()
         if lock.owner != self._owner or lock.job_id != job_id:
             return False, lock
-        self._held[name] = _Hold(lock, self._trust(lock, asked_at))
+        self._held[name] = _Hold(lock, asked_at, self._trust(lock, asked_at))
         self._holding.set()
         self._taken.set()
         self._tell("taken", lock)
         return True, lock
+
+    def _unwanted(self, asked: asyncio.Task[tuple[bool, Lock]]) -> None:
+        if asked.cancelled() or asked.exception() is not None:
+            return
+        got, lock = asked.result()
+        if got:
+            self.let_go(lock)
 
     def holds(self, lock: Lock) -> bool:
         """Whether a result under this lock may still be written."""
         hold = self._held.get(lock.name)
         if hold is None or hold.lock.token != lock.token:
             return False
-        return self._clock.monotonic() < hold.trusted_until
+        now = self._moment()
+        return not _unsteady(hold.asked_at, now) and self._clock.boot() < hold.trusted_until
 
-    async def release(self, lock: Lock) -> None:
-        """Give a lock back; one that was lost meanwhile is left alone. A backend that is away gets it later."""
+    async def confirm(self) -> None:
+        """Ask the backend again if the machine has slept, or its clock was set, since it answered last."""
+        now = self._moment()
+        if any(_unsteady(hold.asked_at, now) for hold in self._held.values()):
+            await self.renew_once()
+
+    def let_go(self, lock: Lock) -> asyncio.Task[None]:
+        """Give a lock back, beside the caller; one that was lost meanwhile is left alone. Retried until it lapses."""
         hold = self._held.get(lock.name)
         if hold is not None and hold.lock.token == lock.token:
             del self._held[lock.name]
             lock = hold.lock  # as it was last renewed
-        returning = asyncio.ensure_future(self._give_back(lock))
-        self._returning.add(returning)
-        returning.add_done_callback(self._returning.discard)
-        await asyncio.shield(returning)  # a caller that is cancelled must not leave it held
+        return self._returns.start(lock)
+
+    async def release(self, lock: Lock) -> None:
+        """The same, and wait for the backend."""
+        await asyncio.shield(self.let_go(lock))  # a caller that is cancelled must not leave it held
+
+    async def everywhere(self) -> list[Lock]:
+        """All locks that are held now, by any host, but for those of probes; raises UnavailableError."""
+        held = await within(LIST_SECONDS, self.backend.list())
+        return [lock for lock in held if not lock.name.startswith(PROBE_PREFIX)]
+
+    async def probe(self) -> None:
+        """Take, renew and give back a lock as jobs do; raises UnavailableError with the step that failed."""
+        await self.reach.probe()
 
     async def close(self) -> None:
-        """Wait for the locks that are being given back."""
-        await asyncio.gather(*self._returning)
+        """Wait for the locks that are being taken or given back, a few seconds at most."""
+        if self._asking:
+            await asyncio.wait(self._asking, timeout=CLOSE_SECONDS)
+        left = await self._returns.close(CLOSE_SECONDS)
+        if left:
+            _log.warning("locks_left", locks=left, detail="they lapse with their lease, or at the next start")
 
     async def force_release(self, name: str) -> Lock | None:
         """Take a lock from whoever holds it; a holder in this daemon is stopped."""
-        lock = await self.backend.force_release(name)
+        lock = await within(ASK_SECONDS, self.backend.force_release(name))
         if lock is not None:
             self._lose(lock.token, name)
             self._on_free()
@@ -114,9 +196,9 @@ class LockManager:
         held = [hold.lock for hold in self._held.values()]
         if not held:
             return True
-        asked_at = self._clock.monotonic()
+        asked_at = self._moment()
         try:
-            renewed = await self.backend.renew(held)
+            renewed = await within(ASK_SECONDS, self.backend.renew(held))
         except LaunchdError as error:
             if not self._away:
                 _log.warning("lock_renewal_failed", error=error.detail, locks=[lock.name for lock in held])
@@ -133,27 +215,33 @@ class LockManager:
     def lapse_once(self) -> None:
         """Lose what was not renewed in time."""
         for hold in list(self._held.values()):
-            if self._clock.monotonic() >= hold.trusted_until:
+            if self._clock.boot() >= hold.trusted_until:
                 self._lose(hold.lock.token, hold.lock.name)
 
     async def run(self) -> None:
         """Renew for ever, lose what cannot be renewed, and hear of locks that others give back."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.backend.watch(self._on_free, self._look.set))
-            group.create_task(self._renew_for_ever())
-            group.create_task(self._lapse_for_ever())
 
-    async def _renew_for_ever(self) -> None:
+        def back() -> None:
+            for event in self._back:
+                event.set()
+
+        renewing, returning, probing = self._back
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.backend.watch(self._on_free, back))
+            group.create_task(self._renew_for_ever(renewing))
+            group.create_task(self._lapse_for_ever())
+            group.create_task(self._returns.run(returning))
+            group.create_task(self.reach.run(probing))
+
+    async def _renew_for_ever(self, back: asyncio.Event) -> None:
         """At a third of the lease, while anything is held; sooner while the backend is away, and once it is back."""
         while True:
             await self._holding.wait()
             third = self._lease / 3
-            seconds = min(third, RETRY_SECONDS) if self._away or self._owed else third
-            await until(self._look, self._clock.sleep(seconds))
-            self._look.clear()
-            await self.return_owed()
+            await until(back, self._clock.sleep(min(third, RETRY_SECONDS) if self._away else third))
+            back.clear()
             await self.renew_once()
-            if not self._held and not self._owed:
+            if not self._held:
                 self._holding.clear()
 
     async def _lapse_for_ever(self) -> None:
@@ -165,43 +253,24 @@ class LockManager:
             if ends is None:
                 await self._taken.wait()
                 continue
-            await until(self._taken, self._clock.sleep(max(ends - self._clock.monotonic(), 0.0)))
+            left = min(max(ends - self._clock.boot(), 0.0), LOOK_SECONDS)
+            await until(self._taken, self._clock.sleep_until(self._clock.now() + int(left * SECOND) + 1))
             self.lapse_once()
+            await self.confirm()
 
-    async def return_owed(self) -> None:
-        """Give back what could not be given back, as far as it has not lapsed: again and again does no harm."""
-        for lock in list(self._owed.values()):
-            if lock.expires_at <= self._clock.now() or await self._released(lock):
-                self._owed.pop(lock.token, None)
-
-    async def _give_back(self, lock: Lock) -> None:
-        if not await self._released(lock):
-            self._owed[lock.token] = lock
-            self._holding.set()
-            self._look.set()
-        self._on_free()
-
-    async def _released(self, lock: Lock) -> bool:
-        """Whether the backend has answered."""
-        try:
-            if await self.backend.release(lock):
-                self._tell("released", lock)
-        except LaunchdError as error:
-            if lock.token not in self._owed:
-                _log.warning("lock_release_failed", lock=lock.name, job_id=lock.job_id, error=error.detail)
-            return False
-        return True
-
-    def _keep(self, renewed: list[Lock], asked_at: float) -> None:
+    def _keep(self, renewed: list[Lock], asked_at: _Moment) -> None:
         for lock in renewed:
             hold = self._held.get(lock.name)
             if hold is not None and hold.lock.token == lock.token:
-                self._held[lock.name] = _Hold(lock, self._trust(lock, asked_at))
+                self._held[lock.name] = _Hold(lock, asked_at, self._trust(lock, asked_at))
 
-    def _trust(self, lock: Lock, asked_at: float) -> float:
+    def _moment(self) -> _Moment:
+        return _Moment(reading(self._clock), self._clock.monotonic())
+
+    def _trust(self, lock: Lock, asked_at: _Moment) -> float:
         """Until when the lock is surely ours: a lease from before the question, never past the ceiling on the hold."""
         left = (lock.expires_at - self._clock.now()) / SECOND
-        return asked_at + min(self._lease, left)
+        return asked_at.clocks.boot / SECOND + min(self._lease, left)
 
     def _lose(self, token: str, name: str) -> None:
         hold = self._held.get(name)
@@ -211,3 +280,10 @@ class LockManager:
         _log.error("lock_lost", lock=name, job_id=hold.lock.job_id, fence=hold.lock.fence)
         self._on_loss(hold.lock)
         self._tell("lost", hold.lock)
+
+
+def _unsteady(earlier: _Moment, later: _Moment) -> bool:
+    """True if the machine slept between two moments, or its wall clock was set."""
+    boot = later.clocks.boot - earlier.clocks.boot
+    slept = boot - int((later.monotonic - earlier.monotonic) * SECOND)
+    return abs(slept) >= STEP or bool(set_by(earlier.clocks, later.clocks))

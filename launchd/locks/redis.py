@@ -70,10 +70,12 @@ class RedisLocks:
         """Go on above a fence that was seen elsewhere."""
         self._highest = max(self._highest, fence)
 
-    async def acquire(self, name: str, *, owner: str, job_id: str | None, ttl_seconds: float) -> Lock:
+    async def acquire(
+        self, name: str, *, owner: str, job_id: str | None, ttl_seconds: float, token: str | None = None
+    ) -> Lock:
         """Take the lock if it is free or lapsed; otherwise tell who holds it, without the token."""
         ceiling = int(ttl_seconds * 1000)
-        arguments = [name, secrets.token_hex(16), owner, job_id or "", self._lease, ceiling, self._highest]
+        arguments = [name, token or secrets.token_hex(16), owner, job_id or "", self._lease, ceiling, self._highest]
         answer = await self._ask(self._acquire(keys=[_key(name), _FENCE, _INDEX], args=arguments))
         return self._lock(name, answer)
 

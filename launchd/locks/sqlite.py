@@ -22,9 +22,11 @@ class SqliteLocks:
         self._clock = clock
         self._lease = int(lease_seconds * SECOND)
 
-    async def acquire(self, name: str, *, owner: str, job_id: str | None, ttl_seconds: float) -> Lock:
+    async def acquire(
+        self, name: str, *, owner: str, job_id: str | None, ttl_seconds: float, token: str | None = None
+    ) -> Lock:
         """Take the lock if it is free or lapsed; otherwise tell who holds it."""
-        token = secrets.token_hex(16)
+        token = token or secrets.token_hex(16)
 
         def act(connection: Connection) -> Lock:
             now, boot = self._clock.now(), self._boot()
@@ -67,7 +69,7 @@ class SqliteLocks:
 
     async def release(self, lock: Lock) -> bool:
         """Give it back; False when it was no longer the caller's."""
-        values = (lock.name, lock.token, lock.fence)
+        values = (lock.name, lock.token)
         return await self._db.write(lambda connection: connection.execute(_SQL["release"], values).rowcount == 1)
 
     async def list(self) -> list[Lock]:

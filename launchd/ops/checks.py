@@ -1,16 +1,22 @@
 """The daemon's health checks that need no knowledge of jobs: database, locks, disk."""
 
-import shutil
-from collections.abc import Callable, Sequence
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from launchd.clock import format_instant
+from launchd.clock import Clock, format_instant
 from launchd.db import Database
 from launchd.errors import LaunchdError
-from launchd.lock import Locks
+from launchd.lock import Lock
 from launchd.ops.health import Check, Finding, Level
 
 _MIB = 1024 * 1024
+# For how long a probe of the lock backend that went well counts.
+PROBED_SECONDS = 0.5
+# Each connection of SQLite, each backup and each log file takes some.
+MINIMUM_FILES = 100
 
 
 def database_check(databases: Sequence[Database]) -> Check:
@@ -30,27 +36,58 @@ def database_check(databases: Sequence[Database]) -> Check:
     return check
 
 
-def locks_check(locks: Locks, backend: str) -> Check:
-    """The lock backend answers."""
+class LockWork(Protocol):
+    """The side of the lock manager that health asks."""
+
+    async def probe(self) -> None:
+        """Take, renew and give back a lock as jobs do; raises UnavailableError with the step that failed."""
+
+    async def everywhere(self) -> Sequence[Lock]:
+        """All locks that are held now; raises UnavailableError."""
+
+
+def locks_check(locks: LockWork, backend: str, clock: Clock, faults: Callable[[], Mapping[str, str]]) -> Check:
+    """A lock can be taken, renewed and given back; `faults` are the locks that jobs cannot get, and why."""
+    probed_at: float | None = None
 
     async def check() -> Finding:
+        nonlocal probed_at
         try:
-            held = await locks.list()
+            if probed_at is None or clock.monotonic() - probed_at >= PROBED_SECONDS:
+                probed_at = None
+                await locks.probe()
+                probed_at = clock.monotonic()
+            held = await locks.everywhere()
         except LaunchdError as failure:
             return Finding(Level.DEGRADED, f"{backend}: {failure.detail}; jobs that need a lock wait")
+        broken = [f"lock {name}: {detail}" for name, detail in sorted(faults().items())]
+        if broken:
+            return Finding(Level.DEGRADED, f"{backend}: {'; '.join(broken)}; jobs that need it wait")
         return Finding(Level.HEALTHY, f"{backend}: {len(held)} held")
 
     return check
 
 
-def disk_check(directory: Path, minimum: Callable[[], int]) -> Check:
-    """Room is left where the databases are: at least `minimum` MiB."""
+def disk_check(directory: Path, backups: Path, minimum: Callable[[], int]) -> Check:
+    """The databases and the backups can be written, with at least `minimum` MiB left for the databases."""
 
-    async def check() -> Finding:
+    def look() -> Finding:
         minimum_mib = minimum()
-        free = shutil.disk_usage(directory).free // _MIB
+        space = os.statvfs(directory)
+        free = space.f_bavail * space.f_frsize // _MIB
+        if space.f_flag & os.ST_RDONLY:
+            return Finding(Level.UNHEALTHY, f"{directory} is on a file system that is mounted read-only: remount it")
+        if not os.access(directory, os.W_OK | os.X_OK):
+            return Finding(Level.UNHEALTHY, f"{directory} cannot be written by this user: mend its owner or its mode")
         if free < minimum_mib:
             return Finding(Level.DEGRADED, f"{free} MiB free at {directory}, at least {minimum_mib} MiB wanted")
+        if space.f_files and space.f_favail < MINIMUM_FILES:
+            return Finding(Level.DEGRADED, f"{space.f_favail} inodes free at {directory}: remove files there")
+        if backups.exists() and not os.access(backups, os.W_OK | os.X_OK):
+            return Finding(Level.DEGRADED, f"no backup can be written to {backups}: mend its owner or its mode")
         return Finding(Level.HEALTHY, f"{free} MiB free")
+
+    async def check() -> Finding:
+        return await asyncio.to_thread(look)  # a network file system may hang
 
     return check

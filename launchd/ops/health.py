@@ -12,6 +12,7 @@ from typing import NamedTuple
 from launchd.clock import Clock, Instant
 
 CHECK_TIMEOUT_SECONDS = 5.0
+DETAIL_CHARACTERS = 4000
 
 
 class Level(StrEnum):
@@ -26,10 +27,14 @@ _ORDER = list(Level)
 
 
 class Finding(NamedTuple):
-    """What a check found; `detail` is one sentence for the operator."""
+    """What a check found; `detail` is one sentence for the operator.
+
+    `since` is when this began, where the check knows it better than from when it was asked.
+    """
 
     level: Level
     detail: str
+    since: Instant | None = None
 
 
 class CheckReport(NamedTuple):
@@ -57,6 +62,9 @@ class Health:
         self._clock = clock
         self._checks: dict[str, Check] = {}
         self._last: dict[str, CheckReport] = {}
+        self._runs = 0
+        self._newest: dict[str, int] = {}  # the run that `_last` is of
+        self._hanging: dict[str, asyncio.Task[Finding]] = {}
         # told the name, the level before (None at the first look) and what was found, when a level is another one
         self.on_change: Callable[[str, Level | None, CheckReport], None] = lambda _name, _before, _found: None
 
@@ -64,22 +72,62 @@ class Health:
         """Run this check too."""
         self._checks[name] = check
 
+    async def run(self) -> None:
+        """Run every check at the start and every half minute, so that each level is dated from when it began."""
+        while True:
+            await self.report()
+            await self._clock.sleep_until(None)
+
     async def report(self) -> HealthReport:
         """Run every check now, side by side."""
-        findings = await asyncio.gather(*(self._run(check) for check in self._checks.values()))
+        self._runs += 1
+        run = self._runs
+        findings = await asyncio.gather(*(self._run(name, check) for name, check in self._checks.items()))
         for name, finding in zip(self._checks, findings, strict=True):
-            before = self._last.get(name)
-            since = before.since if before and before.level is finding.level else self._clock.now()
-            found = self._last[name] = CheckReport(finding.level, finding.detail, since)
-            if before is None or before.level is not finding.level:
-                self.on_change(name, before.level if before else None, found)
+            if run > self._newest.get(name, 0):  # a later report may have been faster
+                self._newest[name] = run
+                self._note(name, finding)
         levels = [report.level for report in self._last.values()]
         return HealthReport(max(levels, key=_ORDER.index, default=Level.HEALTHY), dict(self._last))
 
-    async def _run(self, check: Check) -> Finding:
-        try:
-            return await asyncio.wait_for(check(), CHECK_TIMEOUT_SECONDS)
-        except TimeoutError:
-            return Finding(Level.UNHEALTHY, f"no answer within {CHECK_TIMEOUT_SECONDS:g} s")
-        except Exception as error:  # noqa: BLE001 - a check that breaks is itself a finding
-            return Finding(Level.UNHEALTHY, f"the check failed: {error}")
+    def _note(self, name: str, finding: Finding) -> None:
+        before = self._last.get(name)
+        same = before is not None and before.level is finding.level
+        since = before.since if before is not None and same else finding.since or self._clock.now()
+        found = self._last[name] = CheckReport(finding.level, _clean(finding.detail), since)
+        if not same:
+            self.on_change(name, before.level if before else None, found)
+
+    async def _run(self, name: str, check: Check) -> Finding:
+        """The finding of one check, which may raise anything, hang, or refuse to be cancelled."""
+        hanging = self._hanging.get(name)
+        if hanging is not None and not hanging.done():
+            return Finding(Level.UNHEALTHY, "the check hangs: it has not answered since it was asked before")
+        asked = asyncio.create_task(_guarded(check))
+        done, _ = await asyncio.wait({asked}, timeout=CHECK_TIMEOUT_SECONDS)
+        if done:
+            return asked.result() if not asked.cancelled() else Finding(Level.UNHEALTHY, "the check was cancelled")
+        asked.cancel()
+        self._hanging[name] = asked
+        return Finding(Level.UNHEALTHY, f"no answer within {CHECK_TIMEOUT_SECONDS:g} s")
+
+
+async def _guarded(check: Check) -> Finding:
+    try:
+        return await check()
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a check that breaks is itself a finding
+        return Finding(Level.UNHEALTHY, f"the check failed: {type(error).__name__}: {_words(error)}")
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an error may not be able to say what it is
+        return "(no text)"
+
+
+def _clean(detail: str) -> str:
+    """Text that can be sent: valid UTF-8, and not endless."""
+    return detail[:DETAIL_CHARACTERS].encode("utf-8", "backslashreplace").decode()

@@ -76,6 +76,12 @@ class JobLines:
             missing = 0 if kept is None else kept.missing
         return [self._shown(number, line) for number, line in found], missing
 
+    def forked(self) -> None:
+        """In a child of `os.fork()`: nobody looks here, and a thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
+        self._jobs.clear()
+        self._size = 0
+
     def _drop_first(self, kept: _Kept) -> None:
         _, gone = kept.lines.popleft()
         kept.missing += 1

@@ -15,6 +15,7 @@ import os
 import select
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -29,11 +30,17 @@ from launchd.ops.logwriter import Line, Sink, Writer
 from launchd.ops.redact import Redactor
 from launchd.plain import plain_text, plain_value
 from launchd.task import CURRENT
+from launchd.text import one_line, visible
 
 Style = Literal["auto", "json", "console"]
 Form = Literal["journal", "json", "console"]
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _NUMBERS = LEVELS | {"critical": logging.CRITICAL}
+# Values that have lines of their own.
+_LINES = frozenset({"exception", "stack"})
+_NEWLINE = ord("\n")
+# The least time between two attempts to write to a descriptor that has no room.
+_BREATH_SECONDS = 0.005
 _FIRST = ("timestamp", "level", "logger", "event")
 _STANDARD = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 
@@ -41,8 +48,19 @@ _STANDARD = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, log
 class Logs:
     """The log of this process, as `configure` set it up. `job_lines` keeps the last lines of each job."""
 
-    def __init__(self, writer: Writer, bridge: logging.Handler, job_lines: JobLines, redactor: Redactor) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        bridge: logging.Handler,
+        job_lines: JobLines,
+        redactor: Redactor,
+        *,
+        in_child: Sink,
+        journaled: journal.JournalSink | None,
+    ) -> None:
         self.job_lines = job_lines
+        self._in_child = in_child
+        self._journaled = journaled
         self._redactor = redactor
         self._writer = writer
         self._bridge = bridge
@@ -61,6 +79,14 @@ class Logs:
     def mask(self, secrets: Iterable[str]) -> None:
         """Mask these from now on, besides those that are masked already."""
         self._redactor.learn(secrets)
+
+    def forked(self) -> None:
+        """In a child of `os.fork()`, which has no writer thread: write to the descriptor from now on, line by line."""
+        atexit.unregister(self.close)
+        self.job_lines.forked()
+        self._writer.forked(self._in_child)
+        if self._journaled is not None:
+            self._journaled.close()
 
     def close(self, seconds: float = 2.0) -> bool:
         """Write what waits, for at most so many seconds; whether all of it was written."""
@@ -90,11 +116,8 @@ def configure(
 
     render = _console(descriptor) if form == "console" else as_json
     sink = stream_sink(lambda line: render(finish(line).event), descriptor)
-    if form == "journal":
-        journaled = journal.JournalSink(finish, sink, journal_socket)
-        writer = Writer(journaled, ended=journaled.close)
-    else:
-        writer = Writer(sink)
+    journaled = journal.JournalSink(finish, sink, journal_socket) if form == "journal" else None
+    writer = Writer(sink) if journaled is None else Writer(journaled, ended=journaled.close)
     job_lines = JobLines(redactor)
 
     def put(line: Line) -> None:
@@ -116,7 +139,7 @@ def configure(
         cache_logger_on_first_use=False,
     )
     bridge = _take_others(LEVELS[level])
-    logs = Logs(writer, bridge, job_lines, redactor)
+    logs = Logs(writer, bridge, job_lines, redactor, in_child=sink, journaled=journaled)
     threading.excepthook, sys.unraisablehook = _thread_failed, _unraisable
     atexit.register(logs.close)
     return logs
@@ -291,20 +314,40 @@ def as_json(event: dict[str, Any]) -> str:
 
 def _console(descriptor: int) -> Callable[[dict[str, Any]], str]:
     renderer = structlog.dev.ConsoleRenderer(colors=os.isatty(descriptor))
-    return lambda event: str(renderer(None, "", event))
+    return lambda event: str(renderer(None, "", {one_line(key): _shown(key, event[key]) for key in event}))
+
+
+def _shown(key: str, value: object) -> object:
+    """A value as a terminal may show it; a traceback keeps its lines."""
+    if key in _LINES:
+        return visible(value) if isinstance(value, str) else value
+    # containers are shown by their repr(), which escapes
+    return one_line(value) if isinstance(value, str) else value
 
 
 def stream_sink(render: Callable[[Line], str], descriptor: int = 2) -> Sink:
     """Writes lines to a descriptor, all of a batch in one write; waits where it must."""
+    torn = False  # the last write ended within a line
 
     def write(batch: list[Line]) -> None:
-        data = memoryview("".join(f"{render(line)}\n" for line in batch).encode("utf-8", "backslashreplace"))
+        nonlocal torn
+        text = "".join(f"{render(line)}\n" for line in batch)
+        data = memoryview((f"\n{text}" if torn else text).encode("utf-8", "backslashreplace"))
         while data:
             try:
-                data = data[os.write(descriptor, data) :]
+                written = os.write(descriptor, data)
             except BlockingIOError:  # somebody made it non-blocking: wait here, where nobody waits for us
-                poll = select.poll()
-                poll.register(descriptor, select.POLLOUT)
-                poll.poll()
+                _until_writable(descriptor)
+            else:
+                torn = data[written - 1] != _NEWLINE
+                data = data[written:]
 
     return write
+
+
+def _until_writable(descriptor: int) -> None:
+    """Wait until there is room; a moment at least, for a descriptor that only claims to have some."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    poll.poll()
+    time.sleep(_BREATH_SECONDS)

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from launchd.config import Config
-from launchd.errors import LaunchdError
+from launchd.errors import ConfigError, LaunchdError
 from launchd.ops.systemd import notify, reloading, status
 
 _log = structlog.get_logger("launchd.reload")
@@ -109,7 +109,7 @@ class Reloader:
     async def _reload(self) -> Changes:
         notify(*reloading(), status("reloading: checking the configuration"))
         try:
-            new = await asyncio.to_thread(self._load)
+            new = await _loaded(self._load)
             await self._apply(new)
         except LaunchdError as error:
             problems = [f"{problem.path}: {problem.message}" for problem in error.errors]
@@ -123,6 +123,20 @@ class Reloader:
         due = f"; a restart is due for {', '.join(changes.restart)}" if changes.restart else ""
         notify("READY=1", status(f"reloaded, {len(changes.live)} applied{due}"))
         return changes
+
+
+async def _loaded(load: Callable[[], Config]) -> Config:
+    """What `load` returns, in a thread; whatever it raises, sys.exit() in a module included, is a refusal."""
+
+    def call() -> Config:
+        try:
+            return load()
+        except LaunchdError:
+            raise
+        except BaseException as error:
+            raise ConfigError(f"the configuration cannot be loaded: {type(error).__name__}: {error}") from error
+
+    return await asyncio.to_thread(call)
 
 
 def flat(config: Config) -> dict[str, Any]:

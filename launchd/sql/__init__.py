@@ -12,7 +12,7 @@ _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 
 class Migration(NamedTuple):
-    """One step of a schema: `version` counts from 1 without gaps."""
+    """One step of a schema: `version` grows from step to step."""
 
     version: int
     name: str
@@ -37,15 +37,15 @@ def schema(database: str) -> str:
 
 
 def migrations(database: str) -> list[Migration]:
-    """The steps to the present schema, in order; a gap in the numbers raises ValueError."""
+    """The steps to the present schema, in order; a number given twice raises ValueError."""
     folder = resources.files(__name__).joinpath(database, "migrations")
     steps = []
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".sql"):
             number, _, name = entry.name.removesuffix(".sql").partition("_")
             steps.append(Migration(int(number), name, entry.read_text("utf-8")))
-    if [step.version for step in steps] != list(range(1, len(steps) + 1)):
-        raise ValueError(f"the migrations of {database} are not numbered 1, 2, 3 ...")
+    if len({step.version for step in steps}) != len(steps):
+        raise ValueError(f"two migrations of {database} have the same number")
     return steps
 
 

@@ -22,9 +22,10 @@ from launchd.alert import (
     summary,
     watch,
 )
-from launchd.clock import DAY, Instant
-from launchd.db import Connection, Database
+from launchd.clock import DAY, UNREADABLE, Instant
+from launchd.db import Connection, Database, Row
 from launchd.job import JobError, NewJob
+from launchd.rows import Reader, decoded
 from launchd.store.jobs import insert_jobs
 
 _SQL = sql.statements("jobs", "alerts")
@@ -60,6 +61,10 @@ class AlertRow(msgspec.Struct, frozen=True):
     summed_up_by: str | None
     error: str | None
     state: AlertState
+    unreadable: tuple[str, ...] = ()
+
+
+_alert_row = Reader(AlertRow, "alerts", "id")
 
 
 class Sending(NamedTuple):
@@ -159,15 +164,20 @@ class AlertStore:
         """It has not arrived everywhere yet, and why."""
         await self._db.write(lambda connection: connection.execute(_SQL["not_sent"], (error, alert_id)))
 
+    async def last_error(self) -> str | None:
+        """Why the last alert that was tried has not arrived everywhere; None when it has, or none was tried."""
+        row = await self._db.read_one(_SQL["last_tried"])
+        return None if row is None else row["error"]
+
     async def page(self, limit: int, before: int | None) -> list[AlertRow]:
         """Alerts, newest first, those with a `seq` before that."""
         params = {"limit": limit, "before": before if before is not None else 2**63 - 1}
-        return [msgspec.convert(dict(row), AlertRow) for row in await self._db.read(_SQL["list"], params)]
+        return [_alert_row(row) for row in await self._db.read(_SQL["list"], params)]
 
     def _watch(self, connection: Connection, troubles: Sequence[Trouble], now: Instant) -> list[Alert]:
         rules = self._bounds().rules
-        known = [msgspec.convert(tuple(row), OpenTrouble) for row in connection.execute(_SQL["troubles"])]
-        known = [one for one in known if one.rule in rules]
+        found = [_open_trouble(row) for row in connection.execute(_SQL["troubles"])]
+        known = [one for one in found if one is not None and one.rule in rules]
         alerts, still = watch(known, troubles, now)
         connection.execute(_SQL["forget_troubles"])
         connection.executemany(_SQL["put_trouble"], still)
@@ -193,6 +203,14 @@ class AlertStore:
         return jobs
 
 
+def _open_trouble(row: Row) -> OpenTrouble | None:
+    """A trouble that was reported; None for a row that cannot be read: if the trouble lasts, it is reported again."""
+    try:
+        return msgspec.convert(tuple(row), OpenTrouble)
+    except msgspec.ValidationError:
+        return None
+
+
 def _inbox(connection: Connection) -> list[Alert]:
     """The alerts of what ended badly; the inbox is empty then."""
     rows = connection.execute(_SQL["inbox"]).fetchall()
@@ -206,8 +224,8 @@ def _inbox(connection: Connection) -> list[Alert]:
 def _reason(error: str | None, reason: str | None) -> str | None:
     if error is None:
         return reason
-    found = msgspec.json.decode(error, type=JobError)
-    return f"{found.type}: {found.message}"
+    found = decoded(error, JobError)
+    return UNREADABLE if found is None else f"{found.type}: {found.message}"
 
 
 def _told(connection: Connection, key: str, now: Instant) -> Told | None:

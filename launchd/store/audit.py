@@ -6,6 +6,7 @@ from launchd import sql
 from launchd.clock import Instant
 from launchd.db import Database
 from launchd.page import number_of
+from launchd.rows import Reader
 
 _SQL = sql.statements("jobs", "audit")
 
@@ -31,6 +32,10 @@ class AuditRow(NamedTuple):
     action: str
     target: str
     detail: str | None
+    unreadable: tuple[str, ...] = ()
+
+
+_row = Reader(AuditRow, "audit", "seq")
 
 
 class AuditStore:
@@ -42,6 +47,6 @@ class AuditStore:
     async def list(self, query: AuditQuery) -> tuple[list[AuditRow], str | None]:
         """One page and the cursor of the next; raises InvalidError for a cursor that is none."""
         values = query._asdict() | {"limit": query.limit + 1, "cursor": number_of(query.cursor)}
-        rows = [AuditRow(*row) for row in await self._db.read(_SQL["list"], values)]
+        rows = [_row(row) for row in await self._db.read(_SQL["list"], values)]
         page = rows[: query.limit]
         return page, str(page[-1].seq) if len(rows) > query.limit else None

@@ -1,5 +1,7 @@
 """Histories of jobs in jobs.db, for those who read them; written by launchd/store/job_events.py."""
 
+from typing import Any
+
 import msgspec
 
 from launchd import sql
@@ -7,9 +9,11 @@ from launchd.db import Database
 from launchd.errors import NotFoundError
 from launchd.history import Entry, Noted, history
 from launchd.job import Job
+from launchd.rows import Reader
 from launchd.store.jobs import job_of
 
 _SQL = sql.statements("jobs", "history")
+_noted = Reader(Noted, "job_events", "job", "number")
 
 
 class HistoryStore:
@@ -24,4 +28,7 @@ class HistoryStore:
         if row is None:
             raise NotFoundError(f"no job {job_id}")
         job = job_of(row)
-        return job, history(job, msgspec.json.decode(row["events"], type=list[Noted]))
+        found = msgspec.json.decode(row["events"], type=list[list[Any]])
+        names = Noted._fields[:-1]
+        noted = [_noted({"job": job_id} | dict(zip(names, values, strict=True))) for values in found]
+        return job, history(job, noted)

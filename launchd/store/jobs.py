@@ -14,10 +14,11 @@ import msgspec
 
 from launchd import sql
 from launchd.clock import SECOND, Instant
-from launchd.db import Connection, Database, Row, one_by_one, spoils_batch
+from launchd.db import Connection, Database, Row, one_by_one, sifted, spoils_batch
 from launchd.errors import ConflictError, IdempotencyError, NotFoundError
 from launchd.failure import describe
 from launchd.job import MAX_CRASHES, Job, JobError, JobState, NewJob, Outcome, claim_order
+from launchd.rows import Reader
 from launchd.store.job_events import note_requeue, note_rescue, note_wish
 from launchd.store.starts import note_starts
 from launchd.store.verdicts import finish_each, finish_jobs
@@ -26,6 +27,10 @@ _SQL = sql.statements("jobs", "jobs")
 # Jobs whose time has come are made ready in steps of this many.
 PROMOTE_BATCH = 1000
 IDEMPOTENCY_SECONDS = 24 * 3600
+# The most ready jobs that are looked at for one that cannot be read.
+_SIFTED = 10_000
+# The job in a row of the table, whatever the row holds.
+job_of = Reader(Job, "jobs", "id")
 _RARE = frozenset(JobState) - {JobState.QUEUED, JobState.SUCCEEDED}
 
 
@@ -54,6 +59,16 @@ class Candidate(NamedTuple):
     id: str
     task: str
     lock: str
+
+
+class Running(NamedTuple):
+    """An attempt that runs, by its row."""
+
+    seq: int
+    attempt: int
+    id: str
+    task: str
+    queue: str
 
 
 class Turn(NamedTuple):
@@ -138,13 +153,15 @@ class JobStore:
         outcomes: Sequence[Outcome],
         now: Callable[[], Instant],
         *,
+        barred: Sequence[str] = (),
         window: float | None = None,
     ) -> Turn:
         """One turn of a pool in one transaction: end these attempts, then claim up to `free` jobs.
 
-        `waiting` are the seqs of jobs known to wait for their lock: they are not offered again. None offers no job
-        that needs a lock. `now` is asked when the claim is made: the writer may have had much to do before. `window` in
-        seconds is that of the queue's rate, None where it has none.
+        `waiting` are the seqs of jobs known to wait for their lock: they are not offered again, nor is any job that
+        needs a lock named in `barred`. None for `waiting` offers no job that needs a lock. `now` is asked when the jobs
+        are claimed: the writer may have had much to do before. `window` in seconds is that of the queue's rate, None
+        where it has none.
         """
         instance = self._instance
 
@@ -152,15 +169,23 @@ class JobStore:
             refused, written = _finish(connection, outcomes)
             if free <= 0:
                 return Turn([], [], refused, written)
-            candidates = _candidates(connection, queue, free, waiting) if waiting is not None else []
+            candidates = (
+                []
+                if waiting is None
+                else sifted(
+                    connection,
+                    lambda: _candidates(connection, queue, free, waiting, barred),
+                    lambda: _sift(connection, queue, now(), locked=True),
+                )
+            )
             left = free - len(candidates)
             if left <= 0:
                 return Turn([], candidates, refused, written)
             claimed_at = now()
-            claimed = one_by_one(
+            claimed = sifted(
                 connection,
                 lambda: _claim(connection, queue, left, instance, claimed_at),
-                lambda _: claim_each(connection, queue, left, instance, claimed_at),
+                lambda: _sift(connection, queue, claimed_at, locked=False),
             )
             if window is not None and claimed:
                 note_starts(connection, queue, len(claimed), claimed_at, window)
@@ -173,7 +198,11 @@ class JobStore:
         values = {"seq": seq, "fence": fence, "now": now, "instance": self._instance}
 
         def act(connection: Connection) -> Claimed | None:
-            row = connection.execute(_SQL["claim_locked"], values).fetchone()
+            row = one_by_one(
+                connection,
+                lambda: connection.execute(_SQL["claim_locked"], values).fetchone(),
+                lambda error: _condemn(connection, seq, error, now),
+            )
             if row is not None and window is not None:
                 note_starts(connection, row["queue"], 1, now, window)
             return Claimed(*row) if row else None
@@ -207,7 +236,7 @@ class JobStore:
 
         def act(connection: Connection) -> Job:
             if not cancel_job(connection, job_id, how=how, reason=reason, now=now):
-                raise ConflictError(f"the job has ended: it is {_job(connection, job_id).state.value}")
+                raise ConflictError(f"the job has ended: it is {_job(connection, job_id).state}")
             return _job(connection, job_id)
 
         return await self._db.write(act)
@@ -222,7 +251,7 @@ class JobStore:
             if twin is not None and twin["id"] != job_id:
                 raise ConflictError(f"the task is unique and job {twin['id']} with the same arguments has not ended")
             if connection.execute(_SQL["requeue"], values).rowcount == 0:
-                raise ConflictError(f"the job has not ended: it is {ended.state.value}")
+                raise ConflictError(f"the job has not ended: it is {ended.state}")
             note_requeue(connection, ended, reason, now)
             return _job(connection, job_id)
 
@@ -257,6 +286,19 @@ class JobStore:
         """Jobs, newest first; `filters` has every parameter of the statement `list`, the cursor being a `seq`."""
         statement = _SQL["list_rare"] if filters["state"] in _RARE else _SQL["list"]
         return [job_of(row) for row in await self._db.read(statement, filters)]
+
+    async def running(self) -> Sequence[Running]:
+        """The jobs that run, as far as the disk knows."""
+        return [Running(*row) for row in await self._db.read(_SQL["running"])]
+
+    async def settled(self) -> None:
+        """Wait until every write that was asked for before has been answered."""
+        await self._db.write(lambda _connection: None)
+
+    async def overdue(self, before: Instant) -> tuple[int, Instant | None]:
+        """The jobs whose time came before an instant and that are not ready yet: how many, and the oldest time."""
+        row = await self._db.read_one(_SQL["overdue"], (before,))
+        return (row["count"], row["oldest"]) if row is not None else (0, None)
 
     async def waiting(self) -> dict[str, tuple[int, Instant]]:
         """By queue: how many ready jobs wait, and since when the oldest does."""
@@ -321,20 +363,16 @@ def _claim(connection: Connection, queue: str, limit: int, instance: str, now: I
     return claimed
 
 
-def claim_each(connection: Connection, queue: str, limit: int, instance: str, now: Instant) -> list[Claimed]:
-    """The same row by row, for when one cannot be read: that job fails with the reason, the others are claimed."""
-    claimed: list[Claimed] = []
-    for (seq,) in connection.execute(_SQL["claimable_seqs"], (queue, limit)).fetchall():
+def _sift(connection: Connection, queue: str, now: Instant, *, locked: bool) -> None:
+    """Fail the ready jobs of a queue whose rows cannot be read, each with the reason, so that the others go on."""
+    for (seq,) in connection.execute(_SQL["ready_seqs"], (queue, int(locked), _SIFTED)).fetchall():
         try:
-            row = connection.execute(_SQL["claimable_row"], (seq,)).fetchone()
-            claimed.append(msgspec.convert(tuple(row), Claimed))
+            row = connection.execute(_SQL["ready_row"], (seq,)).fetchone()
+            msgspec.convert(tuple(row[:-1]), Claimed)
         except (ValueError, sqlite3.Error) as error:  # msgspec's own are ValueErrors
             if spoils_batch(error):
                 raise
             _condemn(connection, seq, error, now)
-    if claimed:
-        connection.execute(_SQL["claim"], (now, instance, _json([job.seq for job in claimed])))
-    return claimed
 
 
 def _condemn(connection: Connection, seq: int, error: Exception, now: Instant) -> None:
@@ -348,9 +386,11 @@ def _condemn(connection: Connection, seq: int, error: Exception, now: Instant) -
         connection.execute("PRAGMA ignore_check_constraints = OFF")
 
 
-def _candidates(connection: Connection, queue: str, free: int, waiting: Sequence[int]) -> list[Candidate]:
+def _candidates(
+    connection: Connection, queue: str, free: int, waiting: Sequence[int], barred: Sequence[str]
+) -> list[Candidate]:
     """Of the first `free` ready jobs of a queue, those that need a lock; the rest of them is claimed without one."""
-    parameters = {"queue": queue, "limit": free, "waiting": _json(waiting)}
+    parameters = {"queue": queue, "limit": free, "waiting": _json(waiting), "barred": _json(barred)}
     locked = connection.execute(_SQL["lock_candidates"], parameters).fetchall()
     if not locked:
         return []
@@ -393,13 +433,6 @@ def cancel_job(connection: Connection, job_id: str, *, how: str, reason: str | N
     return connection.execute(_SQL["request_cancel"], values).rowcount == 1
 
 
-def job_of(row: Row) -> Job:
-    """The job in a row of the table."""
-    values = {name: row[name] for name in Job.__struct_fields__}
-    values["state"] = JobState(values["state"])
-    return Job(**values)
-
-
 def _values(job: NewJob) -> tuple[Any, ...]:
     return (
         job.id,
@@ -418,6 +451,7 @@ def _values(job: NewJob) -> tuple[Any, ...]:
         job.lock,
         job.unique_key,
         job.waits_for,
+        job.counted_from,
     )
 
 
@@ -432,6 +466,6 @@ def _rank(ranked: tuple[int, Row | None]) -> int:
     return ranked[0]
 
 
-def _json(value: Sequence[int]) -> str:
+def _json(value: Sequence[int] | Sequence[str]) -> str:
     """A parameter of many values, for json_each."""
     return msgspec.json.encode(value).decode()

@@ -10,10 +10,22 @@ from launchd.clock import Instant
 from launchd.db import Connection, Database, Row
 from launchd.job import NewJob
 from launchd.recurrence import Recurrence, occurrences
-from launchd.schedule import Fire, FireOutcome, Overlap, Plan, Schedule, without
+from launchd.schedule import (
+    Fire,
+    FireOutcome,
+    Overlap,
+    Plan,
+    Schedule,
+    correct,
+    ended_at,
+    set_in_words,
+    without,
+)
 from launchd.store.jobs import cancel_job, insert_jobs
 
 _SQL = sql.statements("jobs", "schedules")
+# Ledger rows that a correction takes away in one commit.
+CUT_BATCH = 500
 _HOW = {Overlap.CANCEL_OTHER: "cancel", Overlap.TERMINATE_OTHER: "terminate"}
 
 
@@ -51,6 +63,22 @@ class Recorded(NamedTuple):
     job_id: str | None
 
 
+class Correction(NamedTuple):
+    """A schedule whose clock was set: by how much, and the cursor that it had reached by the clock before."""
+
+    schedule: Schedule
+    cursor: Instant
+    set_by: Instant
+    paused: bool
+
+
+class Corrected(NamedTuple):
+    """What a correction made of a schedule: its plan, and the last occurrence to come that has a job already."""
+
+    plan: Plan
+    fired_until: Instant | None
+
+
 class CarriedOut(NamedTuple):
     """What a tick has put on disk: the jobs made, those whose end is wanted, and the rows of the ledger."""
 
@@ -82,9 +110,29 @@ class ScheduleStore:
         return await self._db.write(act)
 
     async def redefine(self, changed: Sequence[tuple[Schedule, Instant]]) -> None:
-        """Set cursor and meaning of known schedules: their definition has changed, or the clock was corrected."""
+        """Set cursor and meaning of known schedules whose definition has changed."""
         rows = [{"name": schedule.name, "cursor": cursor, "spec": schedule.spec} for schedule, cursor in changed]
         await self._db.write(lambda connection: connection.executemany(_SQL["redefine"], rows))
+
+    async def cut(self, schedules: Sequence[Schedule], now: Instant) -> int:
+        """Take off the ledger what was said, without a job, of occurrences yet to come; returns how many rows.
+
+        In batches. What has a job stays: it was fired, and its occurrence is not fired again.
+        """
+        total, more = 0, True
+        while more:
+            cut, more = await self._db.write(lambda connection: _cut(connection, schedules, now))
+            total += cut
+        return total
+
+    async def correct(self, corrections: Sequence[Correction], now: Instant) -> tuple[list[Corrected], list[Recorded]]:
+        """Let schedules go on from now, whatever they had reached, and say why on the ledger."""
+
+        def act(connection: Connection) -> tuple[list[Corrected], list[Recorded]]:
+            recorded: list[Recorded] = []
+            return [_correct(connection, one, now, recorded) for one in corrections], recorded
+
+        return await self._db.write(act)
 
     async def carry_out(self, due: Sequence[DueSchedule], now: Instant) -> CarriedOut:
         """Write the ledger rows, jobs and cursors of all plans in one transaction."""
@@ -131,6 +179,53 @@ def _carry_out(connection: Connection, due: Sequence[DueSchedule], now: Instant)
     return done
 
 
+def _cut(connection: Connection, schedules: Sequence[Schedule], now: Instant) -> tuple[int, bool]:
+    """One batch for each schedule: how many rows were cut, and whether there may be more."""
+    cut, more = 0, False
+    for schedule in schedules:
+        values = {"schedule": schedule.name, "now": now, "limit": CUT_BATCH}
+        gone = connection.execute(_SQL["forget_ahead"], values).rowcount
+        cut += gone + _cut_ranges(connection, schedule, now)
+        more = more or gone == CUT_BATCH
+    return cut, more
+
+
+def _cut_ranges(connection: Connection, schedule: Schedule, now: Instant) -> int:
+    """End at `now` the ranges that begin before it and reach beyond; returns how many."""
+    cut = 0
+    for row in connection.execute(_SQL["last_rows"], (schedule.name, now)).fetchall():
+        if row["job_id"] is not None or row["until"] is None or row["until"] <= now:
+            continue
+        connection.execute(_SQL["forget_fire"], (schedule.name, row["fire_time"]))
+        fire = Fire(row["fire_time"], FireOutcome(row["outcome"]), row["reason"], row["until"], row["count"])
+        for part in ended_at(schedule.recurrence, fire, now):
+            connection.execute(_SQL["record"], _ledger_values(schedule.name, part, None))
+        cut += 1
+    return cut
+
+
+def _correct(connection: Connection, one: Correction, now: Instant, recorded: list[Recorded]) -> Corrected:
+    """One schedule goes on from now; a ledger row says why: a new one for what was missed, else the last there is."""
+    schedule, name = one.schedule, one.schedule.name
+    rows = connection.execute(_SQL["last_rows"], (name, now)).fetchall()
+    ahead = connection.execute(_SQL["fired_ahead"], {"schedule": name, "now": now}).fetchone()["fire_time"]
+    known = [row["until"] or row["fire_time"] for row in rows]
+    if one.cursor <= now:
+        known.append(one.cursor)
+    if not known:  # of the time up to now nothing is known
+        known.append(now if ahead is not None else (schedule.recurrence.previous(now) or now) - 1)
+    reason = set_in_words(one.set_by)
+    plan = correct(schedule, max(known), now, reason, paused=one.paused)
+    for fire in plan.fires:
+        connection.execute(_SQL["record"], _ledger_values(name, fire, None))
+        recorded.append(Recorded(name, fire, None))
+    last = rows[0]["fire_time"] if rows else ahead
+    if not plan.fires and one.set_by < 0:
+        connection.execute(_SQL["add_reason"], {"schedule": name, "fire_time": last, "reason": reason})
+    connection.execute(_SQL["correct_cursor"], {"name": name, "cursor": plan.cursor})
+    return Corrected(plan, ahead)
+
+
 def _record(connection: Connection, due: DueSchedule, fire: Fire, now: Instant, done: CarriedOut) -> None:
     """One ledger row, and the job that goes with it; an occurrence that is on record already is left alone."""
     name, job = due.schedule.name, None
@@ -144,10 +239,18 @@ def _record(connection: Connection, due: DueSchedule, fire: Fire, now: Instant, 
         if made != job.id:
             reason = f"unique: job {made} with the same arguments had not ended"
             fire, job = Fire(fire.fire_time, FireOutcome.OVERLAP_SKIPPED, reason), None
-    connection.execute(_SQL["record"], _ledger_values(name, fire, job.id if job else None))
-    done.recorded.append(Recorded(name, fire, job.id if job else None))
     if job is not None:
         done.made.append(job)
+    for row in [fire] if job is not None else _unrecorded(connection, due.schedule, fire):
+        connection.execute(_SQL["record"], _ledger_values(name, row, job.id if job else None))
+        done.recorded.append(Recorded(name, row, job.id if job else None))
+
+
+def _unrecorded(connection: Connection, schedule: Schedule, fire: Fire) -> tuple[Fire, ...]:
+    """What a row without a job adds to the ledger: a clock that was put back passes the same occurrences again."""
+    until = fire.until or fire.fire_time
+    known = connection.execute(_SQL["last_within"], (schedule.name, fire.fire_time, until)).fetchone()["until"]
+    return (fire,) if known is None else without(schedule.recurrence, fire, fire.fire_time, known)
 
 
 def _overlap(

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from launchd import sql
 from launchd.clock import HOUR, MINUTE, SECOND, Instant
 from launchd.db import Database, Row
+from launchd.job import JobState
+from launchd.rows import Reader
 
 _SQL = sql.statements("jobs", "series")
 MOST_JOBS = 50_000
@@ -72,10 +74,11 @@ class Run(NamedTuple):
     id: str
     task: str
     queue: str
-    state: str
+    state: JobState
     attempt: int
     started_at: Instant
     finished_at: Instant | None
+    unreadable: tuple[str, ...] = ()
 
 
 class Timeline(NamedTuple):
@@ -85,6 +88,9 @@ class Timeline(NamedTuple):
     since: Instant
     found: int
     runs: tuple[Run, ...]
+
+
+_run = Reader(Run, "jobs", "id")
 
 
 class SeriesStore:
@@ -108,7 +114,7 @@ class SeriesStore:
         since = now - SPANS[span]
         params = {"since": since, "now": now, "most": MOST_JOBS, "limit": limit}
         rows = await self._db.read(_SQL["timeline"], params)
-        runs = tuple(Run(*(row[name] for name in Run._fields)) for row in rows)
+        runs = tuple(_run(row) for row in rows)
         return Timeline(span, since, rows[0]["found"] if rows else 0, runs)
 
 

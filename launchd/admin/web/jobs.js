@@ -15,6 +15,7 @@ const acted = ({ id, task, state: now, enforceable }) => ({ id, task, state: now
 
 /** Why a job is as it is, in one line. */
 function why(job) {
+  if (job.unreadable) return badge(`cannot be read: ${job.unreadable.join(", ")}`, "warn");
   if (job.waiting_on) return waiting(job.waiting_on);
   if (job.error) return h("span", { class: "bad-text" }, `${job.error.type}: ${job.error.message}`);
   if (job.state === "running" && job.cancel_requested) return badge(`${job.cancel_requested} asked for`, "warn");

@@ -104,7 +104,7 @@ export function lanes(runs, most) {
 
 function drawTimeline(jobs, queues, seconds, all) {
   const to = now(), from = to - seconds * 1000;
-  const runs = jobs.map((job) => ({ job, from: Date.parse(job.started_at), to: job.finished_at ? Date.parse(job.finished_at) : to })).filter((run) => run.to >= from);
+  const runs = jobs.map((job) => ({ job, from: Date.parse(job.started_at), to: job.finished_at ? Date.parse(job.finished_at) : to })).filter((run) => run.from <= to && run.to >= from); // a time that is none compares with nothing
   const rows = queues.map((queue) => row(queue, runs.filter((run) => run.job.queue === queue.name), from, to));
   return [
     h("div", { class: "lanes" }, rows, h("div", { class: "lane" }, h("span"), axis(from, to))),

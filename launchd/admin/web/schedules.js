@@ -6,7 +6,7 @@ import { badge, button, empty, facts, faint, jobHref, json, levelOf, link, list,
 import { clock, count, duration, time } from "./time.js";
 
 const PAGE = 50;
-const spec = (one) => h("code", null, one.cron ?? (one.every ? `every ${one.every}` : "–"));
+const spec = (one) => [h("code", null, one.cron ?? (one.every ? `every ${one.every}` : "–")), one.day_match === "and" ? faint(" both days must match") : null];
 const last = (one) => (one.last ? h("span", { class: "row" }, state(one.last.outcome), time(one.last.fire_time, "ago", { class: "faint" })) : faint("never"));
 const paused = (one) => (one.paused ? badge("paused", "warn", one.note) : null);
 
@@ -21,7 +21,7 @@ const NAME = { name: "Schedule", class: "main", cell: (one) => [h("span", { clas
 const NEXT = { name: "Next", class: "num when", cell: (one) => (one.paused ? faint("paused") : one.next[0] ? [time(one.next[0], "until"), h("span", { class: "under" }, clock(one.next[0]))] : faint("none")) };
 const COLUMNS = [
   NAME, NEXT,
-  { name: "When", class: "wide", cell: (one) => [spec(one), h("span", { class: "under" }, one.timezone ?? "UTC")] },
+  { name: "When", class: "wide", cell: (one) => [...spec(one), h("span", { class: "under" }, one.timezone ?? "UTC")] },
   { name: "Last fire", class: "wide", cell: last },
   { name: "Task", class: "wide", cell: (one) => link(`#/jobs?${new URLSearchParams({ task: one.task })}`, soft(one.task)) },
   { name: "", class: "acts", cell: acts },

@@ -45,8 +45,12 @@ export function roughly(seconds) {
 
 const hoursAndMinutes = (at) => `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
 
+/** Whether a text is a time: a stored one that nobody can write reads "unreadable", and is shown as that. */
+const isTime = (instant) => Number.isFinite(new Date(instant).getTime());
+
 /** Date and time of day in UTC, to the minute; the year where it is not this one. */
 export function stamp(instant) {
+  if (!isTime(instant)) return String(instant);
   const at = new Date(instant);
   const year = at.getUTCFullYear() === new Date(now()).getUTCFullYear() ? "" : ` ${at.getUTCFullYear()}`;
   return `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}${year} ${hoursAndMinutes(at)}`;
@@ -54,6 +58,7 @@ export function stamp(instant) {
 
 /** The time of day in UTC, with the date where it is not today's. */
 export function clock(instant, { seconds = true } = {}) {
+  if (!isTime(instant)) return String(instant);
   const at = new Date(instant);
   if (at.toISOString().slice(0, 10) !== new Date(now()).toISOString().slice(0, 10)) return stamp(instant);
   return hoursAndMinutes(at) + (seconds ? `:${two(at.getUTCSeconds())}` : "");
@@ -61,6 +66,7 @@ export function clock(instant, { seconds = true } = {}) {
 
 /** "T−2 d 04:11:09" before, "T+00:10:00" after; to the hour "T−2 d 4 h". */
 export function countdown(instant, { toTheHour = false } = {}) {
+  if (!isTime(instant)) return String(instant);
   const left = Math.floor((Date.parse(instant) - now()) / 1000);
   const span = Math.abs(left);
   const days = Math.floor(span / DAY), hours = (span % DAY) / 3600;
@@ -87,7 +93,7 @@ const STILL = new Set(["clock", "minute", "hour"]);
 
 /** A `<time>` of one kind (see KINDS); what changes by itself is kept right. An absent one is a dash. */
 export function time(instant, kind = "clock", props = {}) {
-  if (!instant) return h("span", { class: "faint" }, "–");
+  if (!instant || !isTime(instant)) return h("span", { class: "faint" }, instant || "–");
   const exact = new Date(instant);
   const title = `${LOCAL.format(exact)} (local)\n${exact.toISOString().replace("T", " ").replace(/\.\d+Z|Z/, "")} UTC`;
   const ticking = STILL.has(kind) ? {} : { "data-tick": kind };
@@ -106,14 +112,14 @@ const VAGUE = {
 
 /** A NET no finer than it is known: never a minute that nobody promised. */
 export function net(launch) {
-  if (!launch.net) return h("span", { class: "faint" }, "not known");
+  if (!launch.net || !isTime(launch.net)) return h("span", { class: "faint" }, launch.net || "not known");
   const vague = VAGUE[launch.net_precision];
   if (!vague) return time(launch.net, { minute: "minute", hour: "hour" }[launch.net_precision] ?? "clock");
   return h("time", { datetime: launch.net, title: `known to the ${launch.net_precision}` }, vague(new Date(launch.net)));
 }
 
 /** Whether a NET is fine enough to count down to. */
-export const isExact = (launch) => Boolean(launch.net) && !VAGUE[launch.net_precision];
+export const isExact = (launch) => Boolean(launch.net) && isTime(launch.net) && !VAGUE[launch.net_precision];
 
 /** How long until a launch whose NET is exact, no finer than that is known. */
 export const lead = (launch, props) => time(launch.net, launch.net_precision === "hour" ? "hours" : "countdown", props);

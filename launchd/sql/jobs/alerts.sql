@@ -63,6 +63,9 @@ SELECT target FROM alert_deliveries WHERE alert_id = ?;
 -- name: delivered
 INSERT OR IGNORE INTO alert_deliveries (alert_id, target, at) VALUES (?, ?, ?);
 
+-- name: last_tried
+SELECT error FROM alerts WHERE sent_at IS NOT NULL OR error IS NOT NULL ORDER BY seq DESC LIMIT 1;
+
 -- name: sent
 UPDATE alerts SET sent_at = ?, error = NULL WHERE id = ? AND sent_at IS NULL;
 

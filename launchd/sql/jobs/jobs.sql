@@ -3,8 +3,8 @@
 -- name: insert
 -- A new job, ready at once when its time has come.
 INSERT INTO jobs (id, task, queue, state, args, priority, max_retries, schedule, fire_time, created_at, run_at,
-  expires_at, claim_order, ready, lock, unique_key, waits_for)
-VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+  expires_at, claim_order, ready, lock, unique_key, waits_for, counted_from)
+VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: twin
 -- The job that stands in the way of another of its unique key.
@@ -26,8 +26,11 @@ SELECT min(at) FROM (
   UNION ALL SELECT min(expires_at) FROM jobs WHERE expires_at IS NOT NULL AND ready IS NOT NULL);
 
 -- name: expire
--- Jobs that nobody took in time.
-UPDATE jobs SET state = 'expired', ready = NULL, finished_at = :now, reason = 'not started before expires_at'
+-- Jobs that were not claimed in time, for the first time or again after a retry, a snooze or an interruption.
+UPDATE jobs SET state = 'expired', ready = NULL, finished_at = :now, reason = CASE
+    WHEN attempt > 0 THEN 'expired before attempt ' || (attempt + 1) || ' could start'
+    WHEN EXISTS (SELECT 1 FROM job_events WHERE job_seq = jobs.seq AND started_at IS NOT NULL)
+    THEN 'expired before it could start again' ELSE 'not started before expires_at' END
 WHERE expires_at IS NOT NULL AND ready IS NOT NULL AND expires_at <= :now
 RETURNING id;
 
@@ -43,23 +46,24 @@ FROM (SELECT * FROM jobs WHERE queue = ? AND ready = 1 AND lock IS NULL ORDER BY
 UPDATE jobs SET state = 'running', ready = NULL, attempt = attempt + 1, started_at = ?, instance = ?, reason = NULL
 WHERE seq IN (SELECT value FROM json_each(?)) AND state = 'queued';
 
--- name: claimable_seqs
--- The same jobs by their numbers, for when one of the rows cannot be read.
-SELECT seq FROM jobs WHERE queue = ? AND ready = 1 AND lock IS NULL ORDER BY claim_order LIMIT ?;
+-- name: ready_seqs
+-- The numbers of a queue's ready jobs, those that need a lock or those that need none: for when a row cannot be read.
+SELECT seq FROM jobs WHERE queue = ? AND ready = 1 AND (lock IS NOT NULL) = ? ORDER BY claim_order LIMIT ?;
 
--- name: claimable_row
--- One of them as it will be once claimed.
-SELECT seq, id, task, queue, args, attempt + 1, max_retries, schedule, fire_time, run_at FROM jobs WHERE seq = ?;
+-- name: ready_row
+-- One of them, all that a claim reads.
+SELECT seq, id, task, queue, args, attempt + 1, max_retries, schedule, fire_time, run_at, lock FROM jobs WHERE seq = ?;
 
 -- name: condemn
 -- A waiting job whose row cannot be read fails, alone.
 UPDATE jobs SET state = 'failed', ready = NULL, finished_at = :now, error = :error, reason = :reason WHERE seq = :seq;
 
 -- name: lock_candidates
--- The first ready jobs of a queue that need a lock, those known to wait for theirs left out.
+-- The first ready jobs of a queue that need a lock, without those known to wait for theirs and without some locks.
 SELECT seq, id, task, lock, claim_order FROM jobs
 WHERE queue = :queue AND ready = 1 AND lock IS NOT NULL
   AND seq NOT IN (SELECT value FROM json_each(:waiting))
+  AND lock NOT IN (SELECT value FROM json_each(:barred))
 ORDER BY claim_order LIMIT :limit;
 
 -- name: unlocked_orders
@@ -102,14 +106,14 @@ WHERE jobs.seq IS NULL;
 -- name: put_back
 -- An attempt ended and the job waits again: retry and snooze end a row of interruptions, a retry spends the attempt.
 UPDATE jobs SET state = 'queued', run_at = :run_at, claim_order = :run_at - priority * 60000000, ready = :ready,
-  error = coalesce(:error, error), reason = :reason, progress = coalesce(:progress, progress), instance = NULL,
+  counted_from = :now, error = coalesce(:error, error), reason = :reason, progress = coalesce(:progress, progress), instance = NULL,
   started_at = NULL, crashes = 0, interruptions = 0, attempt = attempt - :unspent
 WHERE seq = :seq AND state = 'running' AND attempt = :attempt AND cancel_requested IS NULL;
 
 -- name: interrupt
 -- The daemon stops in good order: no attempt is spent, but for a job that outlasts deploy after deploy.
 UPDATE jobs SET state = 'queued', run_at = :run_at, claim_order = :run_at - priority * 60000000, ready = 1,
-  reason = :reason, progress = coalesce(:progress, progress), instance = NULL, started_at = NULL, crashes = 0,
+  counted_from = :run_at, reason = :reason, progress = coalesce(:progress, progress), instance = NULL, started_at = NULL, crashes = 0,
   interruptions = interruptions + 1, attempt = attempt - (interruptions < :max_interruptions)
 WHERE seq = :seq AND state = 'running' AND attempt = :attempt AND cancel_requested IS NULL;
 
@@ -134,7 +138,7 @@ WHERE id = :id AND state = 'running';
 UPDATE jobs SET state = 'queued', attempt = 0, crashes = 0, interruptions = 0, run_at = :now,
   claim_order = :now - priority * 60000000, ready = 1, expires_at = NULL, started_at = NULL, finished_at = NULL,
   fence = NULL, cancel_requested = NULL, reason = :reason, result = NULL, error = NULL, progress = NULL,
-  waits_for = NULL
+  waits_for = NULL, counted_from = :now
 WHERE id = :id AND state NOT IN ('queued', 'running');
 
 -- name: node
@@ -165,7 +169,7 @@ RETURNING id;
 -- name: rescue
 -- The rest of what a dead instance ran goes back to the queue; the attempt stays counted.
 UPDATE jobs SET state = 'queued', run_at = :now, claim_order = :now - priority * 60000000, ready = 1, instance = NULL,
-  started_at = NULL, crashes = crashes + 1, reason = 'rescued: the daemon died while this job ran'
+  counted_from = :now, started_at = NULL, crashes = crashes + 1, reason = 'rescued: the daemon died while this job ran'
 WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND instance <> :instance
 RETURNING id;
 
@@ -188,6 +192,13 @@ WHERE state = :state AND state NOT IN ('queued', 'succeeded')
   AND (:schedule IS NULL OR schedule = :schedule) AND (:since IS NULL OR created_at >= :since)
   AND (:until IS NULL OR created_at < :until) AND seq < coalesce(:cursor, 9223372036854775807)
 ORDER BY seq DESC LIMIT :limit;
+
+-- name: running
+SELECT seq, attempt, id, task, queue FROM jobs WHERE state = 'running' ORDER BY seq;
+
+-- name: overdue
+-- Jobs whose time has come long ago and that nobody has made ready.
+SELECT count(*) AS count, min(run_at) AS oldest FROM jobs WHERE ready = 0 AND waits_for IS NULL AND run_at < ?;
 
 -- name: waiting
 -- How many ready jobs wait in each queue, and since when the oldest does: from the two indexes of them alone.

@@ -8,4 +8,4 @@ AND last.fire_time = (SELECT max(fire_time) FROM fires WHERE schedule = s.name);
 -- name: fires_since
 -- What became of the occurrences of a schedule after one of them, and when their jobs were made.
 SELECT f.fire_time, f.outcome, f.count, j.created_at FROM fires AS f LEFT JOIN jobs AS j ON j.id = f.job_id
-WHERE f.schedule = :schedule AND f.fire_time > :after ORDER BY f.fire_time LIMIT :limit;
+WHERE f.schedule = :schedule AND f.fire_time > :after AND f.fire_time <= :now ORDER BY f.fire_time LIMIT :limit;

@@ -33,8 +33,9 @@ CREATE TABLE jobs (
   result TEXT,
   error TEXT,
   progress TEXT,
-  -- unique_key: one job of a key may be queued or running; waits_for: the job that must end before this one is ready
-  instance TEXT, unique_key TEXT, waits_for TEXT,
+  -- unique_key: one job of a key may be queued or running; waits_for: the job that must end before this one is ready;
+  -- counted_from: from when `run_at` counts, NULL where somebody named the instant
+  instance TEXT, unique_key TEXT, waits_for TEXT, counted_from INTEGER,
   CHECK ((ready IS NOT NULL) = (state = 'queued')),
   CHECK ((finished_at IS NOT NULL) = (state NOT IN ('queued', 'running'))),
   CHECK ((instance IS NOT NULL) = (state = 'running')),
@@ -215,3 +216,13 @@ BEGIN
   INSERT INTO alert_inbox (task, state, count, job_id) VALUES (NEW.task, NEW.state, 1, NEW.id)
   ON CONFLICT (task, state) DO UPDATE SET count = count + 1, job_id = excluded.job_id;
 END;
+
+-- The clocks as they last were: at the next look they tell whether the wall clock was set.
+CREATE TABLE clock (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  wall INTEGER NOT NULL,
+  boot INTEGER NOT NULL,
+  boot_id TEXT NOT NULL,
+  -- a correction that has not reached every waiting job: by how much, when, and the rows (after, last] that are left
+  shift INTEGER, shift_at INTEGER, shift_after INTEGER, shift_last INTEGER
+) STRICT;

@@ -2,7 +2,8 @@
 -- they never hold up other readers; no writer runs them. `counted_since` of series.sql says where there were more.
 
 -- name: by_name
--- By task or by queue. Percentiles by nearest rank; `busy` is the part of the runs that lies in the window.
+-- By task or by queue. Percentiles by nearest rank; total() never overflows, as sum() would over rows that are wrong; 
+-- `busy` is the part of the runs that lies in the window.
 WITH ended AS MATERIALIZED (
   SELECT CASE :by WHEN 'task' THEN task ELSE queue END AS name, state, attempt, finished_at - started_at AS ran,
     max(started_at - run_at, 0) AS waited, finished_at - max(started_at, :since) AS inside
@@ -19,8 +20,8 @@ SELECT name,
   count(ran) AS runs,
   count(*) FILTER (WHERE state = 'succeeded') AS succeeded,
   count(*) FILTER (WHERE state IN ('failed', 'quarantined')) AS failures,
-  coalesce(sum(max(attempt - 1, 0)), 0) AS retries,
-  coalesce(sum(inside), 0) AS busy,
+  CAST(total(max(attempt - 1, 0)) AS INTEGER) AS retries,
+  total(inside) AS busy,
   max(ran) FILTER (WHERE ran_rank = (started * 50 + 99) / 100) AS run_p50,
   max(ran) FILTER (WHERE ran_rank = (started * 95 + 99) / 100) AS run_p95,
   max(ran) FILTER (WHERE ran_rank = (started * 99 + 99) / 100) AS run_p99,

@@ -2,7 +2,7 @@
 SELECT source, source_id, launch_id, first_seen, seen_at, body, origin_id, retired_at FROM sightings
 -- name: all_launches
 -- as the sources have them: what they say next is compared with that, not with an operator's word
-SELECT coalesce(reconciled, body) AS body FROM launches
+SELECT id, name, coalesce(reconciled, body) AS body, updated_at, revision FROM launches
 -- name: put_sighting
 INSERT INTO sightings (source, source_id, launch_id, first_seen, seen_at, body, origin_id, retired_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -13,15 +13,17 @@ SET launch_id = excluded.launch_id, first_seen = excluded.first_seen, seen_at = 
 -- what is matched is written with its launch; what is not goes where its launch went
 UPDATE sightings SET launch_id = :old WHERE launch_id = :young AND retired_at IS NOT NULL
 -- name: put_launch
--- the revision counts visible changes only: when a value was last seen is none
+-- the revision counts visible changes only: when a value was last seen is none; a body that is no JSON is replaced
 INSERT INTO launches (id, net_earliest, net_latest, status, provider, name, updated_at, body, reconciled)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET net_earliest = excluded.net_earliest, net_latest = excluded.net_latest,
   status = excluded.status, provider = excluded.provider, name = excluded.name,
-  updated_at = iif(json_remove(CAST(launches.body AS TEXT), '$.provenance')
-    = json_remove(CAST(excluded.body AS TEXT), '$.provenance'), launches.updated_at, excluded.updated_at),
-  revision = launches.revision + (json_remove(CAST(launches.body AS TEXT), '$.provenance')
-    <> json_remove(CAST(excluded.body AS TEXT), '$.provenance')),
+  updated_at = CASE WHEN json_valid(CAST(launches.body AS TEXT)) = 0 THEN excluded.updated_at
+    WHEN json_remove(CAST(launches.body AS TEXT), '$.provenance')
+    = json_remove(CAST(excluded.body AS TEXT), '$.provenance') THEN launches.updated_at ELSE excluded.updated_at END,
+  revision = launches.revision + CASE WHEN json_valid(CAST(launches.body AS TEXT)) = 0 THEN 1
+    ELSE json_remove(CAST(launches.body AS TEXT), '$.provenance')
+    <> json_remove(CAST(excluded.body AS TEXT), '$.provenance') END,
   body = excluded.body, reconciled = excluded.reconciled
 -- name: put_change
 INSERT INTO changes (launch_id, field, old, new, source, seen_at, origin_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?1)
@@ -59,7 +61,7 @@ SELECT fence FROM fences
 -- name: raise_fence
 INSERT INTO fences (one, fence) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET fence = max(fence, excluded.fence)
 -- name: get
-SELECT body, updated_at, revision FROM launches WHERE id = ?
+SELECT id, name, body, updated_at, revision FROM launches WHERE id = ?
 -- name: sightings_of
 SELECT source, source_id, first_seen, seen_at, body, origin_id, retired_at FROM sightings WHERE launch_id = ? ORDER BY source, source_id
 -- name: changes_of
@@ -73,7 +75,7 @@ SELECT kind, other_id, evidence, since FROM conflicts WHERE launch_id = :id OR o
 -- name: bodies
 SELECT body, coalesce(reconciled, body) AS reconciled, reconciled IS NOT NULL AS overridden FROM launches WHERE id = ?
 -- name: overrides_of
-SELECT field, value, actor, reason, at FROM overrides WHERE launch_id = ? ORDER BY field
+SELECT launch_id, field, value, actor, reason, at FROM overrides WHERE launch_id = ? ORDER BY field
 -- name: all_overrides
 SELECT launch_id, field, value, actor, reason, at FROM overrides ORDER BY launch_id, field
 -- name: put_override
@@ -87,7 +89,8 @@ DELETE FROM overrides WHERE launch_id = ? AND field = ?
 SELECT c.launch_id, c.kind, c.other_id, c.evidence, c.since, a.name, b.name AS other_name
 FROM conflicts AS c JOIN launches AS a ON a.id = c.launch_id LEFT JOIN launches AS b ON b.id = c.other_id
 WHERE (:kind IS NULL OR c.kind = :kind)
-  AND (:source IS NULL OR json_extract(CAST(c.evidence AS TEXT), :source) IS NOT NULL)
+  AND (:source IS NULL OR CASE WHEN json_valid(CAST(c.evidence AS TEXT))
+    THEN json_extract(CAST(c.evidence AS TEXT), :source) IS NOT NULL ELSE 0 END)
   AND (:since IS NULL OR (c.since, c.launch_id, c.kind, c.other_id) < (:since, :launch_id, :after_kind, :other_id))
 ORDER BY c.since DESC, c.launch_id DESC, c.kind DESC, c.other_id DESC LIMIT :limit
 -- name: changes_at

@@ -34,3 +34,8 @@ FROM sources
 -- name: kept
 SELECT source, count(*) AS pages, sum(size) AS size, sum(length(body)) AS stored, max(fetched_at) AS fetched_at
 FROM payloads GROUP BY source
+-- name: not_after
+-- A clock that was ahead has written these: a source would count as fresh, or be left alone, until they have come.
+UPDATE sources SET last_attempt = min(last_attempt, :now), last_success = min(last_success, :now),
+  retry_at = CASE WHEN last_attempt <= :now THEN retry_at END
+WHERE last_attempt > :now OR last_success > :now
