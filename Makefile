@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STATE ?= .state
 CONFIG ?= $(STATE)/launchd.toml
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --constraint etc/constraints.txt
 export SOURCES TRUTH
 
-.PHONY: run test demo lint format bench coldload quality lab contract install uninstall clean
+.PHONY: run test demo lint format bench coldload quality lab contract lock install uninstall clean
 
 $(STAMP): pyproject.toml etc/constraints.txt launchd/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit("launchd needs Python 3.11 or newer: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -16,10 +17,10 @@ $(STAMP): pyproject.toml etc/constraints.txt launchd/__init__.py
 	touch $@
 
 run: $(STAMP) $(CONFIG) ## install and start the daemon in the foreground, its state and configuration in ./.state
-	STATE_DIRECTORY=$(abspath $(STATE)) RUNTIME_DIRECTORY=$(abspath $(STATE)) $(BIN)/launchd run --config $(CONFIG)
+	umask 077; STATE_DIRECTORY=$(abspath $(STATE)) RUNTIME_DIRECTORY=$(abspath $(STATE)) $(BIN)/launchd run --config $(CONFIG)
 
 $(STATE)/launchd.toml: # the defaults, with the dashboard beside that of an installed daemon
-	mkdir -p $(STATE)
+	mkdir -p -m 700 $(STATE)
 	sed 's/^# tcp = "127.0.0.1:8470"/tcp = "127.0.0.1:8471"/' etc/launchd.toml > $@
 
 test: $(STAMP) ## install and pass the tests
@@ -53,6 +54,11 @@ lab: $(STAMP) ## slow, root or fault-injecting tests, and those of the dashboard
 contract: $(STAMP) ## generated requests against the OpenAPI document (CASES=10000, SEED=): no 5xx, nothing undocumented
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint etc/constraints.txt --editable '.[dev,lab]'
 	$(BIN)/python -m tests.lab.contract $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
+
+lock: $(STAMP) ## write etc/*.lock anew: each file of each package that `make install` may fetch, by its hash
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
+	$(LOCK) pyproject.toml --output-file etc/requirements.lock
+	$(LOCK) etc/build.in --output-file etc/build.lock
 
 install: ## onto this machine, under systemd (as root)
 	sh etc/install.sh $(PYTHON)

@@ -14,7 +14,6 @@ This module knows nothing of jobs or launches.
 """
 
 import asyncio
-import fcntl
 import os
 import queue
 import sqlite3
@@ -30,7 +29,7 @@ import aiosqlite
 
 from launchd import sql
 from launchd.clock import SECOND, Clock, Instant
-from launchd.errors import AlreadyRunningError, DiskFullError, StoreBusyError, StoreError
+from launchd.errors import DiskFullError, StoreBusyError, StoreError
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
@@ -357,6 +356,7 @@ async def open_database(path: Path, kind: str, clock: Clock) -> AsyncIterator[Da
     onlooker: Connection | None = None
     read_only = f"file:{quote(str(path))}?mode=ro"
     try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite makes the journals like it
         connection = connect(path)
         migrate(connection, sql.migrations(kind))
         onlooker = sqlite3.connect(read_only, uri=True, isolation_level=None, timeout=0)  # on a loop nobody waits
@@ -377,27 +377,3 @@ async def open_database(path: Path, kind: str, clock: Clock) -> AsyncIterator[Da
         yield database
     finally:
         await database.close()
-
-
-@asynccontextmanager
-async def own_directory(directory: Path) -> AsyncIterator[None]:
-    """Make the state directory and hold it for this process; raises AlreadyRunningError, StoreError."""
-    try:
-        await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True, mode=0o750)
-        handle = os.open(directory / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    except OSError as error:
-        detail = f"the state directory {directory} cannot be used: {error.strerror or error}"
-        raise StoreError(f"{detail}; set [daemon] state_directory to one that this user may write") from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
-            raise AlreadyRunningError(
-                f"{directory} is in use by launchd with pid {pid}: stop it, or give this one another state directory"
-            ) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(handle)

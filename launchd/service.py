@@ -150,7 +150,7 @@ def _plain(error: BaseException) -> BaseException:
 def _host() -> Host:
     """What systemd gave to this process. A socket that launchd has no use for is closed: nobody would answer there."""
     listeners = take_listeners()
-    for name in [name for name in listeners if name != "admin"]:
+    for name in [name for name in listeners if name not in {"admin", "tcp"}]:
         listeners.pop(name).close()
     return Host(listeners, "NOTIFY_SOCKET" in os.environ, watchdog_seconds())
 

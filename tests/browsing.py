@@ -44,7 +44,7 @@ def missing() -> str | None:
     try:
         import playwright  # noqa: F401, PLC0415 - an extra: only those who browse need it
     except ImportError:
-        return "playwright is not installed: pip install 'launchd[lab]'"
+        return "playwright is not installed: `make lab` installs it, pinned"
     return None if CHROMIUM else "no chromium: apt-get install chromium, or name one in $CHROMIUM"
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
+from http.cookies import SimpleCookie
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ from launchd.admin import listen
 from launchd.admin.access import (
     COOKIE,
     MAX_FAILURES,
+    NOBODY,
+    SESSION_KEY,
     SESSION_SECONDS,
     TICKET_SECONDS,
     Access,
@@ -34,12 +37,14 @@ from launchd.admin.access import (
     peer_role,
 )
 from launchd.admin.routes import ROUTES
+from launchd.admin.tcp import RETRY_SECONDS
 from launchd.cli import Asking, cli
 from launchd.config import Config, parse
-from launchd.daemon import Daemon
+from launchd.daemon import Daemon, Host
 from launchd.errors import ConfigError
+from launchd.ops.health import Level
 from launchd.testing import VirtualClock
-from tests.hosting import ended, hosted, quiet_config
+from tests.hosting import PATIENCE_SECONDS, ended, hosted, quiet_config
 from tests.scraping import asking
 from tests.tasks import ALL
 
@@ -126,8 +131,9 @@ async def test_a_member_of_the_sockets_group_operates_and_a_stranger_is_refused_
     with tempfile.TemporaryDirectory(prefix="launchd-access-") as place:
         directory = Path(place)
         os.chmod(place, 0o711)  # noqa: PTH101, S103 - Path.chmod is refused in a coroutine; all must reach it
-        quiet = quiet_config(directory)
-        config = msgspec.structs.replace(quiet, admin=msgspec.structs.replace(quiet.admin, socket_mode="0666"))
+        quiet = quiet_config(directory / "state")  # which is its owner's alone: the socket lies elsewhere
+        admin = msgspec.structs.replace(quiet.admin, socket=str(directory / "admin.sock"), socket_mode="0666")
+        config = msgspec.structs.replace(quiet, admin=admin)
         async with hosted(config, tasks=ALL) as daemon:
             stranger = await as_user(daemon, 54_321, [54_321], "GET /v1/status", "GET /healthz")
             assert [line[:3] for line in stranger] == ["403", "403"]
@@ -205,11 +211,12 @@ async def test_a_link_signs_in_once_and_its_cookie_acts_for_who_asked_for_it(
     remote: aiohttp.ClientSession, link: str, tmp_path: Path
 ) -> None:
     async with remote.get(link, allow_redirects=False) as response:
-        assert (response.status, response.headers["Location"]) == (303, "/")
+        assert (response.status, response.headers["Location"].partition("=")[0]) == (303, "/#session")
         cookie = response.headers["Set-Cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=Strict" in cookie
-    own = {"Origin": str(remote._base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+    key = key_of(response)
+    own = {"Origin": str(remote._base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin", SESSION_KEY: key}
     async with remote.post("/v1/queues/default/pause", headers=own) as response:
         assert response.status == 200, await response.text()
     actors = {actor for actor, _ in await audit(tmp_path)}
@@ -218,6 +225,104 @@ async def test_a_link_signs_in_once_and_its_cookie_acts_for_who_asked_for_it(
     async with remote.get(link, allow_redirects=False) as response:
         assert response.status == 401
         assert "Set-Cookie" not in response.headers
+
+
+def key_of(response: aiohttp.ClientResponse) -> str:
+    """The half of a session that the page keeps."""
+    return response.headers["Location"].partition("#session=")[2]
+
+
+async def test_a_stolen_cookie_opens_nothing_by_itself(remote: aiohttp.ClientSession, link: str) -> None:
+    """As another server on this host gets it: browsers keep cookies by host, without the port."""
+    async with remote.get(link, allow_redirects=False) as response:
+        key = {SESSION_KEY: key_of(response)}
+    async with remote.get("/v1/status", headers=key) as response:
+        assert response.status == 200
+    own = {"Origin": str(remote._base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+    for route in ROUTES:
+        path = route.path.replace("{", "").replace("}", "")
+        for headers in (own, own | {SESSION_KEY: "guessed"}):
+            async with remote.request(route.method, path, headers=headers) as response:
+                assert (response.status == 401) is (route.needs is not None), route.path
+    remote.cookie_jar.clear()
+    async with remote.get("/v1/status", headers=key) as response:
+        assert response.status == 401  # nor does the key
+
+
+async def test_who_signs_out_is_out_for_good_over_a_restart_too(tmp_path: Path) -> None:
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with hosted(with_tcp(tmp_path)) as daemon:
+        link = await made_link(daemon)
+        async with (
+            aiohttp.ClientSession(f"http://{urlsplit(link).netloc}", cookie_jar=jar) as browser,
+            browser.get(link, allow_redirects=False) as response,
+        ):
+            cookie, key = response.cookies, {SESSION_KEY: key_of(response)}
+            own = key | {"Sec-Fetch-Site": "same-origin"}
+            async with browser.post("/v1/sign-out", headers=own) as answer:
+                assert (answer.status, await answer.json()) == (200, {"status": "signed out"})
+                assert "Max-Age=0" in answer.headers["Set-Cookie"]
+            assert len(jar) == 0
+            await refused(browser, cookie, key)
+            async with browser.post("/v1/sign-out", headers=bearer(tmp_path)) as answer:
+                assert answer.status == 409
+    async with hosted(with_tcp(tmp_path)) as daemon:
+        link = await made_link(daemon)
+        async with aiohttp.ClientSession(f"http://{urlsplit(link).netloc}") as browser:
+            await refused(browser, cookie, key)
+    assert "sign_out" in [action for _, action in await audit(tmp_path)]
+
+
+async def refused(browser: aiohttp.ClientSession, cookie: SimpleCookie, key: dict[str, str]) -> None:
+    said = {"Cookie": "; ".join(f"{name}={one.value}" for name, one in cookie.items())}
+    async with browser.get("/v1/status", headers=key | said) as response:
+        assert response.status == 401
+
+
+async def made_link(daemon: Daemon) -> str:
+    async with asking(daemon) as client, client.post("/v1/sign-in") as response:
+        return str((await response.json())["url"])
+
+
+async def test_a_port_that_another_program_has_is_told_and_taken_once_it_is_free(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as imposter:
+        quiet = quiet_config(tmp_path)
+        tcp = f"127.0.0.1:{imposter.getsockname()[1]}"
+        config = msgspec.structs.replace(quiet, admin=msgspec.structs.replace(quiet.admin, tcp=tcp))
+        clock = VirtualClock()
+        async with hosted(config, clock=clock) as daemon, asking(daemon) as client:
+            found = (await daemon.control.health()).checks["tcp"]
+            assert found.level is Level.DEGRADED
+            assert tcp in found.detail
+            async with client.post("/v1/sign-in") as response:  # it would lead to the other program
+                assert response.status == 409
+                assert "already in use" in (await response.json())["detail"]
+            imposter.close()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while (await daemon.control.health()).checks["tcp"].level is not Level.HEALTHY:
+                    clock.move(RETRY_SECONDS)
+                    await asyncio.sleep(0)
+            assert urlsplit(await made_link(daemon)).netloc == tcp
+
+
+async def test_a_tcp_listener_of_systemds_is_served_without_being_configured(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        held.setblocking(False)
+        async with hosted(quiet_config(tmp_path), host=Host({"tcp": held.dup()})) as daemon:
+            netloc = urlsplit(await made_link(daemon)).netloc
+            assert netloc == f"127.0.0.1:{held.getsockname()[1]}"
+            async with aiohttp.ClientSession() as client:
+                async with client.get(f"http://{netloc}/v1/status") as response:
+                    assert response.status == 401
+                async with client.get(f"http://{netloc}/v1/status", headers=bearer(tmp_path)) as response:
+                    assert response.status == 200
+
+
+async def test_a_listener_of_systemds_that_others_could_reach_is_not_served(tmp_path: Path) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as held:
+        async with hosted(quiet_config(tmp_path), host=Host({"tcp": held.dup()})) as daemon:
+            found = (await daemon.control.health()).checks["tcp"]
+            assert (found.level, "must name a loopback address" in found.detail) == (Level.DEGRADED, True)
 
 
 async def test_a_request_for_another_host_is_refused_even_with_the_token(
@@ -229,8 +334,8 @@ async def test_a_request_for_another_host_is_refused_even_with_the_token(
 
 
 async def test_another_sites_page_can_write_nothing(remote: aiohttp.ClientSession, link: str, tmp_path: Path) -> None:
-    async with remote.get(link, allow_redirects=False):
-        pass
+    async with remote.get(link, allow_redirects=False) as response:
+        key = {SESSION_KEY: key_of(response)}
     foreign: tuple[dict[str, str], ...] = (
         {},
         {"Origin": "http://evil.example"},
@@ -240,11 +345,11 @@ async def test_another_sites_page_can_write_nothing(remote: aiohttp.ClientSessio
         {"Sec-Fetch-Site": "same-origin", "Origin": "http://evil.example"},
     )
     for headers in foreign:
-        async with remote.post("/v1/queues/default/pause", headers=headers) as response:
+        async with remote.post("/v1/queues/default/pause", headers=headers | key) as response:
             assert response.status == 403, headers
     async with remote.post("/v1/queues/default/pause", headers=bearer(tmp_path) | foreign[1]) as response:
         assert response.status == 403
-    async with remote.get("/v1/status") as response:
+    async with remote.get("/v1/status", headers=key) as response:
         assert response.status == 200
 
 
@@ -273,7 +378,7 @@ async def test_the_command_line_prints_a_link_that_works(daemon: Daemon, remote:
     assert result.exit_code == 0, result.output
     async with remote.get(result.output.strip(), allow_redirects=False) as response:
         assert response.status == 303
-        assert COOKIE in response.cookies
+        assert [name.rpartition("_")[0] for name in response.cookies] == [COOKIE]
 
 
 async def test_without_tcp_there_is_no_link(tmp_path: Path) -> None:
@@ -290,49 +395,76 @@ def test_tickets_and_sessions_end_with_their_time() -> None:
     clock = VirtualClock()
     access = Access(clock, "t" * 32)
     late, good = access.ticket(ALICE), access.ticket(ALICE)
-    cookie = access.redeem(good.text)
-    assert cookie is not None
+    opened = access.redeem(good.text)
+    assert opened is not None
     clock.move(TICKET_SECONDS)
     assert access.redeem(late.text) is None
-    assert access.session(cookie) == ALICE
+    assert (access.session(*opened) or NOBODY)[:2] == ALICE[:2]
     clock.move(SESSION_SECONDS)
-    assert access.session(cookie) is None
+    assert access.session(*opened) is None
 
 
 def test_a_session_that_was_opened_years_ahead_ends_when_the_clock_is_right() -> None:
     clock = VirtualClock()
     access = Access(clock, "t" * 32)
     clock.jump(10 * 365 * 86400)
-    cookie = access.redeem(access.ticket(ALICE).text)
-    assert cookie is not None
+    opened = access.redeem(access.ticket(ALICE).text)
+    assert opened is not None
     clock.jump(-10 * 365 * 86400)
-    assert access.session(cookie) is None
+    assert access.session(*opened) is None
 
 
 def test_a_session_outlives_a_restart_but_not_another_token() -> None:
     clock = VirtualClock()
     before = Access(clock, "t" * 32)
-    cookie = before.redeem(before.ticket(ALICE).text)
-    assert cookie is not None
-    assert Access(clock, "t" * 32).session(cookie) == ALICE
-    assert Access(clock, "u" * 32).session(cookie) is None
-    assert Access(clock, None).session(cookie) is None
+    opened = before.redeem(before.ticket(ALICE).text)
+    assert opened is not None
+    same, other = Access(clock, "t" * 32), Access(clock, "u" * 32)
+    assert (same.session(*opened) or NOBODY)[:2] == ALICE[:2]
+    assert same.cookie == before.cookie != other.cookie
+    assert other.session(*opened) is None
+    assert Access(clock, None).session(*opened) is None
 
 
 @given(st.data())
 def test_a_cookie_that_was_changed_anywhere_is_nobodys(data: st.DataObject) -> None:
     access = Access(VirtualClock(), "t" * 32)
-    cookie = access.redeem(access.ticket(ALICE).text)
-    assert cookie is not None
+    opened = access.redeem(access.ticket(ALICE).text)
+    assert opened is not None
+    cookie, key = opened
     at = data.draw(st.integers(0, len(cookie) - 1))
     other = data.draw(st.characters(codec="utf-8").filter(lambda one: one != cookie[at]))
     for changed in (cookie[:at] + other + cookie[at + 1 :], cookie[:at], cookie + other, other + cookie):
-        assert access.session(changed) is None
+        assert access.session(changed, key) is None
+
+
+@given(st.text(max_size=60))
+def test_a_cookie_with_any_other_key_than_its_own_is_nobodys(other: str) -> None:
+    access = Access(VirtualClock(), "t" * 32)
+    first, second = (access.redeem(access.ticket(ALICE).text) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert access.session(first.cookie, other) is None
+    assert access.session(first.cookie, second.key) is None
+    assert access.session(*second) is not None
+
+
+def test_a_session_that_was_signed_out_is_over_and_the_others_go_on() -> None:
+    access = Access(VirtualClock(), "t" * 32)
+    first, second = (access.redeem(access.ticket(ALICE).text) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    caller = access.session(*first)
+    assert caller is not None
+    assert caller.session is not None
+    access.sign_out(caller.session)
+    assert access.session(*first) is None
+    assert access.session(*second) is not None
 
 
 @pytest.mark.parametrize("cookie", ["", ".", "a.b", "\udcff", "W10.", "." * 5000])
 def test_what_is_no_cookie_of_ours_is_nobodys(cookie: str) -> None:
-    assert Access(VirtualClock(), "t" * 32).session(cookie) is None
+    assert Access(VirtualClock(), "t" * 32).session(cookie, "k") is None
 
 
 def test_guesses_of_a_minute_ago_are_forgotten() -> None:

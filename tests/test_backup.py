@@ -19,7 +19,8 @@ from launchd import sql
 from launchd.clock import DAY, SystemClock, parse_instant
 from launchd.db import migrate
 from launchd.errors import ConflictError, DiskFullError, InvalidError, StoreError
-from launchd.ops.backup import BackupRules, Backups, unpack, verify, write
+from launchd.ops.archive import unpack, verify
+from launchd.ops.backup import BackupRules, Backups, write
 from launchd.ops.restore import restore
 from launchd.testing import VirtualClock
 from tests.process import Installation
@@ -348,15 +349,15 @@ async def test_at_every_moment_there_is_a_whole_database_under_each_name(
 ) -> None:
     archive = packed(state)
     remember(state, "second")
-    real, seen = Path.replace, []
+    real, seen = os.replace, []
 
-    def replace(self: Path, target: Path) -> Path:
+    def replace(source: str, target: str, **handles: int) -> None:
         seen.append((remembered(state / "jobs.db"), (state / "launches.db").exists()))
-        if target.name == "jobs.db":
+        if target == "jobs.db":
             raise OSError("killed here")
-        return real(self, target)
+        real(source, target, **handles)
 
-    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(StoreError, match="killed here"):
         await restore(archive, state, NOW)
     assert seen == [(["first", "second"], True)] * 2

@@ -1,11 +1,15 @@
 """The dashboard as things happen: shown without a reload, through every loss of the stream and of the daemon itself."""
 
+import asyncio
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from launchd.daemon import Daemon
@@ -86,6 +90,45 @@ async def test_who_is_not_signed_in_is_told_how_and_goes_on_once_that_is_done(ta
     await other.goto(await sign_in_link(daemon))
     await tab.page.locator("#signin").wait_for(state="detached")
     await see(panel(tab, "Jobs"), "There is no job yet.")
+
+
+async def test_another_tab_of_the_browser_is_signed_in_too_and_signing_out_is_for_all(tab: Tab) -> None:
+    await tab.show("jobs")
+    assert "session" not in tab.page.url
+    other = await tab.page.context.new_page()
+    await other.goto(f"{tab.origin}/#/jobs")
+    await other.wait_for_selector("main .panel[data-state]:not([data-state=loading])")
+    assert await other.locator("#signin").count() == 0
+    cookies: Any = await tab.page.context.cookies()
+    await tab.page.locator("#signout").click()
+    for page in (tab.page, other):
+        await see(page.locator("dialog[open]"), "launchd dashboard")
+    assert await tab.page.context.cookies() == []
+    await tab.page.context.add_cookies(cookies)
+    await other.reload()
+    await see(other.locator("dialog[open]"), "launchd dashboard")
+
+
+async def test_another_server_of_this_host_gets_no_session(tab: Tab) -> None:
+    """It is sent the cookie, as every port is; what the page keeps it cannot read."""
+    sent: list[str] = []
+
+    async def thief(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sent.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/html\r\n\r\nhi")
+        writer.close()
+
+    await tab.show("jobs")
+    server = await asyncio.start_server(thief, "127.0.0.1", 0)
+    async with server:
+        page = await tab.page.context.new_page()
+        await page.goto(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        assert await page.evaluate("() => sessionStorage.length + localStorage.length") == 0
+    cookie = re.search(r"Cookie: (.*)\r", sent[0])
+    assert cookie is not None
+    said = {"Cookie": cookie[1]}
+    async with aiohttp.ClientSession() as session, session.get(f"{tab.origin}/v1/status", headers=said) as response:
+        assert response.status == 401
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])

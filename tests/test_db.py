@@ -13,8 +13,9 @@ import pytest
 
 from launchd import sql
 from launchd.clock import SystemClock
-from launchd.db import Connection, Database, migrate, open_database, own_directory
+from launchd.db import Connection, Database, migrate, open_database
 from launchd.errors import AlreadyRunningError, DiskFullError, StoreBusyError, StoreError
+from launchd.state_directory import own_directory
 
 
 @pytest.fixture

@@ -149,7 +149,7 @@ class Witness:
             waiting: Sequence[int] | None,
             outcomes: Sequence[Outcome],
             now: Callable[[], int],
-            **more: Any,
+            **more: Any,  # noqa: ANN401 - the rest is passed on
         ) -> Turn:
             self.saw += [f"{outcome.verb.value}, {self._how()}" for outcome in outcomes]
             return await turn(queue, free, waiting, outcomes, now, **more)

@@ -1,11 +1,14 @@
 """Access: who calls, and whether it may be believed. What each role may do stands in the routes' table (routes.py).
 
 On the Unix socket the kernel says who calls (SO_PEERCRED, SO_PEERGROUPS): root and the service's own user are admins,
-members of the socket's group are operators, others are refused. On TCP it is whoever holds the token, or the cookie
-that a one-time link gave; the link is made over the Unix socket and carries its maker's name and role.
+members of the socket's group are operators, others are refused. On TCP it is whoever holds the token, or both halves of
+a session that a one-time link opened; the link is made over the Unix socket and carries its maker's name and role.
 
-A cookie says whose it is and until when, signed with a key that comes of the token: a restart signs nobody out, another
-token does. Secrets are kept as digests and compared in constant time. This module knows nothing of endpoints.
+A session has a cookie and a key. Browsers send cookies to every port of a host, so another local server gets the
+cookie: alone it opens nothing. The key lies in the page's own storage, which belongs to one port, and goes by a header.
+The cookie says whose the session is, until when, and the digest of its key, signed with a secret that comes of the
+token: a restart signs nobody out, another token does. A session that was signed out is refused until its time is up.
+Secrets are kept as digests and compared in constant time. This module knows nothing of endpoints.
 """
 
 import base64
@@ -26,7 +29,8 @@ import msgspec
 
 from launchd.clock import SECOND, Clock, Instant
 
-COOKIE = "launchd_session"
+COOKIE = "launchd_session"  # with the mark of an instance behind it, so that two daemons of a host keep apart
+SESSION_KEY = "Launchd-Session-Key"
 TICKET_SECONDS = 120.0
 SESSION_SECONDS = 12 * 3600.0
 # The most tickets that are kept; the oldest goes first.
@@ -49,11 +53,19 @@ class Role(StrEnum):
 _RANK = {role: rank for rank, role in enumerate(Role)}
 
 
+class Session(NamedTuple):
+    """A session by its name, and when it ends by itself."""
+
+    id: str
+    until: Instant
+
+
 class Caller(NamedTuple):
-    """Who calls: a name for the audit, and what it may do."""
+    """The caller: a name for the audit, what it may do, and the session of one that signed in."""
 
     name: str
     role: Role
+    session: Session | None = None
 
     def may(self, needs: Role) -> bool:
         """Whether this caller's role is at least `needs`."""
@@ -82,12 +94,21 @@ class _Held(NamedTuple):
     until: float
 
 
+class Opened(NamedTuple):
+    """The two halves of a new session."""
+
+    cookie: str
+    key: str
+
+
 class _Session(msgspec.Struct, array_like=True):
-    """What a cookie says: whose it is, and until when (wall time, which outlives a restart)."""
+    """What a cookie says: whose it is, until when (wall time, which outlives a restart), and its key's digest."""
 
     name: str
     role: Role
     until: Instant
+    id: str
+    key: str
 
 
 class SocketOptions(Protocol):
@@ -151,19 +172,22 @@ class Access:
     """The token, the tickets and the sessions of one daemon. Owned by the control loop.
 
     `group` and `hosts` are set by whoever listens, before the first connection: the socket's group, and the values of
-    Host that mean the TCP listener (empty without one).
+    Host that mean the TCP listener (empty without one). `tcp_error` says why there is none that should be.
     """
 
     def __init__(self, clock: Clock, token: str | None = None) -> None:
         self.group = -1
         self.hosts: frozenset[str] = frozenset()
         self.address: str | None = None
+        self.tcp_error: str | None = None
         self._clock = clock
         self._token = None if token is None else _digest(token)
         self._service = os.geteuid()
         self._tickets: dict[bytes, _Held] = {}
         secret = secrets.token_bytes(32) if token is None else token.encode("utf-8", "surrogateescape")
         self._key = hmac.digest(secret, b"launchd session", "sha256")
+        self.cookie = f"{COOKIE}_{hmac.digest(secret, b'launchd cookie', 'sha256').hex()[:8]}"
+        self._signed_out: dict[str, Instant] = {}
         self._failures: deque[float] = deque(maxlen=MAX_FAILURES)
 
     def peer(self, peer: Peer) -> Role | None:
@@ -179,14 +203,27 @@ class Access:
         self._failed()
         return None
 
-    def session(self, cookie: str) -> Caller | None:
-        """Whose session a cookie is; None when it is not ours, or its time is up."""
+    def session(self, cookie: str, key: str) -> Caller | None:
+        """The caller whose session these halves are; None if one is not ours, it has ended or was signed out."""
         said, _, signature = cookie.encode("utf-8", "surrogateescape").partition(b".")
         if not hmac.compare_digest(self._signature(said), signature):
             return None
-        found = msgspec.json.decode(base64.urlsafe_b64decode(said + b"=="), type=_Session)
+        try:
+            found = msgspec.json.decode(base64.urlsafe_b64decode(said + b"=="), type=_Session)
+        except msgspec.MsgspecError:  # signed by an earlier launchd, whose sessions had one half
+            return None
+        if not hmac.compare_digest(_digest(key).hex(), found.key):
+            return None
         left = found.until - self._clock.now()  # far more than a session has: the clock was ahead when it was opened
-        return Caller(found.name, found.role) if 0 < left <= int(2 * SESSION_SECONDS * SECOND) else None
+        if found.id in self._signed_out or not 0 < left <= int(2 * SESSION_SECONDS * SECOND):
+            return None
+        return Caller(found.name, found.role, Session(found.id, found.until))
+
+    def sign_out(self, session: Session) -> None:
+        """Refuse a session from now on; it need not be remembered beyond its own end."""
+        now = self._clock.now()
+        self._signed_out = {one: until for one, until in self._signed_out.items() if now < until}
+        self._signed_out[session.id] = session.until
 
     def ticket(self, caller: Caller) -> Ticket:
         """Make what signs `caller` in, once, within two minutes."""
@@ -196,16 +233,17 @@ class Access:
         self._tickets[_digest(text)] = _Held(caller, self._clock.monotonic() + TICKET_SECONDS)
         return Ticket(text, self._clock.now() + int(TICKET_SECONDS * SECOND))
 
-    def redeem(self, text: str) -> str | None:
-        """Open a session for a ticket: the cookie's value; None when the ticket is not, or no longer, good."""
+    def redeem(self, text: str) -> Opened | None:
+        """Open a session for a ticket; None when the ticket is not, or no longer, good."""
         held = self._tickets.pop(_digest(text), None)
         if held is None or self._clock.monotonic() >= held.until:
             self._failed()
             return None
         until = self._clock.now() + int(SESSION_SECONDS * SECOND)
-        session = _Session(held.caller.name, held.caller.role, until)
+        key = secrets.token_urlsafe(32)
+        session = _Session(held.caller.name, held.caller.role, until, secrets.token_hex(16), _digest(key).hex())
         said = base64.urlsafe_b64encode(msgspec.json.encode(session)).rstrip(b"=")  # which a cookie would have to quote
-        return b".".join((said, self._signature(said))).decode()
+        return Opened(b".".join((said, self._signature(said))).decode(), key)
 
     def wait_seconds(self) -> float:
         """For how long whoever failed must wait; 0 below the limit.

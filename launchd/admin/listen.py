@@ -8,8 +8,9 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from launchd.config import CREDENTIAL, MAX_SOCKET_PATH, read_secret, secret_path
+from launchd.config import CREDENTIAL, MAX_SOCKET_PATH, open_secret, secret_in, secret_path
 from launchd.errors import AlreadyRunningError, ConfigError
+from launchd.ownership import make_directory
 
 BACKLOG = 128
 MIN_TOKEN = 32
@@ -42,7 +43,7 @@ def listen_unix(path: Path, mode: int) -> socket.socket:
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
         raise ConfigError(f"admin.socket: {path} is longer than the {MAX_SOCKET_PATH} bytes a Unix socket may have")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        os.close(make_directory(path.parent, 0o750))
         if path.exists():
             _remove_stale(path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -84,13 +85,13 @@ def load_token(named: str) -> str:
 
     Raises ConfigError for one that is too short, cannot be read, or can be read by others.
     """
-    path = secret_path(named)
-    if not named.startswith(CREDENTIAL):
-        if not path.exists():
-            _make_token(path)
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+    path, is_file = secret_path(named), not named.startswith(CREDENTIAL)
+    if is_file and not path.exists():
+        _make_token(path)
+    with open_secret(named) as file:
+        if is_file and os.fstat(file.fileno()).st_mode & 0o077:
             raise ConfigError(f"admin.token_file: {path} can be read by others: chmod 600 {path}")
-    token = read_secret(named)
+        token = secret_in(file, named)
     if len(token) < MIN_TOKEN:
         raise ConfigError(f"admin.token_file: {path} holds {len(token)} characters, expected at least {MIN_TOKEN}")
     return token
@@ -98,8 +99,11 @@ def load_token(named: str) -> str:
 
 def _make_token(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        directory = make_directory(path.absolute().parent)
+        try:
+            handle = os.open(path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
+        finally:
+            os.close(directory)
         with os.fdopen(handle, "w") as file:
             file.write(f"{secrets.token_urlsafe(32)}\n")
     except OSError as error:

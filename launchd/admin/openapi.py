@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from launchd.admin.access import COOKIE
+from launchd.admin.access import COOKIE, SESSION_KEY
 from launchd.admin.events import EventView, GapView
 from launchd.admin.problems import CONTENT_TYPE
 from launchd.admin.route import EVENT_STREAM, Route
@@ -19,8 +19,8 @@ from launchd.admin.views import ProblemView
 
 Json = dict[str, Any]
 _DESCRIPTION = (
-    "Over the Unix socket the kernel says who calls, over TCP a token or a cookie does. Whatever is refused is refused "
-    "as a problem (RFC 9457). A method that an address does not have: 405, with Allow."
+    "Over the Unix socket the kernel says who calls, over TCP a token does, or the cookie and the key of a session. "
+    "Whatever is refused is refused as a problem (RFC 9457). A method that an address does not have: 405, with Allow."
 )
 _REFERENCE = "#/components/schemas/{name}"
 _PART = re.compile(r"\{(\w+)\}")
@@ -40,8 +40,8 @@ _HEADERS: dict[str, tuple[str, Json]] = {
 }
 
 
-def document(routes: Iterable[Route], version: str) -> Json:
-    """The whole document."""
+def document(routes: Iterable[Route], version: str, cookie: str = COOKIE) -> Json:
+    """The whole document; `cookie` is the name of this daemon's."""
     routes = list(routes)
     schemas, components = _schemas(routes)
     paths: dict[str, Json] = {}
@@ -68,7 +68,8 @@ def document(routes: Iterable[Route], version: str) -> Json:
             "responses": {str(status): _response(status, _problem(schemas)) for status in _PROBLEMS},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
-                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+                "session": {"type": "apiKey", "in": "cookie", "name": cookie},
+                "session_key": {"type": "apiKey", "in": "header", "name": SESSION_KEY},
             },
         },
     }
@@ -137,7 +138,7 @@ def _operation(route: Route, schemas: dict[int, Json]) -> Json:
         needed = any(field.required for field in msgspec.structs.fields(route.body))
         content = {"application/json": {"schema": schemas[id(route.body)]}}
         operation["requestBody"] = {"required": needed, "content": content}
-    operation["security"] = [] if route.needs is None else [{"token": []}, {"session": []}]
+    operation["security"] = [] if route.needs is None else [{"token": []}, {"session": [], "session_key": []}]
     if route.needs is not None:
         operation["description"] = f"Needs the role {route.needs}."
     return operation

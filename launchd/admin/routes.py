@@ -28,9 +28,9 @@ async def scrape(api: Api, ask: Ask[Query, Body]) -> Answer:
     return Answer(await metrics.answer(api.metered, ask.request))
 
 
-async def openapi(_api: Api, _ask: Ask[Query, Body]) -> Answer:
+async def openapi(api: Api, _ask: Ask[Query, Body]) -> Answer:
     """This document."""
-    return Answer(Document(_openapi(), "application/json"))
+    return Answer(Document(_openapi(api.access.cookie), "application/json"))
 
 
 ROUTES: tuple[Route, ...] = (
@@ -50,5 +50,5 @@ ROUTES: tuple[Route, ...] = (
 
 
 @functools.cache
-def _openapi() -> bytes:
-    return encode(document(ROUTES, launchd.__version__))
+def _openapi(cookie: str) -> bytes:
+    return encode(document(ROUTES, launchd.__version__, cookie))

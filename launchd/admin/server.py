@@ -18,8 +18,8 @@ from aiohttp.typedefs import Middleware
 from launchd import forks
 from launchd.admin import dashboard, problems
 from launchd.admin.access import (
-    COOKIE,
     NOBODY,
+    SESSION_KEY,
     SESSION_SECONDS,
     Access,
     Caller,
@@ -31,10 +31,12 @@ from launchd.admin.access import (
 from launchd.admin.answers import Answers
 from launchd.admin.compression import compress
 from launchd.admin.gate import Connection, Gate, serving
-from launchd.admin.listen import BACKLOG, Address, host_names, listen_tcp, listen_unix
+from launchd.admin.listen import BACKLOG, Address, listen_unix
 from launchd.admin.presence import Presence
 from launchd.admin.route import Answer, Api, Route, ask, over_unix_socket, respond
 from launchd.admin.routes import ROUTES
+from launchd.admin.tcp import Listening
+from launchd.clock import Clock, SystemClock
 from launchd.errors import ForbiddenError, LaunchdError, TooManyRequestsError, UnauthorizedError
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -55,43 +57,48 @@ async def serve(
     mode: int,
     given: socket.socket | None = None,
     *,
-    tcp: Address | None = None,
+    tcp: Address | socket.socket | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Presence]:
-    """Listen until the body is left; raises ConfigError or AlreadyRunningError when that cannot be.
+    """Listen until the body is left; raises ConfigError or AlreadyRunningError when the Unix socket cannot be.
 
     A Unix socket that was `given` is listened on as it is, and left in its place for the next process: who connects
-    meanwhile waits for that one.
+    meanwhile waits for that one. `tcp` is an address to bind (see tcp.py), or a listener that was given, too.
     """
     listener = listen_unix(path, mode) if given is None else given
-    listeners = [listener]
     runner = web.AppRunner(_application(api), access_log=None, shutdown_timeout=2.0, handle_signals=False)
     gates: list[Gate] = []
     servers: list[asyncio.Server] = []
+
+    async def open_listener(one: socket.socket) -> None:
+        servers.append(await _open(runner, one, gates))
+
+    beside: list[asyncio.Task[None]] = []
     try:
-        if tcp is not None:
-            listeners.append(listen_tcp(tcp))
-            api.access.address, api.access.hosts = host_names(listeners[-1])
         api.access.group = (await asyncio.to_thread(path.stat)).st_gid
         await runner.setup()
-        for one in listeners:
-            servers.append(await _open(runner, one, gates))  # noqa: PERF401 - closed one by one where a later one fails
+        await open_listener(listener)
 
-        async def listen_again(listener: socket.socket) -> None:
+        async def listen_again(again: socket.socket) -> None:
             api.access.group = (await asyncio.to_thread(path.stat)).st_gid
-            servers.append(await _open(runner, listener, gates))
+            await open_listener(again)
 
         presence = Presence(path, mode, listen_again)
         await presence.begin()
-        looking = asyncio.create_task(presence.run())
-        try:
-            yield presence
-        finally:
-            looking.cancel()
+        beside.append(asyncio.create_task(presence.run()))
+        listening = Listening(api.access, open_listener, clock or SystemClock())
+        if tcp is not None and not await listening.begin(tcp) and isinstance(tcp, Address):
+            beside.append(asyncio.create_task(listening.go_on(tcp)))
+        yield presence
+        for task in beside:
+            task.cancel()
         await api.feed.close()
         for server in servers:
             server.close()
         await asyncio.sleep(_LAST_WORD_SECONDS)
     finally:
+        for task in beside:
+            task.cancel()
         for server in servers:
             server.close()
         for gate in gates:
@@ -186,7 +193,7 @@ async def _remote(access: Access, request: web.Request) -> Caller:
     headers = request.headers
     if misdirected(headers, access.hosts):
         raise ForbiddenError("this Host is not served here")
-    authorization, cookie = headers.get("Authorization"), request.cookies.get(COOKIE)
+    authorization, cookie = headers.get("Authorization"), request.cookies.get(access.cookie)
     if forged(request.method, headers, by_cookie=authorization is None and cookie is not None):
         raise ForbiddenError("another site's page may have sent this")
     resource = request.match_info.route.resource
@@ -194,7 +201,7 @@ async def _remote(access: Access, request: web.Request) -> Caller:
     if authorization is not None:
         caller = access.bearer(authorization)
     elif cookie is not None:
-        caller = access.session(cookie)
+        caller = access.session(cookie, headers.get(SESSION_KEY, ""))
     if caller is not None:
         return caller
     if resource is not None and resource.canonical in _OPEN:
@@ -215,12 +222,15 @@ async def _open_session(access: Access, request: web.Request) -> web.Response:
     """Sign a browser in by its one-time link, and show the dashboard."""
     if over_unix_socket(request):
         raise ForbiddenError("whoever connects over the Unix socket is signed in already")
-    cookie = access.redeem(request.query.get("ticket", ""))
-    if cookie is None:
+    opened = access.redeem(request.query.get("ticket", ""))
+    if opened is None:
         raise _refusal(access, "the link is not good any more: run `launchd dashboard` again")
-    headers = {"Location": "/", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    # browsers send no fragment to anybody: the page reads the key there, keeps it and takes it out of the address
+    headers = {"Location": f"/#session={opened.key}", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     response = web.Response(status=303, headers=headers)
-    response.set_cookie(COOKIE, cookie, max_age=int(SESSION_SECONDS), httponly=True, samesite="Strict", path="/")
+    response.set_cookie(
+        access.cookie, opened.cookie, max_age=int(SESSION_SECONDS), httponly=True, samesite="Strict", path="/"
+    )
     return response
 
 

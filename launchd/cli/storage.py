@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkstemp
+from typing import IO
 
 import click
 import msgspec
@@ -30,19 +30,18 @@ def backup(asking: Asking, /, file: Path, offline: bool) -> None:
     A tar.gz of both databases, checked. An older FILE is replaced once the new one is whole. The daemon sends it, so
     it is written with your rights and is yours alone; only an admin (root, the daemon's own user) gets one.
     """
-    from launchd.ops.backup import verify  # noqa: PLC0415 - tar, zlib and SQLite: only these two need them
+    from launchd.ops.archive import verify  # noqa: PLC0415 - tar, zlib and SQLite: only these two need them
 
     if not file.parent.is_dir():
         raise InvalidError(f"{file.parent} is no directory: make it first")
-    if offline:
-        _back_up_offline(asking.state_directory(), file)
-        manifest = verify(file)
-    else:
-        with _replacing(file) as partial:
-            with partial.open("wb") as open_file, _progress("backup") as told:
-                asking.client(LONG_SECONDS).save("POST", at("backup"), open_file, told)
-            manifest = verify(partial)
-    length = file.stat().st_size
+    with _replacing(file) as archive:
+        if offline:
+            _back_up_offline(asking.state_directory(), archive)
+        else:
+            with _progress("backup") as told:
+                asking.client(LONG_SECONDS).save("POST", at("backup"), archive, told)
+        manifest = verify(archive)
+        length = archive.seek(0, os.SEEK_END)
     if asking.json:
         print_json({"file": str(file.absolute()), "size_bytes": length, "manifest": msgspec.to_builtins(manifest)})
     else:
@@ -74,38 +73,25 @@ def restore(asking: Asking, file: Path) -> None:
 
 
 @contextmanager
-def _replacing(file: Path) -> Iterator[Path]:
-    """A file beside, for us alone, that takes the name of `file` once it is written and on disk."""
-    partial: Path | None = None
+def _replacing(file: Path) -> Iterator[IO[bytes]]:
+    """A file for us alone that takes the name of `file` once it is written and on disk."""
+    from launchd.ownership import replacing  # noqa: PLC0415 - see backup
+
     try:
-        handle, name = mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        partial = Path(name)
-        yield partial
-        os.fsync(handle)
-        os.close(handle)
-        partial.replace(file)
-        partial = None
+        with replacing(file) as archive:
+            yield archive
     except OSError as error:
         raise InvalidError(f"{file} cannot be written: {error.strerror or error}") from error
-    finally:
-        if partial is not None:
-            partial.unlink(missing_ok=True)
 
 
-def _back_up_offline(directory: Path, file: Path) -> None:
+def _back_up_offline(directory: Path, archive: IO[bytes]) -> None:
     from launchd import __version__  # noqa: PLC0415 - see backup
     from launchd.clock import SystemClock, format_instant  # noqa: PLC0415
-    from launchd.db import own_directory  # noqa: PLC0415
-    from launchd.ops.backup import write  # noqa: PLC0415
+    from launchd.ops.offline import back_up_offline  # noqa: PLC0415
 
     if not (directory / "jobs.db").exists():
         raise InvalidError(f"{directory} holds no data of launchd: name its configuration, or set $STATE_DIRECTORY")
-
-    async def owned() -> None:
-        async with own_directory(directory):
-            write(directory, file, version=__version__, created_at=format_instant(SystemClock().now()))
-
-    asyncio.run(owned())
+    back_up_offline(directory, archive, version=__version__, created_at=format_instant(SystemClock().now()))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from launchd.config.places import (
     runtime_directory,
 )
 from launchd.config.reading import decode, document, load, parse, render
-from launchd.config.secret import CREDENTIAL, alert_url, read_secret, secret_path, secrets
+from launchd.config.secret import CREDENTIAL, alert_url, open_secret, read_secret, secret_in, secret_path, secrets
 from launchd.config.tables import (
     DEFAULT_QUEUES,
     DEFAULT_SCHEDULES,
@@ -46,10 +46,12 @@ __all__ = [
     "document",
     "find",
     "load",
+    "open_secret",
     "parse",
     "read_secret",
     "render",
     "runtime_directory",
+    "secret_in",
     "secret_path",
     "secrets",
 ]

@@ -4,14 +4,17 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from launchd.config.tables import Config
 from launchd.errors import ConfigError
+from launchd.ownership import open_regular
 
 # A secret that systemd hands over (LoadCredential=) is named so; it lies in $CREDENTIALS_DIRECTORY.
 CREDENTIAL = "credential:"
 # The same of one that lies in a file, where a text is no path by itself.
 FILE = "file:"
+_MAX_SECRET = 64 * 1024
 
 
 def secret_path(named: str, environ: Mapping[str, str] = os.environ) -> Path:
@@ -32,8 +35,25 @@ def secret_path(named: str, environ: Mapping[str, str] = os.environ) -> Path:
 
 def read_secret(named: str) -> str:
     """The secret in a file, without the white space around it; raises ConfigError."""
+    with open_secret(named) as file:
+        return secret_in(file, named)
+
+
+def open_secret(named: str) -> IO[bytes]:
+    """The file of a secret, open: a regular file, and for root one that no other user's link leads to."""
     try:
-        return secret_path(named).read_text("utf-8").strip()
+        return open_regular(secret_path(named))
+    except OSError as error:
+        raise ConfigError(f"{named} cannot be read: {error.strerror or error}") from error
+
+
+def secret_in(file: IO[bytes], named: str) -> str:
+    """The secret that an open file holds, without the white space around it; raises ConfigError."""
+    try:
+        found = file.read(_MAX_SECRET + 1)
+        if len(found) > _MAX_SECRET:
+            raise ConfigError(f"{named} is longer than {_MAX_SECRET} bytes: name the file of the secret alone")
+        return found.decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{named} cannot be read: {error}") from error
 

@@ -6,6 +6,7 @@ pools, scheduler, admin socket. Everything that runs for ever is a task of one g
 """
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
@@ -17,16 +18,18 @@ import structlog
 
 import launchd
 from launchd.admin.access import Access
-from launchd.admin.listen import load_token, parse_address
+from launchd.admin.listen import Address, load_token, parse_address
 from launchd.admin.route import Api, Kept
 from launchd.admin.server import serve
+from launchd.admin.status import remember_signed_out
+from launchd.admin.tcp import tcp_check
 from launchd.clock import Clock, SystemClock
 from launchd.config import Config
 from launchd.daemon.build import Given, Parts, build, load_all, make_ground
 from launchd.daemon.outside import Host, launch_tracker, lock_backend, reloader_of
 from launchd.daemon.stop import stop
 from launchd.daemon.unending import unending
-from launchd.db import open_database, own_directory
+from launchd.db import open_database
 from launchd.engine.alerting import Targets
 from launchd.engine.bus import Bus
 from launchd.engine.control import Control
@@ -43,6 +46,7 @@ from launchd.ops.joblines import JobLines
 from launchd.ops.reload import InForce, Reloader
 from launchd.ops.systemd import notify, status
 from launchd.ops.watchdog import Watchdog
+from launchd.state_directory import own_directory
 from launchd.store.audit import AuditStore
 from launchd.store.stats import StatsStore
 from launchd.task import Task
@@ -95,18 +99,20 @@ async def running(
     sys.setswitchinterval(_SWITCH_SECONDS)
     clock, options, host, in_force = clock or SystemClock(), options or Options(), host or Host(), InForce(config)
     directory, hurry, bus = config.state_directory, hurry or asyncio.Event(), Bus()
-    tcp = None if config.admin.tcp is None else parse_address(config.admin.tcp)
-    access = Access(clock, None if tcp is None else await asyncio.to_thread(load_token, config.token_file))
+    tcp = _tcp(config, host)
     targets = await asyncio.to_thread(open_targets, config.alerts.urls)
     listener = host.listeners.get("admin")
     path = config.socket if listener is None else Path(listener.getsockname())
     async with (
-        own_directory(directory),
+        own_directory(directory) as held,
         alone(directory, mark=host.alone),
         open_database(directory / "jobs.db", "jobs", clock) as jobs_db,
         open_database(directory / "launches.db", "launches", clock) as launches_db,
         lock_backend(config, jobs_db, LaunchStore(launches_db), clock) as backend,
     ):
+        if held.was is not None:
+            _log.warning("state_directory_made_private", state=str(directory), mode_before=f"{held.was:04o}")
+        access = Access(clock, None if tcp is None else await asyncio.to_thread(load_token, config.token_file))
         approaches = Approaches(clock, launches_db, bus.publish)
         tracker = launch_tracker(config, launches_db, clock, bus)
         databases = (jobs_db, launches_db)
@@ -115,7 +121,9 @@ async def running(
         async with _driven(given, parts) as driven:
             live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options, parts.alerting)
             api = _api(given, parts, host, access, reloader_of(in_force, live, tracker, host))
-            async with serve(api, path, int(config.admin.socket_mode, 8), listener, tcp=tcp) as presence:
+            await remember_signed_out(access, api.kept.audit, clock.now())
+            parts.health.add("tcp", tcp_check(access))
+            async with serve(api, path, int(config.admin.socket_mode, 8), listener, tcp=tcp, clock=clock) as presence:
                 parts.control.watch("admin_socket", presence.check)
                 await _ready(parts, driven, api, host, path)
                 try:
@@ -130,6 +138,11 @@ async def running(
                     api.metered.lag.stop()
                     await stop(parts, driven.scheduler, hurry)
     _log.info("stopped")
+
+
+def _tcp(config: Config, host: Host) -> Address | socket.socket | None:
+    """The TCP listener: the one that systemd holds, else one to bind where the configuration asks for it."""
+    return host.listeners.get("tcp") or (None if config.admin.tcp is None else parse_address(config.admin.tcp))
 
 
 @asynccontextmanager

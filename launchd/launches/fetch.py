@@ -21,7 +21,7 @@ from yarl import URL
 
 import launchd
 from launchd.clock import Clock
-from launchd.config import secret_path
+from launchd.config import read_secret
 from launchd.errors import ConfigError, SourceError
 from launchd.launches import hosts
 from launchd.launches.inflate import BoundedBody
@@ -254,9 +254,9 @@ def read_token(path: str | None) -> str | None:
     if path is None:
         return None
     try:
-        return secret_path(path).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError, ConfigError) as error:
-        raise SourceError(f"token_file {path} cannot be read: {error}") from error
+        return read_secret(path)
+    except ConfigError as error:
+        raise SourceError(f"token_file {error.detail}") from error
 
 
 @asynccontextmanager

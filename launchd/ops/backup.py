@@ -6,6 +6,8 @@
 - The archive is a gzipped tar of manifest.json, launches.db and jobs.db. The manifest says the schema, the size and the
   SHA-256 of each database. tar and sqlite3 are enough to read it.
 - A file has its name only once it is whole and on disk.
+
+Archives are read in launchd/ops/archive.py.
 """
 
 import hashlib
@@ -15,44 +17,22 @@ import shutil
 import sqlite3
 import tarfile
 import threading
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Literal, NamedTuple, Protocol
+from typing import IO, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
 from launchd.clock import Clock, Instant, format_instant, to_datetime
-from launchd.errors import ConflictError, DiskFullError, InvalidError, StoreError
+from launchd.errors import ConflictError, DiskFullError, StoreError
+from launchd.ops.archive import KINDS, MANIFEST, Kind, Manifest, Part
+from launchd.ownership import make_directory
 
-Kind = Literal["launches", "jobs"]
-KINDS: tuple[Kind, ...] = ("launches", "jobs")
-_MANIFEST = "manifest.json"
-_MAX_MANIFEST = 64 * 1024
 _NAME = re.compile(r"launchd-\d{8}T\d{6}Z\.tar\.gz")
-_CHUNK = 1024 * 1024
 _MIB = 1024 * 1024
-
-
-class Part(msgspec.Struct, frozen=True):
-    """A database in an archive; `schema` is its user_version."""
-
-    kind: Kind
-    schema: int
-    size_bytes: int
-    sha256: str
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """What an archive holds; `created_at` is RFC 3339, `version` that of the launchd that made it."""
-
-    format: Literal[1]
-    version: str
-    created_at: str
-    parts: tuple[Part, ...]
 
 
 class Taken(NamedTuple):
@@ -61,11 +41,6 @@ class Taken(NamedTuple):
     path: Path
     size_bytes: int
     removed: int
-
-
-class _Sink(Protocol):
-    def write(self, data: bytes, /) -> object:
-        """Take some bytes."""
 
 
 class BackupRules(NamedTuple):
@@ -90,7 +65,7 @@ class Backups:
         """Make a backup among the scheduled ones and remove those past keeping. Raises StoreError, DiskFullError."""
         now, (target, keep, _) = self._clock.now(), self._rules()
         with self._one_at_a_time:
-            target.mkdir(parents=True, exist_ok=True, mode=0o750)
+            _make(target)
             path = target / f"launchd-{to_datetime(now):%Y%m%dT%H%M%SZ}.tar.gz"
             self._write(path, now)
             old = sorted(one for one in target.iterdir() if _NAME.fullmatch(one.name))[:-keep]
@@ -139,27 +114,6 @@ def write(directory: Path, target: Path, *, version: str, created_at: str, spare
     return manifest
 
 
-def verify(archive: Path) -> Manifest:
-    """Read a whole archive and compare it with its manifest; raises InvalidError for one that is damaged or is none."""
-    with _reading(archive) as tar:
-        manifest = _manifest(tar)
-        for part, packed in _parts(tar, manifest):
-            _check(part, packed, None)
-    return manifest
-
-
-def unpack(archive: Path, into: Path) -> Manifest:
-    """The same, and the databases are written to `into`."""
-    with _reading(archive) as tar:
-        manifest = _manifest(tar)
-        for part, packed in _parts(tar, manifest):
-            with (into / f"{part.kind}.db").open("xb") as file:
-                _check(part, packed, file)
-                file.flush()
-                os.fsync(file.fileno())
-    return manifest
-
-
 def check_integrity(connection: sqlite3.Connection) -> str | None:
     """What SQLite finds wrong in a database, None when nothing is."""
     found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(5)")]
@@ -176,6 +130,16 @@ def sync_directory(directory: Path) -> None:
 
 
 # --- writing ---
+
+
+def _make(target: Path) -> None:
+    """Make the directory of the scheduled backups; raises StoreError."""
+    try:
+        os.close(make_directory(target))
+    except OSError as error:
+        raise StoreError(
+            f"{target} cannot be used: {error.strerror or error}; set [daemon] backup_directory"
+        ) from error
 
 
 def _check_room(directory: Path, target: Path, spare: int) -> None:
@@ -210,10 +174,10 @@ def _copy(kind: Kind, source: Path, target: Path) -> Part:
 
 
 def _pack(manifest: Manifest, scratch: Path, packed: Path) -> None:
-    with os.fdopen(os.open(packed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "wb") as file:
+    with os.fdopen(os.open(packed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         with tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as tar:
             text = msgspec.json.format(msgspec.json.encode(manifest))
-            header = tarfile.TarInfo(_MANIFEST)
+            header = tarfile.TarInfo(MANIFEST)
             header.size, header.mode = len(text), 0o600
             tar.addfile(header, BytesIO(text))
             for part in manifest.parts:
@@ -230,50 +194,3 @@ def _nameless(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uname = member.gname = ""
     member.mode = 0o600
     return member
-
-
-# --- reading ---
-
-
-@contextmanager
-def _reading(archive: Path) -> Iterator[tarfile.TarFile]:
-    try:
-        with tarfile.open(archive, "r|gz") as tar:
-            yield tar
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise InvalidError(f"{archive} is no whole backup: {error}") from error
-    except OSError as error:
-        raise InvalidError(f"{archive} cannot be read: {error.strerror or error}") from error
-
-
-def _manifest(tar: tarfile.TarFile) -> Manifest:
-    first = tar.next()
-    file = tar.extractfile(first) if first is not None and first.name == _MANIFEST and first.isreg() else None
-    if first is None or file is None or first.size > _MAX_MANIFEST:
-        raise InvalidError(f"{tar.name!s} is no backup of launchd: it has no {_MANIFEST}")
-    try:
-        manifest = msgspec.json.decode(file.read(), type=Manifest)
-    except msgspec.MsgspecError as error:
-        raise InvalidError(f"{tar.name!s} was made by another launchd than this one can read: {error}") from error
-    if sorted(part.kind for part in manifest.parts) != sorted(KINDS):
-        raise InvalidError(f"{tar.name!s} does not hold each database once")
-    return manifest
-
-
-def _parts(tar: tarfile.TarFile, manifest: Manifest) -> Iterator[tuple[Part, IO[bytes]]]:
-    for part in manifest.parts:
-        member = tar.next()
-        file = tar.extractfile(member) if member is not None and member.isreg() else None
-        if member is None or file is None or (member.name, member.size) != (f"{part.kind}.db", part.size_bytes):
-            raise InvalidError(f"{tar.name!s} is damaged: {part.kind}.db is not as its manifest says")
-        yield part, file
-
-
-def _check(part: Part, packed: IO[bytes], to: _Sink | None) -> None:
-    digest = hashlib.sha256()
-    while chunk := packed.read(_CHUNK):
-        digest.update(chunk)
-        if to is not None:
-            to.write(chunk)
-    if digest.hexdigest() != part.sha256:
-        raise InvalidError(f"the backup is damaged: {part.kind}.db has another SHA-256 than its manifest says")

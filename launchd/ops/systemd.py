@@ -68,7 +68,8 @@ def take_listeners(
 ) -> dict[str, socket.socket]:
     """The listening sockets that systemd opened for this process, by FileDescriptorName=; empty without any.
 
-    Of two sockets of one name the first is kept, the other closed. `first` is the number of the first descriptor.
+    A unit has one such name for all of its sockets: one of TCP is "tcp" whatever the unit says. Of two sockets of one
+    name the first is kept, the other closed. `first` is the number of the first descriptor.
     """
     count = environ.pop("LISTEN_FDS", "")
     meant = environ.pop("LISTEN_PID", "")
@@ -82,6 +83,8 @@ def take_listeners(
         listener = socket.socket(fileno=descriptor)
         listener.setblocking(False)  # noqa: FBT003 - the library's signature
         name = names[index] if index < len(names) and names[index] else "unknown"
+        if listener.family in {socket.AF_INET, socket.AF_INET6} and listener.type == socket.SOCK_STREAM:
+            name = "tcp"
         if found.setdefault(name, listener) is not listener:
             listener.close()
     return found

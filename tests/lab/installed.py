@@ -70,10 +70,10 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everything that `make install` asks the package index for, as wheels: the box has no network."""
     work = tmp_path_factory.mktemp("wheels")
     subprocess.run([PYTHON, "-m", "venv", work / "venv"], check=True)
-    pip = [str(work / "venv/bin/python"), "-m", "pip", "wheel", "-q", "-c", "etc/constraints.txt", "-w"]
-    subprocess.run([*pip, str(work / "wheels"), ".[alerts]", "hatchling"], cwd=ROOT, check=True)
-    for wheel in (work / "wheels").glob("launchd-*.whl"):
-        wheel.unlink()  # the box builds it from the sources
+    pip = [str(work / "venv/bin/python"), "-m", "pip", "download", "-q", "-d", str(work / "wheels")]
+    for lock in ("requirements", "build"):
+        subprocess.run([*pip, "--require-hashes", "-r", f"etc/{lock}.lock"], cwd=ROOT, check=True)
+    subprocess.run([*pip, "-c", "etc/constraints.txt", "apprise"], cwd=ROOT, check=True)
     return work / "wheels"
 
 

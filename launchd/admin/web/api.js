@@ -1,4 +1,5 @@
 // Asks the daemon. Every refusal becomes a Problem that says what to do.
+import { forget, found, keyHeader } from "./session.js";
 import { heardDate } from "./time.js";
 
 const PATIENCE_MS = 20000;
@@ -36,10 +37,11 @@ function reach(why) {
 
 async function ask(method, path, { body, headers = {}, signal } = {}) {
   let response;
+  await found;
   try {
     response = await fetch(path, {
       method,
-      headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
+      headers: { Accept: "application/json", ...keyHeader(), ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
       cache: "no-cache",
       credentials: "same-origin",
@@ -63,6 +65,12 @@ async function ask(method, path, { body, headers = {}, signal } = {}) {
 
 export const get = (path, params) => ask("GET", withQuery(path, params));
 export const send = (method, path, body) => ask(method, path, { body });
+/** End this browser's session, here and at the daemon. */
+export async function signOut() {
+  await send("POST", "/v1/sign-out");
+  forget();
+  document.dispatchEvent(new CustomEvent("signedout"));
+}
 /** Make a job at most once, however often it is sent with the same key. */
 export const sendOnce = (path, body, key) => ask("POST", path, { body, headers: { "Idempotency-Key": key } });
 export const uniqueKey = () =>

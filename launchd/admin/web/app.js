@@ -1,6 +1,6 @@
 // Starts the page: which view the address names, keeping it fresh, and handing clicks to the actions.
 import { actions } from "./actions.js";
-import { whyAway } from "./api.js";
+import { signOut, whyAway } from "./api.js";
 import { nextTheme, startBar, tellMode, tellNow } from "./bar.js";
 import { chartsView } from "./charts.js";
 import { happened, health, keepFresh, resync } from "./data.js";
@@ -128,6 +128,7 @@ function markNav(noun) {
 const own = {
   skip: () => $("#main").focus(),
   theme: nextTheme,
+  signout: signOut,
   reload: () => location.reload(),
   more: (pages) => setQuery({ pages }),
   span: (span) => setQuery({ span }),

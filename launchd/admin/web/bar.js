@@ -67,7 +67,7 @@ function tellBanner() {
 function askToSignIn() {
   if ($("#signin")) return;
   const dialog = h("dialog", { id: "signin", "aria-labelledby": "signin-title" },
-    h("h2", { id: "signin-title" }, "Sign in"), h("p", null, "The daemon does not know this browser (any more). On its machine, run"),
+    h("h2", { id: "signin-title" }, "Sign in"), h("p", null, "This browser is not signed in, or no longer. On the daemon's machine, run"),
     h("pre", { tabindex: "0", role: "region", "aria-label": "Command" }, "launchd dashboard"), h("p", null, "and open the link that it prints."),
     h("div", { class: "choices" }, h("button", { type: "button", class: "primary", "data-do": "reload" }, "Try again")));
   dialog.addEventListener("close", () => dialog.remove());

@@ -2,6 +2,8 @@
 // doubled one does no harm. While the stream is away the page polls; after each reconnect everything is asked anew.
 // fetch instead of EventSource: it sees heartbeats (a stream that went silent is dead), names of events it was never
 // told of, and the status of a refusal.
+import { found, keyHeader } from "./session.js";
+
 const SILENCE_MS = 40000; // heartbeats come every 15 s
 const FIRST_PAUSE_MS = 1000, LONGEST_PAUSE_MS = 30000;
 
@@ -62,7 +64,8 @@ export class Live {
     const abort = (this.abort = new AbortController());
     let timer = setTimeout(() => abort.abort(), SILENCE_MS);
     try {
-      const headers = { Accept: "text/event-stream", ...(this.lastId ? { "Last-Event-ID": this.lastId } : {}) };
+      await found;
+      const headers = { Accept: "text/event-stream", ...keyHeader(), ...(this.lastId ? { "Last-Event-ID": this.lastId } : {}) };
       const response = await fetch("/v1/events", { headers, cache: "no-store", credentials: "same-origin", signal: abort.signal });
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
       this.state("live");
