@@ -103,9 +103,21 @@ class UnavailableError(LaunchdError):
 
 
 class StoreError(UnavailableError):
-    """The database cannot be written at the moment; nothing was changed."""
+    """The database cannot be used at the moment; nothing was changed.
+
+    `sqlite` is the name of SQLite's error, such as "SQLITE_IOERR_READ", and empty where SQLite raised none.
+    """
 
     code = "store_unavailable"
+
+    def __init__(self, detail: str = "", *, sqlite: str = "") -> None:
+        super().__init__(detail)
+        self.sqlite = sqlite
+
+    @property
+    def passing(self) -> bool:
+        """True if the error may go away while nobody repairs the file: no room, a lock, a disk that fails."""
+        return self.sqlite.startswith(("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR"))
 
 
 class DiskFullError(StoreError):
@@ -118,6 +130,12 @@ class StoreBusyError(StoreError):
     """The database is locked by another program; nothing was changed."""
 
     code = "store_busy"
+
+
+class CommitUnknownError(StoreError):
+    """It is not known whether this was kept: ask again with the same Idempotency-Key."""
+
+    code = "commit_unknown"
 
 
 class AlreadyRunningError(LaunchdError):
@@ -173,6 +191,7 @@ HTTP_STATUS: dict[str, int] = {
     "store_unavailable": 503,
     "store_busy": 503,
     "disk_full": 503,
+    "commit_unknown": 503,
     "stale_fence": 409,
     "source": 502,
 }

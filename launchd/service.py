@@ -13,13 +13,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import structlog
 import uvloop
 
 from launchd import config as configuration
 from launchd import forks
+from launchd.clock import SystemClock, until
 from launchd.config import Config
 from launchd.daemon import Host, running, try_out
 from launchd.ending import busy_threads
@@ -27,7 +28,7 @@ from launchd.engine.loading import Options, place_of
 from launchd.errors import LaunchdError, StoreError
 from launchd.launches.sources import SOURCES
 from launchd.ops import logs
-from launchd.ops.systemd import take_listeners, watchdog_seconds
+from launchd.ops.systemd import notify, status, take_listeners, watchdog_seconds
 
 _log = structlog.get_logger("launchd.service")
 # The lowest number for the log's own copy of standard error: beyond what a careless loop over descriptors closes.
@@ -39,6 +40,10 @@ EX_SOFTWARE = 70
 # Jobs at full speed make few cycles and many objects: with Python's own thresholds a tenth of their time goes into
 # looking for cycles (`make bench ARGS=drain`).
 _GC_THRESHOLDS = (50_000, 20, 50)
+# For how long a start is tried again while the disk is full, failing or locked by others. Five such starts take longer
+# than StartLimitIntervalSec= of the unit, so systemd never gives up; each is shorter than its TimeoutStartSec=.
+START_SECONDS, START_AGAIN_SECONDS = 60.0, 2.0
+_log = structlog.get_logger("launchd.daemon")
 
 
 def main(
@@ -201,9 +206,49 @@ async def _until_signal(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask)
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
-    async with running(config, options=options, host=host, hurry=hurry) as daemon:
-        gc.freeze()  # what the start has made stays: no collection of cycles walks it again, with all threads stopped
-        gc.set_threshold(*_GC_THRESHOLDS)
-        reloads = asyncio.create_task(daemon.reloader.run(hangup))
-        await stop.wait()
-        reloads.cancel()
+    clock = SystemClock()
+    patience = clock.monotonic() + START_SECONDS
+    while True:
+        try:
+            await _run(config, options, host, _Signals(stop, hurry, hangup))
+        except _NotStartedError as error:
+            cause = error.cause
+            if not cause.passing or clock.monotonic() >= patience:
+                raise cause from None
+            _log.warning("start_delayed", error=cause.detail, again_in_seconds=START_AGAIN_SECONDS)
+            notify(status(f"waiting to start: {cause.detail}"))
+            await until(stop, clock.sleep(START_AGAIN_SECONDS))
+            if not stop.is_set():
+                continue
+        return
+
+
+class _Signals(NamedTuple):
+    stop: asyncio.Event
+    hurry: asyncio.Event
+    hangup: asyncio.Event
+
+
+class _NotStartedError(Exception):
+    """The store refused before the daemon was ready."""
+
+    def __init__(self, cause: StoreError) -> None:
+        super().__init__(cause.detail)
+        self.cause = cause
+
+
+async def _run(config: Config, options: Options, host: Host, signals: _Signals) -> None:
+    """Run the daemon once; raises _NotStartedError when the store refused before it was ready."""
+    ready = False
+    try:
+        async with running(config, options=options, host=host, hurry=signals.hurry) as daemon:
+            ready = True
+            gc.freeze()  # what the start has made stays: no collection of cycles walks it again, all threads stopped
+            gc.set_threshold(*_GC_THRESHOLDS)
+            reloads = asyncio.create_task(daemon.reloader.run(signals.hangup))
+            await signals.stop.wait()
+            reloads.cancel()
+    except StoreError as error:
+        if ready:
+            raise
+        raise _NotStartedError(error) from error

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from launchd.dbfaults import store_error
 from launchd.errors import AlreadyRunningError, StoreError
 from launchd.ownership import OTHERS_WRITE, acting_for, make_directory, user_name
 
@@ -68,6 +69,9 @@ def hold(directory: Path, *, for_owner: bool = False) -> Iterator[Held]:
 
 
 def _unusable(directory: Path, error: OSError) -> StoreError:
+    failure = store_error(error, directory)
+    if failure.passing:
+        return failure
     detail = f"the state directory {directory} cannot be used: {error.strerror or error}"
     return StoreError(f"{detail}; set [daemon] state_directory to one that this user may write")
 
@@ -113,8 +117,9 @@ def _lock(handle: int, directory: Path) -> int:
         os.unlink(LOCK, dir_fd=handle)
         os.close(lock)
         lock = _open_lock(handle, directory, os.O_CREAT | os.O_EXCL)
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    text = f"{os.getpid()}\n".encode()
+    os.pwrite(lock, text, 0)  # over what is there, before anything is cut off: a full disk has room for that
+    os.ftruncate(lock, len(text))
     return lock
 
 

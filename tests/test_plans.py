@@ -18,12 +18,18 @@ INDEXED = {
     ("jobs", "next_later"): "SEARCH jobs USING INDEX jobs_later",
     ("jobs", "expire"): "SEARCH jobs USING INDEX jobs_expiring (expires_at>? AND expires_at<?)",
     ("jobs", "twin"): "SEARCH jobs USING INDEX jobs_unique (unique_key=?)",
-    ("jobs", "rescue"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
-    ("jobs", "rescue_failed"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
-    ("jobs", "rescue_cancelled"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
-    ("jobs", "quarantine"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
+    ("jobs", "rescue"): "SEARCH jobs USING INDEX jobs_rare (state=? AND seq<?)",
+    ("jobs", "rescue_failed"): "SEARCH jobs USING INDEX jobs_rare (state=? AND seq<?)",
+    ("jobs", "rescue_cancelled"): "SEARCH jobs USING INDEX jobs_rare (state=? AND seq<?)",
+    ("jobs", "quarantine"): "SEARCH jobs USING INDEX jobs_rare (state=? AND seq<?)",
+    ("jobs", "rescue_stopped"): "SEARCH jobs USING INDEX jobs_rare (state=? AND seq<?)",
+    ("jobs", "rescue_last"): "SEARCH jobs USING INDEX jobs_rare (state=?)",
+    ("history", "note_rescue"): "SEARCH jobs USING INDEX jobs_rare (state=? AND seq<?)",
+    ("history", "note_stopped"): "SEARCH jobs USING INDEX jobs_rare (state=? AND seq<?)",
     ("jobs", "list_rare"): "SEARCH jobs USING INDEX jobs_rare (state=? AND seq<?)",
     ("jobs", "succeed_all"): "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)",
+    ("schedules", "last_active"): "SEARCH jobs USING INDEX jobs_of_schedule (schedule=?)",
+    ("schedules", "queued_jobs"): "SEARCH jobs USING INDEX jobs_of_schedule (schedule=?)",
     ("schedules", "active_jobs"): "SEARCH jobs USING INDEX jobs_of_schedule (schedule=?)",
 }
 
@@ -49,3 +55,16 @@ def test_a_statement_that_runs_all_day_finds_its_jobs_by_an_index(
     steps = plan(database, sql.statements("jobs", area)[name])
     assert INDEXED[area, name] in steps, steps
     assert "SCAN jobs" not in steps
+
+
+PRUNING = sql.statements("jobs", "prune")
+
+
+@pytest.mark.parametrize("name", PRUNING)
+def test_what_prunes_finds_its_rows_by_a_primary_key_and_sorts_nothing(database: sqlite3.Connection, name: str) -> None:
+    steps = plan(database, PRUNING[name])
+    tables = [step for step in steps if re.search(r"\b(jobs|job_events|fires|idempotency|audit)\b", step)]
+    assert tables
+    for step in tables:
+        assert re.match(r"SEARCH \w+ USING (INTEGER )?(COVERING )?PRIMARY KEY", step), steps
+    assert not [step for step in steps if "TEMP B-TREE" in step]

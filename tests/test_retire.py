@@ -47,7 +47,7 @@ class Scraped:
 
     def written(self) -> int:
         """How many rows have ever been changed, by SQLite's own count."""
-        return self.store._db._connection.total_changes
+        return self.store._db._writer._connection.total_changes
 
     async def launch_of(self, sighting: Sighting) -> Detail:
         seen = (await self.store.stored()).seen[sighting.source, sighting.source_id]

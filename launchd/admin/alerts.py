@@ -5,8 +5,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from launchd.admin.job_views import JobView
-from launchd.admin.jobs import made
-from launchd.admin.route import Answer, Api, Ask, Body, PageQuery, Query, Route
+from launchd.admin.jobs import fresh, made
+from launchd.admin.route import ONCE, Answer, Api, Ask, Body, PageQuery, Query, Route
 from launchd.admin.shown import RowView, View, lost, total
 from launchd.admin.views import Time
 from launchd.alert import Rule, Severity
@@ -53,9 +53,11 @@ async def alerts(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
 
 async def send_test(api: Api, ask: Ask[Query, Body]) -> Answer:
     """Send a test to every service; answers with the job that does it."""
-    job_id = await api.alerting.test()
-    await api.control.audit(ask.by, "test_alert", job_id, None)
-    return made(api, await api.control.job(job_id))
+    key = ask.idempotency
+    job_id = await api.alerting.test(key)
+    if key is None or not key.replayed:
+        await api.control.audit(ask.by, "test_alert", job_id, None)
+    return made(api, await api.control.job(job_id), fresh(key))
 
 
 @total(AlertView, lambda row: {"id": row.id})
@@ -81,5 +83,5 @@ def _view(row: AlertRow) -> AlertView:
 
 ALERT_ROUTES = (
     Route("GET", "/v1/alerts", alerts, AlertPageView, query=PageQuery),
-    Route("POST", "/v1/alerts/test", send_test, JobView, status=202, errors=(409,)),
+    Route("POST", "/v1/alerts/test", send_test, JobView, status=202, also=(200,), errors=(409,), headers=ONCE),
 )

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from launchd.admin import job_views, views
 from launchd.admin.route import (
+    ONCE,
     Answer,
     Api,
     Ask,
@@ -22,11 +23,11 @@ from launchd.admin.route import (
 )
 from launchd.engine.maker import MAX_DELAY_SECONDS, MAX_RETRIES, TriggerRequest
 from launchd.engine.snapshots import JobQuery
-from launchd.errors import ConflictError, InvalidError
+from launchd.errors import ConflictError
 from launchd.job import Job, JobState
+from launchd.store.idempotency import Idempotency
 
 MAX_BATCH = 1000
-_MAX_KEY = 200
 
 
 # The maker of jobs checks these, and tells of all that is wrong at once; here they are said for the document.
@@ -108,6 +109,11 @@ def made(api: Api, job: Job, status: int = 202) -> Answer:
     return Answer(view(api, job), status, {"Location": f"/v1/jobs/{job.id}"})
 
 
+def fresh(key: Idempotency | None) -> int:
+    """The status of an answer: 202 for what was made now, 200 for what an earlier request with the key has made."""
+    return 200 if key is not None and key.replayed else 202
+
+
 def _wanted(task: str, given: TriggerBody, where: str = "") -> TriggerRequest:
     """The wish for a job that a body holds; `where` is the path of that part of it."""
     run_at = moment(f"{where}run_at", given.run_at) if given.run_at is not None else None
@@ -118,7 +124,9 @@ def _wanted(task: str, given: TriggerBody, where: str = "") -> TriggerRequest:
 
 async def refresh(api: Api, ask: Ask[Query, RefreshBody]) -> Answer:
     """Scrape now, whatever the schedule."""
-    return made(api, await api.control.refresh(ask.body.sources, force=ask.body.force, by=ask.by))
+    key = ask.idempotency
+    job = await api.control.refresh(ask.body.sources, force=ask.body.force, by=ask.by, idempotency=key)
+    return made(api, job, fresh(key))
 
 
 async def tasks(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
@@ -130,18 +138,18 @@ async def tasks(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
 async def trigger(api: Api, ask: Ask[Query, TriggerBody]) -> Answer:
     """Make a job; a replayed Idempotency-Key gets the earlier one, with 200."""
     wanted = _wanted(ask.path["task"], ask.body)
-    key = ask.request.headers.get("Idempotency-Key")
-    if key is not None and not (1 <= len(key) <= _MAX_KEY and key.isprintable()):
-        raise InvalidError.at("Idempotency-Key", f"expected 1..{_MAX_KEY} printable characters")
-    job, is_new = await api.control.trigger(**wanted._asdict(), idempotency_key=key, by=ask.by)
+    key = ask.idempotency
+    text = None if key is None else key.key
+    job, is_new = await api.control.trigger(**wanted._asdict(), idempotency_key=text, by=ask.by)
     return made(api, job, 202 if is_new else 200)
 
 
 async def make_jobs(api: Api, ask: Ask[Query, JobsBody]) -> Answer:
     """Make many jobs, all or none."""
     wanted = [_wanted(one.task, one, f"jobs[{number}].") for number, one in enumerate(ask.body.jobs)]
-    ids = await api.control.enqueue(wanted, ask.by)
-    return Answer(job_views.IdsView(ids=ids), 202)
+    key = ask.idempotency
+    ids = await api.control.enqueue(wanted, ask.by, key)
+    return Answer(job_views.IdsView(ids=ids), fresh(key))
 
 
 async def jobs(api: Api, ask: Ask[JobsQuery, Body]) -> Answer:
@@ -172,7 +180,9 @@ async def cancel(api: Api, ask: Ask[Query, CancelBody]) -> Answer:
 
 async def retry(api: Api, ask: Ask[Query, Body]) -> Answer:
     """Queue an ended job again."""
-    return Answer(view(api, await api.control.retry(ask.path["id"], ask.by)), 202)
+    key = ask.idempotency
+    job = await api.control.retry(ask.path["id"], ask.by, key)
+    return Answer(view(api, job), fresh(key))
 
 
 async def stack(api: Api, ask: Ask[Query, Body]) -> Answer:
@@ -184,7 +194,7 @@ async def stack(api: Api, ask: Ask[Query, Body]) -> Answer:
 
 
 JOB_ROUTES = (
-    Route("POST", "/v1/refresh", refresh, job_views.JobView, body=RefreshBody, status=202),
+    Route("POST", "/v1/refresh", refresh, job_views.JobView, body=RefreshBody, status=202, also=(200,), headers=ONCE),
     Route("GET", "/v1/tasks", tasks, views.TaskPageView, query=PageQuery),
     Route(
         "POST",
@@ -194,12 +204,21 @@ JOB_ROUTES = (
         body=TriggerBody,
         status=202,
         also=(200,),
-        headers=("Idempotency-Key",),
+        headers=ONCE,
     ),
-    Route("POST", "/v1/jobs", make_jobs, job_views.IdsView, body=JobsBody, status=202),
+    Route("POST", "/v1/jobs", make_jobs, job_views.IdsView, body=JobsBody, status=202, also=(200,), headers=ONCE),
     Route("GET", "/v1/jobs", jobs, job_views.JobPageView, query=JobsQuery),
     Route("GET", "/v1/jobs/{id}", job, job_views.JobView, query=JobQueryOne),
     Route("POST", "/v1/jobs/{id}/cancel", cancel, job_views.JobView, body=CancelBody, status=202, errors=(409,)),
-    Route("POST", "/v1/jobs/{id}/retry", retry, job_views.JobView, status=202, errors=(409,)),
+    Route(
+        "POST",
+        "/v1/jobs/{id}/retry",
+        retry,
+        job_views.JobView,
+        status=202,
+        also=(200,),
+        errors=(409,),
+        headers=ONCE,
+    ),
     Route("GET", "/v1/jobs/{id}/stack", stack, job_views.StackView, errors=(409,)),
 )

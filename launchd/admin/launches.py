@@ -10,10 +10,11 @@ from msgspec import Meta
 
 from launchd.admin import launch_views as views
 from launchd.admin.job_views import JobView
-from launchd.admin.jobs import made
+from launchd.admin.jobs import fresh, made
 from launchd.admin.route import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
+    ONCE,
     Answer,
     Api,
     Ask,
@@ -202,8 +203,9 @@ async def replay(api: Api, ask: Ask[Query, Body]) -> Answer:
     state = (await api.sources.states()).get(name)
     if state is None or state.kept is None:
         raise ConflictError(f"nothing is kept of {name} yet: refresh it first")
-    job, _ = await api.control.trigger("replay_source", {"source": name}, by=ask.by)
-    return made(api, job)
+    key = ask.idempotency
+    job, _ = await api.control.trigger("replay_source", {"source": name}, by=ask.by, idempotency=key)
+    return made(api, job, fresh(key))
 
 
 def _check_source(name: str | None) -> None:
@@ -223,5 +225,5 @@ LAUNCH_ROUTES = (
     Route("DELETE", _OVERRIDE, take_back_override, _DETAIL, query=TakeBackQuery),
     Route("GET", "/v1/conflicts", conflicts, views.ConflictPageView, query=ConflictsQuery, revalidates=True),
     Route("GET", "/v1/sources", sources, views.SourcePageView, query=PageQuery, revalidates=True),
-    Route("POST", "/v1/sources/{source}/replay", replay, JobView, status=202, errors=(409,)),
+    Route("POST", "/v1/sources/{source}/replay", replay, JobView, status=202, also=(200,), errors=(409,), headers=ONCE),
 )

@@ -58,7 +58,7 @@ async def read(metered: Metered) -> Reading:
             for loop in ("control loop", "task loop")
         },
         "launchd_database_commits_total": {(one.path.name,): one.commits for one in metered.databases},
-        "launchd_database_failing": {(one.path.name,): one.last_error is not None for one in metered.databases},
+        "launchd_database_failing": {(one.path.name,): one.failing() is not None for one in metered.databases},
         "launchd_log_lines_dropped_total": {(): metered.dropped()},
     }
 

@@ -33,7 +33,7 @@ _ALWAYS = (400, 422, 429, 503)
 _GUARDED, _NAMED, _WRITING = (401, 403), (404,), (408, 413, 415)
 _HEADERS: dict[str, tuple[str, Json]] = {
     "Idempotency-Key": (
-        "the same key within a day gives the same job",
+        "the same key within a day gives the same jobs",
         {"type": "string", "minLength": 1, "maxLength": 200},
     ),
     "Last-Event-ID": ("the id of the last event that was seen", {"type": "string"}),

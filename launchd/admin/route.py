@@ -6,6 +6,7 @@ answers. Requests are decoded, refused and documented (openapi.py) by that row a
 
 import asyncio
 import functools
+import hashlib
 import math
 import re
 import socket
@@ -34,6 +35,7 @@ from launchd.ops.backup import Backups
 from launchd.ops.joblines import JobLines
 from launchd.ops.reload import Reloader
 from launchd.store.audit import AuditStore
+from launchd.store.idempotency import Idempotency
 from launchd.store.stats import StatsStore
 
 EVENT_STREAM = "text/event-stream"
@@ -43,6 +45,9 @@ BODY_SECONDS = 20.0
 # So much later its connection is cut off, in case it does not take the refusal either.
 _GRACE_SECONDS = 5.0
 _NAMED = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<field>.*)`", re.DOTALL)
+_MAX_KEY = 200
+# What every endpoint that makes jobs honours.
+ONCE = ("Idempotency-Key",)
 Q = TypeVar("Q")
 B = TypeVar("B")
 
@@ -129,6 +134,17 @@ class Ask(Generic[Q, B]):
     def by(self) -> str:
         """Who asks, for the audit."""
         return self.caller.name
+
+    @property
+    def idempotency(self) -> Idempotency | None:
+        """The request's Idempotency-Key, bound to its address and its body; None without one. Raises InvalidError."""
+        key = self.request.headers.get("Idempotency-Key")
+        if key is None:
+            return None
+        if not (1 <= len(key) <= _MAX_KEY and key.isprintable()):
+            raise InvalidError.at("Idempotency-Key", f"expected 1..{_MAX_KEY} printable characters")
+        wish = msgspec.json.encode((self.request.method, self.request.path, self.body), order="deterministic")
+        return Idempotency(key, hashlib.sha256(wish).hexdigest())
 
     @property
     def local(self) -> bool:

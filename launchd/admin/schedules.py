@@ -6,10 +6,11 @@ import msgspec
 from msgspec import Meta
 
 from launchd.admin import job_views, views
-from launchd.admin.jobs import made
+from launchd.admin.jobs import fresh, made
 from launchd.admin.queues import NoteBody
 from launchd.admin.route import (
     MAX_LIMIT,
+    ONCE,
     Answer,
     Api,
     Ask,
@@ -64,7 +65,8 @@ async def fires(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
 
 async def trigger_schedule(api: Api, ask: Ask[Query, Body]) -> Answer:
     """Run a schedule's task with its arguments now, beside its fires."""
-    return made(api, await api.control.trigger_schedule(ask.path["schedule"], ask.by))
+    key = ask.idempotency
+    return made(api, await api.control.trigger_schedule(ask.path["schedule"], ask.by, key), fresh(key))
 
 
 async def pause_schedule(api: Api, ask: Ask[Query, NoteBody]) -> Answer:
@@ -80,8 +82,10 @@ async def resume_schedule(api: Api, ask: Ask[Query, Body]) -> Answer:
 async def backfill(api: Api, ask: Ask[Query, BackfillBody]) -> Answer:
     """Make up for past fires."""
     first, last = moment("from", ask.body.from_), moment("to", ask.body.to)
-    jobs = await api.control.timetable.backfill(ask.path["schedule"], first, last, ask.by)
-    return Answer(job_views.IdsView(ids=[job.id for job in jobs]), 202)
+    key = ask.idempotency
+    jobs = await api.control.timetable.backfill(ask.path["schedule"], first, last, ask.by, key)
+    ids = key.ids if key is not None and key.replayed else [job.id for job in jobs]
+    return Answer(job_views.IdsView(ids=ids), fresh(key))
 
 
 async def preview(api: Api, ask: Ask[PreviewQuery, Body]) -> Answer:
@@ -103,9 +107,26 @@ SCHEDULE_ROUTES = (
     Route("GET", "/v1/schedules", schedules, views.SchedulePageView, query=PageQuery),
     Route("GET", "/v1/schedules/{schedule}", schedule, views.ScheduleView),
     Route("GET", "/v1/schedules/{schedule}/fires", fires, views.FirePageView, query=PageQuery),
-    Route("POST", "/v1/schedules/{schedule}/trigger", trigger_schedule, job_views.JobView, status=202),
+    Route(
+        "POST",
+        "/v1/schedules/{schedule}/trigger",
+        trigger_schedule,
+        job_views.JobView,
+        status=202,
+        also=(200,),
+        headers=ONCE,
+    ),
     Route("POST", "/v1/schedules/{schedule}/pause", pause_schedule, views.ScheduleView, body=NoteBody),
     Route("POST", "/v1/schedules/{schedule}/resume", resume_schedule, views.ScheduleView),
-    Route("POST", "/v1/schedules/{schedule}/backfill", backfill, job_views.IdsView, body=BackfillBody, status=202),
+    Route(
+        "POST",
+        "/v1/schedules/{schedule}/backfill",
+        backfill,
+        job_views.IdsView,
+        body=BackfillBody,
+        status=202,
+        also=(200,),
+        headers=ONCE,
+    ),
     Route("GET", "/v1/cron/preview", preview, views.PreviewView, query=PreviewQuery),
 )

@@ -3,6 +3,7 @@
 from launchd.admin import views
 from launchd.admin.access import SESSION_SECONDS, Access, Role, Session
 from launchd.admin.route import Answer, Api, Ask, Body, Query, Route
+from launchd.admin.shown import View
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.errors import ConflictError, ForbiddenError
 from launchd.ops.health import Level
@@ -11,15 +12,22 @@ from launchd.store.audit import AuditQuery, AuditStore
 SIGN_OUT = "sign_out"
 
 
+class ReadyView(View, omit_defaults=True):
+    """Is the daemon ready? `status` is "ready" or why not; `detail` says more where there is more."""
+
+    status: str
+    detail: str | None = None
+
+
 async def healthz(_api: Api, _ask: Ask[Query, Body]) -> Answer:
     """The process is alive."""
     return Answer(views.WordView(status="alive"))
 
 
 async def readyz(api: Api, _ask: Ask[Query, Body]) -> Answer:
-    """Whether work is taken."""
-    ready, word = api.control.ready()
-    return Answer(views.WordView(status=word), 200 if ready else 503)
+    """Can work be taken? 503 with the reason while it cannot, such as a database that refuses writes."""
+    found = await api.control.ready()
+    return Answer(ReadyView(status=found.word, detail=found.detail), 200 if found.ready else 503)
 
 
 async def status(api: Api, _ask: Ask[Query, Body]) -> Answer:
@@ -74,7 +82,7 @@ async def remember_signed_out(access: Access, audit: AuditStore, now: Instant) -
 
 STATUS_ROUTES = (
     Route("GET", "/healthz", healthz, views.WordView, needs=None),
-    Route("GET", "/readyz", readyz, views.WordView, needs=None, also=(503,)),
+    Route("GET", "/readyz", readyz, ReadyView, needs=None, also=(503,)),
     Route("GET", "/v1/status", status, views.StatusView),
     Route("GET", "/v1/health", health, views.HealthView, also=(503,)),
     Route("POST", "/v1/sign-in", sign_in, views.SignInView, needs=Role.OPERATOR, errors=(409,)),

@@ -37,7 +37,7 @@ Days = Annotated[float, Meta(gt=0, le=3_650)]
 
 
 class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[daemon]`: where state lives, how stopping goes, what is logged, how long ended jobs and backups are kept."""
+    """`[daemon]`: where state lives, how stopping goes, what is logged, how long things are kept."""
 
     state_directory: str | None = None
     drain_seconds: Seconds = 30.0
@@ -48,6 +48,7 @@ class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
     keep_succeeded_days: Days = 7.0
     keep_failed_days: Days = 30.0
     keep_ledger_days: Days = 35.0
+    keep_audit_days: Days = 90.0
     minimum_free_mib: Annotated[int, Meta(ge=0, le=1_000_000)] = 256
     backup_directory: str | None = None
     keep_backup_files: Annotated[int, Meta(ge=1, le=1_000)] = 7

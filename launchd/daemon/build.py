@@ -12,19 +12,21 @@ import structlog
 import launchd
 from launchd.admin.metrics import Metered
 from launchd.clock import Clock
+from launchd.daemon.mark import StopMark
 from launchd.daemon.outside import provider_of
 from launchd.db import Database
 from launchd.engine.alerting import Alerting, Facts, Targets, alerts_check, send_task
 from launchd.engine.builtin import backup_task, health_task, prune_task
 from launchd.engine.bus import Bus
 from launchd.engine.checks import loop_check, scheduler_check
-from launchd.engine.control import Control, Lifecycle
+from launchd.engine.control import Control
 from launchd.engine.current import Current
 from launchd.engine.dispatcher import Dispatcher
 from launchd.engine.executor import Executor
 from launchd.engine.feed import Feed
 from launchd.engine.firecount import FireCount
 from launchd.engine.guard import Guard
+from launchd.engine.lifecycle import Lifecycle
 from launchd.engine.loading import Options, load_tasks, plan_schedules, pool_sizes
 from launchd.engine.maker import JobMaker
 from launchd.engine.pool import Pool
@@ -131,7 +133,9 @@ async def build(given: Given) -> Parts:
     timekeeper = Timekeeper(clock, ClockStore(given.databases[0]), SourceStore(given.databases[1]).not_after)
     set_by = await timekeeper.start()  # before anything is due by a clock that was set
     await alerting.switch(given.targets)  # before anything ends
-    await _recover(ground.jobs, locks, clock)
+    mark = StopMark(config.state_directory)
+    await _recover(ground.jobs, locks, clock, mark.stopped())
+    mark.begin(ground.life.instance)
     scheduler, fires = _scheduler(given, ground, tasks, maker), FireCount(given.databases[0])
     await fires.begin()
     await scheduler.load(planned, set_by=set_by)
@@ -146,6 +150,7 @@ async def build(given: Given) -> Parts:
         life=ground.life,
         tasks=tasks,
         maker=maker,
+        databases=given.databases,
         jobs=ground.jobs,
         history=HistoryStore(given.databases[0]),
         schedules=ground.schedules,
@@ -241,14 +246,14 @@ def _alerting(given: Given, ground: Ground, targets: Targets, maker: JobMaker) -
     )
 
 
-async def _recover(jobs: JobStore, locks: LockManager, clock: Clock) -> None:
-    """One daemon owns the directory, so whatever another instance ran or held is over."""
+async def _recover(jobs: JobStore, locks: LockManager, clock: Clock, stopped: str | None) -> None:
+    """One daemon owns the directory, so whatever another instance ran or held is over; `stopped` had no crash."""
     voided = 0
     try:
         voided = await within(_RECOVER_SECONDS, locks.recover())
     except LaunchdError as error:
         locks.reach.failed(error.detail)
-    rescued = await jobs.rescue(clock.now())
+    rescued = await jobs.rescue(clock.now(), stopped)
     if any(rescued) or voided:
         _log.warning("rescued", voided_locks=voided, **rescued._asdict())
 

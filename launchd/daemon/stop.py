@@ -1,18 +1,26 @@
-"""The end of a daemon: what runs may finish, is asked to end, is put back; in this order, within bounds."""
+"""The end of a daemon: what runs may finish, is asked to end, is put back; in this order, within bounds.
+
+A stop goes on whatever fails on the way. While a database refuses writes, what runs cannot be put back: that is tried
+again for a while, and where it is in vain, a mark tells the next start that nothing crashed (mark.py).
+"""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 import structlog
 
 from launchd.clock import Clock
 from launchd.daemon.build import Parts
+from launchd.daemon.mark import StopMark
 from launchd.engine.attempt import Stop
 from launchd.engine.pool import Pool
-from launchd.errors import StoreError
+from launchd.errors import LaunchdError, StoreError
 from launchd.ops.systemd import extending, notify
 
 _log = structlog.get_logger("launchd.daemon")
+# For how long jobs are tried to be put back while the store refuses, and how often. Together with drain_seconds and
+# cancel_seconds of the default configuration it is less than TimeoutStopSec= of the unit.
+PUT_BACK_SECONDS, TRY_SECONDS = 15.0, 1.0
 
 
 async def stop(parts: Parts, scheduler: asyncio.Task[None] | None, hurry: asyncio.Event) -> None:
@@ -24,13 +32,18 @@ async def stop(parts: Parts, scheduler: asyncio.Task[None] | None, hurry: asynci
     pools = list(parts.dispatcher.pools.values())
     for pool in pools:
         pool.closing = True
+    parts.control.release_waiters()
     running = sum(len(pool.running) for pool in pools)
     _log.info("stopping", running=running, drain_seconds=parts.in_force.config.daemon.drain_seconds)
     async with extending(parts.clock, lambda: f"draining: {sum(len(pool.running) for pool in pools)} running"):
         await _drain(parts, pools, hurry)
+    parts.control.release_waiters(closing=True)
     parts.monitor.stop()
     await _note_clock(parts)
-    await parts.locks.close()
+    try:
+        await parts.locks.close()
+    except Exception as error:  # noqa: BLE001 - they lapse by themselves, and the stop goes on
+        _log.error("locks_not_given_back", error=str(error))
     if not await parts.executor.close(1.0):
         _log.error("task_thread_blocked", detail="a task blocks its loop; it ends with this process")
 
@@ -55,8 +68,28 @@ async def _drain(parts: Parts, pools: list[Pool], hurry: asyncio.Event) -> None:
         for pool in pools:
             pool.stop_all(Stop.DRAIN)
         if not await _within(idle(), daemon.cancel_seconds, hurry, parts.clock):
-            abandoned = [await pool.abandon(parts.clock.now()) for pool in pools]
-            _log.warning("put_back", jobs=sum(abandoned))
+            await _put_back(parts, pools, hurry)
+
+
+async def _put_back(parts: Parts, pools: Sequence[Pool], hurry: asyncio.Event) -> None:
+    """Put back what is left, each pool by itself, again and again while the store refuses; then set the mark."""
+    clock, count = parts.clock, 0
+    patience = clock.monotonic() + PUT_BACK_SECONDS
+    while True:
+        refused = []
+        for pool in pools:
+            try:
+                count += await pool.abandon(clock.now())
+            except LaunchdError as error:
+                refused.append(pool)
+                _log.error("not_put_back", queue=pool.queue, jobs=len(pool.running), error=error.detail)
+        pools = refused
+        if not pools or hurry.is_set() or clock.monotonic() >= patience:
+            break
+        await _within(clock.sleep(TRY_SECONDS), TRY_SECONDS, hurry, clock)
+    _log.warning("put_back", jobs=count)
+    if pools:
+        StopMark(parts.in_force.config.state_directory).set(parts.life.instance)
 
 
 async def _within(work: Awaitable[None], seconds: float, hurry: asyncio.Event, clock: Clock) -> bool:

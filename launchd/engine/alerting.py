@@ -34,6 +34,7 @@ from launchd.event import Event, JobEnd
 from launchd.job import JobState, NewJob
 from launchd.ops.health import Check, Finding, Health, Level
 from launchd.store.alerts import AlertRow, AlertStore
+from launchd.store.idempotency import Idempotency
 from launchd.store.jobs import JobStore
 from launchd.task import Cancel, Context, Retry, Task, task
 
@@ -172,16 +173,19 @@ class Alerting:
                 self._made(jobs)
         del self._heard[: len(events)]
 
-    async def test(self) -> str:
+    async def test(self, idempotency: Idempotency | None = None) -> str:
         """Make an alert that says it is a test; the id of the job that sends it, in one attempt.
 
         It counts in the hourly limit but is not bound by it. Raises ConflictError when alerts are off.
+        Raises IdempotencyError.
         """
         if not self.on:
             raise ConflictError("alerts are off: set [alerts] urls and reload the configuration")
         body = "launchd can reach you here. Nothing is wrong."
         alert = Alert(Rule.TEST, "test", Severity.INFO, "Test of launchd's alerts", body)
-        _, job = await self._store.put(alert, self._clock.now(), self._send_once)
+        job = await self._store.put(alert, self._clock.now(), self._send_once, idempotency)
+        if job is None:
+            return idempotency.ids[0] if idempotency is not None else ""
         self._made([job])
         return job.id
 

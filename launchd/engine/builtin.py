@@ -9,7 +9,8 @@ from launchd.clock import DAY, SECOND, Clock
 from launchd.engine.port import EnginePort
 from launchd.ops.backup import Backups
 from launchd.ops.health import HealthReport, Level
-from launchd.store.jobs import IDEMPOTENCY_SECONDS, JobStore
+from launchd.store.idempotency import IDEMPOTENCY_SECONDS
+from launchd.store.jobs import JobStore
 from launchd.task import Context, Task, task
 
 _log = structlog.get_logger("launchd.health")
@@ -23,6 +24,7 @@ class Keeping(NamedTuple):
     succeeded: float
     failed: float
     ledger: float
+    audit: float
 
 
 def health_task(port: EnginePort, report: Callable[[], Awaitable[HealthReport]]) -> Task:
@@ -46,22 +48,21 @@ def prune_task(store: JobStore, clock: Clock, how_long: Callable[[], Keeping]) -
 
     @task(queue="default", max_retries=0)
     async def prune(ctx: Context) -> dict[str, int]:
-        """Delete ended jobs and ledger rows past their keeping."""
+        """Delete ended jobs, ledger rows, idempotency keys and audit rows past their keeping."""
         now, keeping = clock.now(), how_long()
-        succeeded_before = now - int(keeping.succeeded * DAY)
-        others_before = now - int(keeping.failed * DAY)
-        jobs = 0
-        while deleted := await store.prune(
-            succeeded_before=succeeded_before, others_before=others_before, limit=PRUNE_BATCH
-        ):
-            jobs += deleted
-            ctx.progress(jobs, note="jobs")
-        before = now - int(keeping.ledger * DAY)
-        keys_before = now - IDEMPOTENCY_SECONDS * SECOND
-        fires = 0
-        while deleted := await store.prune_ledger(before=before, keys_before=keys_before, limit=PRUNE_BATCH):
-            fires += deleted
-        return {"jobs": jobs, "fires": fires}
+        jobs = await store.prune(
+            succeeded_before=now - int(keeping.succeeded * DAY),
+            others_before=now - int(keeping.failed * DAY),
+            limit=PRUNE_BATCH,
+        )
+        ctx.progress(jobs, note="jobs")
+        fires = await store.prune_ledger(
+            before=now - int(keeping.ledger * DAY),
+            keys_before=now - IDEMPOTENCY_SECONDS * SECOND,
+            limit=PRUNE_BATCH,
+        )
+        audit = await store.prune_audit(before=now - int(keeping.audit * DAY), limit=PRUNE_BATCH)
+        return {"jobs": jobs, "fires": fires, "audit": audit}
 
     return prune
 

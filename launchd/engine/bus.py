@@ -19,6 +19,8 @@ class Bus:
         self._counters: list[Callable[[Sequence[JobEnd]], None]] = []
         self._ends: dict[str, list[asyncio.Event]] = {}
         self.waiting = 0  # how many wait for the end of a job
+        self.releases = 0  # how often all of them were told to wait no longer
+        self.closed = False  # from now on nobody is to wait
         self._of_type: dict[str, list[Callable[[Event], None]]] = {}
 
     @property
@@ -67,6 +69,14 @@ class Bus:
                     waiter.set()
         for listener in self._listeners:
             listener(ends)
+
+    def release(self, *, closing: bool = False) -> None:
+        """Wake all who wait for the end of a job: they answer with the job as it is. `closing`: nobody waits again."""
+        self.releases += 1
+        self.closed = self.closed or closing
+        for waiters in self._ends.values():
+            for waiter in waiters:
+                waiter.set()
 
     @contextmanager
     def end_of(self, job_id: str) -> Iterator[asyncio.Event]:

@@ -5,18 +5,19 @@ says who asks, for the audit.
 """
 
 import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from launchd.clock import SECOND, Clock, Instant, until
+from launchd.db import Database
 from launchd.engine import telling
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
 from launchd.engine.dispatcher import Dispatcher
 from launchd.engine.executor import Executor
+from launchd.engine.lifecycle import Lifecycle, resident_bytes
 from launchd.engine.lockwaits import held_by
 from launchd.engine.maker import JobMaker, TriggerRequest
 from launchd.engine.pool import Pool
@@ -26,6 +27,7 @@ from launchd.engine.snapshots import (
     JobQuery,
     LockSnapshot,
     QueueSnapshot,
+    Readiness,
     Status,
     WaitingOn,
 )
@@ -46,26 +48,12 @@ from launchd.store.schedules import ScheduleStore
 from launchd.store.series import Series, SeriesStore, Span, Timeline, Window
 from launchd.task import Task
 
+__all__ = ["MAX_WAITERS", "MAX_WAIT_SECONDS", "NO_RATE", "Control", "Lifecycle", "resident_bytes"]
 MAX_WAIT_SECONDS = 300.0
 # Each holds a connection of its own.
 MAX_WAITERS = 128
 MAX_CONCURRENCY = 1000
 NO_RATE = "none"
-
-
-class Lifecycle:
-    """Who this daemon is and how far along its life. Written by launchd/daemon only."""
-
-    __slots__ = ("instance", "leader", "ready", "started_at", "started_monotonic", "stopping", "version")
-
-    def __init__(self, instance: str, version: str, clock: Clock) -> None:
-        self.instance = instance
-        self.version = version
-        self.started_at = clock.now()
-        self.started_monotonic = clock.monotonic()
-        self.ready = False
-        self.leader = False  # whether it fires schedules at this moment
-        self.stopping = False
 
 
 class Control:
@@ -78,6 +66,7 @@ class Control:
         life: Lifecycle,
         tasks: Mapping[str, Task],
         maker: JobMaker,
+        databases: Sequence[Database],
         jobs: JobStore,
         history: HistoryStore,
         schedules: ScheduleStore,
@@ -95,6 +84,7 @@ class Control:
         self._clock = clock
         self._life = life
         self._maker = maker
+        self._databases = databases
         self._jobs = jobs
         self._history = history
         self._series = series
@@ -110,11 +100,15 @@ class Control:
 
     # --- the daemon ---
 
-    def ready(self) -> tuple[bool, str]:
-        """Whether work is taken, and a word why."""
-        if self._life.stopping:
-            return False, "stopping"
-        return self._life.ready, "ready" if self._life.ready else "starting"
+    async def ready(self) -> Readiness:
+        """Can work be taken? Not while a database refuses writes: a refused one is tried again first."""
+        if self._life.stopping or not self._life.ready:
+            return Readiness(ready=False, word="stopping" if self._life.stopping else "starting")
+        for database in self._databases:
+            failure = await database.probe()
+            if failure is not None:
+                return Readiness(ready=False, word=failure.code, detail=failure.detail)
+        return Readiness(ready=True, word="ready")
 
     def now(self) -> Instant:
         """Wall time as this daemon has it."""
@@ -167,16 +161,18 @@ class Control:
         expires_in: float | None = None,
         max_retries: int | None = None,
         idempotency_key: str | None = None,
+        idempotency: Idempotency | None = None,
         by: str,
     ) -> tuple[Job, bool]:
         """Make a job; (job, True) once it is on disk, (the earlier job, False) when the key was used before.
 
-        A unique task that has such a job already gives that one too.
+        A unique task that has such a job already gives that one too. `idempotency` is for those who have a digest of
+        their own; a key alone stands for just these arguments.
         Raises NotFoundError, InvalidError, IdempotencyError, StoreError.
         """
         request = TriggerRequest(task, args, queue, priority, delay, run_at, expires_in, max_retries)
         new = self._maker.requested(request, self._clock.now())
-        key = None if idempotency_key is None else Idempotency(idempotency_key, request.digest())
+        key = idempotency if idempotency_key is None else Idempotency(idempotency_key, request.digest())
         self._dispatcher.expect([new.queue])
         made = await self._jobs.make(new, by, key)
         if made.id == new.id:
@@ -188,25 +184,30 @@ class Control:
         job, _ = await self.trigger(task, args, delay=delay, priority=priority, by="task")
         return job.id
 
-    async def enqueue(self, requests: list[TriggerRequest], by: str) -> list[str]:
+    async def enqueue(
+        self, requests: list[TriggerRequest], by: str, idempotency: Idempotency | None = None
+    ) -> list[str]:
         """Make many jobs in one transaction, all or none; their ids in order.
 
-        Raises InvalidError with every path that is wrong (`jobs[3].task`), StoreError.
+        Raises InvalidError with every path that is wrong (`jobs[3].task`), IdempotencyError, StoreError.
         """
         now = self._clock.now()
         new = self._maker.all_requested(requests, now)
         self._dispatcher.expect(job.queue for job in new)
-        ids = await self._jobs.insert(new, Audit(now, by, "enqueue", f"{len(new)} jobs", None))
-        self._dispatcher.told(new)
+        ids = await self._jobs.insert(new, Audit(now, by, "enqueue", f"{len(new)} jobs", None), idempotency)
+        if idempotency is None or not idempotency.replayed:
+            self._dispatcher.told(new)
         return ids
 
-    async def refresh(self, sources: list[str] | None, *, force: bool, by: str) -> Job:
+    async def refresh(
+        self, sources: list[str] | None, *, force: bool, by: str, idempotency: Idempotency | None = None
+    ) -> Job:
         """Scrape now, whatever the schedule; raises InvalidError naming the known sources."""
         self._check_sources(sources or [])
         args: dict[str, Any] = {"force": force}
         if sources is not None:
             args["sources"] = sources
-        job, _ = await self.trigger("manual_refresh", args, by=by)
+        job, _ = await self.trigger("manual_refresh", args, by=by, idempotency=idempotency)
         return job
 
     # --- jobs ---
@@ -230,18 +231,26 @@ class Control:
         return JobPage(items, str(items[-1].seq) if len(found) > query.limit else None)
 
     async def wait(self, job_id: str, seconds: float) -> Job:
-        """The job once it has ended, or as it is when the time is up. Raises NotFoundError, UnavailableError."""
+        """The job once it has ended, or as it is when the time is up or the daemon begins to stop.
+
+        Raises NotFoundError, UnavailableError.
+        """
         if self._bus.waiting >= MAX_WAITERS:
             raise UnavailableError(f"{MAX_WAITERS} others wait for the end of a job: ask without `wait`")
         deadline = self._clock.monotonic() + min(seconds, MAX_WAIT_SECONDS)
+        releases = self._bus.releases
         with self._bus.end_of(job_id) as ended:
             while True:
                 ended.clear()
                 job = await self.job(job_id)
                 left = deadline - self._clock.monotonic()
-                if job.state in FINAL or left <= 0:
+                if job.state in FINAL or left <= 0 or self._bus.closed or self._bus.releases != releases:
                     return job
                 await until(ended, self._clock.sleep(left))
+
+    def release_waiters(self, *, closing: bool = False) -> None:
+        """The daemon stops: who waits for the end of a job gets it as it is. `closing`: nobody waits from now on."""
+        self._bus.release(closing=closing)
 
     async def cancel(self, job_id: str, *, terminate: bool, reason: str | None, by: str) -> Job:
         """End a job: a queued one at once, a running one is asked to. Raises NotFoundError, ConflictError."""
@@ -259,9 +268,12 @@ class Control:
         attempt = self._attempt(job)
         return job.state is JobState.QUEUED or (attempt is not None and attempt.enforceable)
 
-    async def retry(self, job_id: str, by: str) -> Job:
-        """Queue an ended job again; raises NotFoundError, ConflictError."""
-        job = await self._jobs.requeue(job_id, reason=f"requeued by {by}", now=self._clock.now())
+    async def retry(self, job_id: str, by: str, idempotency: Idempotency | None = None) -> Job:
+        """Queue an ended job again; raises NotFoundError, ConflictError, IdempotencyError."""
+        reason, now = f"requeued by {by}", self._clock.now()
+        job = await self._jobs.requeue(job_id, reason=reason, now=now, idempotency=idempotency)
+        if idempotency is not None and idempotency.replayed:
+            return job
         if job.queue in self._pools:
             self._pools[job.queue].wake()
         await self._audit(by, "retry", job_id, None)
@@ -326,10 +338,11 @@ class Control:
 
     # --- schedules: see timetable ---
 
-    async def trigger_schedule(self, name: str, by: str) -> Job:
+    async def trigger_schedule(self, name: str, by: str, idempotency: Idempotency | None = None) -> Job:
         """Run a schedule's task with its arguments now, beside its fires."""
         schedule = (await self.timetable.get(name)).schedule
-        job, _ = await self.trigger(schedule.task, msgspec.json.decode(schedule.args), by=by)
+        args = msgspec.json.decode(schedule.args)
+        job, _ = await self.trigger(schedule.task, args, by=by, idempotency=idempotency)
         return job
 
     # --- locks ---
@@ -381,8 +394,3 @@ class Control:
         pool.wake()
         await self._audit(by, "pause_queue" if paused else "resume_queue", name, note)
         return next(one for one in await self.queues() if one.name == name)
-
-
-def resident_bytes() -> int:
-    """Resident memory of this process, from /proc."""
-    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGESIZE")

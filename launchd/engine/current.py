@@ -16,7 +16,9 @@ class Current:
     def keeping(self) -> Keeping:
         """How long ended things are kept."""
         daemon = self._in_force.config.daemon
-        return Keeping(daemon.keep_succeeded_days, daemon.keep_failed_days, daemon.keep_ledger_days)
+        return Keeping(
+            daemon.keep_succeeded_days, daemon.keep_failed_days, daemon.keep_ledger_days, daemon.keep_audit_days
+        )
 
     def backups(self) -> BackupRules:
         """Where scheduled backups go, and how many stay."""

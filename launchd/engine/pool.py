@@ -56,6 +56,9 @@ class Pool:
         self._wake.set()  # for what waited in the store before this start
         self._idle = asyncio.Event()
         self._idle.set()
+        # cleared while a turn is being written: what it took from `running` and `_ended` is in neither
+        self._written = asyncio.Event()
+        self._written.set()
         self._clock = shared.clock
         self._store = shared.store
         self._locks = shared.locks
@@ -188,6 +191,7 @@ class Pool:
         if free > 0:  # what this turn claims is running from the commit on: a stop must wait for it
             self._idle.clear()
         self._claiming = free
+        self._written.clear()
         try:
             turn = await self._store.turn(
                 self.queue, free, waiting, outcomes, self._clock.now, barred=barred, window=self._window
@@ -198,7 +202,9 @@ class Pool:
             self._claiming = 0
             self._mark_idle()
             raise
-        self._claiming = 0
+        finally:
+            self._claiming = 0
+            self._written.set()
         self.last_turn = self._clock.monotonic()
         outcomes = self._as_written(outcomes, turn)
         self._start(turn.claimed)
@@ -330,8 +336,21 @@ class Pool:
             self._executor.stop(attempt, why)
 
     async def abandon(self, now: Instant) -> int:
-        """Put back what did not end, on disk, before the process goes; returns how many."""
-        left = [abandoned(attempt, now) for attempt in self.running.values()]
-        if left:
-            await self._store.finish(left)
+        """Write the verdicts that came in, and put back what did not end, before the process goes; returns how many.
+
+        Raises StoreError, and then may be called again.
+        """
+        await self._written.wait()
+        ended, self._ended = self._ended, []
+        known = {attempt.job.seq for attempt, _ in ended}
+        left = [abandoned(attempt, now) for seq, attempt in self.running.items() if seq not in known]
+        outcomes = [self._judge(attempt, outcome) for attempt, outcome in ended]
+        if outcomes or left:
+            try:
+                await self._store.finish(outcomes + left)
+            except BaseException:
+                self._ended = ended + self._ended
+                raise
+        for seq in known:
+            self.running.pop(seq, None)
         return len(left)

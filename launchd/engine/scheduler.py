@@ -14,9 +14,11 @@ import structlog
 
 from launchd.clock import HOUR, SECOND, STEP, Clock, Instant, format_instant, reading, set_by, until
 from launchd.errors import InvalidError, LaunchdError, NotFoundError
+from launchd.failure import describe
 from launchd.job import NewJob
 from launchd.recurrence import Startup, occurrences
 from launchd.schedule import Fire, FireOutcome, Plan, Schedule, plan
+from launchd.store.idempotency import Idempotency
 from launchd.store.schedules import (
     Cancelled,
     CarriedOut,
@@ -33,6 +35,8 @@ _log = structlog.get_logger("launchd.scheduler")
 BACKOFF_SECONDS = 1.0
 # How long a schedule goes on by the rule it has when nobody can say what is near.
 LOOK_BACKOFF_SECONDS = 60.0
+# How long a schedule whose plan failed is left alone, and how many of those a health finding names.
+HOLD_SECONDS = 60.0
 # A wall clock that was put forward by more than this was corrected: nothing is caught up.
 CORRECTION = 3 * HOUR
 # The most jobs that one backfill makes.
@@ -47,10 +51,11 @@ class Entry:
     """A schedule and what the scheduler knows of it.
 
     `regular` is the next fire of its recurrence, `extra` the next additional one of the rule in force; `look` says
-    which that is, and is None where there are no rules.
+    which that is, and is None where there are no rules. `trouble` says why its last plan failed; it is not tried again
+    before `held_until`.
     """
 
-    __slots__ = ("cursor", "extra", "look", "note", "paused", "regular", "schedule")
+    __slots__ = ("cursor", "extra", "held_until", "look", "note", "paused", "regular", "schedule", "trouble")
 
     def __init__(self, schedule: Schedule, cursor: Instant, *, paused: bool = False, note: str | None = None) -> None:
         self.schedule = schedule
@@ -60,6 +65,12 @@ class Entry:
         self.regular: Instant | None = schedule.recurrence.next(cursor)
         self.extra: Instant | None = None
         self.look = Look(None, cursor) if schedule.tighten else None
+        self.trouble: str | None = None
+        self.held_until: Instant | None = None
+
+    def hold(self, trouble: str | None, until: Instant | None) -> None:
+        """Leave it alone until then, because of some trouble; or no longer, where both are None."""
+        self.trouble, self.held_until = trouble, until
 
     def pass_extra(self, now: Instant) -> None:
         """The additional fires up to now have had their chance."""
@@ -76,7 +87,8 @@ class Entry:
     def due(self) -> Instant | None:
         """When there is something to do: a fire, or a look at what is near."""
         again = None if self.look is None else self.look.again_at
-        return min((at for at in (self.next_fire, again) if at is not None), default=None)
+        due = min((at for at in (self.next_fire, again) if at is not None), default=None)
+        return due if due is None or self.held_until is None else max(due, self.held_until)
 
 
 class Told(NamedTuple):
@@ -178,17 +190,25 @@ class Scheduler:
         await self._store.pause(name, paused=paused, note=note)
         entry.paused, entry.note = paused, note
 
-    async def backfill(self, name: str, first: Instant, last: Instant) -> list[NewJob]:
-        """Make the jobs of past occurrences that were never fired; raises NotFoundError, InvalidError."""
+    async def backfill(
+        self, name: str, first: Instant, last: Instant, idempotency: Idempotency | None = None
+    ) -> list[NewJob]:
+        """Make the jobs of past occurrences that were never fired; raises NotFoundError, InvalidError.
+
+        A key that was used before makes none; it has the ids.
+        """
         schedule = self.entry(name).schedule
         if last < first:
             raise InvalidError.at("to", "expected a time after `from`")
-        if last > self._clock.now():
+        now = self._clock.now()
+        if last > now:
             raise InvalidError.at("to", "expected a time that has come; the future fires by itself")
         count = schedule.recurrence.count(first - 1, last)
         if count > BACKFILL_LIMIT:
             raise InvalidError.at("to", f"{count} fires, at most {BACKFILL_LIMIT} at once; take a shorter range")
-        made = await self._store.backfill(schedule, first, last, lambda fire: self._make(schedule, fire))
+        made = await self._store.backfill(
+            schedule, first, last, lambda fire: self._make(schedule, fire), now=now, idempotency=idempotency
+        )
         self._told.made(made)
         return made
 
@@ -217,20 +237,36 @@ class Scheduler:
             await self._correct(now, jump)
         self._last = last
         taken = self._take_due(now)
-        await self._look(taken, now)
-        due, idle = [], []
+        try:
+            await self._look(taken, now)
+            due = self._plan(taken, now)
+            if due:
+                await self._carry_out(due, now)
+        finally:  # whatever happened: an entry that nobody remembers would never be due again
+            self._remember(taken)
+        self.last_tick = self._clock.monotonic()
+        return sum(len(made.fires) for _, made in due)
+
+    def _plan(self, taken: Sequence[Entry], now: Instant) -> list[tuple[Entry, Plan]]:
+        """The plans of those that have fires. One whose plan cannot be made is held, and costs no other its fire."""
+        due = []
         for entry in taken:
-            made = _planned(entry, now)
+            try:
+                made = _planned(entry, now)
+            except Exception as error:  # noqa: BLE001 - a recurrence that cannot be computed must not silence the others
+                self._hold(entry, describe(error).message, now)
+                continue
             if made.fires:
                 due.append((entry, made))
             else:
+                entry.hold(None, None)
                 entry.pass_extra(now)
-                idle.append(entry)
-        self._remember(idle)
-        if due:
-            await self._carry_out(due, now)
-        self.last_tick = self._clock.monotonic()
-        return sum(len(made.fires) for _, made in due)
+        return due
+
+    def _hold(self, entry: Entry, trouble: str, now: Instant) -> None:
+        """Try a schedule again later."""
+        _log.error("schedule_failed", schedule=entry.schedule.name, error=trouble, again_in=HOLD_SECONDS)
+        entry.hold(trouble, now + int(HOLD_SECONDS * SECOND))
 
     def _take_due(self, now: Instant) -> list[Entry]:
         """The entries whose next fire has come; they are remembered again when their plan is on disk."""
@@ -255,8 +291,8 @@ class Scheduler:
             rules, asked = entry.schedule.tighten, self._asked
             try:
                 near = [] if self._near_by is None else await self._near_by(*span(rules, now))
-            except LaunchdError as error:
-                _log.warning("tightening_unknown", schedule=entry.schedule.name, error=error.detail)
+            except Exception as error:  # noqa: BLE001 - see above
+                _log.warning("tightening_unknown", schedule=entry.schedule.name, error=describe(error).message)
                 entry.look = entry.look._replace(again_at=now + int(LOOK_BACKOFF_SECONDS * SECOND))
                 continue
             # what came since the cursor counts where nobody has looked since then: the daemon has just started
@@ -274,6 +310,9 @@ class Scheduler:
         await self._store.cut([entry.schedule for entry in self.entries.values()], now)
         if jump:
             self.look_again()
+            for entry in self.entries.values():
+                entry.hold(entry.trouble, None)  # it was held by a clock that was wrong
+            self._remember(self.entries.values())
         if not wrong:
             return
         asked = [Correction(one.schedule, one.cursor, _set_by(one.cursor, now, jump), one.paused) for one in wrong]
@@ -288,16 +327,16 @@ class Scheduler:
 
     async def _carry_out(self, due: list[tuple[Entry, Plan]], now: Instant) -> None:
         self._told.expect([entry.schedule for entry, _ in due])
-        try:
-            done = await self._store.carry_out([self._due(entry, made) for entry, made in due], now)
-        except LaunchdError:
-            self._remember(entry for entry, _ in due)
-            raise
+        done = await self._store.carry_out([self._due(entry, made) for entry, made in due], now)
+        failed = dict(done.failed)
         for entry, made in due:
+            if entry.schedule.name in failed:
+                self._hold(entry, failed[entry.schedule.name], now)
+                continue
+            entry.hold(None, None)
             entry.cursor, entry.regular = made.cursor, made.next_fire
             entry.pass_extra(now)
             _tell(entry, made)
-        self._remember(entry for entry, _ in due)
         self._tell_others(done)
         on_time = [fire.fire_time for _, made in due for fire in made.fires if fire.outcome is FireOutcome.FIRED]
         if on_time:

@@ -81,6 +81,14 @@ class WaitingOn(NamedTuple):
     until: Instant | None
 
 
+class Readiness(NamedTuple):
+    """Can the daemon take work? `word` is "ready", or why not; `detail` is one sentence for the operator."""
+
+    ready: bool
+    word: str
+    detail: str | None = None
+
+
 class Status(NamedTuple):
     """The daemon in one look.
 

@@ -12,6 +12,7 @@ from launchd.job import NewJob
 from launchd.page import SMALLEST, number_of
 from launchd.recurrence import occurrences, parse_recurrence
 from launchd.rows import Reader
+from launchd.store.idempotency import Idempotency
 from launchd.store.schedules import ScheduleStore
 
 NEXT_FIRES = 10
@@ -81,13 +82,17 @@ class Timetable:
         await self._audit(by, "resume_schedule", name, None)
         return await self.get(name)
 
-    async def backfill(self, name: str, first: Instant, last: Instant, by: str) -> list[NewJob]:
+    async def backfill(
+        self, name: str, first: Instant, last: Instant, by: str, idempotency: Idempotency | None = None
+    ) -> list[NewJob]:
         """Make up for the occurrences in [first, last] that were never fired; the jobs made.
 
-        Raises NotFoundError, InvalidError.
+        Raises NotFoundError, InvalidError, IdempotencyError. A key that was used before makes none; it has the ids.
         """
-        made = await self._scheduler.backfill(name, first, last)
-        await self._audit(by, "backfill", name, f"{format_instant(first)}..{format_instant(last)}: {len(made)} jobs")
+        made = await self._scheduler.backfill(name, first, last, idempotency)
+        if idempotency is None or not idempotency.replayed:
+            what = f"{format_instant(first)}..{format_instant(last)}: {len(made)} jobs"
+            await self._audit(by, "backfill", name, what)
         return made
 
     def preview(

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from launchd.clock import Clock, format_instant
 from launchd.db import Connection, Database
-from launchd.engine.control import Control, Lifecycle
+from launchd.engine.control import Control
 from launchd.engine.executor import Executor
+from launchd.engine.lifecycle import Lifecycle
 from launchd.engine.pool import Pool
 from launchd.engine.scheduler import Scheduler
 from launchd.errors import LaunchdError
@@ -67,13 +68,17 @@ class Vitals:
         """What there is to see now; wakes every pool and asks every writer, so that a silence has a beginning."""
         now = self._clock.monotonic()
         ticking = self._scheduler is not None and not self._life.stopping
-        refusing = any(probe.database.last_error is not None for probe in self._probes)
+        refusing = any(probe.database.failing() is not None for probe in self._probes)
         return Signs(
             tick=now - self._scheduler.last_tick if ticking and self._scheduler is not None and not refusing else None,
             turns={} if refusing else {name: self._turn(name, pool, now) for name, pool in self._pools.items()},
             writers={probe.database.path.name: probe.silence() for probe in self._probes},
-            objection=self._objection(),
+            objection=self._objection() or self._ended(),
         )
+
+    def _ended(self) -> str | None:
+        """A writer thread that has ended does not come back: only a restart cures that."""
+        return next((why for probe in self._probes if (why := probe.database.ended) is not None), None)
 
     async def line(self) -> str:
         """The status line: what runs, what waits, what comes next."""

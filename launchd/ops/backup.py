@@ -17,8 +17,8 @@ import shutil
 import sqlite3
 import tarfile
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -27,6 +27,7 @@ from urllib.parse import quote
 import msgspec
 
 from launchd.clock import Clock, Instant, format_instant, to_datetime
+from launchd.dbfaults import name_of
 from launchd.errors import ConflictError, DiskFullError, StoreError
 from launchd.ops.archive import KINDS, MANIFEST, Kind, Manifest, Part
 from launchd.ownership import make_directory
@@ -64,7 +65,7 @@ class Backups:
     def take(self) -> Taken:
         """Make a backup among the scheduled ones and remove those past keeping. Raises StoreError, DiskFullError."""
         now, (target, keep, _) = self._clock.now(), self._rules()
-        with self._one_at_a_time:
+        with self._one_at_a_time, _as_store_errors(target):
             _make(target)
             path = target / f"launchd-{to_datetime(now):%Y%m%dT%H%M%SZ}.tar.gz"
             self._write(path, now)
@@ -79,9 +80,10 @@ class Backups:
             raise ConflictError("a backup is being made at this moment: ask again when it is done")
         try:
             path = self._directory / "backup.tar.gz"
-            self._write(path, self._clock.now())
-            file = path.open("rb")
-            path.unlink()
+            with _as_store_errors(path):
+                self._write(path, self._clock.now())
+                file = path.open("rb")
+                path.unlink()
         finally:
             self._one_at_a_time.release()
         return file
@@ -89,6 +91,15 @@ class Backups:
     def _write(self, path: Path, now: Instant) -> None:
         spare = self._rules().minimum_free_mib * _MIB
         write(self._directory, path, version=self._version, created_at=format_instant(now), spare=spare)
+
+
+@contextmanager
+def _as_store_errors(path: Path) -> Iterator[None]:
+    """Whatever the system refuses on the way is a StoreError."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path}: no backup can be made here: {error.strerror or error}") from error
 
 
 def write(directory: Path, target: Path, *, version: str, created_at: str, spare: int = 0) -> Manifest:
@@ -164,8 +175,8 @@ def _copy(kind: Kind, source: Path, target: Path) -> Part:
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a -wal beside it
             wrong = check_integrity(copy)
             schema = int(copy.execute("PRAGMA user_version").fetchone()[0])
-    except sqlite3.Error as error:
-        raise StoreError(f"{source} cannot be backed up: {error}") from error
+    except (sqlite3.Error, MemoryError) as error:
+        raise StoreError(f"{source} cannot be backed up: {error}", sqlite=name_of(error)) from error
     if wrong is not None:
         raise StoreError(f"{source} is damaged ({wrong}): restore an earlier backup")
     with target.open("rb") as file:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from launchd.clock import Clock, format_instant
 from launchd.db import Database
-from launchd.errors import LaunchdError
+from launchd.errors import LaunchdError, StoreError
 from launchd.lock import Lock
 from launchd.ops.health import Check, Finding, Level
 
@@ -20,20 +20,25 @@ MINIMUM_FILES = 100
 
 
 def database_check(databases: Sequence[Database]) -> Check:
-    """Readable, and the last write that changed something got to disk."""
+    """Readable, writable, and still the files that were opened."""
 
     async def check() -> Finding:
         for database in databases:
-            error, at = database.last_error, database.last_error_at
-            if error is not None and at is not None:
-                return Finding(Level.DEGRADED, f"writing failed at {format_instant(at)}: {error.detail}")
+            failure = await database.probe()
+            if failure is not None:
+                return Finding(Level.UNHEALTHY, _refused(database, failure))
             try:
                 await database.read("SELECT 1")
-            except LaunchdError as failure:
-                return Finding(Level.UNHEALTHY, failure.detail)
+            except LaunchdError as error:
+                return Finding(Level.UNHEALTHY, error.detail)
         return Finding(Level.HEALTHY, f"{len(databases)} databases readable and written")
 
     return check
+
+
+def _refused(database: Database, failure: StoreError) -> str:
+    at = database.last_error_at
+    return failure.detail if at is None else f"writing failed at {format_instant(at)}: {failure.detail}"
 
 
 class LockWork(Protocol):

@@ -26,6 +26,7 @@ from launchd.clock import DAY, UNREADABLE, Instant
 from launchd.db import Connection, Database, Row
 from launchd.job import JobError, NewJob
 from launchd.rows import Reader, decoded
+from launchd.store.idempotency import Idempotency, recall, remember
 from launchd.store.jobs import insert_jobs
 
 _SQL = sql.statements("jobs", "alerts")
@@ -135,9 +136,23 @@ class AlertStore:
 
         return await self._db.write(act)
 
-    async def put(self, alert: Alert, now: Instant, send_job: Callable[[str, Instant], NewJob]) -> tuple[str, NewJob]:
-        """Make this alert and the job that sends it, whatever the limit; its id and the job."""
-        return await self._db.write(lambda connection: _insert(connection, self._new_id(now), alert, now, send_job))
+    async def put(
+        self,
+        alert: Alert,
+        now: Instant,
+        send_job: Callable[[str, Instant], NewJob],
+        idempotency: Idempotency | None = None,
+    ) -> NewJob | None:
+        """Make this alert and the job that sends it, whatever the limit; the job, None if the key was used before."""
+
+        def act(connection: Connection) -> NewJob | None:
+            if recall(connection, idempotency, now):
+                return None
+            _, job = _insert(connection, self._new_id(now), alert, now, send_job)
+            remember(connection, idempotency, [job.id], now)
+            return job
+
+        return await self._db.write(act)
 
     async def sending(self, alert_id: str) -> Sending | None:
         """An alert that is to be sent; None when there is none. May be asked from any loop."""

@@ -4,7 +4,7 @@ Retry, snooze, interruption, rescue, the wish to end a running job, requeue: eac
 path (insert, claim, end) writes none; launchd/history.py tells it from the job's own row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from launchd import sql
 from launchd.clock import Instant
@@ -36,9 +36,14 @@ def note_wish(connection: Connection, job_id: str, how: str, reason: str | None,
     connection.execute(_SQL["note_wish"], values)
 
 
-def note_rescue(connection: Connection, instance: str, now: Instant) -> None:
+def note_rescue(connection: Connection, values: Mapping[str, object]) -> None:
     """Note that what other instances still run, by the rows, goes back; to be called just before it does."""
-    connection.execute(_SQL["note_rescue"], {"instance": instance, "now": now})
+    connection.execute(_SQL["note_rescue"], values)
+
+
+def note_stopped(connection: Connection, values: Mapping[str, object]) -> None:
+    """Note the same of what an instance ran that had been asked to stop."""
+    connection.execute(_SQL["note_stopped"], values)
 
 
 def note_requeue(connection: Connection, job: Job, reason: str, now: Instant) -> None:

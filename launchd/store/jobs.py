@@ -6,27 +6,31 @@ launchd/job.py; SQL repeats the guards, so a transition that does not apply chan
 
 import heapq
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
 from launchd import sql
-from launchd.clock import SECOND, Instant
+from launchd.clock import Instant
 from launchd.db import Connection, Database, Row, one_by_one, sifted, spoils_batch
-from launchd.errors import ConflictError, IdempotencyError, NotFoundError
+from launchd.errors import ConflictError, NotFoundError
 from launchd.failure import describe
-from launchd.job import MAX_CRASHES, Job, JobError, JobState, NewJob, Outcome, claim_order
+from launchd.job import MAX_CRASHES, MAX_INTERRUPTIONS, Job, JobError, JobState, NewJob, Outcome, claim_order
 from launchd.rows import Reader
-from launchd.store.job_events import note_requeue, note_rescue, note_wish
+from launchd.store.idempotency import Idempotency, recall, remember
+from launchd.store.job_events import note_requeue, note_rescue, note_stopped, note_wish
+from launchd.store.prune import prune_audit, prune_fires, prune_jobs, prune_keys
 from launchd.store.starts import note_starts
 from launchd.store.verdicts import finish_each, finish_jobs
 
+__all__ = ["Idempotency", "JobStore"]
 _SQL = sql.statements("jobs", "jobs")
-# Jobs whose time has come are made ready in steps of this many.
+# Jobs whose time has come are made ready, or expire, in steps of this many.
 PROMOTE_BATCH = 1000
-IDEMPOTENCY_SECONDS = 24 * 3600
+# So many jobs of dead instances are taken back in one transaction.
+RESCUE_BATCH = 500
 # The most ready jobs that are looked at for one that cannot be read.
 _SIFTED = 10_000
 # The job in a row of the table, whatever the row holds.
@@ -102,13 +106,6 @@ class Audit(NamedTuple):
     detail: str | None
 
 
-class Idempotency(NamedTuple):
-    """A client's key and the digest of its request."""
-
-    key: str
-    digest: str
-
-
 class JobStore:
     """The jobs of one daemon; `instance` marks the rows that this process runs."""
 
@@ -116,12 +113,18 @@ class JobStore:
         self._db = db
         self._instance = instance
 
-    async def insert(self, jobs: Sequence[NewJob], audit: Audit) -> list[str]:
-        """Make jobs, all or none; their ids in order. A unique one that exists already gives the id of its twin."""
+    async def insert(self, jobs: Sequence[NewJob], audit: Audit, idempotency: Idempotency | None = None) -> list[str]:
+        """Make jobs, all or none; their ids in order. A unique one that exists already gives the id of its twin.
+
+        A key that was used in the last 24 h gives the ids it gave then. Raises IdempotencyError.
+        """
 
         def act(connection: Connection) -> list[str]:
+            if recall(connection, idempotency, audit.at):
+                return idempotency.ids if idempotency is not None else []
             ids = insert_jobs(connection, jobs)
             connection.execute(_SQL["audit"], audit)
+            remember(connection, idempotency, ids, audit.at)
             return ids
 
         return await self._db.write(act)
@@ -133,14 +136,11 @@ class JobStore:
         """
 
         def act(connection: Connection) -> Job:
-            earlier = None if idempotency is None else _earlier(connection, idempotency, job.created_at)
-            if earlier is not None:
-                return _job(connection, earlier)
+            if idempotency is not None and recall(connection, idempotency, job.created_at):
+                return _job(connection, idempotency.ids[0])
             (made,) = insert_jobs(connection, [job])
             connection.execute(_SQL["audit"], Audit(job.created_at, by, "trigger", made, job.task))
-            if idempotency is not None:
-                values = (idempotency.key, idempotency.digest, made, job.created_at)
-                connection.execute(_SQL["idempotency_put"], values)
+            remember(connection, idempotency, [made], job.created_at)
             return _job(connection, made)
 
         return await self._db.write(act)
@@ -219,14 +219,16 @@ class JobStore:
         return await self._db.write(lambda connection: connection.execute(_SQL["skip"], values).rowcount == 1)
 
     async def promote(self, now: Instant) -> tuple[Instant | None, list[str], bool]:
-        """Make due jobs ready and end expired ones.
+        """Make due jobs ready and end expired ones, up to PROMOTE_BATCH of each.
 
-        Returns when the next job of the future is due, the ids of the expired, and whether any became ready.
+        Returns when the next job of the future is due, the ids of the expired, and whether any became ready. Where more
+        of them are due already, that is in the past: the writer serves others before it is asked again.
         """
 
         def act(connection: Connection) -> tuple[Instant | None, list[str], bool]:
-            expired = [row["id"] for row in connection.execute(_SQL["expire"], {"now": now})]
-            promoted = connection.execute(_SQL["promote"], {"now": now, "limit": PROMOTE_BATCH}).rowcount
+            values = {"now": now, "limit": PROMOTE_BATCH}
+            expired = [row["id"] for row in connection.execute(_SQL["expire"], values)]
+            promoted = connection.execute(_SQL["promote"], values).rowcount
             return connection.execute(_SQL["next_later"], {"now": now}).fetchone()[0], expired, promoted > 0
 
         return await self._db.write(act)
@@ -241,10 +243,12 @@ class JobStore:
 
         return await self._db.write(act)
 
-    async def requeue(self, job_id: str, *, reason: str, now: Instant) -> Job:
-        """Queue an ended job again from its first attempt; raises NotFoundError, ConflictError."""
+    async def requeue(self, job_id: str, *, reason: str, now: Instant, idempotency: Idempotency | None = None) -> Job:
+        """Queue an ended job again from its first attempt; raises NotFoundError, ConflictError, IdempotencyError."""
 
         def act(connection: Connection) -> Job:
+            if recall(connection, idempotency, now):
+                return _job(connection, job_id)
             values = {"id": job_id, "reason": reason, "now": now}
             ended = _job(connection, job_id)
             twin = connection.execute(_SQL["twin"], (ended.unique_key,)).fetchone()
@@ -253,6 +257,7 @@ class JobStore:
             if connection.execute(_SQL["requeue"], values).rowcount == 0:
                 raise ConflictError(f"the job has not ended: it is {ended.state}")
             note_requeue(connection, ended, reason, now)
+            remember(connection, idempotency, [job_id], now)
             return _job(connection, job_id)
 
         return await self._db.write(act)
@@ -261,19 +266,16 @@ class JobStore:
         """The name of this state directory among hosts: drawn once."""
         return await self._db.write(lambda connection: int(connection.execute(_SQL["node"]).fetchone()[0]))
 
-    async def rescue(self, now: Instant) -> Rescued:
-        """Take back what dead instances were running; to be called once, before any pool runs."""
-        values = {"now": now, "instance": self._instance, "max_crashes": MAX_CRASHES}
+    async def rescue(self, now: Instant, stopped: str | None = None) -> Rescued:
+        """Take back what dead instances were running, a batch at a time; to be called once, before any pool runs.
 
-        def act(connection: Connection) -> Rescued:
-            cancelled = [row["id"] for row in connection.execute(_SQL["rescue_cancelled"], values)]
-            quarantined = [row["id"] for row in connection.execute(_SQL["quarantine"], values)]
-            failed = [row["id"] for row in connection.execute(_SQL["rescue_failed"], values)]
-            note_rescue(connection, self._instance, now)
-            queued = [row["id"] for row in connection.execute(_SQL["rescue"], values)]
-            return Rescued(queued, quarantined, cancelled, failed)
-
-        return await self._db.write(act)
+        `stopped` is an instance that did not crash: it was asked to stop, and could not write that its jobs go back.
+        """
+        rescued = Rescued([], [], [], [])
+        values = {"now": now, "instance": self._instance, "stopped": stopped, "limit": RESCUE_BATCH}
+        while (batch := await self._db.write(lambda connection: _rescue(connection, values))) is not None:
+            rescued = Rescued(*(before + more for before, more in zip(rescued, batch, strict=True)))
+        return rescued
 
     async def get(self, job_id: str) -> Job:
         """One job; raises NotFoundError."""
@@ -322,22 +324,35 @@ class JobStore:
         await self._db.write(lambda connection: connection.execute(_SQL["audit"], audit))
 
     async def prune(self, *, succeeded_before: Instant, others_before: Instant, limit: int) -> int:
-        """Delete up to `limit` ended jobs past their keeping; returns how many."""
-        parameters = {"succeeded_before": succeeded_before, "others_before": others_before, "limit": limit}
-        rows = await self._db.read(_SQL["prunable"], parameters)
-        if not rows:
-            return 0
-        seqs = _json([row["seq"] for row in rows])
-        return await self._db.write(lambda connection: connection.execute(_SQL["prune"], (seqs,)).rowcount)
+        """Delete ended jobs past their keeping, up to `limit` in a transaction; how many."""
+        return await prune_jobs(self._db, succeeded_before=succeeded_before, others_before=others_before, step=limit)
 
     async def prune_ledger(self, *, before: Instant, keys_before: Instant, limit: int) -> int:
-        """Delete up to `limit` ledger rows that ended before, and idempotency keys past their day."""
+        """Delete idempotency keys past their day and ledger rows that ended before, as above; how many of these."""
+        await prune_keys(self._db, before=keys_before, step=limit)
+        return await prune_fires(self._db, before=before, step=limit)
 
-        def act(connection: Connection) -> int:
-            connection.execute(_SQL["idempotency_prune"], (keys_before,))
-            return connection.execute(_SQL["prune_fires"], {"before": before, "limit": limit}).rowcount
+    async def prune_audit(self, *, before: Instant, limit: int) -> int:
+        """Delete what is on the audit from before, as above; how many."""
+        return await prune_audit(self._db, before=before, step=limit)
 
-        return await self._db.write(act)
+
+def _rescue(connection: Connection, values: Mapping[str, object]) -> Rescued | None:
+    """The first batch of what dead instances were running, within a transaction; None when there is nothing left."""
+    last = connection.execute(_SQL["rescue_last"], values).fetchone()["seq"]
+    if last is None:
+        return None
+    values = {**values, "last": last, "max_crashes": MAX_CRASHES, "max_interruptions": MAX_INTERRUPTIONS}
+
+    def ids(name: str) -> list[str]:
+        return [row["id"] for row in connection.execute(_SQL[name], values)]
+
+    cancelled = ids("rescue_cancelled")
+    note_stopped(connection, values)
+    queued = ids("rescue_stopped")
+    quarantined, failed = ids("quarantine"), ids("rescue_failed")
+    note_rescue(connection, values)
+    return Rescued(queued + ids("rescue"), quarantined, cancelled, failed)
 
 
 def _finish(connection: Connection, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome] | None]:
@@ -397,15 +412,6 @@ def _candidates(
     others = connection.execute(_SQL["unlocked_orders"], parameters).fetchall()
     first = heapq.merge(((row["claim_order"], row) for row in locked), ((row[0], None) for row in others), key=_rank)
     return [Candidate(*row[:-1]) for _, row in islice(first, free) if row is not None]
-
-
-def _earlier(connection: Connection, idempotency: Idempotency, now: Instant) -> str | None:
-    """The id of the job that a key made already; raises IdempotencyError when it was asked for something else."""
-    horizon = now - IDEMPOTENCY_SECONDS * SECOND
-    earlier = connection.execute(_SQL["idempotency_get"], (idempotency.key, horizon)).fetchone()
-    if earlier is not None and earlier["digest"] != idempotency.digest:
-        raise IdempotencyError("use a new Idempotency-Key for a new request")
-    return str(earlier["job_id"]) if earlier is not None else None
 
 
 def insert_jobs(connection: Connection, jobs: Sequence[NewJob]) -> list[str]:

@@ -1,13 +1,15 @@
 """Schedules and their ledger in jobs.db: a fire is one transaction of ledger row, job row and cursor."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Connection, Database, Row
+from launchd.db import Connection, Database, Row, one_by_one
+from launchd.failure import describe
 from launchd.job import NewJob
 from launchd.recurrence import Recurrence, occurrences
 from launchd.schedule import (
@@ -21,11 +23,14 @@ from launchd.schedule import (
     set_in_words,
     without,
 )
+from launchd.store.idempotency import Idempotency, recall, remember
 from launchd.store.jobs import cancel_job, insert_jobs
 
 _SQL = sql.statements("jobs", "schedules")
 # Ledger rows that a correction takes away in one commit.
 CUT_BATCH = 500
+# So many jobs of a backlog are cancelled in one transaction.
+CANCEL_BATCH = 500
 _HOW = {Overlap.CANCEL_OTHER: "cancel", Overlap.TERMINATE_OTHER: "terminate"}
 
 
@@ -80,11 +85,15 @@ class Corrected(NamedTuple):
 
 
 class CarriedOut(NamedTuple):
-    """What a tick has put on disk: the jobs made, those whose end is wanted, and the rows of the ledger."""
+    """A tick as it is on disk: the jobs made, those whose end is wanted, and the rows of the ledger.
+
+    `failed` names the schedules of which nothing was written, each with the reason.
+    """
 
     made: list[NewJob]
     cancelled: list[Cancelled]
     recorded: list[Recorded]
+    failed: Sequence[tuple[str, str]] = ()
 
 
 class ScheduleStore:
@@ -135,18 +144,55 @@ class ScheduleStore:
         return await self._db.write(act)
 
     async def carry_out(self, due: Sequence[DueSchedule], now: Instant) -> CarriedOut:
-        """Write the ledger rows, jobs and cursors of all plans in one transaction."""
-        return await self._db.write(lambda connection: _carry_out(connection, due, now))
+        """Write the ledger rows, jobs and cursors of all plans in one transaction.
+
+        Where a policy ends a long backlog, most of it is cancelled in transactions before.
+        """
+        cancelled: list[Cancelled] = []
+        for one in due:
+            if one.schedule.overlap in _HOW and any(fire.outcome is FireOutcome.FIRED for fire in one.plan.fires):
+                cancelled += await self._shorten(one.schedule, now)
+        done = await self._db.write(
+            lambda connection: one_by_one(
+                connection,
+                lambda: _carry_out(connection, due, now),
+                lambda _: _carry_out_each(connection, due, now),
+            )
+        )
+        return done._replace(cancelled=cancelled + done.cancelled)
+
+    async def _shorten(self, schedule: Schedule, now: Instant) -> list[Cancelled]:
+        """Cancel jobs of a schedule that wait, the oldest first, until no more of them wait than one batch."""
+        cancelled: list[Cancelled] = []
+
+        def act(connection: Connection) -> list[Cancelled]:
+            rows = connection.execute(_SQL["queued_jobs"], (schedule.name, CANCEL_BATCH + 1)).fetchall()
+            how, reason = _HOW[schedule.overlap], _newer(schedule)
+            few = len(rows) <= CANCEL_BATCH
+            return [] if few else [_end(connection, row, how, reason, now) for row in rows[:CANCEL_BATCH]]
+
+        while batch := await self._db.write(act):
+            cancelled += batch
+        return cancelled
 
     async def backfill(
-        self, schedule: Schedule, first: Instant, last: Instant, make: Callable[[Fire], NewJob]
+        self,
+        schedule: Schedule,
+        first: Instant,
+        last: Instant,
+        make: Callable[[Fire], NewJob],
+        *,
+        now: Instant,
+        idempotency: Idempotency | None = None,
     ) -> list[NewJob]:
         """Make the jobs of all occurrences in [first, last] that were never fired, one after another; the jobs made.
 
-        Each replaces what the ledger said of its occurrence.
+        Each replaces what the ledger said of its occurrence. A key that was used before makes none.
         """
 
         def act(connection: Connection) -> list[NewJob]:
+            if recall(connection, idempotency, now):
+                return []
             fired = _make_room(connection, schedule, first, last)
             wanted = [at for at in _within(schedule.recurrence, first, last) if at not in fired]
             made: list[NewJob] = []
@@ -156,6 +202,7 @@ class ScheduleStore:
                 connection.execute(_SQL["record"], _ledger_values(schedule.name, fire, job.id))
                 insert_jobs(connection, [job])
                 made.append(job)
+            remember(connection, idempotency, [job.id for job in made], now)
             return made
 
         return await self._db.write(act)
@@ -177,6 +224,25 @@ def _carry_out(connection: Connection, due: Sequence[DueSchedule], now: Instant)
             _record(connection, one, fire, now, done)
     connection.executemany(_SQL["advance"], [{"name": one.schedule.name, "cursor": one.plan.cursor} for one in due])
     return done
+
+
+def _carry_out_each(connection: Connection, due: Sequence[DueSchedule], now: Instant) -> CarriedOut:
+    """The same schedule by schedule, after they were refused together: one that fails leaves the others theirs."""
+    done = CarriedOut([], [], [])
+    failed: list[tuple[str, str]] = []
+    for one in due:
+        errors: list[str] = []
+
+        def give_up(error: Exception, errors: list[str] = errors) -> CarriedOut:
+            errors.append(describe(error).message)
+            return CarriedOut([], [], [])
+
+        part = one_by_one(connection, partial(_carry_out, connection, [one], now), give_up)
+        failed += [(one.schedule.name, error) for error in errors]
+        done.made.extend(part.made)
+        done.cancelled.extend(part.cancelled)
+        done.recorded.extend(part.recorded)
+    return done._replace(failed=failed)
 
 
 def _cut(connection: Connection, schedules: Sequence[Schedule], now: Instant) -> tuple[int, bool]:
@@ -263,17 +329,21 @@ def _overlap(
         policy = Overlap.BUFFER_ALL  # those that are made up for run one after another
     if policy is Overlap.ALLOW:
         return fire, job
-    active = connection.execute(_SQL["active_jobs"], (schedule.name,)).fetchall()
-    if not active:
+    last = connection.execute(_SQL["last_active"], (schedule.name,)).fetchone()
+    if last is None:
         return fire, job
-    waiting = [row["id"] for row in active if row["waits_for"] is not None]
-    if policy is Overlap.SKIP or (policy is Overlap.BUFFER_ONE and waiting):
-        reason = f"job {active[-1]['id']} had not {'started' if waiting else 'ended'}"
+    waits = last["waits_for"] is not None
+    if policy is Overlap.SKIP or (policy is Overlap.BUFFER_ONE and waits):
+        reason = f"job {last['id']} had not {'started' if waits else 'ended'}"
         return Fire(fire.fire_time, FireOutcome.OVERLAP_SKIPPED, reason), None
     if policy in _HOW:
-        reason = f"a newer fire of {schedule.name} is due"
-        cancelled += [_end(connection, row, _HOW[policy], reason, now) for row in active]
+        active = connection.execute(_SQL["active_jobs"], (schedule.name,)).fetchall()
+        cancelled += [_end(connection, row, _HOW[policy], _newer(schedule), now) for row in active]
     return fire, _chain(connection, schedule, job)
+
+
+def _newer(schedule: Schedule) -> str:
+    return f"a newer fire of {schedule.name} is due"
 
 
 def _end(connection: Connection, row: Row, how: str, reason: str, now: Instant) -> Cancelled:
@@ -283,8 +353,8 @@ def _end(connection: Connection, row: Row, how: str, reason: str, now: Instant) 
 
 def _chain(connection: Connection, schedule: Schedule, job: NewJob) -> NewJob:
     """The job, made to wait for the last of its schedule that has not ended."""
-    active = connection.execute(_SQL["active_jobs"], (schedule.name,)).fetchall()
-    return msgspec.structs.replace(job, waits_for=active[-1]["id"]) if active else job
+    last = connection.execute(_SQL["last_active"], (schedule.name,)).fetchone()
+    return msgspec.structs.replace(job, waits_for=last["id"]) if last is not None else job
 
 
 def _make_room(connection: Connection, schedule: Schedule, first: Instant, last: Instant) -> set[Instant]:

@@ -4,9 +4,12 @@ The rows of the jobs would not do: a job that waits for its retry has forgotten 
 There are never more rows of a queue than its rate allows starts, and none of a queue without a rate.
 """
 
+from contextlib import suppress
+
 from launchd import sql
 from launchd.clock import DAY, SECOND, Instant
 from launchd.db import Connection, Database
+from launchd.errors import StoreError
 
 _SQL = sql.statements("jobs", "starts")
 # No window is longer.
@@ -28,7 +31,8 @@ class StartStore:
 
     async def ages(self, now: Instant) -> dict[str, list[float]]:
         """By queue, for each start noted: how many seconds ago it was, the oldest first."""
-        await self._db.write(lambda connection: connection.execute(_SQL["forget_all"], {"before": now - _LONGEST}))
+        with suppress(StoreError):  # those that count no more are in nobody's way
+            await self._db.write(lambda connection: connection.execute(_SQL["forget_all"], {"before": now - _LONGEST}))
         found: dict[str, list[float]] = {}
         for row in await self._db.read(_SQL["all"]):
             found.setdefault(row["queue"], []).extend([(now - row["at"]) / SECOND] * row["count"])

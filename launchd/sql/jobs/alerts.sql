@@ -52,7 +52,7 @@ VALUES (:id, :rule, :key, :severity, :title, :body, :count, :now, :now, :job_id,
 
 -- name: prune
 -- Old alerts, a few at a time; where they were delivered goes with them.
-DELETE FROM alerts WHERE seq IN (SELECT seq FROM alerts WHERE created_at < :before ORDER BY seq LIMIT :limit);
+DELETE FROM alerts WHERE seq IN (SELECT seq FROM alerts ORDER BY seq LIMIT :limit) AND created_at < :before;
 
 -- name: alert
 SELECT rule, key, severity, title, body, count, sent_at FROM alerts WHERE id = ?;

@@ -20,7 +20,15 @@ FROM jobs WHERE id = :id AND state = 'running';
 INSERT INTO job_events (job_seq, number, at, event, detail, attempt, started_at)
 SELECT seq, 1 + coalesce((SELECT max(number) FROM job_events WHERE job_seq = jobs.seq), 0), :now, 'rescued',
   'the daemon died while it ran', attempt, started_at
-FROM jobs WHERE state = 'running' AND instance <> :instance;
+FROM jobs
+WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :last AND instance <> :instance;
+
+-- name: note_stopped
+-- The same for what an instance ran that had been asked to stop.
+INSERT INTO job_events (job_seq, number, at, event, detail, attempt, started_at)
+SELECT seq, 1 + coalesce((SELECT max(number) FROM job_events WHERE job_seq = jobs.seq), 0), :now, 'interrupted',
+  'interrupted: the daemon stopped', attempt, started_at
+FROM jobs WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :last AND instance = :stopped;
 
 -- name: note
 -- Whatever else, of a job whose row the same transaction has read.

@@ -26,12 +26,14 @@ SELECT min(at) FROM (
   UNION ALL SELECT min(expires_at) FROM jobs WHERE expires_at IS NOT NULL AND ready IS NOT NULL);
 
 -- name: expire
--- Jobs that were not claimed in time, for the first time or again after a retry, a snooze or an interruption.
+-- Jobs that were not claimed in time, in batches as for promote: for the first time or again after a retry, a snooze or an interruption.
 UPDATE jobs SET state = 'expired', ready = NULL, finished_at = :now, reason = CASE
     WHEN attempt > 0 THEN 'expired before attempt ' || (attempt + 1) || ' could start'
     WHEN EXISTS (SELECT 1 FROM job_events WHERE job_seq = jobs.seq AND started_at IS NOT NULL)
     THEN 'expired before it could start again' ELSE 'not started before expires_at' END
-WHERE expires_at IS NOT NULL AND ready IS NOT NULL AND expires_at <= :now
+WHERE seq IN (
+  SELECT seq FROM jobs WHERE expires_at IS NOT NULL AND ready IS NOT NULL AND expires_at <= :now
+  ORDER BY expires_at LIMIT :limit)
 RETURNING id;
 
 -- name: claimable
@@ -146,31 +148,48 @@ WHERE id = :id AND state NOT IN ('queued', 'running');
 INSERT INTO counters (name, value) VALUES ('node', abs(random())) ON CONFLICT (name) DO UPDATE SET value = value
 RETURNING value;
 
+-- name: rescue_last
+-- How far a batch of the rescue goes: the number of the last of so many jobs that other instances run, by the rows.
+SELECT max(seq) AS seq FROM (
+  SELECT seq FROM jobs WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND instance <> :instance
+  ORDER BY seq LIMIT :limit);
+
 -- name: rescue_cancelled
 -- What a dead instance ran and an operator had asked to end, is ended.
 UPDATE jobs SET state = 'cancelled', finished_at = :now, instance = NULL
-WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND instance <> :instance AND cancel_requested IS NOT NULL
+WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :last
+  AND instance <> :instance AND cancel_requested IS NOT NULL
+RETURNING id;
+
+-- name: rescue_stopped
+-- What an instance ran that was asked to stop and could not put it back, since nothing could be written: as `interrupt`.
+UPDATE jobs SET state = 'queued', run_at = :now, claim_order = :now - priority * 60000000, ready = 1, instance = NULL,
+  started_at = NULL, crashes = 0, reason = 'interrupted: the daemon stopped', interruptions = interruptions + 1,
+  attempt = attempt - (interruptions < :max_interruptions)
+WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :last AND instance = :stopped
 RETURNING id;
 
 -- name: quarantine
 -- A job that ran in two crashes in a row is set aside until an operator requeues it.
 UPDATE jobs SET state = 'quarantined', finished_at = :now, instance = NULL, crashes = crashes + 1,
   reason = 'the daemon died twice in a row while this job ran'
-WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND instance <> :instance AND crashes + 1 >= :max_crashes
+WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :last
+  AND instance <> :instance AND crashes + 1 >= :max_crashes
 RETURNING id;
 
 -- name: rescue_failed
 -- A crash counts as an attempt; where it was the last, the job has failed.
 UPDATE jobs SET state = 'failed', finished_at = :now, instance = NULL, crashes = crashes + 1,
   error = '{"type":"CrashError","message":"the daemon died while this job ran; no attempts are left"}'
-WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND instance <> :instance AND attempt > max_retries
+WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :last
+  AND instance <> :instance AND attempt > max_retries
 RETURNING id;
 
 -- name: rescue
 -- The rest of what a dead instance ran goes back to the queue; the attempt stays counted.
 UPDATE jobs SET state = 'queued', run_at = :now, claim_order = :now - priority * 60000000, ready = 1, instance = NULL,
   counted_from = :now, started_at = NULL, crashes = crashes + 1, reason = 'rescued: the daemon died while this job ran'
-WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND instance <> :instance
+WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :last AND instance <> :instance
 RETURNING id;
 
 -- name: job
@@ -213,30 +232,12 @@ GROUP BY queue;
 -- name: waiting_for_lock
 SELECT lock, count(*) AS waiters FROM jobs WHERE ready = 1 AND lock IS NOT NULL GROUP BY lock;
 
--- name: prunable
--- Ended jobs past their keeping, oldest first; chosen by a reader so that the writer only deletes.
-SELECT seq FROM jobs
-WHERE finished_at IS NOT NULL
-  AND ((state = 'succeeded' AND finished_at < :succeeded_before)
-    OR (state <> 'succeeded' AND finished_at < :others_before))
-ORDER BY seq LIMIT :limit;
-
--- name: prune
-DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND state NOT IN ('queued', 'running');
-
--- name: prune_fires
-DELETE FROM fires WHERE (schedule, fire_time) IN
-  (SELECT schedule, fire_time FROM fires WHERE coalesce(until, fire_time) < :before LIMIT :limit);
-
 -- name: idempotency_get
 SELECT digest, job_id FROM idempotency WHERE key = ? AND created_at >= ?;
 
 -- name: idempotency_put
 INSERT INTO idempotency (key, digest, job_id, created_at) VALUES (?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, job_id = excluded.job_id, created_at = excluded.created_at;
-
--- name: idempotency_prune
-DELETE FROM idempotency WHERE created_at < ?;
 
 -- name: queue_states
 SELECT name, paused, note FROM queues;

@@ -57,6 +57,16 @@ WHERE schedule = :schedule AND fire_time = :fire_time;
 SELECT id, queue, state, waits_for FROM jobs
 WHERE schedule = ? AND schedule IS NOT NULL AND finished_at IS NULL ORDER BY seq;
 
+-- name: last_active
+-- The newest of them: if any waits for another, it does.
+SELECT id, waits_for FROM jobs
+WHERE schedule = ? AND schedule IS NOT NULL AND finished_at IS NULL ORDER BY seq DESC LIMIT 1;
+
+-- name: queued_jobs
+-- The oldest of them that have not started.
+SELECT id, queue FROM jobs
+WHERE schedule = ? AND schedule IS NOT NULL AND finished_at IS NULL AND state = 'queued' ORDER BY seq LIMIT ?;
+
 -- name: pause
 UPDATE schedules SET paused = :paused, note = :note WHERE name = :name;
 

@@ -86,6 +86,7 @@ END;
 CREATE TABLE idempotency (
   key TEXT PRIMARY KEY,
   digest TEXT NOT NULL,
+  -- the job that the key has made; of many the ids of all, with spaces between
   job_id TEXT NOT NULL,
   created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

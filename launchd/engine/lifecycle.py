@@ -1,0 +1,26 @@
+"""The daemon as a process: who it is, how far along its life, how large."""
+
+import os
+from pathlib import Path
+
+from launchd.clock import Clock
+
+
+class Lifecycle:
+    """Who this daemon is and how far along its life. Written by launchd/daemon only."""
+
+    __slots__ = ("instance", "leader", "ready", "started_at", "started_monotonic", "stopping", "version")
+
+    def __init__(self, instance: str, version: str, clock: Clock) -> None:
+        self.instance = instance
+        self.version = version
+        self.started_at = clock.now()
+        self.started_monotonic = clock.monotonic()
+        self.ready = False
+        self.leader = False  # whether it fires schedules at this moment
+        self.stopping = False
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process, from /proc."""
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
