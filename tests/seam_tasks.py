@@ -214,6 +214,33 @@ async def end_the_loop(_ctx: Context, *, how: str) -> None:
     await (LOOP_ENDERS | FACTORIES)[how]()
 
 
+class Exiting:
+    def __getattribute__(self, name: str) -> object:
+        raise SystemExit(name)
+
+
+_WISHES: dict[str, dict[str, Any]] = {
+    "an object that exits": {"body": Exiting()},
+    "a delay of nan": {"body": "nothing", "delay": float("nan")},
+    "a delay as a text": {"body": "nothing", "delay": "30"},
+    "a delay of 10**400": {"body": "nothing", "delay": 10**400},
+    "a priority of half": {"body": "nothing", "priority": 0.5},
+}
+WISHES = tuple(_WISHES)
+
+
+@task(queue="odd", max_retries=0)
+async def wish_coroutine(ctx: Context, *, wish: str) -> None:
+    """Ask for a job in an odd way."""
+    await ctx.trigger("seam_coroutine", **_WISHES[wish])
+
+
+@task(queue="odd_process", max_retries=0, isolation="process")
+async def wish_process(ctx: Context, *, wish: str) -> None:
+    """The same from a process."""
+    await ctx.trigger("seam_coroutine", **_WISHES[wish])
+
+
 @task(queue="odd_process", max_retries=0, isolation="process")
 async def child_reads(ctx: Context) -> str:
     """Start a process that reads standard input, then ask for a job."""

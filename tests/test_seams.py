@@ -12,7 +12,7 @@ from launchd.job import MAX_RESULT_BYTES, MAX_TRACEBACK_BYTES
 from tests.hosting import PATIENCE_SECONDS
 from tests.odd.daemon import RealDaemon
 from tests.odd.judge import faults_of_log, has_ended
-from tests.seam_tasks import LOOP_ENDERS
+from tests.seam_tasks import LOOP_ENDERS, WISHES
 
 KINDS = ("coroutine", "thread", "process")
 # A job whose outcome is lost never ends: each such test waits so long.
@@ -256,6 +256,13 @@ def test_a_child_that_reads_standard_input_cannot_eat_the_answer_to_a_trigger(da
     job = after_one_attempt(daemon, trigger(daemon, "child_reads"))
     assert job["state"] == "succeeded", job["error"]
     assert after_one_attempt(daemon, job["result"])["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "process"])
+@pytest.mark.parametrize("wish", WISHES)
+def test_an_odd_wish_for_a_job_fails_the_job_that_has_it(daemon: RealDaemon, kind: str, wish: str) -> None:
+    job = after_one_attempt(daemon, trigger(daemon, f"wish_{kind}", wish=wish))
+    assert job["state"] == "failed", job
 
 
 @pytest.mark.parametrize("kind", KINDS)
