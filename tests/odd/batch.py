@@ -94,7 +94,9 @@ def _job_faults(
     except RefusedError as error:
         return [*found, Fault("answer", f"GET of the job answers {error.status}: {error.detail[:300]}", number)]
     states[job["state"] if job_id in seen else "left running"] += 1
-    if job_id in seen and job["state"] == "running":  # back once and running again
+    if job_id not in seen:
+        return [*found, Fault("left running", f"now {job['state']}: {job['error']!r:.300}", number)]
+    if job["state"] == "running":  # back once and running again
         return found
     return found + faults_of(job, ending, number)
 
