@@ -12,8 +12,9 @@ from launchd.daemon import Daemon
 from launchd.db import Connection, Database, open_database
 from launchd.history import Entry, JobEvent
 from launchd.job import JobState, NewJob, Outcome, Verb
+from launchd.store.claims import Claimed
 from launchd.store.history import HistoryStore
-from launchd.store.jobs import Audit, Claimed, JobStore
+from launchd.store.jobs import Audit, JobStore
 from launchd.testing import running
 from tests.hosting import ended
 from tests.scraping import asking

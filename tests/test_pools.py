@@ -25,7 +25,7 @@ from launchd.job import Job, JobState
 from launchd.rate import Rate
 from launchd.recurrence import Every
 from launchd.schedule import Schedule
-from launchd.store.jobs import Claimed
+from launchd.store.claims import Claimed
 from launchd.store.schedules import ScheduleStore
 from launchd.testing import TestDaemon, VirtualClock, running
 from tests.hosting import PATIENCE_SECONDS, ended, hosted, quiet_config

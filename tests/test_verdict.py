@@ -17,7 +17,7 @@ from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.port import EnginePort
 from launchd.engine.verdict import MIN_SNOOZE_SECONDS, returned, verdict
 from launchd.job import MAX_RESULT_BYTES, JobError, Outcome, Verb
-from launchd.store.jobs import Claimed
+from launchd.store.claims import Claimed
 from launchd.task import MAX_DELAY_SECONDS, Cancel, Context, Retry, Snooze, progress_of, task
 from tests.test_plain import ODD, VALUES, Broken, UnreadableError, raised, real
 

@@ -9,7 +9,7 @@ import msgspec
 
 from launchd.job import Progress
 from launchd.lock import Lock
-from launchd.store.jobs import Claimed
+from launchd.store.claims import Claimed
 from launchd.task import Context, Isolation, Port, Task
 
 # How long an attempt that was asked to end may go on before its slot is given to another.

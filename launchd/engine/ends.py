@@ -5,7 +5,7 @@ from launchd.engine.attempt import Attempt, Stop
 from launchd.event import JobEnd
 from launchd.job import TRANSITIONS, JobState, Outcome, Verb
 from launchd.lock import Lock
-from launchd.store.jobs import Claimed
+from launchd.store.claims import Claimed
 from launchd.task import Port, Task
 
 # Where each verdict takes a running job, by its name.

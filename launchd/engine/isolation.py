@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from launchd import forks
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.guard import Guard
 from launchd.engine.wire import FromChild, Lines, Request
@@ -50,6 +51,8 @@ class _Pipes:
     def __init__(self) -> None:
         self.requests, self.answers, self.stacks = os.pipe(), os.pipe(), os.pipe()
         self._open = {*self.requests, *self.answers, *self.stacks}
+        ours = (self.requests[1], self.answers[0], self.stacks[0])  # a fork of the daemon has no use for them
+        self._disown = {handle: forks.own_descriptor(handle) for handle in ours}
 
     @property
     def of_child(self) -> tuple[int, int, int]:
@@ -61,7 +64,12 @@ class _Pipes:
         for handle in handles or tuple(self._open):
             if handle in self._open:
                 self._open.discard(handle)
+                self._disown.get(handle, _nothing)()
                 os.close(handle)
+
+
+def _nothing() -> None:
+    """Only the process knows of this descriptor."""
 
 
 class ProcessRunner:

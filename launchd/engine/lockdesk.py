@@ -20,7 +20,8 @@ from launchd.errors import LaunchdError
 from launchd.event import JobEnd
 from launchd.lock import Lock
 from launchd.locks.manager import LockManager
-from launchd.store.jobs import Candidate, Claimed, JobStore
+from launchd.store.claims import Candidate, Claimed
+from launchd.store.jobs import JobStore
 from launchd.task import LOCK_TTL_SECONDS, Task
 
 _log = structlog.get_logger("launchd.pool")

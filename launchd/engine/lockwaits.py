@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from launchd.clock import Clock, format_instant
 from launchd.lock import Lock
-from launchd.store.jobs import Candidate
+from launchd.store.claims import Candidate
 
 # How often a lock that is held elsewhere, or that cannot be taken, is looked at again.
 POLL_SECONDS = 1.0

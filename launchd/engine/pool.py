@@ -22,7 +22,8 @@ from launchd.failure import describe
 from launchd.job import Outcome, Verb
 from launchd.lock import Lock
 from launchd.rate import Rate
-from launchd.store.jobs import Claimed, Turn
+from launchd.store.claims import Claimed
+from launchd.store.jobs import Turn
 
 _log = structlog.get_logger("launchd.pool")
 # How long a turn waits after the store refused it.

@@ -4,65 +4,32 @@ Each method is one transaction (shared with whoever commits at the same moment).
 launchd/job.py; SQL repeats the guards, so a transition that does not apply changes nothing and is reported.
 """
 
-import heapq
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
+from functools import partial
 from typing import Any, NamedTuple
-
-import msgspec
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Connection, Database, Row, one_by_one, sifted, spoils_batch
+from launchd.db import Connection, Database, one_by_one
 from launchd.errors import ConflictError, NotFoundError
-from launchd.failure import describe
-from launchd.job import MAX_CRASHES, MAX_INTERRUPTIONS, Job, JobError, JobState, NewJob, Outcome, claim_order
+from launchd.job import Job, JobState, NewJob, Outcome, claim_order
 from launchd.rows import Reader
+from launchd.store.claims import Candidate, Claimed, candidates, claim, claim_locked
 from launchd.store.idempotency import Idempotency, recall, remember
-from launchd.store.job_events import note_requeue, note_rescue, note_stopped, note_wish
+from launchd.store.job_events import note_requeue, note_wish
 from launchd.store.prune import prune_audit, prune_fires, prune_jobs, prune_keys
+from launchd.store.rescue import Rescued, rescue_batch
 from launchd.store.starts import note_starts
+from launchd.store.unfit import update_fit
 from launchd.store.verdicts import finish_each, finish_jobs
 
 __all__ = ["Idempotency", "JobStore"]
 _SQL = sql.statements("jobs", "jobs")
 # Jobs whose time has come are made ready, or expire, in steps of this many.
 PROMOTE_BATCH = 1000
-# So many jobs of dead instances are taken back in one transaction.
-RESCUE_BATCH = 500
-# The most ready jobs that are looked at for one that cannot be read.
-_SIFTED = 10_000
 # The job in a row of the table, whatever the row holds.
 job_of = Reader(Job, "jobs", "id")
 _RARE = frozenset(JobState) - {JobState.QUEUED, JobState.SUCCEEDED}
-
-
-class Claimed(NamedTuple):
-    """A job that is now running: what its attempt needs to know."""
-
-    seq: int
-    id: str
-    task: str
-    queue: str
-    args: str
-    attempt: int
-    max_retries: int
-    schedule: str | None
-    fire_time: Instant | None
-    run_at: Instant
-
-
-_claimed = msgspec.json.Decoder(list[Claimed])
-
-
-class Candidate(NamedTuple):
-    """A ready job that needs a lock before it may be claimed."""
-
-    seq: int
-    id: str
-    task: str
-    lock: str
 
 
 class Running(NamedTuple):
@@ -85,15 +52,6 @@ class Turn(NamedTuple):
     candidates: list[Candidate]
     refused: list[Outcome]
     written: list[Outcome] | None = None
-
-
-class Rescued(NamedTuple):
-    """Ids of the jobs that a dead instance was running, by what became of them."""
-
-    queued: list[str]
-    quarantined: list[str]
-    cancelled: list[str]
-    failed: list[str]
 
 
 class Audit(NamedTuple):
@@ -169,43 +127,30 @@ class JobStore:
             refused, written = _finish(connection, outcomes)
             if free <= 0:
                 return Turn([], [], refused, written)
-            candidates = (
+            offered = (
                 []
                 if waiting is None
-                else sifted(
-                    connection,
-                    lambda: _candidates(connection, queue, free, waiting, barred),
-                    lambda: _sift(connection, queue, now(), locked=True),
-                )
+                else candidates(connection, queue, free, waiting=waiting, barred=barred, now=now())
             )
-            left = free - len(candidates)
+            left = free - len(offered)
             if left <= 0:
-                return Turn([], candidates, refused, written)
+                return Turn([], offered, refused, written)
             claimed_at = now()
-            claimed = sifted(
-                connection,
-                lambda: _claim(connection, queue, left, instance, claimed_at),
-                lambda: _sift(connection, queue, claimed_at, locked=False),
-            )
+            claimed = claim(connection, queue, left, instance, claimed_at)
             if window is not None and claimed:
                 note_starts(connection, queue, len(claimed), claimed_at, window)
-            return Turn(claimed, candidates, refused, written)
+            return Turn(claimed, offered, refused, written)
 
         return await self._db.write(act)
 
     async def claim_locked(self, seq: int, fence: int, now: Instant, *, window: float | None = None) -> Claimed | None:
         """Claim one job whose lock is held for it; None when it is no longer queued. `window` as for `turn`."""
-        values = {"seq": seq, "fence": fence, "now": now, "instance": self._instance}
 
         def act(connection: Connection) -> Claimed | None:
-            row = one_by_one(
-                connection,
-                lambda: connection.execute(_SQL["claim_locked"], values).fetchone(),
-                lambda error: _condemn(connection, seq, error, now),
-            )
-            if row is not None and window is not None:
-                note_starts(connection, row["queue"], 1, now, window)
-            return Claimed(*row) if row else None
+            claimed = claim_locked(connection, seq, fence, self._instance, now)
+            if claimed is not None and window is not None:
+                note_starts(connection, claimed.queue, 1, now, window)
+            return claimed
 
         return await self._db.write(act)
 
@@ -227,9 +172,9 @@ class JobStore:
 
         def act(connection: Connection) -> tuple[Instant | None, list[str], bool]:
             values = {"now": now, "limit": PROMOTE_BATCH}
-            expired = [row["id"] for row in connection.execute(_SQL["expire"], values)]
-            promoted = connection.execute(_SQL["promote"], values).rowcount
-            return connection.execute(_SQL["next_later"], {"now": now}).fetchone()[0], expired, promoted > 0
+            expired = update_fit(connection, "expire", _seqs(connection, "expirable", values), now)
+            promoted = update_fit(connection, "promote", _seqs(connection, "promotable", values), now)
+            return connection.execute(_SQL["next_later"], {"now": now}).fetchone()[0], expired, bool(promoted)
 
         return await self._db.write(act)
 
@@ -272,9 +217,9 @@ class JobStore:
         `stopped` is an instance that did not crash: it was asked to stop, and could not write that its jobs go back.
         """
         rescued = Rescued([], [], [], [])
-        values = {"now": now, "instance": self._instance, "stopped": stopped, "limit": RESCUE_BATCH}
-        while (batch := await self._db.write(lambda connection: _rescue(connection, values))) is not None:
-            rescued = Rescued(*(before + more for before, more in zip(rescued, batch, strict=True)))
+        act = partial(rescue_batch, instance=self._instance, stopped=stopped, now=now)
+        while (batch := await self._db.write(act)) is not None:
+            rescued = rescued.and_also(batch)
         return rescued
 
     async def get(self, job_id: str) -> Job:
@@ -337,24 +282,6 @@ class JobStore:
         return await prune_audit(self._db, before=before, step=limit)
 
 
-def _rescue(connection: Connection, values: Mapping[str, object]) -> Rescued | None:
-    """The first batch of what dead instances were running, within a transaction; None when there is nothing left."""
-    last = connection.execute(_SQL["rescue_last"], values).fetchone()["seq"]
-    if last is None:
-        return None
-    values = {**values, "last": last, "max_crashes": MAX_CRASHES, "max_interruptions": MAX_INTERRUPTIONS}
-
-    def ids(name: str) -> list[str]:
-        return [row["id"] for row in connection.execute(_SQL[name], values)]
-
-    cancelled = ids("rescue_cancelled")
-    note_stopped(connection, values)
-    queued = ids("rescue_stopped")
-    quarantined, failed = ids("quarantine"), ids("rescue_failed")
-    note_rescue(connection, values)
-    return Rescued(queued + ids("rescue"), quarantined, cancelled, failed)
-
-
 def _finish(connection: Connection, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome] | None]:
     """Write verdicts within a transaction: those that no longer applied, and all as written where some were changed."""
     if not outcomes:
@@ -368,50 +295,6 @@ def _finish(connection: Connection, outcomes: Sequence[Outcome]) -> tuple[list[O
 
     refused = one_by_one(connection, lambda: finish_jobs(connection, outcomes), each)
     return refused, written or None
-
-
-def _claim(connection: Connection, queue: str, limit: int, instance: str, now: Instant) -> list[Claimed]:
-    """Take the first ready jobs of a queue that need no lock, within a transaction; in order."""
-    claimed = _claimed.decode(connection.execute(_SQL["claimable"], (queue, limit)).fetchone()[0])
-    if claimed:
-        connection.execute(_SQL["claim"], (now, instance, _json([job.seq for job in claimed])))
-    return claimed
-
-
-def _sift(connection: Connection, queue: str, now: Instant, *, locked: bool) -> None:
-    """Fail the ready jobs of a queue whose rows cannot be read, each with the reason, so that the others go on."""
-    for (seq,) in connection.execute(_SQL["ready_seqs"], (queue, int(locked), _SIFTED)).fetchall():
-        try:
-            row = connection.execute(_SQL["ready_row"], (seq,)).fetchone()
-            msgspec.convert(tuple(row[:-1]), Claimed)
-        except (ValueError, sqlite3.Error) as error:  # msgspec's own are ValueErrors
-            if spoils_batch(error):
-                raise
-            _condemn(connection, seq, error, now)
-
-
-def _condemn(connection: Connection, seq: int, error: Exception, now: Instant) -> None:
-    """Fail a job whose row cannot be read, also where another of its columns breaks a CHECK."""
-    reason = f"the job's row cannot be read: {describe(error).message}"
-    text = msgspec.json.encode(JobError("UnreadableError", reason)).decode()
-    connection.execute("PRAGMA ignore_check_constraints = ON")
-    try:
-        connection.execute(_SQL["condemn"], {"seq": seq, "now": now, "error": text, "reason": reason})
-    finally:
-        connection.execute("PRAGMA ignore_check_constraints = OFF")
-
-
-def _candidates(
-    connection: Connection, queue: str, free: int, waiting: Sequence[int], barred: Sequence[str]
-) -> list[Candidate]:
-    """Of the first `free` ready jobs of a queue, those that need a lock; the rest of them is claimed without one."""
-    parameters = {"queue": queue, "limit": free, "waiting": _json(waiting), "barred": _json(barred)}
-    locked = connection.execute(_SQL["lock_candidates"], parameters).fetchall()
-    if not locked:
-        return []
-    others = connection.execute(_SQL["unlocked_orders"], parameters).fetchall()
-    first = heapq.merge(((row["claim_order"], row) for row in locked), ((row[0], None) for row in others), key=_rank)
-    return [Candidate(*row[:-1]) for _, row in islice(first, free) if row is not None]
 
 
 def insert_jobs(connection: Connection, jobs: Sequence[NewJob]) -> list[str]:
@@ -468,10 +351,5 @@ def _job(connection: Connection, job_id: str) -> Job:
     return job_of(row)
 
 
-def _rank(ranked: tuple[int, Row | None]) -> int:
-    return ranked[0]
-
-
-def _json(value: Sequence[int] | Sequence[str]) -> str:
-    """A parameter of many values, for json_each."""
-    return msgspec.json.encode(value).decode()
+def _seqs(connection: Connection, name: str, values: Mapping[str, object]) -> list[int]:
+    return [row["seq"] for row in connection.execute(_SQL[name], values)]

@@ -10,12 +10,13 @@ VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- The job that stands in the way of another of its unique key.
 SELECT id FROM jobs WHERE unique_key = ? AND unique_key IS NOT NULL AND finished_at IS NULL;
 
+-- name: promotable
+-- Jobs whose time has come, in batches, so that a million of them never hold the writer for long.
+SELECT seq FROM jobs WHERE ready = 0 AND waits_for IS NULL AND run_at <= :now ORDER BY run_at LIMIT :limit;
+
 -- name: promote
--- Jobs whose time has come may be claimed. In batches, so that a million of them never hold the writer for long.
-UPDATE jobs SET ready = 1
-WHERE seq IN (
-  SELECT seq FROM jobs WHERE ready = 0 AND waits_for IS NULL AND run_at <= :now
-  ORDER BY run_at LIMIT :limit);
+-- They may be claimed.
+UPDATE jobs SET ready = 1 WHERE seq IN (SELECT value FROM json_each(:seqs)) RETURNING id;
 
 -- name: next_later
 -- When the next job of the future is due: how long the promoter may sleep. One that waits for another may be let go
@@ -25,15 +26,18 @@ SELECT min(at) FROM (
   UNION ALL SELECT min(run_at) FROM jobs WHERE waits_for IS NOT NULL AND ready = 0 AND run_at > :now
   UNION ALL SELECT min(expires_at) FROM jobs WHERE expires_at IS NOT NULL AND ready IS NOT NULL);
 
+-- name: expirable
+-- Jobs that were not claimed in time, in batches as for promotable.
+SELECT seq FROM jobs WHERE expires_at IS NOT NULL AND ready IS NOT NULL AND expires_at <= :now
+ORDER BY expires_at LIMIT :limit;
+
 -- name: expire
--- Jobs that were not claimed in time, in batches as for promote: for the first time or again after a retry, a snooze or an interruption.
+-- They were to start for the first time, or again after a retry, a snooze or an interruption.
 UPDATE jobs SET state = 'expired', ready = NULL, finished_at = :now, reason = CASE
     WHEN attempt > 0 THEN 'expired before attempt ' || (attempt + 1) || ' could start'
     WHEN EXISTS (SELECT 1 FROM job_events WHERE job_seq = jobs.seq AND started_at IS NOT NULL)
     THEN 'expired before it could start again' ELSE 'not started before expires_at' END
-WHERE seq IN (
-  SELECT seq FROM jobs WHERE expires_at IS NOT NULL AND ready IS NOT NULL AND expires_at <= :now
-  ORDER BY expires_at LIMIT :limit)
+WHERE seq IN (SELECT value FROM json_each(:seqs))
 RETURNING id;
 
 -- name: claimable
@@ -54,11 +58,12 @@ SELECT seq FROM jobs WHERE queue = ? AND ready = 1 AND (lock IS NOT NULL) = ? OR
 
 -- name: ready_row
 -- One of them, all that a claim reads.
-SELECT seq, id, task, queue, args, attempt + 1, max_retries, schedule, fire_time, run_at, lock FROM jobs WHERE seq = ?;
+SELECT seq, id, task, queue, args, attempt + 1, max_retries, schedule, fire_time, run_at FROM jobs WHERE seq = ?;
 
 -- name: condemn
--- A waiting job whose row cannot be read fails, alone.
-UPDATE jobs SET state = 'failed', ready = NULL, finished_at = :now, error = :error, reason = :reason WHERE seq = :seq;
+-- A job whose row no other statement can work on fails, alone.
+UPDATE jobs SET state = 'failed', ready = NULL, finished_at = :now, error = :error, reason = :reason, instance = NULL
+WHERE seq = :seq;
 
 -- name: lock_candidates
 -- The first ready jobs of a queue that need a lock, without those known to wait for theirs and without some locks.
@@ -154,6 +159,11 @@ SELECT max(seq) AS seq FROM (
   SELECT seq FROM jobs WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND instance <> :instance
   ORDER BY seq LIMIT :limit);
 
+-- name: rescue_seqs
+-- The rows of such a batch.
+SELECT seq FROM jobs WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND instance <> :instance
+  AND seq <= :last ORDER BY seq;
+
 -- name: rescue_cancelled
 -- What a dead instance ran and an operator had asked to end, is ended.
 UPDATE jobs SET state = 'cancelled', finished_at = :now, instance = NULL
@@ -164,8 +174,8 @@ RETURNING id;
 -- name: rescue_stopped
 -- What an instance ran that was asked to stop and could not put it back, since nothing could be written: as `interrupt`.
 UPDATE jobs SET state = 'queued', run_at = :now, claim_order = :now - priority * 60000000, ready = 1, instance = NULL,
-  started_at = NULL, crashes = 0, reason = 'interrupted: the daemon stopped', interruptions = interruptions + 1,
-  attempt = attempt - (interruptions < :max_interruptions)
+  counted_from = :now, started_at = NULL, crashes = 0, reason = 'interrupted: the daemon stopped',
+  interruptions = interruptions + 1, attempt = attempt - (interruptions < :max_interruptions)
 WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :last AND instance = :stopped
 RETURNING id;
 

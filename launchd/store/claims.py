@@ -1,0 +1,113 @@
+"""Claiming jobs within a transaction: those that need no lock by the batch, the others one by one once it is held."""
+
+import heapq
+from collections.abc import Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import msgspec
+
+from launchd import sql
+from launchd.clock import Instant
+from launchd.db import Connection, Row, one_by_one, sifted
+from launchd.store.unfit import condemn, sift
+
+_SQL = sql.statements("jobs", "jobs")
+# The most ready jobs that are looked at for one that cannot be claimed.
+_SIFTED = 10_000
+
+
+class Claimed(NamedTuple):
+    """A job that is now running: what its attempt needs to know."""
+
+    seq: int
+    id: str
+    task: str
+    queue: str
+    args: str
+    attempt: int
+    max_retries: int
+    schedule: str | None
+    fire_time: Instant | None
+    run_at: Instant
+
+
+_claimed = msgspec.json.Decoder(list[Claimed])
+
+
+class Candidate(NamedTuple):
+    """A ready job that needs a lock before it may be claimed."""
+
+    seq: int
+    id: str
+    task: str
+    lock: str
+
+
+def claim(connection: Connection, queue: str, limit: int, instance: str, now: Instant) -> list[Claimed]:
+    """Take the first ready jobs of a queue that need no lock; in order. One whose row is unfit fails, alone."""
+
+    def take() -> list[Claimed]:
+        claimed = _claimed.decode(connection.execute(_SQL["claimable"], (queue, limit)).fetchone()[0])
+        if claimed:
+            _take(connection, [job.seq for job in claimed], instance, now)
+        return claimed
+
+    def trial(seq: int) -> None:
+        msgspec.convert(tuple(connection.execute(_SQL["ready_row"], (seq,)).fetchone()), Claimed)
+        _take(connection, [seq], instance, now)
+
+    return sifted(connection, take, lambda: sift(connection, _ready(connection, queue, locked=False), trial, now))
+
+
+def claim_locked(connection: Connection, seq: int, fence: int, instance: str, now: Instant) -> Claimed | None:
+    """Take one job whose lock is held for it; None when it is no longer queued, or its row is unfit."""
+    values = {"seq": seq, "fence": fence, "now": now, "instance": instance}
+
+    def take() -> Claimed | None:
+        row = connection.execute(_SQL["claim_locked"], values).fetchone()
+        return None if row is None else msgspec.convert(tuple(row), Claimed)
+
+    return one_by_one(connection, take, lambda error: condemn(connection, seq, error, now))
+
+
+def candidates(
+    connection: Connection, queue: str, free: int, *, waiting: Sequence[int], barred: Sequence[str], now: Instant
+) -> list[Candidate]:
+    """Of the first `free` ready jobs of a queue, those that need a lock; the rest of them is claimed without one.
+
+    Those that are known to wait, and those whose lock is barred, are left out. One whose row is unfit fails, alone.
+    """
+    parameters = {"queue": queue, "limit": free, "waiting": _json(waiting), "barred": _json(barred)}
+
+    def read() -> list[Candidate]:
+        locked = connection.execute(_SQL["lock_candidates"], parameters).fetchall()
+        if not locked:
+            return []
+        others = connection.execute(_SQL["unlocked_orders"], parameters).fetchall()
+        first = heapq.merge(
+            ((row["claim_order"], row) for row in locked), ((row[0], None) for row in others), key=_rank
+        )
+        return [Candidate(*row[:-1]) for _, row in islice(first, free) if row is not None]
+
+    def trial(seq: int) -> None:
+        msgspec.convert(tuple(connection.execute(_SQL["ready_row"], (seq,)).fetchone()), Claimed)
+
+    return sifted(connection, read, lambda: sift(connection, _ready(connection, queue, locked=True), trial, now))
+
+
+def _take(connection: Connection, seqs: Sequence[int], instance: str, now: Instant) -> None:
+    connection.execute(_SQL["claim"], (now, instance, _json(seqs)))
+
+
+def _ready(connection: Connection, queue: str, *, locked: bool) -> list[int]:
+    return [row["seq"] for row in connection.execute(_SQL["ready_seqs"], (queue, int(locked), _SIFTED))]
+
+
+def _rank(ranked: tuple[int, Row | None]) -> int:
+    return ranked[0]
+
+
+def _json(value: Sequence[int] | Sequence[str]) -> str:
+    """A parameter of many values, for json_each."""
+    return msgspec.json.encode(value).decode()
