@@ -87,7 +87,7 @@ def _nested(value: object, depth: int, room: Iterator[int]) -> Any:  # noqa: ANN
     if isinstance(value, str):
         return plain_text(value)
     if depth >= MAX_DEPTH and isinstance(value, Mapping | list | tuple | set | frozenset):
-        return f"<{type_name(value)} of {len(value)}>"  # the text of a list that holds itself many times never ends
+        return f"<{type_name(value)} of {len(value)} ...>"  # the text of a list that holds itself many times never ends
     if isinstance(value, Mapping):
         items = islice(value.items(), MAX_ITEMS)
         return {plain_text(key): _copy(inner, depth + 1, room) for _, (key, inner) in zip(room, items, strict=False)}

@@ -19,6 +19,12 @@ class Bad(Exception):  # noqa: N818 - its name is in the text that tests look fo
         raise TypeError("no text")
 
 
+class Classless(Exception):  # noqa: N818 - as above
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise TypeError("no class")
+
+
 def _raise(error: BaseException) -> NoReturn:
     raise error
 
@@ -62,6 +68,25 @@ def _broken_format(_ctx: Context) -> str:
     return "logged"
 
 
+def _log_tangled(ctx: Context) -> str:
+    tangled: list[Any] = []
+    tangled.extend([tangled] * 200)
+    ctx.log.info("tangled", value=tangled)
+    return "logged"
+
+
+def _log_odd_event(ctx: Context) -> str:
+    ctx.log.info(None)
+    ctx.log.info(5, logger=["odd"])
+    return "logged"
+
+
+def _noted(notes: object) -> NoReturn:
+    error = ValueError("with notes")
+    error.__notes__ = notes  # type: ignore[assignment]
+    raise error
+
+
 def _stdin(_ctx: Context) -> str:
     return subprocess.run(["cat"], check=False, stdout=subprocess.PIPE, timeout=30).stdout.decode()
 
@@ -93,6 +118,11 @@ BODIES: dict[str, Callable[[Context], Any]] = {
     "log surrogate": _log_surrogate,
     "standard": _standard,
     "broken format": _broken_format,
+    "log tangled": _log_tangled,
+    "log odd event": _log_odd_event,
+    "long notes": lambda _: _noted("\u00e9" * 3_000_000),
+    "many notes": lambda _: _noted(["a note"] * 100_000),
+    "classless": lambda _: _raise(Classless("no class")),
     "stdin": _stdin,
     "large": lambda _: "\u00e9" * 40_000,
     "exactly": lambda _: "x" * (64 * 1024 - 2),
@@ -118,6 +148,12 @@ def seam_thread(ctx: Context, *, body: str) -> Any:  # noqa: ANN401 - as the bod
 @task(queue="odd_process", max_retries=0, isolation="process")
 def seam_process(ctx: Context, *, body: str) -> Any:  # noqa: ANN401 - as the body likes
     """Run a body in a process."""
+    return BODIES[body](ctx)
+
+
+@task(queue="odd_process", max_retries=0, isolation="process")
+async def seam_process_coroutine(ctx: Context, *, body: str) -> Any:  # noqa: ANN401 - as the body likes
+    """Run a body on the loop of a process."""
     return BODIES[body](ctx)
 
 
@@ -148,6 +184,14 @@ async def _subtask() -> None:
     await asyncio.sleep(0.01)
 
 
+async def _spoil_the_factory() -> None:
+    asyncio.get_running_loop().set_task_factory(lambda *_, **__: _raise(OSError("no task today")))
+
+
+async def _restore_the_factory() -> None:
+    asyncio.get_running_loop().set_task_factory(None)
+
+
 async def _interrupting() -> None:
     asyncio.get_running_loop().call_soon(_raise, KeyboardInterrupt())
     await asyncio.sleep(0)
@@ -161,12 +205,40 @@ LOOP_ENDERS = {
     "subtask": _subtask,
     "interrupt": _interrupting,
 }
+FACTORIES = {"spoil": _spoil_the_factory, "restore": _restore_the_factory}
 
 
 @task(queue="odd", max_retries=0)
 async def end_the_loop(_ctx: Context, *, how: str) -> None:
     """Do what ends an event loop."""
-    await LOOP_ENDERS[how]()
+    await (LOOP_ENDERS | FACTORIES)[how]()
+
+
+class Exiting:
+    def __getattribute__(self, name: str) -> object:
+        raise SystemExit(name)
+
+
+_WISHES: dict[str, dict[str, Any]] = {
+    "an object that exits": {"body": Exiting()},
+    "a delay of nan": {"body": "nothing", "delay": float("nan")},
+    "a delay as a text": {"body": "nothing", "delay": "30"},
+    "a delay of 10**400": {"body": "nothing", "delay": 10**400},
+    "a priority of half": {"body": "nothing", "priority": 0.5},
+}
+WISHES = tuple(_WISHES)
+
+
+@task(queue="odd", max_retries=0)
+async def wish_coroutine(ctx: Context, *, wish: str) -> None:
+    """Ask for a job in an odd way."""
+    await ctx.trigger("seam_coroutine", **_WISHES[wish])
+
+
+@task(queue="odd_process", max_retries=0, isolation="process")
+async def wish_process(ctx: Context, *, wish: str) -> None:
+    """The same from a process."""
+    await ctx.trigger("seam_coroutine", **_WISHES[wish])
 
 
 @task(queue="odd_process", max_retries=0, isolation="process")

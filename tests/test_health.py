@@ -354,6 +354,18 @@ async def test_a_check_that_hangs_and_cannot_be_cancelled_is_a_finding_and_is_no
     await asyncio.wait([one._hanging["hangs"]])
 
 
+async def test_a_check_that_is_added_while_a_report_is_made_is_in_the_next_one() -> None:
+    one = Health(VirtualClock())
+
+    async def adding() -> Finding:
+        one.add("late", _saying("late"))
+        return Finding(Level.HEALTHY, "added")
+
+    one.add("adding", adding)
+    assert set((await one.report()).checks) == {"adding"}
+    assert set((await one.report()).checks) == {"adding", "late"}
+
+
 # --- since ---
 
 

@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 
-from launchd.job import MAX_RESULT_BYTES
+from launchd.job import MAX_RESULT_BYTES, MAX_TRACEBACK_BYTES
 from tests.hosting import PATIENCE_SECONDS
-from tests.odd.daemon import LISTS, RealDaemon
+from tests.odd.daemon import RealDaemon
 from tests.odd.judge import faults_of_log, has_ended
-from tests.seam_tasks import LOOP_ENDERS
+from tests.seam_tasks import LOOP_ENDERS, WISHES
 
 KINDS = ("coroutine", "thread", "process")
 # A job whose outcome is lost never ends: each such test waits so long.
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 20.0
+# Lists that show what tasks and clients have said.
+_LISTS = ("/v1/jobs", "/v1/tasks", "/v1/schedules")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def daemon(lasting: RealDaemon) -> Iterator[RealDaemon]:
         lasting.lines()
     yield lasting
     assert lasting.alive, f"the daemon ended with exit code {lasting.code}"
-    assert [fault for path in LISTS if (fault := lasting.status_of(path))] == []
+    assert [fault for path in _LISTS if (fault := lasting.status_of(path))] == []
     assert faults_of_log(lasting.lines()) == []
 
 
@@ -171,6 +173,20 @@ def test_an_exit_out_of_a_task_fails_the_job_alone(daemon: RealDaemon, kind: str
     assert (job["state"], job["error"]["type"]) == ("failed", error)
 
 
+@pytest.mark.parametrize("kind", [*KINDS, "process_coroutine"])
+def test_an_error_that_hides_its_class_fails_the_job(daemon: RealDaemon, kind: str) -> None:
+    job = run(daemon, kind, "classless")
+    assert (job["state"], job["error"]["type"], job["error"]["message"]) == ("failed", "Classless", "no class")
+
+
+@pytest.mark.parametrize("body", ["long notes", "many notes"])
+def test_the_notes_of_an_error_are_bounded_before_they_are_formatted(daemon: RealDaemon, body: str) -> None:
+    job = run(daemon, "coroutine", body)
+    assert (job["state"], job["error"]["message"]) == ("failed", "with notes")
+    assert len(job["error"]["traceback"].encode()) <= MAX_TRACEBACK_BYTES
+    assert "seam_tasks.py" in job["error"]["traceback"]
+
+
 # --- progress and results ---
 
 
@@ -222,6 +238,12 @@ def test_a_task_whose_callback_or_subtask_exits_fails(daemon: RealDaemon, how: s
     assert job["error"]["type"] in {"SystemExit", "KeyboardInterrupt"}
 
 
+def test_a_task_factory_that_fails_keeps_no_other_job_from_running(daemon: RealDaemon) -> None:
+    assert after_one_attempt(daemon, trigger(daemon, "end_the_loop", how="spoil"))["state"] == "succeeded"
+    assert run(daemon, "coroutine", "nothing")["state"] == "succeeded"
+    assert after_one_attempt(daemon, trigger(daemon, "end_the_loop", how="restore"))["state"] == "succeeded"
+
+
 # --- processes: standard input, the log ---
 
 
@@ -234,6 +256,13 @@ def test_a_child_that_reads_standard_input_cannot_eat_the_answer_to_a_trigger(da
     job = after_one_attempt(daemon, trigger(daemon, "child_reads"))
     assert job["state"] == "succeeded", job["error"]
     assert after_one_attempt(daemon, job["result"])["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "process"])
+@pytest.mark.parametrize("wish", WISHES)
+def test_an_odd_wish_for_a_job_fails_the_job_that_has_it(daemon: RealDaemon, kind: str, wish: str) -> None:
+    job = after_one_attempt(daemon, trigger(daemon, f"wish_{kind}", wish=wish))
+    assert job["state"] == "failed", job
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -251,6 +280,18 @@ def test_a_logged_value_that_is_no_utf_8_or_no_json_is_shown_as_text(daemon: Rea
     assert job["state"] == "succeeded", job["error"]
     (line,) = [one for one in lines_of(daemon, job) if one["event"] == "odd name"]
     assert line["fields"]["name"].startswith("caf")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_logged_list_that_holds_itself_many_times_is_copied_within_bounds(daemon: RealDaemon, kind: str) -> None:
+    assert run(daemon, kind, "log tangled")["result"] == "logged"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_line_whose_event_or_logger_is_no_text_is_shown_with_texts(daemon: RealDaemon, kind: str) -> None:
+    lines = [one for one in lines_of(daemon, run(daemon, kind, "log odd event")) if one["event"] in {"", "5"}]
+    assert len(lines) == 2
+    assert {type(one["logger"]) for one in lines} == {str}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -31,6 +31,8 @@ from launchd.plain import plain_text
 from launchd.task import CURRENT, MAX_REASON_BYTES, Cancel, Retry, Snooze, Task
 
 _PR_SET_PDEATHSIG = 1
+# The end of a coroutine: what it returned, or the exception that left it.
+_Ended = tuple[Any, BaseException | None]
 
 
 class _Stopped(SystemExit):
@@ -86,7 +88,10 @@ def _run(request: Request, link: Link) -> object:
     ready = partial(link.say, FromChild(kind="ready"))
     if inspect.iscoroutinefunction(function):
         limit = _Limit(_out_of_time(request))
-        return asyncio.run(_drive(function(context, **request.arguments), limit, ready))
+        value, failure = asyncio.run(_drive(function(context, **request.arguments), limit, ready))
+        if failure is not None:
+            raise failure
+        return value
     ready()
     return function(context, **request.arguments)
 
@@ -118,7 +123,7 @@ def _function(request: Request) -> Callable[..., Any]:
     return found.function if isinstance(found, Task) else found
 
 
-async def _drive(coroutine: Coroutine[Any, Any, Any], limit: "_Limit", ready: Callable[[], None]) -> Any:  # noqa: ANN401 - a task returns what it likes
+async def _drive(coroutine: Coroutine[Any, Any, Any], limit: "_Limit", ready: Callable[[], None]) -> _Ended:
     """Run the coroutine; SIGTERM cancels it, SIGUSR1 raises TimeoutError inside it. Says when it hears them."""
     loop = asyncio.get_running_loop()
     limit.work = loop.create_task(_limited(coroutine, limit, ready))
@@ -131,7 +136,7 @@ class _Limit:
     """A soft time limit: a cancellation that the coroutine sees as TimeoutError, once."""
 
     def __init__(self, message: str) -> None:
-        self.work: asyncio.Task[Any] | None = None
+        self.work: asyncio.Task[_Ended] | None = None
         self._message = message
         self._pending = False
 
@@ -150,9 +155,12 @@ class _Limit:
         return TimeoutError(self._message)
 
 
-async def _limited(coroutine: Coroutine[Any, Any, Any], limit: _Limit, ready: Callable[[], None]) -> Any:  # noqa: ANN401 - a task returns what it likes
+async def _limited(coroutine: Coroutine[Any, Any, Any], limit: _Limit, ready: Callable[[], None]) -> _Ended:
     ready()  # not sooner: a task that is cancelled before its first step never takes it
-    return await drive(coroutine, limit.instead, Steps(), None)
+    try:
+        return await drive(coroutine, limit.instead, Steps(), None), None
+    except BaseException as error:  # noqa: BLE001 - asyncio looks into exceptions: one that spoils that would hang it
+        return None, error
 
 
 def _out_of_time(request: Request) -> str:

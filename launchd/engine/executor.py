@@ -134,7 +134,8 @@ class Executor:
     def _start_here(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
             self._here[attempt.context] = attempt
-            attempt.task = self.loop.create_task(self._run_here(attempt))
+            # not create_task: that asks the loop's task factory, which a task may have replaced by one that fails
+            attempt.task = asyncio.Task(self._run_here(attempt), loop=self.loop)
 
     def _cancel_here(self, attempt: Attempt) -> None:
         # a task that is cancelled before its first step never takes it: nobody would send a verdict

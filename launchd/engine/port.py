@@ -4,6 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
+from launchd.errors import InvalidError
+from launchd.plain import plain_text, type_name
+from launchd.task import delay_seconds
+
 T = TypeVar("T")
 
 
@@ -22,11 +28,17 @@ class EnginePort:
         self._loop = control_loop
 
     async def trigger(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
-        """Make a job from task code; its id once it is on disk."""
+        """Make a job from task code; its id once it is on disk. What the task hands over is made plain here.
+
+        Raises InvalidError, TypeError and ValueError for what is not, NotFoundError.
+        """
         make = self.trigger_job
         if make is None:
             raise RuntimeError("the engine has not started")
-        return await self.on_control(lambda: make(task, args, delay=delay, priority=priority))
+        name, given, seconds = plain_text(task), _plain(args), delay_seconds(delay, "trigger(delay=...)")
+        if priority is not None and type(priority) is not int:
+            raise TypeError(f"trigger(priority=...): expected 0 to 9, got {type_name(priority)}")
+        return await self.on_control(lambda: make(name, given, delay=seconds, priority=priority))
 
     async def on_control(self, call: Callable[[], Awaitable[T]]) -> T:
         """Await a coroutine on the control loop from any other loop."""
@@ -34,4 +46,22 @@ class EnginePort:
         async def run() -> T:
             return await call()
 
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self._loop))
+        future = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self._loop))
+        future.add_done_callback(_retrieved)
+        return await future
+
+
+def _plain(args: dict[str, Any]) -> dict[str, Any]:
+    """Arguments as JSON carries them, made in the task's own thread: no object of a task reaches the control loop."""
+    try:
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(args))
+    except BaseException as error:  # noqa: BLE001 - an object's own properties are read, and they may raise anything
+        reason = f"{type_name(error)}: {plain_text(error, 200)}"
+        raise InvalidError.at("args", f"expected what JSON can carry, got {reason}") from None
+    return plain
+
+
+def _retrieved(future: "asyncio.Future[Any]") -> None:
+    """Let a task that was ended while it waited leave no "never retrieved" in the log."""
+    if not future.cancelled():
+        future.exception()

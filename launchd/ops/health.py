@@ -82,8 +82,9 @@ class Health:
         """Run every check now, side by side."""
         self._runs += 1
         run = self._runs
-        findings = await asyncio.gather(*(self._run(name, check) for name, check in self._checks.items()))
-        for name, finding in zip(self._checks, findings, strict=True):
+        checks = dict(self._checks)  # more may be added while these run
+        findings = await asyncio.gather(*(self._run(name, check) for name, check in checks.items()))
+        for name, finding in zip(checks, findings, strict=True):
             if run > self._newest.get(name, 0):  # a later report may have been faster
                 self._newest[name] = run
                 self._note(name, finding)

@@ -140,7 +140,7 @@ def configure(
     )
     bridge = _take_others(LEVELS[level])
     logs = Logs(writer, bridge, job_lines, redactor, in_child=sink, journaled=journaled)
-    threading.excepthook, sys.unraisablehook = _thread_failed, _unraisable
+    _hook()
     atexit.register(logs.close)
     return logs
 
@@ -173,7 +173,13 @@ def bridge_to(send: Send, level: int) -> None:
         cache_logger_on_first_use=False,
     )
     _take_others(level)
+    _hook()
+
+
+def _hook() -> None:
+    """Log what ends a thread or can be raised nowhere, until the interpreter takes its modules apart."""
     threading.excepthook, sys.unraisablehook = _thread_failed, _unraisable
+    atexit.register(setattr, sys, "unraisablehook", sys.__unraisablehook__)
 
 
 def _nowhere(_line: Line) -> None:

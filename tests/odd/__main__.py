@@ -114,6 +114,7 @@ def _all(run: Run, endings: list[Ending], given: argparse.Namespace) -> int:
         some = endings[done : done + given.batch]
         done += len(some)
         faults = run.batch(some, process=(done // given.batch) % 4 == 0)
+        print(f"{done} of {len(endings)}", file=sys.stderr, flush=True)  # noqa: T201 - progress
         if faults:
             faulty += 1
             _report(run, some, faults, shrink=not given.no_shrink)

