@@ -133,7 +133,7 @@ class Control:
 
     def watch(self, name: str, check: Check) -> None:
         """Let a part that is made after the engine report on its health."""
-        self._health.add(name, check)
+        self._health.add(name, check, first=True)
 
     async def health(self) -> HealthReport:
         """Run every check now."""

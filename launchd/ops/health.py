@@ -68,9 +68,9 @@ class Health:
         # told the name, the level before (None at the first look) and what was found, when a level is another one
         self.on_change: Callable[[str, Level | None, CheckReport], None] = lambda _name, _before, _found: None
 
-    def add(self, name: str, check: Check) -> None:
-        """Run this check too."""
-        self._checks[name] = check
+    def add(self, name: str, check: Check, *, first: bool = False) -> None:
+        """Run this check too, and list it before or after the others."""
+        self._checks = {name: check} | self._checks if first else self._checks | {name: check}
 
     async def run(self) -> None:
         """Run every check at the start and every half minute, so that each level is dated from when it began."""
