@@ -171,6 +171,26 @@ def test_stop_waits_for_a_running_job_beyond_the_stop_timeout_and_takes_no_new_o
     assert client(daemon).ask("GET", f"/v1/jobs/{late['id']}", wait=PATIENCE_SECONDS)["state"] == "succeeded"
 
 
+def test_the_data_are_the_services_alone_and_systemd_holds_the_port_while_the_daemon_is_down(daemon: Box) -> None:
+    told = daemon.run("stat", "-c", "%a %U %G", "/var/lib/launchd", "/run/launchd/admin.sock").stdout.splitlines()
+    assert told == ["700 launchd launchd", "660 launchd launchd-operators"]
+    open_files = daemon.run("find", "/var/lib/launchd", "-type", "f", "-perm", "/077").stdout
+    assert open_files == ""
+    daemon.run("systemctl", "stop", UNIT)
+    daemon.run("systemctl", "enable", "--now", "launchd-tcp.socket")
+    try:
+        assert daemon.property("launchd-tcp.socket", "ActiveState") == "active"
+        taken = daemon.run("python3", "-c", "import socket; socket.create_server(('127.0.0.1', 8470))", check=False)
+        assert "Address already in use" in taken.stderr
+        asked = daemon.run(
+            "curl", "--silent", "--show-error", "http://127.0.0.1:8470/healthz"
+        ).stdout  # starts the daemon
+        assert "alive" in asked
+        assert client(daemon).ask("GET", "/v1/health")["checks"]["tcp"]["detail"] == "listens on 127.0.0.1:8470"
+    finally:
+        daemon.run("systemctl", "disable", "--now", "launchd-tcp.socket")
+
+
 def test_the_commands_of_the_readme_lead_to_the_dashboard(daemon: Box) -> None:
     """As printed, under "To keep it"; without the network, nothing is installed by apt and no source answers."""
     daemon.run("systemctl", "stop", UNIT)

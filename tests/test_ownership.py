@@ -34,6 +34,7 @@ NOBODY = 65534
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root acts for others")
 NAMES = [f"{kind}.db{end}" for kind in ("jobs", "launches") for end in ("", "-wal", "-shm", "-journal", ".restored")]
 NAMES += ["daemon.lock", "restore.partial", "backup.tar.gz", "backup.tar.gz.partial", "backups", "admin.token"]
+TRAPS = ["symlink", "dangling", "up", "hardlink", "fifo", "directory"]
 SECRET = b"root's own words\n"
 
 
@@ -102,13 +103,27 @@ def offline(state: Path, target: Path) -> None:
 
 
 @root_only
-@given(
-    st.dictionaries(
-        st.sampled_from(NAMES), st.sampled_from(["symlink", "dangling", "up", "hardlink", "fifo", "directory"])
-    )
-)
-@settings(max_examples=60, deadline=None)
-def test_no_trap_in_a_state_directory_leads_root_to_another_file(archive: Path, traps: dict[str, str]) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_a_link_under_any_name_in_a_state_directory_leads_root_to_no_other_file(archive: Path, name: str) -> None:
+    for trap in ("symlink", "hardlink"):
+        withstood(archive, {name: trap})
+
+
+@root_only
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_lock_of_any_kind_leads_root_to_no_other_file(archive: Path, trap: str) -> None:
+    withstood(archive, {"daemon.lock": trap})
+
+
+@root_only
+@given(st.dictionaries(st.sampled_from(NAMES), st.sampled_from(TRAPS), min_size=3))
+@settings(max_examples=20, deadline=None)
+def test_no_traps_in_a_state_directory_lead_root_to_another_file(archive: Path, traps: dict[str, str]) -> None:
+    withstood(archive, traps)
+
+
+def withstood(archive: Path, traps: dict[str, str]) -> None:
+    """All that root may do in a directory with these traps leaves root's own files as they are."""
     with TemporaryDirectory() as place:
         safe, state = Path(place) / "safe", Path(place) / "state"
         safe.mkdir()
