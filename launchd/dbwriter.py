@@ -18,18 +18,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import structlog
-
 from launchd.clock import Instant
 from launchd.dbfaults import Files, broken_write, is_sqlites, spoils_batch, store_error
 from launchd.errors import CommitUnknownError, StoreError
+from launchd.logger import get_logger
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
 # So many write functions that wait share one commit, no more are added: bounds the latency of the first of them.
 BATCH = 512
 _ASK_AGAIN = "it is not known whether this was kept; ask again with the same Idempotency-Key"
-_log = structlog.get_logger("launchd.db")
+_log = get_logger("launchd.db")
 
 
 class _Call:

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from launchd.clock import UNREADABLE
+from launchd.logger import get_logger
 
 T = TypeVar("T")
 # The name under which a noun lists its values that could not be read.
@@ -95,9 +96,7 @@ def tell(table: str, row: str, lost: Iterable[str]) -> tuple[str, ...]:
     _told[key] = None
     if len(_told) > _MOST_TOLD:
         _told.popitem(last=False)
-    import structlog  # noqa: PLC0415 - rare, and the command line starts fast without it
-
-    structlog.get_logger("launchd.rows").warning(
+    get_logger("launchd.rows").warning(
         "row_unreadable", table=table, row=row[:200], values=list(names), detail="shown without these values"
     )
     return names

@@ -15,7 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple
 
-import structlog
 import uvloop
 
 from launchd import config as configuration
@@ -27,10 +26,11 @@ from launchd.ending import busy_threads
 from launchd.engine.loading import Options, place_of
 from launchd.errors import LaunchdError, StoreError
 from launchd.launches.sources import SOURCES
+from launchd.logger import get_logger
 from launchd.ops import logs
 from launchd.ops.systemd import notify, status, take_listeners, watchdog_seconds
 
-_log = structlog.get_logger("launchd.service")
+_log = get_logger("launchd.service")
 # The lowest number for the log's own copy of standard error: beyond what a careless loop over descriptors closes.
 _LOG_DESCRIPTOR = 64
 # What Python says when the system refuses a thread.
@@ -43,7 +43,7 @@ _GC_THRESHOLDS = (50_000, 20, 50)
 # For how long a start is tried again while the disk is full, failing or locked by others. Five such starts take longer
 # than StartLimitIntervalSec= of the unit, so systemd never gives up; each is shorter than its TimeoutStartSec=.
 START_SECONDS, START_AGAIN_SECONDS = 60.0, 2.0
-_log = structlog.get_logger("launchd.daemon")
+_log = get_logger("launchd.daemon")
 
 
 def main(

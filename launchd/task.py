@@ -21,6 +21,7 @@ import msgspec
 from launchd.clock import Instant
 from launchd.errors import InvalidError, NotFoundError, Problem
 from launchd.job import Progress
+from launchd.logger import get_logger
 from launchd.parameters import all_finite, parameters_of, schema_of
 from launchd.plain import plain_text, type_name
 
@@ -181,9 +182,7 @@ class Context:
     def log(self) -> Any:  # noqa: ANN401 - structlog's bound loggers have no common static type
         """A structured logger that carries `names` on every line."""
         if self._log is None:
-            import structlog  # noqa: PLC0415 - the command line imports this module and never logs: it starts fast
-
-            self._log = structlog.get_logger("launchd.task").bind(**self.names())
+            self._log = get_logger("launchd.task").bind(**self.names())
         return self._log
 
     def names(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ import structlog
 
 from launchd.admin.client import AdminClient
 from launchd.errors import UnreachableError
+from launchd.logger import get_logger
 from launchd.ops import logs
 from launchd.ops.logwriter import BATCH, Line, Writer
 from launchd.plain import MAX_TEXT_BYTES
@@ -483,3 +484,17 @@ def until_ready(client: AdminClient) -> None:
             time.sleep(0.02)  # between two looks
         else:
             return
+
+
+def test_a_task_that_sets_up_structlog_changes_nothing_of_the_daemon_s_own_log(
+    configured: Configure, stream: tuple[int, int]
+) -> None:
+    log = configured("info", "json", descriptor=stream[1], secrets=["hunter2-hunter2"])
+    structlog.configure(processors=[lambda *_: 1 // 0])
+    get_logger("launchd.pool").bind(queue="default").info("still masked", text="hunter2-hunter2")
+    get_logger("launchd.pool").debug("below the level")
+    log.set_level("debug")
+    get_logger("launchd.pool").debug("at the level")
+    lines = written(log, stream[0])
+    assert [line["event"] for line in lines] == ["still masked", "at the level"]
+    assert (lines[0]["text"], lines[0]["queue"]) == ("[redacted]", "default")

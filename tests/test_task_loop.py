@@ -174,3 +174,27 @@ async def test_threads_and_processes_start_end_and_are_terminated_while_a_corout
             assert (await daemon.control.job(blocked.id)).state is JobState.RUNNING
         finally:
             release.set()
+
+
+@task(max_retries=0)
+async def exit_for_ever(_ctx: Context) -> None:
+    """Let a file that is always ready call sys.exit()."""
+    import contextvars  # noqa: PLC0415 - only here
+    import os  # noqa: PLC0415 - only here
+
+    loop = asyncio.get_running_loop()
+    readable, written = os.pipe()
+    os.write(written, b"x")
+    contextvars.Context().run(loop.add_reader, readable, sys.exit)
+    await asyncio.sleep(0.05)
+    loop.remove_reader(readable)
+    os.close(readable)
+    os.close(written)
+
+
+async def test_what_interrupts_the_loop_again_and_again_is_logged_once_a_second(tmp_path: Path) -> None:
+    with capture_logs() as lines:
+        async with hosted(quiet_config(tmp_path), tasks=[*TASKS, exit_for_ever]) as daemon:
+            assert (await ended(daemon, (await start(daemon, exit_for_ever)).id)).state is JobState.SUCCEEDED
+            assert (await ended(daemon, (await start(daemon, work)).id)).state is JobState.SUCCEEDED
+    assert 1 <= len([line for line in lines if line["event"] == "task_loop_interrupted"]) < PATIENCE_SECONDS

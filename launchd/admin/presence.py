@@ -10,13 +10,12 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import structlog
-
 from launchd.admin.listen import is_answered, listen_unix
 from launchd.errors import AlreadyRunningError, LaunchdError
+from launchd.logger import get_logger
 from launchd.ops.health import Finding, Level
 
-_log = structlog.get_logger("launchd.admin")
+_log = get_logger("launchd.admin")
 # Seconds between two looks, by the real clock: files are removed in real time.
 LOOK_SECONDS = 2.0
 

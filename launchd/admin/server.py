@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
@@ -38,11 +37,12 @@ from launchd.admin.routes import ROUTES
 from launchd.admin.tcp import Listening
 from launchd.clock import Clock, SystemClock
 from launchd.errors import ForbiddenError, LaunchdError, TooManyRequestsError, UnauthorizedError
+from launchd.logger import get_logger
 
 MAX_BODY_BYTES = 1024 * 1024
 # Connections of each listener; more than `BACKLOG`, so that those accepted together never push each other out.
 UNIX_PLACES, TCP_PLACES = 384, 192
-_log = structlog.get_logger("launchd.admin")
+_log = get_logger("launchd.admin")
 # Who has just connected when listening ends gets this long to say what is wanted; closed at once, it would get a reset.
 _LAST_WORD_SECONDS = 0.05
 # Who sent the request that this task serves; set by `_admit` before any handler runs.

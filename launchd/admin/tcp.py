@@ -8,16 +8,15 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from launchd.admin.access import Access
 from launchd.admin.listen import Address, host_names, listen_tcp
 from launchd.clock import Clock
 from launchd.errors import ConfigError
+from launchd.logger import get_logger
 from launchd.ops.health import Check, Finding, Level
 
 RETRY_SECONDS = 5.0
-_log = structlog.get_logger("launchd.admin")
+_log = get_logger("launchd.admin")
 Open = Callable[[socket.socket], Awaitable[object]]
 
 

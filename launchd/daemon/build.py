@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-import structlog
-
 import launchd
 from launchd.admin.metrics import Metered
 from launchd.clock import Clock
@@ -48,6 +46,7 @@ from launchd.launches.tasks import Tracker, launch_tasks
 from launchd.lock import Locks
 from launchd.locks.manager import LockManager
 from launchd.locks.reach import within
+from launchd.logger import get_logger
 from launchd.ops.alerts import Target
 from launchd.ops.backup import Backups
 from launchd.ops.checks import database_check, disk_check, locks_check
@@ -65,7 +64,7 @@ from launchd.store.starts import StartStore
 from launchd.store.upkeep import UpkeepStore
 from launchd.task import Task
 
-_log = structlog.get_logger("launchd.daemon")
+_log = get_logger("launchd.daemon")
 # How long a start waits for the lock backend: work that needs no lock need not wait longer.
 _RECOVER_SECONDS = 2.0
 

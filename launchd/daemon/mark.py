@@ -8,9 +8,9 @@ over in place: that takes no room, and no database. It is an aid; where it canno
 import os
 from pathlib import Path
 
-import structlog
+from launchd.logger import get_logger
 
-_log = structlog.get_logger("launchd.daemon")
+_log = get_logger("launchd.daemon")
 _RUNS, _STOPPED = "runs   ", "stopped"
 
 

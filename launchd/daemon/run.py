@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import structlog
-
 import launchd
 from launchd.admin.access import Access
 from launchd.admin.listen import Address, load_token, parse_address
@@ -41,6 +39,7 @@ from launchd.launches.approach import Approaches
 from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
 from launchd.locks.sqlite import SqliteLocks
+from launchd.logger import get_logger
 from launchd.ops.alerts import open_targets
 from launchd.ops.joblines import JobLines
 from launchd.ops.reload import InForce, Reloader
@@ -51,7 +50,7 @@ from launchd.store.audit import AuditStore
 from launchd.store.stats import StatsStore
 from launchd.task import Task
 
-_log = structlog.get_logger("launchd.daemon")
+_log = get_logger("launchd.daemon")
 # Seconds a thread may keep the interpreter while another waits for it: ten times shorter than Python's own, so that the
 # control loop gets its turn while a task parses (`make bench`: the p99 of GET /v1/status during a refresh).
 _SWITCH_SECONDS = 0.0005

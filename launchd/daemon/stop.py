@@ -7,17 +7,16 @@ again for a while, and where it is in vain, a mark tells the next start that not
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-import structlog
-
 from launchd.clock import Clock
 from launchd.daemon.build import Parts
 from launchd.daemon.mark import StopMark
 from launchd.engine.attempt import Stop
 from launchd.engine.pool import Pool
 from launchd.errors import LaunchdError, StoreError
+from launchd.logger import get_logger
 from launchd.ops.systemd import extending, notify
 
-_log = structlog.get_logger("launchd.daemon")
+_log = get_logger("launchd.daemon")
 # For how long jobs are tried to be put back while the store refuses, and how often. Together with drain_seconds and
 # cancel_seconds of the default configuration it is less than TimeoutStopSec= of the unit.
 PUT_BACK_SECONDS, TRY_SECONDS = 15.0, 1.0

@@ -8,13 +8,12 @@ process ends with a code that is not 0.
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from launchd.clock import Clock
 from launchd.failure import describe
+from launchd.logger import get_logger
 from launchd.plain import type_name
 
-_log = structlog.get_logger("launchd.daemon")
+_log = get_logger("launchd.daemon")
 # The pause after a failure, doubled for each that follows within CALM_SECONDS.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 CALM_SECONDS = 120.0

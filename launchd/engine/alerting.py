@@ -11,8 +11,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import structlog
-
 from launchd.alert import (
     LAUNCH_EVENTS,
     SEND_TASK,
@@ -32,13 +30,14 @@ from launchd.engine.maker import JobMaker, TriggerRequest
 from launchd.errors import ConflictError, LaunchdError, NotFoundError
 from launchd.event import Event, JobEnd
 from launchd.job import JobState, NewJob
+from launchd.logger import get_logger
 from launchd.ops.health import Check, Finding, Health, Level
 from launchd.store.alerts import AlertRow, AlertStore
 from launchd.store.idempotency import Idempotency
 from launchd.store.jobs import JobStore
 from launchd.task import Cancel, Context, Retry, Task, task
 
-_log = structlog.get_logger("launchd.alerts")
+_log = get_logger("launchd.alerts")
 # How often health, queues and sources are looked at, and the least time between two writes.
 LOOK_SECONDS, PAUSE_SECONDS = 30.0, 1.0
 # 1, 2, 4 ... 60 minutes: about three hours in all

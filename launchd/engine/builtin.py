@@ -3,17 +3,16 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-import structlog
-
 from launchd.clock import DAY, SECOND, Clock
 from launchd.engine.port import EnginePort
+from launchd.logger import get_logger
 from launchd.ops.backup import Backups
 from launchd.ops.health import HealthReport, Level
 from launchd.store.idempotency import IDEMPOTENCY_SECONDS
 from launchd.store.jobs import JobStore
 from launchd.task import Context, Task, task
 
-_log = structlog.get_logger("launchd.health")
+_log = get_logger("launchd.health")
 # Rows deleted in one commit: the writer is free again after a few milliseconds.
 PRUNE_BATCH = 500
 

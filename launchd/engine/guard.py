@@ -14,12 +14,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import structlog
-
 from launchd import forks
 from launchd.engine import sweep
+from launchd.logger import get_logger
 
-_log = structlog.get_logger("launchd.guard")
+_log = get_logger("launchd.guard")
 
 
 class Guard:

@@ -26,6 +26,7 @@ from launchd.engine.guard import Guard
 from launchd.engine.wire import FromChild, Lines, Request
 from launchd.failure import RemoteError
 from launchd.job import JobError
+from launchd.logger import get_logger
 from launchd.task import Cancel, Retry, Snooze
 
 # Seconds between the signal that asks and the one that kills.
@@ -177,9 +178,7 @@ class ProcessRunner:
 
     def _log(self, said: FromChild) -> None:
         """Log a line of the process as if it had been said here, under the names of the attempt."""
-        import structlog  # noqa: PLC0415 - as in task.py
-
-        log = structlog.get_logger(said.logger or "launchd.task")
+        log = get_logger(said.logger or "launchd.task")
         names = self._attempt.names()
         about = {"exc_info": RemoteError(said.error)} if said.error is not None else {}
         fields = {name: value for name, value in said.fields.items() if name not in {"event", "exc_info"}}

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-import structlog
 
 from launchd.clock import format_instant
 from launchd.engine.attempt import Attempt
 from launchd.job import JobError, Outcome, Verb
+from launchd.logger import get_logger
 
-_log = structlog.get_logger("launchd.pool")
+_log = get_logger("launchd.pool")
 SUCCESSES_PER_SECOND = 50
 
 

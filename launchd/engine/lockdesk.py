@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-import structlog
-
 from launchd.clock import Clock
 from launchd.engine.bus import Bus
 from launchd.engine.lockwaits import POLL_SECONDS, LockWait, LockWaits, Overdue, held_by
@@ -20,11 +18,12 @@ from launchd.errors import LaunchdError
 from launchd.event import JobEnd
 from launchd.lock import Lock
 from launchd.locks.manager import LockManager
+from launchd.logger import get_logger
 from launchd.store.claims import Candidate, Claimed
 from launchd.store.jobs import JobStore
 from launchd.task import LOCK_TTL_SECONDS, Task
 
-_log = structlog.get_logger("launchd.pool")
+_log = get_logger("launchd.pool")
 # How long slots are kept for a backend that answers at once, and for a slow one: twice what its last answer took.
 LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 0.25, 1.0
 # How many different locks are asked for at the same time.

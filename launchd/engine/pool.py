@@ -7,8 +7,6 @@ filled in the same commit. Jobs that need a lock are handed to its LockDesk (loc
 import asyncio
 from collections.abc import Sequence
 
-import structlog
-
 from launchd.clock import Instant, until
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.ends import abandoned, job_end, without_task
@@ -21,11 +19,12 @@ from launchd.errors import LaunchdError
 from launchd.failure import describe
 from launchd.job import Outcome, Verb
 from launchd.lock import Lock
+from launchd.logger import get_logger
 from launchd.rate import Rate
 from launchd.store.claims import Claimed
 from launchd.store.jobs import Turn
 
-_log = structlog.get_logger("launchd.pool")
+_log = get_logger("launchd.pool")
 # How long a turn waits after the store refused it.
 BACKOFF_SECONDS = 1.0
 # The most jobs that one turn claims: bounds what a crash can leave half-started.

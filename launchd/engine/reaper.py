@@ -9,8 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-import structlog
-
 from launchd.clock import SECOND, Clock, Instant
 from launchd.engine.attempt import Attempt, is_stuck, next_look, next_stop
 from launchd.engine.bus import Bus
@@ -18,9 +16,10 @@ from launchd.engine.executor import Executor
 from launchd.engine.pool import Pool
 from launchd.errors import LaunchdError
 from launchd.event import JobEnd
+from launchd.logger import get_logger
 from launchd.store.jobs import JobStore
 
-_log = structlog.get_logger("launchd.reaper")
+_log = get_logger("launchd.reaper")
 # How often an attempt that was asked to end is asked again, and how soon the store is tried again after an error.
 TICK_SECONDS = 1.0
 # Corrects what waits by a wall clock that was set (launchd/engine/timekeeper.py); raises LaunchdError.

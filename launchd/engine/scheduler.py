@@ -10,12 +10,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-import structlog
-
 from launchd.clock import HOUR, SECOND, STEP, Clock, Instant, format_instant, reading, set_by, until
 from launchd.errors import InvalidError, LaunchdError, NotFoundError
 from launchd.failure import describe
 from launchd.job import NewJob
+from launchd.logger import get_logger
 from launchd.recurrence import Startup, occurrences
 from launchd.schedule import Fire, FireOutcome, Plan, Schedule, plan
 from launchd.store.idempotency import Idempotency
@@ -31,7 +30,7 @@ from launchd.store.schedules import (
 )
 from launchd.tighten import Look, Near, Tightening, coming, look, next_extra, span, tightened
 
-_log = structlog.get_logger("launchd.scheduler")
+_log = get_logger("launchd.scheduler")
 BACKOFF_SECONDS = 1.0
 # How long a schedule goes on by the rule it has when nobody can say what is near.
 LOOK_BACKOFF_SECONDS = 60.0

@@ -13,11 +13,10 @@ import traceback
 from collections.abc import Callable
 from typing import NamedTuple
 
-import structlog
-
 from launchd.engine.attempt import Attempt
+from launchd.logger import get_logger
 
-_log = structlog.get_logger("launchd.stall")
+_log = get_logger("launchd.stall")
 BEAT_SECONDS = 0.25
 STALL_SECONDS = 0.5
 REPEAT_SECONDS = 10.0

@@ -9,20 +9,21 @@ Ways in which task code ends a loop that it shares, and what happens instead:
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from contextvars import Context as Variables
 from typing import Any, TypeVarTuple, Unpack
 
-import structlog
 import uvloop
 
 from launchd.failure import describe
+from launchd.logger import get_logger
 from launchd.plain import plain_text
 from launchd.task import CURRENT, Context
 
 Ts = TypeVarTuple("Ts")
 
-_log = structlog.get_logger("launchd.tasks")
+_log = get_logger("launchd.tasks")
 # Out of a callback these end any loop of asyncio; everything else goes to the exception handler.
 _ENDING = (SystemExit, KeyboardInterrupt)
 
@@ -84,6 +85,7 @@ class TaskThread:
         self._blame = blame
         self._on_lost = on_lost
         self._ending = threading.Event()
+        self._interruptions, self._reported_at = 0, -1.0
         self._thread = threading.Thread(target=self._serve, name="tasks", daemon=True)
 
     @property
@@ -114,9 +116,19 @@ class TaskThread:
             try:
                 self.loop.run_forever()
             except BaseException as error:  # noqa: BLE001 - whatever interrupted it, other tasks live on this loop
-                _log.error("task_loop_interrupted", error=_words(error), detail="the loop goes on")
+                self._report_interruption(error)
         if not self.loop.is_closed():
             self.loop.close()
+
+    def _report_interruption(self, error: BaseException) -> None:
+        """Log it, at most once a second: what is ready for ever, such as a file, may interrupt the loop again at once."""
+        self._interruptions += 1
+        now = time.monotonic()
+        if now - self._reported_at >= 1:
+            _log.error(
+                "task_loop_interrupted", error=_words(error), times=self._interruptions, detail="the loop goes on"
+            )
+            self._reported_at, self._interruptions = now, 0
 
 
 def _report_stray(_loop: asyncio.AbstractEventLoop, said: dict[str, Any]) -> None:

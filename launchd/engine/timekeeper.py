@@ -10,13 +10,12 @@ Owned by the control loop.
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from launchd.clock import MINUTE, SECOND, Clock, Instant, format_instant, reading, set_by
 from launchd.errors import LaunchdError
+from launchd.logger import get_logger
 from launchd.store.clock import ClockStore
 
-_log = structlog.get_logger("launchd.clock")
+_log = get_logger("launchd.clock")
 # How often a reading is kept. A clock that is set within one boot is measured exactly however old the reading is.
 NOTE_EVERY = MINUTE
 BACKOFF_SECONDS = 1.0

@@ -9,8 +9,6 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-import structlog
-
 from launchd import sql
 from launchd.clock import HOUR, SECOND, Clock, Instant, until
 from launchd.db import Connection, Database
@@ -18,10 +16,11 @@ from launchd.errors import LaunchdError
 from launchd.event import Event
 from launchd.launches.launch import Launch
 from launchd.launches.news import approaching_event
+from launchd.logger import get_logger
 from launchd.rows import decoded
 from launchd.tighten import LOOK, Near
 
-_log = structlog.get_logger("launchd.approach")
+_log = get_logger("launchd.approach")
 _SQL = sql.statements("launches", "approaches")
 # Hours before the NET, the last first.
 MARKS = (1, 24)

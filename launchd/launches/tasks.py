@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import structlog
-
 from launchd.clock import SECOND, Clock, Instant, format_instant
 from launchd.config import SourceConfig
 from launchd.errors import InvalidError, NotFoundError, SourceError
@@ -25,9 +23,10 @@ from launchd.launches.source_store import Attempt, KeptPayload, Page, SourceStor
 from launchd.launches.sources import SOURCES
 from launchd.launches.sources.source import Payload, Source
 from launchd.launches.store import LaunchStore
+from launchd.logger import get_logger
 from launchd.task import Context, Retry, Task, task
 
-_log = structlog.get_logger("launchd.scrape")
+_log = get_logger("launchd.scrape")
 LOCK = "scraping_task_lock"
 _SHOWN_REJECTIONS = 10
 

@@ -15,15 +15,14 @@ import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
-import structlog
-
 from launchd.clock import SECOND, STEP, Clock, Reading, reading, set_by, until
 from launchd.errors import LaunchdError
 from launchd.lock import LEASE_SECONDS, Lock, Locks
 from launchd.locks.reach import ASK_SECONDS, PROBE_PREFIX, RETRY_SECONDS, Reach, within
 from launchd.locks.returns import Returns
+from launchd.logger import get_logger
 
-_log = structlog.get_logger("launchd.locks")
+_log = get_logger("launchd.locks")
 # How long those who look at the locks wait for the backend.
 LIST_SECONDS = 2.0
 # How long a stop waits for the backend to answer.

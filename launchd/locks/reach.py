@@ -7,13 +7,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import structlog
-
 from launchd.clock import Clock, until
 from launchd.errors import LaunchdError, UnavailableError
 from launchd.lock import Locks
+from launchd.logger import get_logger
 
-_log = structlog.get_logger("launchd.locks")
+_log = get_logger("launchd.locks")
 # A question that is not answered within this time has failed, whatever the backend's own time-outs are.
 ASK_SECONDS = 10.0
 # All steps of one probe together; less than the time that a health check has.

@@ -20,7 +20,6 @@ from contextlib import suppress
 from importlib import resources
 from typing import Any, cast
 
-import structlog
 from redis.asyncio.client import PubSub
 from redis.exceptions import AskError, MovedError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -29,9 +28,10 @@ from launchd.clock import SECOND, Clock
 from launchd.errors import UnavailableError
 from launchd.lock import LEASE_SECONDS, Lock
 from launchd.locks.primary import connect
+from launchd.logger import get_logger
 from launchd.redis_url import Kind, parse_redis_url
 
-_log = structlog.get_logger("launchd.locks")
+_log = get_logger("launchd.locks")
 # No command of ours blocks, so a server that is silent for this long is away.
 TIMEOUT_SECONDS = 3.0
 # How often the listening connection is asked for a sign of life.

@@ -7,13 +7,12 @@ asked for without an answer may have been taken all the same: it is returned in 
 import asyncio
 from collections.abc import Callable
 
-import structlog
-
 from launchd.clock import Clock, until
 from launchd.errors import LaunchdError, UnavailableError
 from launchd.lock import Lock, Locks
+from launchd.logger import get_logger
 
-_log = structlog.get_logger("launchd.locks")
+_log = get_logger("launchd.locks")
 # How soon a release that was not answered is sent again.
 RETRY_SECONDS = 1.0
 

@@ -17,13 +17,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import msgspec
 import structlog
 
+from launchd import logger
 from launchd.failure import RemoteError, describe, trace_of
+from launchd.logger import get_logger
 from launchd.ops import journal
 from launchd.ops.joblines import JobLines
 from launchd.ops.logwriter import Line, Sink, Writer
@@ -57,7 +60,9 @@ class Logs:
         *,
         in_child: Sink,
         journaled: journal.JournalSink | None,
+        use: Callable[[type[Any]], None],
     ) -> None:
+        self._use = use
         self.job_lines = job_lines
         self._in_child = in_child
         self._journaled = journaled
@@ -72,8 +77,8 @@ class Logs:
         return self._writer.dropped
 
     def set_level(self, level: str) -> None:
-        """Log from this level on; loggers that are bound already, such as a running job's, keep theirs."""
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]))
+        """Log from this level on."""
+        self._use(structlog.make_filtering_bound_logger(LEVELS[level]))
         logging.getLogger().setLevel(LEVELS[level])
 
     def mask(self, secrets: Iterable[str]) -> None:
@@ -93,6 +98,7 @@ class Logs:
         atexit.unregister(self.close)
         logging.getLogger().removeHandler(self._bridge)
         threading.excepthook, sys.unraisablehook = self._hooks
+        logger.tear_down()
         return self._writer.close(seconds)
 
 
@@ -124,25 +130,30 @@ def configure(
         job_lines.keep(line)
         writer.put(line)
 
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            _name_job,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.StackInfoRenderer(),
-            _exception_renderer(form),
-            _seal,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=lambda *names: _Logger(put, *names),
-        cache_logger_on_first_use=False,
-    )
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        _name_job,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        _exception_renderer(form),
+        _seal,
+    ]
+    use = partial(_use, processors, make=lambda *names: _Logger(put, *names))
+    use(structlog.make_filtering_bound_logger(LEVELS[level]))
     bridge = _take_others(LEVELS[level])
-    logs = Logs(writer, bridge, job_lines, redactor, in_child=sink, journaled=journaled)
+    logs = Logs(writer, bridge, job_lines, redactor, in_child=sink, journaled=journaled, use=use)
     _hook()
     atexit.register(logs.close)
     return logs
+
+
+def _use(processors: list[Any], wrapper_class: type[Any], make: Callable[..., Any]) -> None:
+    """Set up the daemon's loggers, and structlog's for the tasks; tasks may set up the latter otherwise."""
+    logger.set_up(processors, wrapper_class, make)
+    structlog.configure(
+        processors=processors, wrapper_class=wrapper_class, logger_factory=make, cache_logger_on_first_use=False
+    )
 
 
 class Send(Protocol):
@@ -167,10 +178,10 @@ def bridge_to(send: Send, level: int) -> None:
         send("error" if method == "exception" else method, logger.name, text, fields, error)
         raise structlog.DropEvent
 
-    structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.StackInfoRenderer(), forward],
-        logger_factory=lambda *names: _Logger(_nowhere, *names),
-        cache_logger_on_first_use=False,
+    _use(
+        [structlog.contextvars.merge_contextvars, structlog.processors.StackInfoRenderer(), forward],
+        structlog.make_filtering_bound_logger(logging.NOTSET),
+        lambda *names: _Logger(_nowhere, *names),
     )
     _take_others(level)
     _hook()
@@ -248,7 +259,7 @@ class _Bridge(logging.Handler):
         except BaseException as error:  # noqa: BLE001 - a wrong format, or an argument that fails: the caller's slip
             text = f"{plain_text(record.msg)} [not formatted: {plain_text(error)}]"
         more = {"exc_info": record.exc_info} if record.exc_info else {}
-        structlog.get_logger(plain_text(record.name, 200)).log(level, plain_text(text), **more)
+        get_logger(plain_text(record.name, 200)).log(level, plain_text(text), **more)
 
 
 def _exception(said: object) -> BaseException | None:
@@ -295,13 +306,13 @@ def _thread_failed(said: threading.ExceptHookArgs) -> None:
     """Log an exception that ended a thread; one that ends itself by SystemExit has nothing to report."""
     if said.exc_value is not None and not issubclass(type(said.exc_value), SystemExit):
         name = said.thread.name if said.thread is not None else ""
-        structlog.get_logger("launchd.threads").error("thread_failed", thread=name, exc_info=said.exc_value)
+        get_logger("launchd.threads").error("thread_failed", thread=name, exc_info=said.exc_value)
 
 
 def _unraisable(said: "sys.UnraisableHookArgs") -> None:
     """Log an exception that Python could raise nowhere, such as one of a `__del__`."""
     about = plain_text(said.object, 500)
-    structlog.get_logger("launchd.threads").warning(
+    get_logger("launchd.threads").warning(
         "unraisable_exception", about=about, exc_info=said.exc_value if said.exc_value is not None else None
     )
 

@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any, NamedTuple
 
 import msgspec
-import structlog
 
 from launchd.config import Config
 from launchd.errors import ConfigError, LaunchdError
+from launchd.logger import get_logger
 from launchd.ops.systemd import notify, reloading, status
 
-_log = structlog.get_logger("launchd.reload")
+_log = get_logger("launchd.reload")
 # Tables that a running daemon takes up whole, and keys of [daemon] that it does not.
 _LIVE = ("schedules", "fetch", "sources", "alerts")
 _AT_START = ("state_directory", "log_format")

@@ -14,12 +14,11 @@ its signs.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
-import structlog
-
 from launchd.clock import Clock
+from launchd.logger import get_logger
 from launchd.ops.systemd import notify, status
 
-_log = structlog.get_logger("launchd.watchdog")
+_log = get_logger("launchd.watchdog")
 # How long each may be silent before the word is withheld. The writer's is long: one ingest is one transaction.
 TICK_SECONDS = 65.0  # the scheduler sleeps at most 30 s
 TURN_SECONDS = 20.0

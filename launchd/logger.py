@@ -1,0 +1,69 @@
+"""The daemon's own loggers. They keep their set-up whatever task code does to structlog's, which is global.
+
+Many projects call `structlog.configure` when they are imported. Were launchd's loggers ordinary ones, a module of tasks
+could take away the masking of secrets and the journal's fields, or make each log call of the daemon raise.
+Before `set_up`, and after `tear_down`, they are structlog's ordinary loggers: so tests capture what they say.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+
+class _SetUp(NamedTuple):
+    """The steps of a line, the class with the level, and what makes the last step for a logger's name."""
+
+    processors: Sequence[Any]
+    wrapper_class: type[Any]
+    make: Callable[[str], Any]
+
+
+_set_up: _SetUp | None = None
+
+
+def set_up(processors: Sequence[Any], wrapper_class: type[Any], make: Callable[[str], Any]) -> None:
+    """Let the daemon's loggers work like this from now on, in every thread."""
+    global _set_up  # noqa: PLW0603 - there is one log of a process
+    _set_up = _SetUp(processors, wrapper_class, make)
+
+
+def tear_down() -> None:
+    """Make them structlog's ordinary loggers again."""
+    global _set_up  # noqa: PLW0603 - as above
+    _set_up = None
+
+
+class Logger:
+    """A logger by name with values bound to it; its methods are those of structlog's bound loggers."""
+
+    __slots__ = ("_bound", "_name")
+
+    def __init__(self, name: str, bound: dict[str, Any] | None = None) -> None:
+        self._name = name
+        self._bound = bound or {}
+
+    def bind(self, **values: Any) -> "Logger":  # noqa: ANN401 - anything can be logged
+        """The same logger with more values on each line."""
+        return Logger(self._name, self._bound | values)
+
+    def __getattr__(self, method: str) -> Any:  # noqa: ANN401 - structlog's bound loggers have no common static type
+        return getattr(self._logger(), method)
+
+    def _logger(self) -> Any:  # noqa: ANN401 - as above
+        import structlog  # noqa: PLC0415 - the command line imports modules that never log there: it starts fast
+
+        now = _set_up
+        if now is None:
+            return structlog.get_logger(self._name, **self._bound)
+        return structlog.wrap_logger(
+            now.make(self._name),
+            processors=now.processors,
+            wrapper_class=now.wrapper_class,
+            context_class=dict,
+            cache_logger_on_first_use=False,
+            **self._bound,
+        )
+
+
+def get_logger(name: str) -> Logger:
+    """The logger of a name such as `launchd.pool`."""
+    return Logger(name)
