@@ -490,7 +490,7 @@ def test_a_task_that_sets_up_structlog_changes_nothing_of_the_daemon_s_own_log(
     configured: Configure, stream: tuple[int, int]
 ) -> None:
     log = configured("info", "json", descriptor=stream[1], secrets=["hunter2-hunter2"])
-    structlog.configure(processors=[lambda *_: 1 // 0])
+    structlog.configure(processors=[lambda *_: 1 // 0])  # type: ignore[list-item]
     get_logger("launchd.pool").bind(queue="default").info("still masked", text="hunter2-hunter2")
     get_logger("launchd.pool").debug("below the level")
     log.set_level("debug")

@@ -185,7 +185,7 @@ async def exit_for_ever(_ctx: Context) -> None:
     loop = asyncio.get_running_loop()
     readable, written = os.pipe()
     os.write(written, b"x")
-    contextvars.Context().run(loop.add_reader, readable, sys.exit)
+    contextvars.Context().run(lambda: loop.add_reader(readable, sys.exit))
     await asyncio.sleep(0.05)
     loop.remove_reader(readable)
     os.close(readable)

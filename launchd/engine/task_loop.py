@@ -121,14 +121,12 @@ class TaskThread:
             self.loop.close()
 
     def _report_interruption(self, error: BaseException) -> None:
-        """Log it, at most once a second: what is ready for ever, such as a file, may interrupt the loop again at once."""
+        """Log it, at most once a second: a file that is ready for ever may interrupt the loop again at once."""
         self._interruptions += 1
         now = time.monotonic()
         if now - self._reported_at >= 1:
-            _log.error(
-                "task_loop_interrupted", error=_words(error), times=self._interruptions, detail="the loop goes on"
-            )
-            self._reported_at, self._interruptions = now, 0
+            times, self._reported_at, self._interruptions = self._interruptions, now, 0
+            _log.error("task_loop_interrupted", error=_words(error), times=times, detail="the loop goes on")
 
 
 def _report_stray(_loop: asyncio.AbstractEventLoop, said: dict[str, Any]) -> None:
