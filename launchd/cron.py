@@ -126,7 +126,7 @@ class Cron:
             return self.expression
 
     def warnings(self) -> list[str]:
-        """What is legal but may not be meant."""
+        """Warnings for an expression that is legal but may not be meant."""
         return cron_words.warnings(_reading(self.expression, self.day_match), both=self.day_match is DayMatch.AND)
 
     def _span(self, piece: Piece, pattern: WallPattern) -> _Span:

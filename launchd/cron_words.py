@@ -31,7 +31,7 @@ def describe(reading: Reading) -> str:
 
 
 def warnings(reading: Reading, *, both: bool) -> list[str]:
-    """What is legal but may not be meant."""
+    """Warnings for an expression that is legal but may not be meant."""
     day, weekday = reading.fields[DAY.name], reading.fields[WEEKDAY.name]
     found = []
     if reading.both_days and not both:

@@ -42,7 +42,7 @@ def _is_idle(frame: FrameType) -> bool:
 
 
 def _function(frame: FrameType) -> str:
-    """What a thread does: the function of its last frame; of a pool's worker that called into C, what it called."""
+    """The work of a thread: the function of its last frame; for a pool's worker that called into C, what it called."""
     name = frame.f_code.co_name
     if name != _CALLS or not frame.f_code.co_filename.endswith(_POOL):
         return name

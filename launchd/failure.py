@@ -99,7 +99,7 @@ def _linked(error: BaseException) -> Iterator[BaseException]:
 
 
 def _own(error: BaseException, name: str) -> Any:  # noqa: ANN401 - an exception, or a traceback
-    """What the interpreter keeps of an exception under a name, whatever its class says instead."""
+    """The interpreter's own attribute of an exception, whatever its class says instead."""
     return BaseException.__dict__[name].__get__(error)
 
 

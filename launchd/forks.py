@@ -26,7 +26,7 @@ Address = str | bytes | tuple[str, int]
 
 
 class _Owned:
-    """What the daemon owns. Written at the start and when a socket or a pipe is opened."""
+    """The daemon's files, sockets and pipes. Written at the start and when one is opened."""
 
     def __init__(self) -> None:
         self.files: set[str] = set()

@@ -175,7 +175,7 @@ def correct(schedule: Schedule, cursor: Instant, now: Instant, reason: str = FOR
 
 
 def set_in_words(set_by: Instant) -> str:
-    """What the ledger says of a clock that was set."""
+    """The ledger's words for a clock that was set."""
     if set_by > 0:
         return FORWARD
     return f"the clock was put back by {-set_by // SECOND} s; the schedule went on from the corrected time"

@@ -229,7 +229,7 @@ CURRENT: ContextVar[Context | None] = ContextVar("launchd_context", default=None
 
 
 def progress_of(done: object, total: object = None, note: object = None) -> Progress:
-    """What a task says of its progress, made plain; raises TypeError or ValueError for numbers that are none."""
+    """The progress of a task, made plain; raises TypeError or ValueError for numbers that are none."""
     return Progress(
         _finite(done, "done"),
         None if total is None else _finite(total, "total"),

@@ -138,7 +138,7 @@ async def machine() -> AsyncIterator[Machine]:
 
 
 async def lived(steps: list[Step]) -> None:
-    """Whatever has happened: each schedule fires at its next occurrence that has no job, and none has two."""
+    """Each schedule fires at its next occurrence that has no job, and none has two, whatever has happened."""
     async with machine() as one:
         for step in steps:
             await one.take(step)

@@ -73,7 +73,7 @@ def test_a_module_that_is_not_the_operators_is_named(tmp_path: Path, name: str, 
 
 
 def problems(folder: Path, name: str, text: str | None) -> list[str]:
-    """What is wrong with a configuration that names a module of this text."""
+    """Problems of a configuration that names a module of this text."""
     if text is not None:
         (folder / f"{name}.py").write_text(text)
     path = folder / "launchd.toml"

@@ -1,4 +1,4 @@
-"""Whatever tasks do and however they end: every job ends, every list answers, the daemon lives, the next job runs.
+"""Every job ends, every list answers, the daemon lives and the next job runs, whatever tasks do and however they end.
 
 A long run, with a table: `python -m tests.odd --count 20000 --seed 7`.
 """

@@ -86,7 +86,7 @@ class Asker:
         return response.status, response.read()
 
     def items(self) -> dict[str, list[Any]]:
-        """What each list shows, as the types of the contract read it."""
+        """The rows of each list, as the types of the contract read them."""
         found = {}
         for address in LISTS:
             status, body = self.get(address)

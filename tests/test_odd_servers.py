@@ -1,4 +1,4 @@
-"""What a server says is made clean and short where it enters: in errors, in what is stored, and in how long to wait."""
+"""Text and times from a server are made clean and short where they enter: errors, stored values, waits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ async def saying(answer: bytes) -> AsyncIterator[str]:
 
 
 async def ask(answer: bytes) -> HttpClient | SourceError:
-    """What comes of asking a server that answers so."""
+    """The result of asking a server that answers so."""
     async with saying(answer) as url:
         try:
             _, client = await fetch(FetchOptions(url, 20.0, trusted_host="127.0.0.1"))

@@ -1,4 +1,4 @@
-"""What tasks say at the seams never reaches the engine unchecked: one bad outcome is one failed job."""
+"""Nothing that tasks say at the seams reaches the engine unchecked: one bad outcome is one failed job."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What `make install` fetches: files that are named by their hash, and no package of a stranger."""
+"""`make install` fetches files that are named by their hash, and no package of a stranger."""
 
 import re
 import tomllib

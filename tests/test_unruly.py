@@ -63,7 +63,7 @@ def alive(pid: int) -> bool:
 
 
 def files_of(pid: int) -> list[str]:
-    """What the descriptors of a process refer to."""
+    """The targets of the descriptors of a process."""
     found = []
     for one in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile

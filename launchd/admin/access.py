@@ -102,7 +102,7 @@ class Opened(NamedTuple):
 
 
 class _Session(msgspec.Struct, array_like=True):
-    """What a cookie says: whose it is, until when (wall time, which outlives a restart), and its key's digest."""
+    """The content of a cookie: its user, its end (wall time, which outlives a restart), and its key's digest."""
 
     name: str
     role: Role

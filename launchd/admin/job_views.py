@@ -125,7 +125,7 @@ def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool, brief: bool =
 
 
 def _lost(one: Job, missing: list[str]) -> Unreadable | msgspec.UnsetType:
-    """What of a job cannot be shown; the log has what its row lacked, and now what its texts do."""
+    """The fields of a job that cannot be shown; the log names what its row and its texts lack."""
     texts = missing[len(one.unreadable) :]
     if texts:
         tell("jobs", one.id, texts)
@@ -133,7 +133,7 @@ def _lost(one: Job, missing: list[str]) -> Unreadable | msgspec.UnsetType:
 
 
 def _error(text: str | None, missing: list[str], *, brief: bool) -> JobError | None:
-    """What an attempt died of; one that cannot be read is told as such, since a job without an error has none."""
+    """The error of an attempt; one that cannot be read is shown as such, since a job without an error has none."""
     error = member(text, JobError, "error", missing)
     if error is None:
         return None if text is None else JobError(UNREADABLE, "the stored error cannot be read")

@@ -116,7 +116,7 @@ class Attempt:
         return self.what.isolation is Isolation.PROCESS
 
     def latest_progress(self) -> Progress | None:
-        """What the task last said of its progress; None for nothing, or for what it put there past `progress()`."""
+        """The last progress of the task; None for none, or for an object that it put there past `progress()`."""
         latest = self.context.latest_progress
         return latest if type(latest) is Progress else None
 

@@ -7,7 +7,7 @@ from launchd.clock import Clock
 
 
 class Lifecycle:
-    """Who this daemon is and how far along its life. Written by launchd/daemon only."""
+    """The identity and the state of this daemon. Written by launchd/daemon only."""
 
     __slots__ = ("instance", "leader", "ready", "started_at", "started_monotonic", "stopping", "version")
 

@@ -1,4 +1,4 @@
-"""Who of a queue waits for a lock, which locks are known to be taken, and when to look at them again. Asks nobody.
+"""The jobs of a queue that wait for a lock, the locks known to be taken, and when to look at them again. Asks nobody.
 
 A lock that was found taken is not asked for again until it is due: after a second, when a wait for it ends, or when a
 lock was given back. Until then other jobs that need it join those who wait, without a question to the backend.
@@ -73,7 +73,7 @@ class LockWaits:
         return names if self.full else [name for name in names if self._closed[name].fault is not None]
 
     def holder(self, name: str) -> Lock | None:
-        """Who is known to hold the lock; None when it has to be asked for."""
+        """The known holder of the lock; None when it has to be asked for."""
         closed = self._shut(name)
         return closed.holder if closed is not None else None
 

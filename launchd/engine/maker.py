@@ -140,7 +140,7 @@ def _expires_first(expires_in: float, run_at: Instant) -> Problem:
 
 
 def _problems(request: TriggerRequest) -> list[Problem]:
-    """What is wrong with the numbers of a request, whatever a task or a client has put in their place."""
+    """Problems with the numbers of a request, whatever a task or a client has put in their place."""
     problems = [
         _whole("priority", request.priority, 0, _PRIORITIES.stop - 1),
         _whole("max_retries", request.max_retries, 0, MAX_RETRIES),

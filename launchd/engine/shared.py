@@ -13,14 +13,14 @@ from launchd.task import Port, Task
 
 
 class Watch(NamedTuple):
-    """Who is told that time matters: attempts have begun, or a job waits until an instant."""
+    """Callbacks for those who watch the time: attempts have begun, or a job waits until an instant."""
 
     started: Callable[[Sequence[Attempt]], None]
     later: Callable[[Instant], None]
 
 
 class Shared(NamedTuple):
-    """What all pools of a daemon use together."""
+    """The parts that all pools of a daemon share."""
 
     clock: Clock
     store: JobStore

@@ -231,7 +231,7 @@ class HttpClient:
 
 
 def said(text: str) -> str:
-    """What a server wrote in the head of its answer: UTF-8, else Latin-1 (RFC 9110 §5.5), which reads any byte."""
+    """Text from the head of an answer: UTF-8, else Latin-1 (RFC 9110 §5.5), which reads any byte."""
     try:  # aiohttp reads UTF-8, and keeps each byte that is none as half of a surrogate pair
         data = text.encode("utf-8", "surrogateescape")
         return data.decode("latin-1" if _ESCAPED.search(text) else "utf-8")

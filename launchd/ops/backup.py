@@ -95,7 +95,7 @@ class Backups:
 
 @contextmanager
 def _as_store_errors(path: Path) -> Iterator[None]:
-    """Whatever the system refuses on the way is a StoreError."""
+    """Turn every OSError into a StoreError."""
     try:
         yield
     except OSError as error:

@@ -27,7 +27,7 @@ _ORDER = list(Level)
 
 
 class Finding(NamedTuple):
-    """What a check found; `detail` is one sentence for the operator.
+    """The result of a check; `detail` is one sentence for the operator.
 
     `since` is when this began, where the check knows it better than from when it was asked.
     """

@@ -126,7 +126,7 @@ class Reloader:
 
 
 async def _loaded(load: Callable[[], Config]) -> Config:
-    """What `load` returns, in a thread; whatever it raises, sys.exit() in a module included, is a refusal."""
+    """Run `load` in a thread; whatever it raises, sys.exit() in a module included, is a refusal."""
 
     def call() -> Config:
         try:

@@ -19,7 +19,7 @@ Shape = dict[tuple[str, str], str]
 
 
 def foreign_schema(database: sqlite3.Connection, kind: str) -> str | None:
-    """What a database has that launchd never made, or lacks; None when it is as launchd makes it at its version.
+    """The first difference between a database and what launchd makes at its version; None when there is none.
 
     One of a newer launchd is left to `migrate`, which refuses it.
     """

@@ -78,7 +78,7 @@ class Correction(NamedTuple):
 
 
 class Corrected(NamedTuple):
-    """What a correction made of a schedule: its plan, and the last occurrence to come that has a job already."""
+    """A schedule after a correction: its plan, and the last occurrence to come that has a job already."""
 
     plan: Plan
     fired_until: Instant | None
@@ -313,7 +313,7 @@ def _record(connection: Connection, due: DueSchedule, fire: Fire, now: Instant, 
 
 
 def _unrecorded(connection: Connection, schedule: Schedule, fire: Fire) -> tuple[Fire, ...]:
-    """What a row without a job adds to the ledger: a clock that was put back passes the same occurrences again."""
+    """The part of a row without a job that is new to the ledger: a clock that was put back passes occurrences again."""
     until = fire.until or fire.fire_time
     known = connection.execute(_SQL["last_within"], (schedule.name, fire.fire_time, until)).fetchone()["until"]
     return (fire,) if known is None else without(schedule.recurrence, fire, fire.fire_time, known)

@@ -21,7 +21,7 @@ class Running(NamedTuple):
 
 
 class UpkeepStore:
-    """What the disk says of running and of overdue jobs."""
+    """Running and overdue jobs, as the disk has them."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

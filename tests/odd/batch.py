@@ -19,7 +19,7 @@ _CALM = ("calm_coroutine", "calm_thread")
 
 
 class Tally(NamedTuple):
-    """What a batch came to: its faults, and how many jobs ended in which way."""
+    """The result of a batch: its faults, and how many jobs ended in which way."""
 
     faults: list[Fault]
     states: Counter[str]

@@ -1,4 +1,4 @@
-"""What must hold after odd endings: of each job, of the log, of the daemon. Pure."""
+"""The rules that hold after odd endings: of each job, of the log, of the daemon. Pure."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -74,7 +74,7 @@ def _is_calm(act: list[Any]) -> bool:
 
 
 def faults_of(job: dict[str, Any], ending: dict[str, Any], number: int) -> list[Fault]:
-    """What is wrong with the end of one job, as `GET /v1/jobs/{id}` shows it."""
+    """Faults in the end of one job, as `GET /v1/jobs/{id}` shows it."""
     state = "back" if job["state"] == "queued" else job["state"]
     if not has_ended(job):
         return [Fault("left running", f"{job['state']} after every patience", number)]
