@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from launchd import forks
 from launchd.dbfaults import store_error
 from launchd.errors import AlreadyRunningError, StoreError
 from launchd.ownership import OTHERS_WRITE, acting_for, make_directory, user_name
@@ -53,6 +54,7 @@ def hold(directory: Path, *, for_owner: bool = False) -> Iterator[Held]:
         handle = make_directory(directory, PRIVATE, for_owner=for_owner)
     except OSError as error:
         raise _unusable(directory, error) from error
+    disown = forks.own_descriptor(handle)
     try:
         was = _make_private(handle, directory)
         try:
@@ -65,6 +67,7 @@ def hold(directory: Path, *, for_owner: bool = False) -> Iterator[Held]:
         finally:
             os.close(lock)
     finally:
+        disown()
         os.close(handle)
 
 

@@ -292,6 +292,6 @@ def test_six_fields_have_the_seconds_first() -> None:
     assert cron.next(start + 6 * HOUR) == start + 6 * HOUR + MINUTE // 2
 
 
-@pytest.mark.parametrize("expression", ["0 3 * * 07", "not cron at all"])
+@pytest.mark.parametrize("expression", ["not cron at all", ""])
 def test_an_expression_that_cannot_be_described_is_shown_as_it_is(expression: str) -> None:
     assert Cron(expression, "UTC", DstGap.SHIFT, DstFold.FIRST).describe() == expression

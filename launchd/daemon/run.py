@@ -104,7 +104,7 @@ async def running(
     path = config.socket if listener is None else Path(listener.getsockname())
     async with (
         own_directory(directory) as held,
-        alone(directory, mark=host.alone),
+        alone(directory, mark=host.alone) as tasks_run,
         open_database(directory / "jobs.db", "jobs", clock) as jobs_db,
         open_database(directory / "launches.db", "launches", clock) as launches_db,
         lock_backend(config, jobs_db, LaunchStore(launches_db), clock) as backend,
@@ -117,11 +117,13 @@ async def running(
         databases = (jobs_db, launches_db)
         given = Given(in_force, options, clock, databases, backend, tracker, approaches, bus, tasks, targets)
         parts = await build(given)
+        tasks_run()
         async with _driven(given, parts) as driven:
             live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options, parts.alerting)
             api = _api(given, parts, host, access, reloader_of(in_force, live, tracker, host))
             await remember_signed_out(access, api.kept.audit, clock.now())
-            parts.health.add("tcp", tcp_check(access))
+            if tcp is not None:
+                parts.health.add("tcp", tcp_check(access))
             async with serve(api, path, int(config.admin.socket_mode, 8), listener, tcp=tcp, clock=clock) as presence:
                 parts.control.watch("admin_socket", presence.check)
                 await _ready(parts, driven, api, host, path)

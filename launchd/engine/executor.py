@@ -64,8 +64,9 @@ class Executor:
         self._nobody, self._nobody_here = copy_context(), copy_context()
         self._asked = self._heard = 0  # ends asked for by the control loop, heard of by the task loop
         self._apart: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
-        self._starter: threading.Thread | None = None
         self._thread.start()
+        # started now, not when it is needed first: then there may be no thread left
+        threading.Thread(target=self._start_apart, name="task-starter", daemon=True).start()
 
     @property
     def loop(self) -> TaskLoop:
@@ -87,15 +88,10 @@ class Executor:
         here = [attempt for attempt in attempts if attempt.what.on_task_loop]
         if here:
             self.loop.call_soon_threadsafe(self._start_here, here)
-        if len(here) == len(attempts):
-            return
         for attempt in attempts:
             if not attempt.what.on_task_loop:
                 attempt.runner = self._runner(attempt)
                 self._apart.put(attempt)
-        if self._starter is None:
-            self._starter = threading.Thread(target=self._start_apart, name="task-starter", daemon=True)
-            self._starter.start()
 
     def stop(self, attempt: Attempt, why: Stop, reason: str | None = None) -> None:
         """Ask an attempt to end; may be repeated. The first reason stands, but for a stronger one."""

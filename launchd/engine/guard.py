@@ -75,25 +75,28 @@ class Guard:
 
 
 @asynccontextmanager
-async def alone(directory: Path, *, mark: bool) -> AsyncIterator[None]:
+async def alone(directory: Path, *, mark: bool) -> AsyncIterator[Callable[[], None]]:
     """Nothing that an earlier daemon or a task has started runs on this state directory, at the start and at the end.
 
     With `mark`, this process is the daemon's alone: it is marked too, so that children of threads and coroutines count.
+    Call what is yielded before the first task runs: the lock of the directory is then kept until the process is gone,
+    since a thread that cannot be ended may still run.
     """
+    tasks_run: list[bool] = []
     owner = sweep.owner_of(directory)
     await asyncio.to_thread(_clear, owner, "an earlier daemon")
     if mark:
         sweep.mark(owner, os.getpid())
     try:
-        yield
+        yield lambda: tasks_run.append(True)
     finally:
         await asyncio.to_thread(_clear, owner, "this daemon's tasks")
-        if mark:
+        if mark and tasks_run:
             _hold(directory / "daemon.lock")
 
 
 def _hold(lock: Path) -> None:
-    """Keep the lock of the state directory until this process is gone: a thread that cannot be ended may still run."""
+    """Keep the lock of the state directory until this process is gone."""
     for descriptor in forks.owned_descriptors():
         if _refers_to(descriptor, lock):
             os.dup(descriptor)  # never closed: the end of the process does that

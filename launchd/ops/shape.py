@@ -25,12 +25,12 @@ def foreign_schema(database: sqlite3.Connection, kind: str) -> str | None:
     """
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     steps = sql.migrations(kind)
-    if version > len(steps):
+    if version > steps[-1].version:
         return None
     if version < 0:
         return f"its schema has the number {version}"
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
-        migrate(model, steps[:version])
+        migrate(model, [step for step in steps if step.version <= version])
         expected = shape(model)
     return _difference(shape(database), expected)
 
