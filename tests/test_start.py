@@ -1,7 +1,6 @@
 """What keeps the daemon from starting is said in one line, with what to do."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -23,12 +22,6 @@ def refused(directory: Path, text: str) -> str:
 
 def state(directory: Path) -> str:
     return f'[daemon]\nstate_directory = "{directory}/state"\n[admin]\nsocket = "{directory}/admin.sock"\n'
-
-
-def test_a_port_in_use_is_named(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert f"127.0.0.1:{port}" in refused(tmp_path, state(tmp_path) + f'tcp = "127.0.0.1:{port}"\n')
 
 
 def test_a_path_that_is_no_socket_is_named(tmp_path: Path) -> None:

@@ -119,7 +119,8 @@ async def running(
             live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options, parts.alerting)
             api = _api(given, parts, host, access, reloader_of(in_force, live, tracker, host))
             await remember_signed_out(access, api.kept.audit, clock.now())
-            parts.health.add("tcp", tcp_check(access))
+            if tcp is not None:
+                parts.health.add("tcp", tcp_check(access))
             async with serve(api, path, int(config.admin.socket_mode, 8), listener, tcp=tcp, clock=clock):
                 await _ready(parts, driven, api, host, path)
                 try:
