@@ -69,11 +69,11 @@ def _accepted(given: socket.socket) -> socket.socket:
 
 
 def tcp_check(access: Access) -> Check:
-    """The TCP listener is there, if it should be."""
+    """The TCP listener is there; for a daemon that should have one."""
 
     async def check() -> Finding:
         if access.tcp_error is not None:
             return Finding(Level.DEGRADED, f"{access.tcp_error}; the dashboard and the TCP clients are without it")
-        return Finding(Level.HEALTHY, "off" if access.address is None else f"listens on {access.address}")
+        return Finding(Level.HEALTHY, f"listens on {access.address}")
 
     return check

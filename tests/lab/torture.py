@@ -19,6 +19,7 @@ from launchd import config as configuration
 from launchd.clock import SystemClock
 from launchd.recurrence import Recurrence
 from tests.hosting import only_these_sources
+from tests.lab.brood import brood
 from tests.lab.load import QUEUES, SCHEDULES, Client, Journal
 from tests.lab.record import Record, read
 
@@ -93,6 +94,7 @@ class Torture:
         self._config.write_text(text)
         self._recurrences = recurrences(configuration.parse(text))
         self._lives = 0
+        self._brood = str(100_000 + os.getpid())  # seconds of sleep, and a name
         self._process: asyncio.subprocess.Process | None = None
         ids: list[str] = []
         self._clients = [
@@ -147,6 +149,7 @@ class Torture:
             while await self._left(client):  # noqa: ASYNC110 - another process tells only who asks
                 await asyncio.sleep(0.3)  # between two looks
         await self._end(process, life, kill=False)
+        assert not brood(self._brood), "processes of tasks outlive a stop in good order"
         return settled
 
     async def _left(self, client: Client) -> bool:
@@ -158,7 +161,11 @@ class Torture:
     async def _spawn(self) -> tuple[asyncio.subprocess.Process, str]:
         self._lives += 1
         life = f"life{self._lives}"
-        environment = os.environ | {"LAB_RUNS": str(self.directory / "runs"), "LAB_LIFE": life}
+        environment = os.environ | {
+            "LAB_RUNS": str(self.directory / "runs"),
+            "LAB_LIFE": life,
+            "LAB_BROOD": self._brood,
+        }
         self.journal.note("spawned", life=life, wall=SystemClock().now())
         with (self.directory / "daemon.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
@@ -181,6 +188,8 @@ class Torture:
                 except (aiohttp.ClientError, OSError):
                     await asyncio.sleep(0.01)  # between two looks
         self.journal.note("ready", life=life, wall=SystemClock().now())
+        old = {pid: born for pid, born in brood(self._brood).items() if f"life{born}" != life}
+        assert not old, f"processes of earlier lives run beside {life}: {old}"
         for lock in held["items"]:
             if not lock["owner"].endswith(status["instance"]):
                 self.journal.note("foreign", life=life, target=lock["name"])

@@ -8,6 +8,7 @@ import functools
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,6 +48,18 @@ def decide(ctx: Context, how: str) -> None:
         raise Retry(after=0.2)
     if how == "snooze" and random.random() < 0.5:
         raise Snooze(0.1)
+
+
+def breed() -> None:
+    """Leave children behind, each out of reach in another way: none may outlive this process by much.
+
+    They are `sleep BROOD.LIFE`, by which tests/lab/brood.py finds them.
+    """
+    command = ["sleep", f"{os.environ['LAB_BROOD']}.{os.environ['LAB_LIFE'].removeprefix('life')}"]
+    subprocess.Popen(command)
+    subprocess.Popen(command, start_new_session=True)
+    subprocess.Popen(command, env={}, start_new_session=True)
+    subprocess.run(["sh", "-c", f"{' '.join(command)} &"], check=True)
 
 
 async def pass_time(ctx: Context, seconds: float, how: str, beat: Callable[[], None]) -> None:
@@ -91,7 +104,8 @@ def plod(ctx: Context, *, tag: str, seconds: float, how: str = "ok") -> str:
 
 @task(queue="processes", isolation="process")
 def grind(ctx: Context, *, tag: str, seconds: float, how: str = "ok") -> str:
-    """A plain function in a process of its own."""
+    """A plain function in a process of its own, with children of its own."""
+    breed()
     with told(ctx) as beat:
         spend_time(ctx, seconds, how, beat)
     return tag
@@ -147,5 +161,6 @@ async def tick(ctx: Context, *, seconds: float, alone: bool = True) -> None:
 @task(queue="processes", isolation="process", lock="beta", lock_wait_seconds=1.0)
 def tick_process(ctx: Context, *, seconds: float) -> None:
     """The same in a process, under a lock."""
+    breed()
     with told(ctx, lock="beta", sole=ctx.schedule) as beat:
         spend_time(ctx, seconds, "ok", beat)
