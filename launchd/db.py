@@ -28,7 +28,7 @@ from launchd import sql
 from launchd.clock import SECOND, Clock, Instant
 from launchd.dbfaults import BUSY_SECONDS, Files, is_sqlites, of_a_page, spoils_batch, store_error
 from launchd.dbwriter import BATCH, Connection, Writer, touch
-from launchd.errors import StoreError
+from launchd.errors import LaunchdError, StoreError
 
 __all__ = [
     "BATCH",
@@ -97,6 +97,18 @@ class Database:
         except StoreError as error:
             self._note(error)
             raise
+
+    async def write_fit(self, function: Callable[[Connection, bool], T]) -> T:
+        """Run `function(connection, False)`, the quick way; where one of its members is refused, `(connection, True)`.
+
+        With True it works member by member (`one_by_one`), which costs a savepoint each. As `write` otherwise.
+        """
+        try:
+            return await self.write(lambda connection: function(connection, False))  # noqa: FBT003 - as documented
+        except Exception as error:
+            if not is_of_a_member(error):
+                raise
+        return await self.write(lambda connection: function(connection, True))  # noqa: FBT003 - as documented
 
     async def read(self, statement: str, params: Params = ()) -> list[Row]:
         """All rows of a SELECT, as `sqlite3.Row`; to be called on the loop that opened the database."""
@@ -218,6 +230,13 @@ def one_by_one(connection: Connection, together: Callable[[], T], each: Callable
         found = each(error)
     connection.execute("RELEASE together")
     return found
+
+
+def is_of_a_member(error: Exception) -> bool:
+    """True for an error that another way of doing the same work may avoid: of one row or value, not of the disk."""
+    if isinstance(error, StoreError):
+        return bool(error.sqlite) and not spoils_batch(error)
+    return not isinstance(error, LaunchdError)
 
 
 def sifted(connection: Connection, read: Callable[[], T], sift: Callable[[], None]) -> T:

@@ -6,6 +6,7 @@ Pure but for os.stat; launchd/db.py decides what becomes of a transaction.
 import errno
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 from launchd.errors import DiskFullError, StoreBusyError, StoreError
@@ -38,6 +39,8 @@ _ADVICE = {
 _OF_SYSTEM = {errno.ENOSPC: "SQLITE_FULL", errno.EDQUOT: "SQLITE_FULL", errno.EIO: "SQLITE_IOERR"}
 _SUFFIXES = ("", "-wal", "-shm")
 _UNKNOWN = (-1, -1)
+# Longer than the step of any file system's clock.
+_STEP_NS = 2_500_000_000
 
 
 def name_of(error: BaseException) -> str:
@@ -107,6 +110,24 @@ class Files:
         self._path = path
         names = [f"{path}{suffix}" for suffix in _SUFFIXES]
         self._files = [(name, found) for name in names if (found := _identity(name)) is not None]
+        self._directory = str(path.parent)
+        self._unchanged: int | None = None  # when the directory was changed last, if it was as it should be after that
+
+    def changed(self) -> StoreError | None:
+        """The same as `fault`, for one stat(2) where no name in the directory has changed since it was right.
+
+        A file system counts time in steps of some milliseconds: a change of just now is looked at again.
+        """
+        try:
+            at = os.stat(self._directory).st_mtime_ns  # noqa: PTH116 - as in _identity
+        except OSError:  # the directory itself is gone, or closed to us
+            return self.fault()
+        if at == self._unchanged:
+            return None
+        found = self.fault()
+        settled = found is None and abs(time.time_ns() - at) > _STEP_NS
+        self._unchanged = at if settled else None
+        return found
 
     def fault(self) -> StoreError | None:
         """The error if one of the files is not in its place any more; None while all are."""

@@ -175,7 +175,7 @@ class Writer:
         connection, running, committing = self._connection, False, False
         try:
             self._undo()  # of a ROLLBACK that failed
-            if (fault := self._files.fault()) is not None:
+            if self.last_error is not None and (fault := self._files.fault()) is not None:
                 raise fault  # noqa: TRY301 - one place answers for whatever goes wrong
             changes = connection.total_changes
             connection.execute("BEGIN IMMEDIATE")
@@ -190,7 +190,7 @@ class Writer:
                 self._fail(batch, self._undone(error, committing=committing))
             return
         self.commits += 1
-        if (fault := self._files.fault()) is not None:
+        if (fault := self._files.changed()) is not None:
             self._fail(batch, CommitUnknownError(f"{fault.detail}; {_ASK_AGAIN}"))
         elif self.last_error is not None and (connection.total_changes != changes or _any_touch(batch)):
             self.last_error = None  # an empty commit proves nothing about the disk

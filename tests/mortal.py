@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from launchd.admin.client import AdminClient
+from launchd.admin.client import AdminClient, RefusedError
 from launchd.errors import UnreachableError
 from tests.hosting import PATIENCE_SECONDS, QUIET_SCHEDULES, only_these_sources
 
@@ -30,7 +30,7 @@ class Mortal:
         self._process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
-                with contextlib.suppress(UnreachableError):
+                with contextlib.suppress(UnreachableError, RefusedError):  # 503 until it takes work
                     await self.ask("GET", "/readyz")
                     return
                 await asyncio.sleep(0.02)

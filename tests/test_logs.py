@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import pytest
 import structlog
 
-from launchd.admin.client import AdminClient
+from launchd.admin.client import AdminClient, RefusedError
 from launchd.errors import UnreachableError
 from launchd.logger import get_logger
 from launchd.ops import logs
@@ -479,7 +479,7 @@ def until_ready(client: AdminClient) -> None:
     while True:
         try:
             client.ask("GET", "/readyz")
-        except UnreachableError:
+        except (UnreachableError, RefusedError):  # 503 until it takes work
             assert time.monotonic() < deadline
             time.sleep(0.02)  # between two looks
         else:

@@ -88,6 +88,8 @@ class Executor:
         here = [attempt for attempt in attempts if attempt.what.on_task_loop]
         if here:
             self.loop.call_soon_threadsafe(self._start_here, here)
+        if len(here) == len(attempts):
+            return
         for attempt in attempts:
             if not attempt.what.on_task_loop:
                 attempt.runner = self._runner(attempt)

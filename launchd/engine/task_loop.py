@@ -34,6 +34,7 @@ class TaskLoop(uvloop.Loop):
     def __init__(self, blame: Callable[[Context, BaseException], None]) -> None:
         super().__init__()
         self._blame = blame
+        self._soon = super().call_soon  # bound once: every step of every task comes through here
         self.set_exception_handler(_report_stray)
 
     def stop(self) -> None:
@@ -50,8 +51,8 @@ class TaskLoop(uvloop.Loop):
         """Schedule a callback, under the guard of the attempt whose context it runs in."""
         owner = CURRENT.get() if context is None else context.get(CURRENT)
         if owner is None:
-            return super().call_soon(callback, *args, context=context)
-        return super().call_soon(self._guarded, owner, callback, *args, context=context)
+            return self._soon(callback, *args, context=context)
+        return self._soon(self._guarded, owner, callback, *args, context=context)
 
     def call_later(
         self,

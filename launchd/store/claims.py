@@ -44,8 +44,13 @@ class Candidate(NamedTuple):
     lock: str
 
 
-def claim(connection: Connection, queue: str, limit: int, instance: str, now: Instant) -> list[Claimed]:
-    """Take the first ready jobs of a queue that need no lock; in order. One whose row is unfit fails, alone."""
+def claim(
+    connection: Connection, queue: str, limit: int, *, instance: str, now: Instant, sifting: bool
+) -> list[Claimed]:
+    """Take the first ready jobs of a queue that need no lock; in order.
+
+    With `sifting` one whose row is unfit fails, alone; else it refuses the whole.
+    """
 
     def take() -> list[Claimed]:
         claimed = _claimed.decode(connection.execute(_SQL["claimable"], (queue, limit)).fetchone()[0])
@@ -57,6 +62,8 @@ def claim(connection: Connection, queue: str, limit: int, instance: str, now: In
         msgspec.convert(tuple(connection.execute(_SQL["ready_row"], (seq,)).fetchone()), Claimed)
         _take(connection, [seq], instance, now)
 
+    if not sifting:
+        return take()
     return sifted(connection, take, lambda: sift(connection, _ready(connection, queue, locked=False), trial, now))
 
 
@@ -72,11 +79,18 @@ def claim_locked(connection: Connection, seq: int, fence: int, instance: str, no
 
 
 def candidates(
-    connection: Connection, queue: str, free: int, *, waiting: Sequence[int], barred: Sequence[str], now: Instant
+    connection: Connection,
+    queue: str,
+    free: int,
+    *,
+    waiting: Sequence[int],
+    barred: Sequence[str],
+    now: Instant,
+    sifting: bool,
 ) -> list[Candidate]:
     """Of the first `free` ready jobs of a queue, those that need a lock; the rest of them is claimed without one.
 
-    Those that are known to wait, and those whose lock is barred, are left out. One whose row is unfit fails, alone.
+    Those that are known to wait, and those whose lock is barred, are left out. `sifting` as for `claim`.
     """
     parameters = {"queue": queue, "limit": free, "waiting": _json(waiting), "barred": _json(barred)}
 
@@ -93,6 +107,8 @@ def candidates(
     def trial(seq: int) -> None:
         msgspec.convert(tuple(connection.execute(_SQL["ready_row"], (seq,)).fetchone()), Claimed)
 
+    if not sifting:
+        return read()
     return sifted(connection, read, lambda: sift(connection, _ready(connection, queue, locked=True), trial, now))
 
 

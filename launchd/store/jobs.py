@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Connection, Database, one_by_one
+from launchd.db import Connection, Database
 from launchd.errors import ConflictError, NotFoundError
 from launchd.job import Job, JobState, NewJob, Outcome, claim_order
 from launchd.rows import Reader
@@ -113,25 +113,23 @@ class JobStore:
         """
         instance = self._instance
 
-        def act(connection: Connection) -> Turn:
-            refused, written = _finish(connection, outcomes)
+        def act(connection: Connection, each: bool) -> Turn:  # noqa: FBT001 - as write_fit calls it
+            refused, written = _finish(connection, outcomes, each=each)
             if free <= 0:
                 return Turn([], [], refused, written)
-            offered = (
-                []
-                if waiting is None
-                else candidates(connection, queue, free, waiting=waiting, barred=barred, now=now())
-            )
+            offered: list[Candidate] = []
+            if waiting is not None:
+                offered = candidates(connection, queue, free, waiting=waiting, barred=barred, now=now(), sifting=each)
             left = free - len(offered)
             if left <= 0:
                 return Turn([], offered, refused, written)
             claimed_at = now()
-            claimed = claim(connection, queue, left, instance, claimed_at)
+            claimed = claim(connection, queue, left, instance=instance, now=claimed_at, sifting=each)
             if window is not None and claimed:
                 note_starts(connection, queue, len(claimed), claimed_at, window)
             return Turn(claimed, offered, refused, written)
 
-        return await self._db.write(act)
+        return await self._db.write_fit(act)
 
     async def claim_locked(self, seq: int, fence: int, now: Instant, *, window: float | None = None) -> Claimed | None:
         """Claim one job whose lock is held for it; None when it is no longer queued. `window` as for `turn`."""
@@ -146,7 +144,7 @@ class JobStore:
 
     async def finish(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """End attempts without claiming; returns the outcomes that no longer applied."""
-        return await self._db.write(lambda connection: _finish(connection, outcomes)[0])
+        return await self._db.write_fit(lambda connection, each: _finish(connection, outcomes, each=each)[0])
 
     async def skip(self, seq: int, reason: str, now: Instant) -> bool:
         """End a queued job whose lock stayed taken."""
@@ -259,19 +257,17 @@ class JobStore:
         return await prune_audit(self._db, before=before, step=limit)
 
 
-def _finish(connection: Connection, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome] | None]:
-    """Write verdicts within a transaction: those that no longer applied, and all as written where some were changed."""
-    if not outcomes:
-        return [], None
-    written: list[Outcome] = []
+def _finish(
+    connection: Connection, outcomes: Sequence[Outcome], *, each: bool
+) -> tuple[list[Outcome], list[Outcome] | None]:
+    """Write verdicts within a transaction: those that no longer applied, and all as written where some were changed.
 
-    def each(_error: Exception) -> list[Outcome]:
-        as_written, refused = finish_each(connection, outcomes)
-        written.extend(as_written)
-        return refused
-
-    refused = one_by_one(connection, lambda: finish_jobs(connection, outcomes), each)
-    return refused, written or None
+    `each` writes them one by one, where together they were refused.
+    """
+    if not each or not outcomes:
+        return finish_jobs(connection, outcomes), None
+    written, refused = finish_each(connection, outcomes)
+    return refused, written
 
 
 def insert_jobs(connection: Connection, jobs: Sequence[NewJob]) -> list[str]:

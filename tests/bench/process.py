@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from launchd.admin.client import AdminClient
+from launchd.admin.client import AdminClient, RefusedError
 from launchd.errors import UnreachableError
 from tests.hosting import QUIET_SCHEDULES
 
@@ -135,7 +135,7 @@ def _until_ready(running: Process, popen: subprocess.Popen[bytes]) -> None:
     while True:
         if popen.poll() is not None:
             raise RuntimeError("the daemon did not start")
-        with contextlib.suppress(UnreachableError):
+        with contextlib.suppress(UnreachableError, RefusedError):  # 503 until it takes work
             running.client.ask("GET", "/readyz")
             return
         time.sleep(0.01)
