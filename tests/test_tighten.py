@@ -114,7 +114,8 @@ def test_however_the_time_is_cut_no_occurrence_is_fired_twice_and_each_is_one_of
             if fire.args is not None:
                 found = look(RULES, near, now).tightening
                 assert found is not None
-                assert fire.fire_time % (found.rule.every.seconds * SECOND) == 0
+                # one that came due under the rule before is fired under the next
+                assert fire.fire_time == extra or fire.fire_time % (found.rule.every.seconds * SECOND) == 0
                 assert found.since <= fire.fire_time <= now
             fired += [fire.fire_time] if fire.outcome is FireOutcome.FIRED else []
         assert cursor <= made.cursor <= now
