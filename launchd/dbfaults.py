@@ -49,6 +49,8 @@ def name_of(error: BaseException) -> str:
         return error.sqlite
     if isinstance(error, MemoryError):  # so the sqlite3 module reports SQLITE_NOMEM
         return "SQLITE_NOMEM"
+    if isinstance(error, (sqlite3.ProgrammingError, sqlite3.InterfaceError)):  # the module's own: a value of no type
+        return "SQLITE_MISUSE"
     return getattr(error, "sqlite_errorname", None) or ""
 
 

@@ -175,7 +175,7 @@ class Writer:
         connection, running, committing = self._connection, False, False
         try:
             self._undo()  # of a ROLLBACK that failed
-            if self.last_error is not None and (fault := self._files.fault()) is not None:
+            if (fault := self._files.changed()) is not None:
                 raise fault  # noqa: TRY301 - one place answers for whatever goes wrong
             changes = connection.total_changes
             connection.execute("BEGIN IMMEDIATE")

@@ -18,6 +18,8 @@ PROMOTE_SECONDS = 2 * LONGEST_SLEEP
 # How long an attempt may go on after its hard time limit without being marked as stuck.
 OVERRUN_SECONDS = 60.0
 _SHOWN = 5
+# How often an attempt without a runner is looked at again.
+_LOOKS = 3
 
 Pools = Mapping[str, Pool]
 
@@ -83,16 +85,19 @@ async def _not_promoted(store: UpkeepStore, now: Instant) -> str | None:
 
 
 async def _orphans(pools: Pools, store: UpkeepStore) -> str | None:
-    """Jobs that run by their rows but not here. What is just being started or ended is looked at again behind it."""
-    if not (missing := set(_unattended(pools, await store.running()))):
-        return None
-    await store.settled()
-    left = sorted(missing & set(_unattended(pools, await store.running())))
-    return (
-        f"running by their rows, but nobody runs them: {_some([f'{one.task} {one.id}' for one in left])}"
-        if left
-        else None
-    )
+    """Jobs that run by their rows but not here.
+
+    An attempt that is just being started or ended is looked at again behind the writes under way: it may be both, one
+    after the other, so that takes three looks.
+    """
+    missing = set(_unattended(pools, await store.running()))
+    for _ in range(_LOOKS):
+        if not missing:
+            return None
+        await store.settled()
+        missing &= set(_unattended(pools, await store.running()))
+    names = [f"{one.task} {one.id}" for one in sorted(missing)]
+    return f"running by their rows, but nobody runs them: {_some(names)}" if names else None
 
 
 def _unattended(pools: Pools, rows: Sequence[Running]) -> Iterator[Running]:
