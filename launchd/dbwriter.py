@@ -165,9 +165,9 @@ class Writer:
         calls = [call for one in lists for call in one]
         for call in calls:
             call.result, call.error = None, error
-        _answer(calls)
         with self._guard:
             self.answered += len(calls)
+        _answer(calls)
 
     # --- one transaction ---
 

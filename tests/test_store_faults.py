@@ -84,6 +84,7 @@ async def test_a_database_file_that_is_removed_is_noticed_and_nothing_is_acknowl
                 problem = await refused.json(content_type=None)
                 assert problem["code"] == "store_unavailable"
                 assert "was removed" in problem["detail"]
+    daemon.hurry.set()  # a stop would try for a while to put back the job, in vain
 
 
 def switch(connection: sqlite3.Connection, query_only: int) -> None:

@@ -120,6 +120,7 @@ async def test_what_would_end_the_loop_ends_the_job_that_did_it_and_no_other(
         assert f"{error_of(job).type}: {error_of(job).message}".startswith(says)
         assert (await ended(daemon, (await start(daemon, work)).id)).state is JobState.SUCCEEDED
         assert (await daemon.control.job(neighbour.id)).state is JobState.RUNNING
+        await daemon.control.cancel(neighbour.id, terminate=False, reason=None, by="test")
 
 
 async def test_an_exit_that_belongs_to_no_job_interrupts_nobody_and_is_logged(tmp_path: Path) -> None:
