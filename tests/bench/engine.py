@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from launchd.engine.isolation import KILL_SECONDS
 from tests.bench.process import Process, daemon, percentile, say
@@ -65,22 +66,34 @@ def blocked() -> None:
             taken.append((time.perf_counter() - asked) * 1000)
         figure = f"max {max(taken):.1f} ms; health: {found['detail']}"
         say("GET /v1/status while time.sleep blocks the task loop", figure)
+        asked = time.perf_counter()
+        job = process.client.ask("POST", "/v1/tasks/plain/trigger", body={})
+        _ended(process, job, "succeeded")
+        say("meanwhile a plain function in a thread, from trigger to succeeded", f"{time.perf_counter() - asked:.3f} s")
+        say("meanwhile a loop in C in a process, from terminate to cancelled", f"{_terminated(process):.2f} s")
+
+
+def _terminated(process: Process) -> float:
+    """Seconds from the wish to terminate a task that loops in C until its job is cancelled."""
+    job = process.client.ask("POST", "/v1/tasks/hang/trigger", body={})
+    while process.client.ask("GET", f"/v1/jobs/{job['id']}")["progress"] is None:
+        time.sleep(0.05)
+    asked = time.perf_counter()
+    process.client.ask("POST", f"/v1/jobs/{job['id']}/cancel", body={"terminate": True})
+    _ended(process, job, "cancelled")
+    return time.perf_counter() - asked
+
+
+def _ended(process: Process, job: dict[str, Any], state: str) -> None:
+    ended = process.client.ask("GET", f"/v1/jobs/{job['id']}", wait=60)
+    if ended["state"] != state:
+        raise RuntimeError(f"the job is {ended['state']}")
 
 
 def kill() -> None:
     """A task in a process that hangs in C is terminated: how long until its job is cancelled, its process reaped."""
     with TemporaryDirectory() as place, daemon(Path(place) / "state") as process:
-        taken = []
-        for _ in range(KILLS):
-            job = process.client.ask("POST", "/v1/tasks/hang/trigger", body={})
-            while process.client.ask("GET", f"/v1/jobs/{job['id']}")["progress"] is None:
-                time.sleep(0.05)
-            asked = time.perf_counter()
-            process.client.ask("POST", f"/v1/jobs/{job['id']}/cancel", body={"terminate": True})
-            ended = process.client.ask("GET", f"/v1/jobs/{job['id']}", wait=60)
-            taken.append(time.perf_counter() - asked)
-            if ended["state"] != "cancelled":
-                raise RuntimeError(f"the job is {ended['state']}")
+        taken = [_terminated(process) for _ in range(KILLS)]
         figure = f"max {max(taken):.2f} s of {KILLS}; the signal that asks is given {KILL_SECONDS:g} s"
         say("a loop in C in a process, from terminate to cancelled", figure)
 

@@ -27,6 +27,11 @@ async def block(_ctx: Context, *, seconds: float) -> None:
     time.sleep(seconds)  # noqa: ASYNC251 - the very fault
 
 
+@task
+def plain(_ctx: Context) -> None:
+    """Nothing, in a thread."""
+
+
 @task(isolation="process", max_retries=0)
 def hang(ctx: Context) -> None:
     """Say that it is there, then loop in C, where no signal's handler is run."""
