@@ -267,3 +267,28 @@ async def test_a_look_at_a_process_that_is_just_starting_does_not_end_it(apart: 
     assert alive(pid)
     Path(f"{tmp_path}/pid.go").touch()  # noqa: ASYNC240 - the word to go on
     assert (await ended(apart, job.id)).state is JobState.SUCCEEDED
+
+
+def test_the_last_word_of_a_process_that_is_gone_already_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    looked: list[int] = []
+    waitid = os.waitid
+
+    def last_word(*asked: Any) -> object:  # noqa: ANN401 - as waitid
+        """The process writes, and ends, between the look at the pipe and the look at the process."""
+        if not looked:
+            os.write(writer, b'{"kind":"returned","value":1}\n')
+        looked.append(1)
+        return waitid(*asked)
+
+    monkeypatch.setattr(os, "waitid", last_word)
+    runner = isolation.ProcessRunner(None, lambda *_: None)  # type: ignore[arg-type] # no attempt is asked for here
+    runner._process = process
+    runner._listen(reader)
+    process.wait()
+    os.close(reader)
+    os.close(writer)
+    assert runner._said is not None
+    assert bytes(runner._said.value) == b"1"

@@ -23,7 +23,7 @@ import msgspec
 from launchd import forks
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.guard import Guard
-from launchd.engine.wire import FromChild, Lines, Request
+from launchd.engine.wire import MAX_LINE_BYTES, FromChild, Lines, Request
 from launchd.failure import RemoteError
 from launchd.job import JobError
 from launchd.logger import get_logger
@@ -129,16 +129,20 @@ class ProcessRunner:
         """Read lines until the process closes its end, killing it when its time is up."""
         poll = select.poll()
         poll.register(answers, select.POLLIN | select.POLLHUP)
-        lines, process = Lines(), self._process
-        while process is not None:
+        lines, process, gone = Lines(), self._process, False
+        room = 2 * MAX_LINE_BYTES  # read after its end: what it started may hold the pipe, and write for ever
+        while process is not None and room > 0:
             self._kill_if_due()
-            if not poll.poll(200):
-                if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
-                    return  # it is gone, though something that it started may still hold the pipe
+            if not poll.poll(0 if gone else 200):
+                if gone:
+                    return
+                # it may have said its last word just now: that is read before anybody looks for it
+                gone = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
                 continue
             chunk = os.read(answers, _CHUNK)
             if not chunk:
                 return
+            room -= len(chunk) if gone else 0
             for line in lines.feed(chunk):
                 self._hear(line)
 

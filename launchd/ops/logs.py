@@ -241,7 +241,8 @@ def _seal(logger: _Logger, _method: str, event: MutableMapping[str, Any]) -> tup
     """The last step: a plain copy, since what was logged may change before it is written."""
     size = 0
     sealed: dict[str, Any] = {"logger": logger.name, "event": ""}  # a call without a text has no event
-    for key, value in event.items():
+    for name, value in event.items():
+        key = "logger_" if name == "logger" else name  # a value of that name does not replace whose line it is
         copy = plain_value(value)
         size += len(copy) if type(copy) is str else 16 if type(copy) is not dict else 2048
         sealed[key] = copy
