@@ -10,8 +10,12 @@ from typing import Any, NamedTuple
 
 
 class _SetUp(NamedTuple):
-    """The steps of a line, the class with the level, and what makes the last step for a logger's name."""
+    """structlog's `wrap_logger`, the steps of a line, the class with the level, and the maker of the last step by name.
 
+    The first is kept here so that a log call imports nothing: at the end of the interpreter nothing can be imported.
+    """
+
+    wrap: Callable[..., Any]
     processors: Sequence[Any]
     wrapper_class: type[Any]
     make: Callable[[str], Any]
@@ -20,10 +24,12 @@ class _SetUp(NamedTuple):
 _set_up: _SetUp | None = None
 
 
-def set_up(processors: Sequence[Any], wrapper_class: type[Any], make: Callable[[str], Any]) -> None:
+def set_up(
+    wrap: Callable[..., Any], processors: Sequence[Any], wrapper_class: type[Any], make: Callable[[str], Any]
+) -> None:
     """Let the daemon's loggers work like this from now on, in every thread."""
     global _set_up  # noqa: PLW0603 - there is one log of a process
-    _set_up = _SetUp(processors, wrapper_class, make)
+    _set_up = _SetUp(wrap, processors, wrapper_class, make)
 
 
 def tear_down() -> None:
@@ -49,12 +55,12 @@ class Logger:
         return getattr(self._logger(), method)
 
     def _logger(self) -> Any:  # noqa: ANN401 - as above
-        import structlog  # noqa: PLC0415 - the command line imports modules that never log there: it starts fast
-
         now = _set_up
         if now is None:
+            import structlog  # noqa: PLC0415 - the command line imports modules that never log there: it starts fast
+
             return structlog.get_logger(self._name, **self._bound)
-        return structlog.wrap_logger(
+        return now.wrap(
             now.make(self._name),
             processors=now.processors,
             wrapper_class=now.wrapper_class,

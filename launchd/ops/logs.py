@@ -150,7 +150,7 @@ def configure(
 
 def _use(processors: list[Any], wrapper_class: type[Any], make: Callable[..., Any]) -> None:
     """Set up the daemon's loggers, and structlog's for the tasks; tasks may set up the latter otherwise."""
-    logger.set_up(processors, wrapper_class, make)
+    logger.set_up(structlog.wrap_logger, processors, wrapper_class, make)
     structlog.configure(
         processors=processors, wrapper_class=wrapper_class, logger_factory=make, cache_logger_on_first_use=False
     )
