@@ -217,9 +217,10 @@ async def test_a_lock_that_cannot_be_taken_holds_up_its_own_jobs_only_and_health
         for _ in range(3):
             sound, _ = await daemon.control.trigger("locked", {"name": "sound"}, by="test")
             assert (await ended(daemon, sound.id)).state is JobState.SUCCEEDED
-        found = (await daemon.control.health()).checks["locks"]
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while "lock broken" not in (found := (await daemon.control.health()).checks["locks"]).detail:
+                await asyncio.sleep(0.01)  # the first failure may have looked like that of the whole backend
         assert found.level == "degraded"
-        assert "lock broken" in found.detail
         await client.delete("{launchd}:lock:broken")
         assert (await ended(daemon, stuck.id)).state is JobState.SUCCEEDED
     await client.aclose()
