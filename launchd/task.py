@@ -50,7 +50,7 @@ class Retry(Exception):  # noqa: N818 - a verdict, not an error
     """
 
     def __init__(self, reason: str = "", *, after: SupportsFloat | timedelta | None = None) -> None:
-        super().__init__(plain_text(reason, MAX_REASON_BYTES) or "the task asked for a retry")
+        super().__init__(_reason(reason) or "the task asked for a retry")
         self.after = None if after is None else delay_seconds(after, "Retry(after=...)")
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -69,7 +69,7 @@ class Snooze(Exception):  # noqa: N818 - a verdict, not an error
 
     def __init__(self, seconds: SupportsFloat | timedelta, reason: str = "") -> None:
         self.seconds = delay_seconds(seconds, "Snooze(seconds)")
-        super().__init__(plain_text(reason, MAX_REASON_BYTES) or f"snoozed for {self.seconds:g} s")
+        super().__init__(_reason(reason) or f"snoozed for {self.seconds:g} s")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(Snooze, self.seconds), self.args
@@ -83,7 +83,12 @@ class Cancel(Exception):  # noqa: N818 - a verdict, not an error
     """
 
     def __init__(self, reason: str = "") -> None:
-        super().__init__(plain_text(reason, MAX_REASON_BYTES) or "cancelled by the task")
+        super().__init__(_reason(reason) or "cancelled by the task")
+
+
+def _reason(reason: object) -> str:
+    """A reason made plain; empty for None, so that the usual words stand in its place."""
+    return "" if reason is None else plain_text(reason, MAX_REASON_BYTES)
 
 
 def delay_seconds(value: object, where: str) -> float:

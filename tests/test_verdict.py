@@ -157,6 +157,7 @@ def test_delays_may_be_any_number_or_a_timedelta() -> None:
 
 def test_reasons_are_clean_and_bounded_texts() -> None:
     assert str(Cancel("caf\udce9")) == "caf?"
+    assert str(Cancel(None)) == "cancelled by the task"  # type: ignore[arg-type]
     assert str(Cancel(Broken())) == "<Broken: its text cannot be read: SystemExit>"  # type: ignore[arg-type]
     assert len(str(Retry("x" * 100_000)).encode()) <= 2000
 
