@@ -12,8 +12,7 @@ from typing import Any
 from launchd.admin.client import AdminClient, RefusedError
 from launchd.errors import UnreachableError
 from tests.hosting import PATIENCE_SECONDS, QUIET_SCHEDULES, only_these_sources
-
-ROOT = Path(__file__).parents[1]
+from tests.support.paths import ROOT
 
 
 class Mortal:

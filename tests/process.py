@@ -16,8 +16,8 @@ from typing import Any
 
 from launchd.admin.client import AdminClient
 from tests.hosting import PATIENCE_SECONDS, QUIET_SCHEDULES, only_these_sources
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 _CONFIG = """
 [daemon]
 state_directory = "{directory}/state"

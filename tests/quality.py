@@ -29,7 +29,8 @@ from launchd.launches.match import assign, key
 from launchd.launches.sources import SOURCES
 from tests import rows
 from tests.memory import remembered
-from tests.recordings import SHARED, recordings
+from tests.recordings import recordings
+from tests.support.paths import SHARED
 
 # At least this precision and this recall.
 TARGET = 0.995

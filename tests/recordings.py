@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-SHARED = Path(__file__).parents[2] / "shared"
-
 
 class Recording(NamedTuple):
     """Payloads that are one source's word at one time, under the label that the truth gives its records.

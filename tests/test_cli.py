@@ -15,7 +15,8 @@ import pytest
 
 from launchd import __version__
 from launchd.cli import cli
-from tests.process import ROOT, Installation, command
+from tests.process import Installation, command
+from tests.support.paths import ROOT
 
 NIGHTLY = """
 [queues.slow]

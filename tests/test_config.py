@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +12,9 @@ from launchd.engine.loading import plan_schedules
 from launchd.errors import ConfigError, InvalidError
 from launchd.launches.sources import SOURCES
 from launchd.task import Context, Task
+from tests.support.paths import ROOT
 
-SHIPPED = Path(__file__).parents[1] / "etc" / "launchd.toml"
+SHIPPED = ROOT / "etc" / "launchd.toml"
 
 
 def problems(text: str) -> dict[str, str]:

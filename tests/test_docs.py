@@ -26,8 +26,8 @@ from launchd.errors import InvalidError
 from launchd.launches.sources import SOURCES
 from launchd.recurrence import occurrences, parse_recurrence
 from launchd.task import Task
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCS = (README, *sorted((ROOT / "etc" / "docs").glob("*.md")))
 # The endpoints that are served beside the table of routes.

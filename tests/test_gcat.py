@@ -1,7 +1,6 @@
 """GCAT: pieces and launches become one sighting each, codes get their names, and broken files a report."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +10,9 @@ from launchd.clock import format_instant
 from launchd.launches.launch import Parsed, Place, Sighting, Status
 from launchd.launches.sources import gcat, gcat_tables
 from launchd.launches.sources.source import Payload
+from tests.support.paths import SHARED
 
-RECORDED = Path(__file__).parents[2] / "shared" / "sources" / "gcat"
+RECORDED = SHARED / "sources" / "gcat"
 LOG = ["Launch_Tag", "Launch_Date", "Piece", "Type", "Name", "PLName", "LV_Type", "Launch_Site", "Launch_Pad"]
 LOG += ["Agency", "Launch_Code"]
 SPUTNIK = "1957 ALP  \t1957 Oct  4 1928:34\t1957 ALP 2\tP   \t1-y ISZ\tPS-1\tSputnik 8K71PS\tNIIP-5\tLC1\tMVS\tOS"

@@ -1,5 +1,4 @@
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,8 +15,9 @@ from launchd.job import (
     retry_delay,
 )
 from launchd.plain import bounded
+from tests.support.paths import ROOT
 
-README = Path(__file__).parents[1] / "README.md"
+README = ROOT / "README.md"
 
 
 def test_every_verb_applies_somewhere_and_final_states_are_left_only_by_requeue() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mortal import ROOT, mortal
+from tests.mortal import mortal
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.lab
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")

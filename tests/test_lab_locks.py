@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from tests.deployments import Deployment, cluster, sentinels
 from tests.lab.lock_client import LEASE_SECONDS
+from tests.support.paths import ROOT
 from tests.valkey import Server, binaries, serving
 
 SECONDS = 20.0
@@ -79,7 +80,7 @@ async def test_no_update_is_lost_whatever_becomes_of_the_holders_and_of_the_serv
     clients = [
         subprocess.Popen(  # noqa: ASYNC220 - started once, waited for at the end
             [sys.executable, "-m", "tests.lab.lock_client", target.url, register, journal, f"c{one}", str(SECONDS)],
-            cwd=Path(__file__).parents[1],
+            cwd=ROOT,
         )
         for one in range(CLIENTS)
     ]

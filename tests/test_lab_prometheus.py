@@ -9,12 +9,12 @@ import pytest
 
 from launchd import Context, task
 from tests.hosting import ended, hosted, quiet_config
+from tests.support.paths import ROOT
 
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (on Debian: prometheus)"),
 ]
-ROOT = Path(__file__).parents[1]
 
 
 @task(max_retries=0)

@@ -8,7 +8,8 @@ import pytest
 
 from launchd.errors import LaunchdError
 from tests.lab.box import PATIENCE_SECONDS, Box, missing
-from tests.lab.installed import ROOT, UNIT, client, daemon, install, offline, until_state, write_config
+from tests.lab.installed import UNIT, client, daemon, install, offline, until_state, write_config
+from tests.support.paths import ROOT
 
 __all__ = ["daemon"]  # the fixture
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(missing() is not None, reason=missing() or "")]

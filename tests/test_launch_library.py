@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,9 @@ from launchd.launches.launch import Place, Precision, Rejection, Sighting, Statu
 from launchd.launches.sources import launch_library
 from launchd.launches.sources.source import Payload
 from tests.payloads import crew_7, ll2, page
+from tests.support.paths import SHARED
 
-RECORDED = Path(__file__).parents[2] / "shared" / "sources" / "ll2"
+RECORDED = SHARED / "sources" / "ll2"
 YEAR = 2026
 
 

@@ -24,8 +24,8 @@ from launchd.ops.tally import RUN_BOUNDS, Histogram, LagMeter, Tally
 from launchd.task import Cancel, Context, Retry, Task, task
 from launchd.testing import running
 from tests.hosting import PATIENCE_SECONDS, ended, hosted, quiet_config
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 ALERTS = ROOT / "etc" / "prometheus" / "alerts.yml"
 DASHBOARD = ROOT / "etc" / "grafana" / "launchd.json"
 ALL = METRICS + PROCESS

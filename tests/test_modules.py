@@ -10,7 +10,8 @@ import pytest
 from launchd import config
 from launchd.engine.loading import load_tasks
 from launchd.errors import ConfigError
-from tests.process import ROOT, Installation, command
+from tests.process import Installation, command
+from tests.support.paths import ROOT
 
 SOURCE = "from launchd import task\n@task\ndef fine(ctx): ...\n"
 

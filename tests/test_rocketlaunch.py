@@ -1,6 +1,5 @@
 """RocketLaunch.Live: times to the minute, estimates as periods, results."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +8,9 @@ from launchd.clock import format_instant, parse_instant
 from launchd.launches.launch import Place, Sighting, Status
 from launchd.launches.sources import rocketlaunch
 from tests.payloads import capstone, encoded, next_launch
+from tests.support.paths import SHARED
 
-RECORDED = Path(__file__).parents[2] / "shared" / "sources" / "rocketlaunch_live"
+RECORDED = SHARED / "sources" / "rocketlaunch_live"
 
 
 def one(record: dict[str, Any]) -> Sighting:

@@ -4,7 +4,7 @@ import pytest
 
 from launchd.launches.launch import Parsed, Rejection
 from tests import rows
-from tests.recordings import SHARED
+from tests.support.paths import SHARED
 
 
 def said(count: int, *fields: str | None) -> Parsed:

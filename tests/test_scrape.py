@@ -18,9 +18,10 @@ from launchd.launches.query import LaunchQuery
 from tests.hosting import ended, hosted, quiet_config
 from tests.payloads import FLOWN_ROW, LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.replay import Replay, replaying
+from tests.support.paths import SHARED
 
 FOREVER = 1 << 60
-RECORDED = Path(__file__).parents[2] / "shared" / "sources"
+RECORDED = SHARED / "sources"
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """spacex.com: clocks without a zone, names that are only in the link, tiles that repeat."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,8 +12,9 @@ from launchd.clock import format_instant, from_datetime, parse_instant
 from launchd.launches.launch import Precision, Sighting, Status
 from launchd.launches.sources import spacex
 from tests.payloads import encoded, tile
+from tests.support.paths import SHARED
 
-RECORDED = Path(__file__).parents[2] / "shared" / "sources" / "spacex_content"
+RECORDED = SHARED / "sources" / "spacex_content"
 SITES = {
     "SLC-4E, California": "America/Los_Angeles",
     "LC-39A, Florida": "America/New_York",

@@ -13,9 +13,10 @@ from launchd.launches.sources import spacex_api
 from tests.hosting import hosted, quiet_config
 from tests.payloads import CARGO, LAUNCHPADS, LC_39A, ROCKETS, archived, archived_v3, encoded
 from tests.replay import replaying
+from tests.support.paths import SHARED
 from tests.test_scrape import refresh, statistics
 
-RECORDED = Path(__file__).parents[2] / "shared" / "sources" / "spacex_api"
+RECORDED = SHARED / "sources" / "spacex_api"
 
 
 def read(*launches: dict[str, Any]) -> Parsed:

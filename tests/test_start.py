@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.paths import ROOT
+
 
 def refused(directory: Path, text: str) -> str:
     """What a daemon that cannot start says; it must end by itself, with exit code 1 and without a traceback."""
     config = directory / "launchd.toml"
     config.write_text(text)
     command = [sys.executable, "-m", "launchd", "run", "--config", str(config)]
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr + done.stdout

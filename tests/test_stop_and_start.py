@@ -17,8 +17,8 @@ from launchd.daemon.mark import StopMark
 from launchd.engine.control import Control
 from launchd.job import JobState
 from tests.hosting import PATIENCE_SECONDS, QUIET_SCHEDULES, ended, hosted, only_these_sources, quiet_config
-from tests.mortal import ROOT
 from tests.scraping import asking
+from tests.support.paths import ROOT
 from tests.tasks import ALL, gate, started
 
 

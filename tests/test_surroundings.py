@@ -18,7 +18,8 @@ from launchd.admin import listen, presence
 from launchd.admin.listen import listen_unix
 from launchd.errors import AlreadyRunningError
 from tests.hosting import PATIENCE_SECONDS, hosted, quiet_config
-from tests.process import ROOT, Installation, command
+from tests.process import Installation, command
+from tests.support.paths import ROOT
 from tests.test_unruly import alive, answers, lines, place, run, until, word
 
 __all__ = ["place"]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.hosting import PATIENCE_SECONDS
-from tests.process import ROOT, Installation, command
+from tests.process import Installation, command
+from tests.support.paths import ROOT
 
 MODULES = "[queues.default]\nconcurrency = 8\n"
 

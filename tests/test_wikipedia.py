@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,8 +13,9 @@ from launchd.launches.launch import Parsed, Sighting, Status
 from launchd.launches.sources import wikipedia
 from launchd.launches.sources.markup import MAX_COLUMNS, MAX_TAGS, tables
 from launchd.launches.sources.source import Payload
+from tests.support.paths import SHARED
 
-RECORDED = Path(__file__).parents[2] / "shared" / "sources" / "wikipedia"
+RECORDED = SHARED / "sources" / "wikipedia"
 SUP = '<sup id="cite_ref-7" class="reference"><a href="#cite_note-7">[7]</a></sup>'
 PAST = f"""<table class="wikitable plainrowheaders collapsible"><tbody><tr>
 <th scope="col">Flight No.</th><th>Date and<br>time (<a href="/wiki/UTC">UTC</a>)</th>

@@ -23,10 +23,10 @@ import uvloop
 from launchd.daemon import Daemon
 from launchd.db import Connection, Database
 from launchd.ops import logs
-from tests.bench.process import ROOT, percentile, say
+from tests.bench.process import percentile, say
 from tests.bench.recorded import BASES
 from tests.hosting import hosted, quiet_config
-from tests.recordings import SHARED
+from tests.support.paths import ROOT, SHARED
 
 SECONDS, PEAK_MIB, LAG_MS = 20.0, 400.0, 20.0
 # Reading what is stored raises the fence, which is a row: once, since nothing is read where nothing has changed.

@@ -28,9 +28,9 @@ from launchd.job import JobState
 from launchd.launches.sources import SOURCES
 from launchd.ops import logs
 from tests.hosting import ended, hosted, quiet_config
-from tests.process import ROOT
 from tests.replay import Replay, replaying
 from tests.scraping import asking
+from tests.support.paths import ROOT
 from tests.tasks import ALL, gate
 
 # Of each operation and kind of request, in one run of the tool: some 4,000 in all. More come from further seeds.

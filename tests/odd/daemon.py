@@ -13,7 +13,8 @@ import msgspec
 from launchd.admin.client import AdminClient, RefusedError
 from launchd.errors import UnreachableError
 from tests.hosting import PATIENCE_SECONDS, QUIET_SCHEDULES, only_these_sources
-from tests.process import ROOT, command
+from tests.process import command
+from tests.support.paths import ROOT
 
 _CONFIG = """
 [daemon]
