@@ -5,9 +5,9 @@ What task code needs is here: the decorator, what a task is given, and the three
 
 import sys
 
-from launchd import first
+from launchd.system import startup
 
-first.begin(sys.orig_argv)
+startup.begin(sys.orig_argv)
 
 from launchd.task import Cancel, Context, Retry, Snooze, task  # noqa: E402 - a daemon's first acts come before imports that take time
 

@@ -18,17 +18,17 @@ from typing import Literal, NamedTuple
 import uvloop
 
 from launchd import config as configuration
-from launchd import forks
 from launchd.clock import SystemClock, until
 from launchd.config import Config
 from launchd.daemon import Host, running, try_out
-from launchd.ending import busy_threads
 from launchd.engine.loading import Options, place_of
 from launchd.errors import LaunchdError, StoreError
 from launchd.launches.sources import SOURCES
 from launchd.logger import get_logger
-from launchd.ops import logs
+from launchd.logs import setup as logs
 from launchd.ops.systemd import notify, status, take_listeners, watchdog_seconds
+from launchd.system import forks
+from launchd.system.exit import busy_threads
 
 _log = get_logger("launchd.service")
 # The lowest number for the log's own copy of standard error: beyond what a careless loop over descriptors closes.
@@ -118,7 +118,7 @@ def _arm(config: Config, log: logs.Logs) -> None:
 
 
 def _tell_threads() -> None:
-    """Name what still runs in this process, which ends nevertheless (launchd/ending.py)."""
+    """Name what still runs in this process, which ends nevertheless (launchd/system/exit.py)."""
     left = busy_threads("log")
     if left:
         _log.warning("threads_left", threads=left, detail="they end with this process")

@@ -23,7 +23,7 @@ from launchd.errors import InvalidError, NotFoundError, Problem
 from launchd.job import Progress
 from launchd.logger import get_logger
 from launchd.parameters import all_finite, parameters_of, schema_of
-from launchd.plain import plain_text, type_name
+from launchd.values.plain import plain_text, type_name
 
 DEFAULT_TIMEOUT_SECONDS = 900.0
 HARD_TIMEOUT_MARGIN_SECONDS = 30.0

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from launchd.clock import DAY, SECOND, Instant, from_datetime
-from launchd.cron import DayMatch, DstFold, DstGap
-from launchd.zones import pieces
+from launchd.schedules.cron import DayMatch, DstFold, DstGap
+from launchd.schedules.zones import pieces
 
 ZONES = (
     "America/New_York",

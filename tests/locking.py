@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from launchd.clock import SystemClock
-from launchd.db import open_database
+from launchd.db.database import open_database
 from launchd.lock import Lock, Locks
 from launchd.locks.redis import RedisLocks
 from launchd.locks.sqlite import SqliteLocks

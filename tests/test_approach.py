@@ -14,8 +14,8 @@ from launchd.job import IdMaker
 from launchd.launches.approach import MARKS, Mark, approach
 from launchd.launches.ingest import plan
 from launchd.launches.launch import Precision, Sighting, Status
+from launchd.schedules.tighten import LOOK, Near
 from launchd.testing import TestDaemon, running
-from launchd.tighten import LOOK, Near
 from tests.sightings import LL2, ROCKETLAUNCH, at, sight
 
 START = "2026-06-01T12:00:00Z"

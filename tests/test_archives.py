@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launchd import sql
+from launchd.backup.archive import MAX_HEADERS, unpack, verify
+from launchd.backup.restore import restore
+from launchd.backup.shape import foreign_schema
 from launchd.clock import parse_instant
-from launchd.db import connect, migrate
+from launchd.db.database import connect, migrate
 from launchd.errors import InvalidError, LaunchdError
-from launchd.ops.archive import MAX_HEADERS, unpack, verify
-from launchd.ops.restore import restore
-from launchd.ops.shape import foreign_schema
 
 AT = "2026-01-01T00:00:00Z"
 # Reads an archive with little memory; what it says is what a user would read.
@@ -30,7 +30,7 @@ READ = """
 import resource, sys
 from pathlib import Path
 from launchd.errors import LaunchdError
-from launchd.ops.archive import verify
+from launchd.backup.archive import verify
 base = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (base + 64 * 1024 * 1024,) * 2)
 try:

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from launchd import sql
+from launchd.backup.archive import unpack, verify
+from launchd.backup.backup import BackupRules, Backups, write
+from launchd.backup.restore import restore
 from launchd.clock import DAY, SystemClock, parse_instant
-from launchd.db import migrate
+from launchd.db.database import migrate
 from launchd.errors import ConflictError, DiskFullError, InvalidError, StoreError
-from launchd.ops.archive import unpack, verify
-from launchd.ops.backup import BackupRules, Backups, write
-from launchd.ops.restore import restore
 from launchd.testing import VirtualClock
 from tests.process import Installation
 

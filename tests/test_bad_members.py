@@ -9,7 +9,7 @@ import pytest
 
 from launchd.clock import SystemClock
 from launchd.daemon import Daemon
-from launchd.db import Connection, Database, open_database
+from launchd.db.database import Connection, Database, open_database
 from launchd.job import JobError, JobState, Outcome, Verb
 from launchd.store.jobs import JobStore, insert_jobs
 from launchd.task import Context, task

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from launchd.ops.health import Level
-from launchd.schedule import Fire, Schedule
+from launchd.schedules.schedule import Fire, Schedule
 from launchd.task import Context, task
 from launchd.testing import TestDaemon, running
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from launchd import Context, task
 from launchd.clock import DAY, SECOND, Instant, SystemClock
-from launchd.db import Connection, Database, open_database
+from launchd.db.database import Connection, Database, open_database
 from launchd.engine.builtin import PRUNE_BATCH
 from launchd.engine.maker import TriggerRequest
 from launchd.job import JobState, NewJob

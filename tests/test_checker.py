@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchd.clock import SECOND
-from launchd.recurrence import Every
+from launchd.schedules.recurrence import Every
 from tests.lab.checker import RULES, check
 from tests.lab.record import (
     NANOSECONDS,

@@ -427,7 +427,7 @@ def test_an_operator_who_wants_what_admins_may_is_told_how() -> None:
 # everything is imported before: the interpreter may lie where nobody else may read
 _RUN_AS_MEMBER = """
 import os, sys
-import launchd.ops.backup
+import launchd.backup.backup
 from launchd.cli import main
 group = int(sys.argv.pop(1))
 os.setgroups([])

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launchd.clock import SECOND, Instant, SystemClock
-from launchd.cron import parse_cron
-from launchd.db import Database, open_database
+from launchd.db.database import Database, open_database
 from launchd.engine.scheduler import Scheduler, Told
 from launchd.engine.timekeeper import Timekeeper
 from launchd.job import NewJob
-from launchd.recurrence import Every, occurrences
-from launchd.schedule import Catchup, Fire, Overlap, Schedule
+from launchd.schedules.cron import parse_cron
+from launchd.schedules.recurrence import Every, occurrences
+from launchd.schedules.schedule import Catchup, Fire, Overlap, Schedule
 from launchd.store.clock import ClockStore
 from launchd.store.schedules import ScheduleStore
 from launchd.testing import START, VirtualClock

@@ -7,10 +7,10 @@ import pytest
 
 from launchd import config
 from launchd.config import Config, ScheduleConfig
-from launchd.cron import DayMatch
 from launchd.engine.loading import plan_schedules
 from launchd.errors import ConfigError, InvalidError
 from launchd.launches.sources import SOURCES
+from launchd.schedules.cron import DayMatch
 from launchd.task import Context, Task
 from tests.support.paths import ROOT
 

@@ -7,7 +7,7 @@ import pytest
 
 from launchd import Context, Retry, Snooze, task
 from launchd.clock import DAY, HOUR, MINUTE, SECOND, Instant, SystemClock, parse_instant
-from launchd.db import open_database
+from launchd.db.database import open_database
 from launchd.engine.checks import waits_too_long
 from launchd.engine.scheduler import must_correct
 from launchd.job import JobState

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchd.clock import DAY, HOUR, MINUTE, SECOND, Instant, format_instant, from_datetime, parse_instant
-from launchd.cron import ALIASES, Cron, DstFold, DstGap, parse_cron
 from launchd.errors import InvalidError
-from launchd.recurrence import Every, Startup, occurrences, parse_every, parse_recurrence
+from launchd.schedules.cron import ALIASES, Cron, DstFold, DstGap, parse_cron
+from launchd.schedules.recurrence import Every, Startup, occurrences, parse_every, parse_recurrence
 from tests.cron_oracle import ZONES, Shown, changes, due, minutes
 
 EXPRESSIONS = 2000

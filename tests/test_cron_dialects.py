@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from launchd.cron import DayMatch
 from launchd.errors import InvalidError
-from launchd.recurrence import parse_every, parse_recurrence
+from launchd.schedules.cron import DayMatch
+from launchd.schedules.recurrence import parse_every, parse_recurrence
 
 # text, and what to write in its place
 PASTED = [

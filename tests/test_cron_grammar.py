@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from launchd import walltime, zones
 from launchd.clock import DAY, SECOND, Instant, format_instant, from_datetime, parse_instant, to_datetime
-from launchd.cron import Cron, DayMatch, DstFold, DstGap, parse_cron
 from launchd.errors import InvalidError
-from launchd.recurrence import Recurrence, occurrences, parse_recurrence
-from launchd.schedule import FireOutcome, Schedule, plan
+from launchd.schedules import zones
+from launchd.schedules.cron import Cron, DayMatch, DstFold, DstGap, parse_cron
+from launchd.schedules.recurrence import Recurrence, occurrences, parse_recurrence
+from launchd.schedules.schedule import FireOutcome, Schedule, plan
 from tests.cron_oracle import ZONES, Drawn, changes, due, expressions, minutes
 
 LIBRARY_WORDS = re.compile(
@@ -130,7 +130,7 @@ RARE = [
 ]
 
 
-def calls(work: Callable[[], object], module: ModuleType = walltime) -> int:
+def calls(work: Callable[[], object], module: ModuleType = wall) -> int:
     """How many functions of a module were called."""
     file, found = str(Path(str(module.__file__))), 0
 

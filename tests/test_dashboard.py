@@ -13,7 +13,7 @@ from launchd.admin.dashboard import load
 from launchd.daemon import Daemon, Host
 from launchd.engine.maker import TriggerRequest
 from launchd.job import JobState
-from launchd.ops import logs
+from launchd.logs import setup as logs
 from tests import tasks
 from tests.browsing import Tab, answer, ask, browsing, needs_browser, panel, row, see, with_tcp
 from tests.hosting import ended, hosted

@@ -13,9 +13,9 @@ import pytest
 
 from launchd import sql
 from launchd.clock import SystemClock
-from launchd.db import Connection, Database, migrate, open_database
+from launchd.db.database import Connection, Database, migrate, open_database
 from launchd.errors import AlreadyRunningError, DiskFullError, StoreBusyError, StoreError
-from launchd.state_directory import own_directory
+from launchd.system.state_directory import own_directory
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launchd import db as module
 from launchd.clock import SystemClock
-from launchd.db import WAL_BYTES, Connection, Database, connect, open_database
+from launchd.db import database as module
+from launchd.db.database import WAL_BYTES, Connection, Database, connect, open_database
 from launchd.errors import CommitUnknownError, StoreError
 from launchd.testing import VirtualClock
 

@@ -21,10 +21,10 @@ from launchd.admin.route import Route
 from launchd.admin.routes import ROUTES
 from launchd.cli import Asking, cli
 from launchd.clock import format_instant, parse_instant
-from launchd.cron import DstFold, DstGap
 from launchd.errors import InvalidError
 from launchd.launches.sources import SOURCES
-from launchd.recurrence import occurrences, parse_recurrence
+from launchd.schedules.cron import DstFold, DstGap
+from launchd.schedules.recurrence import occurrences, parse_recurrence
 from launchd.task import Task
 from tests.support.paths import ROOT
 

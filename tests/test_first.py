@@ -2,7 +2,7 @@
 
 import pytest
 
-from launchd import first
+from launchd.system import startup
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ def test_a_command_line_gets_the_acts_that_it_needs(
     command: str, acts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    monkeypatch.setattr(first, "own_standard_descriptors", lambda: done.append("own"))
-    monkeypatch.setattr(first, "prepare", lambda: done.append("prepare"))
-    monkeypatch.setattr(first, "ignore_input", lambda: done.append("ignore"))
-    first.begin(command.split())
+    monkeypatch.setattr(startup, "own_standard_descriptors", lambda: done.append("own"))
+    monkeypatch.setattr(startup, "prepare", lambda: done.append("prepare"))
+    monkeypatch.setattr(startup, "ignore_input", lambda: done.append("ignore"))
+    startup.begin(command.split())
     assert done == acts

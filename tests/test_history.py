@@ -9,9 +9,9 @@ import pytest
 
 from launchd.clock import SystemClock
 from launchd.daemon import Daemon
-from launchd.db import Connection, Database, open_database
-from launchd.history import Entry, JobEvent
+from launchd.db.database import Connection, Database, open_database
 from launchd.job import JobState, NewJob, Outcome, Verb
+from launchd.job_history import Entry, JobEvent
 from launchd.store.claims import Claimed
 from launchd.store.history import HistoryStore
 from launchd.store.jobs import Audit, JobStore

@@ -10,7 +10,7 @@ import pytest
 from launchd.admin.job_views import IdsView, JobView
 from launchd.admin.routes import ROUTES
 from launchd.daemon import Daemon
-from launchd.db import Database
+from launchd.db.database import Database
 from tests.hosting import ended, hosted, quiet_config
 from tests.scraping import asking
 

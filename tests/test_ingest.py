@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launchd.clock import SystemClock
-from launchd.db import open_database
+from launchd.db.database import open_database
 from launchd.errors import NotFoundError
 from launchd.launches.ingest import Plan, Stored, plan
 from launchd.launches.launch import Launch, Precision, Sighting, Status

@@ -14,7 +14,7 @@ from launchd.job import (
     claim_order,
     retry_delay,
 )
-from launchd.plain import bounded
+from launchd.values.plain import bounded
 from tests.support.paths import ROOT
 
 README = ROOT / "README.md"

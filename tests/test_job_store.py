@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launchd.clock import HOUR, SystemClock
-from launchd.db import Connection, Database, open_database
+from launchd.db.database import Connection, Database, open_database
 from launchd.engine.snapshots import JobQuery
 from launchd.errors import ConflictError, IdempotencyError, LaunchdError
 from launchd.job import TRANSITIONS, IdMaker, Job, JobState, NewJob, Outcome, Verb

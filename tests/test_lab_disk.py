@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from launchd.clock import SystemClock
-from launchd.db import open_database
+from launchd.db.database import open_database
 from launchd.errors import DiskFullError
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")]

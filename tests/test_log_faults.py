@@ -13,8 +13,8 @@ import structlog
 from launchd.cli.job import print_log
 from launchd.cli.printing import columns
 from launchd.cli.table import print_table
-from launchd.ops.logs import stream_sink
-from launchd.ops.logwriter import Line, Writer
+from launchd.logs.setup import stream_sink
+from launchd.logs.writer import Line, Writer
 from tests.hosting import PATIENCE_SECONDS
 from tests.test_logs import Configure, broken, configured, line
 

@@ -25,9 +25,9 @@ import structlog
 from launchd.admin.client import AdminClient, RefusedError
 from launchd.errors import UnreachableError
 from launchd.logger import get_logger
-from launchd.ops import logs
-from launchd.ops.logwriter import BATCH, Line, Writer
-from launchd.plain import MAX_TEXT_BYTES
+from launchd.logs import setup as logs
+from launchd.logs.writer import BATCH, Line, Writer
+from launchd.values.plain import MAX_TEXT_BYTES
 from tests.hosting import PATIENCE_SECONDS, QUIET_SCHEDULES
 
 Configure = Callable[..., logs.Logs]

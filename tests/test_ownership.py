@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from launchd import sql
 from launchd.admin.listen import listen_unix, load_token
+from launchd.backup.archive import verify
+from launchd.backup.backup import BackupRules, Backups, write
+from launchd.backup.offline import back_up_offline
+from launchd.backup.restore import restore
 from launchd.clock import parse_instant
 from launchd.config import read_secret
-from launchd.db import connect, migrate
+from launchd.db.database import connect, migrate
 from launchd.errors import AlreadyRunningError, ConfigError, LaunchdError, StoreError
-from launchd.ops.archive import verify
-from launchd.ops.backup import BackupRules, Backups, write
-from launchd.ops.offline import back_up_offline
-from launchd.ops.restore import restore
-from launchd.ownership import acting_for, make_directory, open_directory, open_regular, replacing
-from launchd.state_directory import hold
+from launchd.system.ownership import acting_for, make_directory, open_directory, open_regular, replacing
+from launchd.system.state_directory import hold
 from launchd.testing import VirtualClock
 from tests.hosting import hosted, quiet_config
 from tests.process import Installation

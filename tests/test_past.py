@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from launchd import config as configuration
 from launchd.clock import HOUR, SECOND, SystemClock
 from launchd.daemon import Daemon, Host
-from launchd.db import Database, open_database
-from launchd.ops import joblines, logs
-from launchd.ops.joblines import JobLines
-from launchd.ops.logwriter import Line
-from launchd.ops.redact import MASK, Redactor
+from launchd.db.database import Database, open_database
+from launchd.logs import joblines
+from launchd.logs import setup as logs
+from launchd.logs.joblines import JobLines
+from launchd.logs.redact import MASK, Redactor
+from launchd.logs.writer import Line
 from launchd.store import stats as statistics
 from launchd.store.series import Window
 from launchd.store.stats import StatsStore

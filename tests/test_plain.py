@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launchd.failure import MAX_CHAIN, describe, trace_of
 from launchd.job import MAX_TRACEBACK_BYTES, JobError
-from launchd.plain import MAX_ITEMS, bounded, plain_text, plain_value, type_name
+from launchd.values.failure import MAX_CHAIN, describe, trace_of
+from launchd.values.plain import MAX_ITEMS, bounded, plain_text, plain_value, type_name
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates and NUL included
 

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from launchd import Context, Retry, task
 from launchd.clock import SECOND, SystemClock
 from launchd.daemon import Daemon
-from launchd.db import Connection, open_database
+from launchd.db.database import Connection, open_database
 from launchd.engine.attempt import Stop
 from launchd.engine.maker import JobMaker
 from launchd.engine.rate import RateLimiter
 from launchd.engine.scheduler import Scheduler, Told
 from launchd.job import Job, JobState
 from launchd.rate import Rate
-from launchd.recurrence import Every
-from launchd.schedule import Schedule
+from launchd.schedules.recurrence import Every
+from launchd.schedules.schedule import Schedule
 from launchd.store.claims import Claimed
 from launchd.store.schedules import ScheduleStore
 from launchd.testing import TestDaemon, VirtualClock, running

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from launchd.clock import DAY, FOREVER, SystemClock, parse_instant
-from launchd.db import Database, Row, open_database
+from launchd.db.database import Database, Row, open_database
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_at
 from launchd.launches.ingest import plan

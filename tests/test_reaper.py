@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from launchd.clock import SystemClock
-from launchd.db import Connection, Database, open_database
+from launchd.db.database import Connection, Database, open_database
 from launchd.engine.bus import Bus
 from launchd.engine.reaper import Reaper
 from launchd.errors import StoreError

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launchd.ops import redact
-from launchd.ops.redact import MASK, Redactor
-from launchd.plain import MAX_TEXT_BYTES, plain_text
+from launchd.logs import redact
+from launchd.logs.redact import MASK, Redactor
+from launchd.values.plain import MAX_TEXT_BYTES, plain_text
 
 SECRET = "hunter2-hunter2"
 

@@ -4,7 +4,7 @@ import pytest
 
 from launchd import config
 from launchd.errors import ConfigError, InvalidError
-from launchd.redis_url import Kind, RedisUrl, parse_redis_url
+from launchd.locks.redis_url import Kind, RedisUrl, parse_redis_url
 
 S, W, C = Kind.SERVER, Kind.SENTINEL, Kind.CLUSTER
 AB = (("a", 26379), ("b", 26380))

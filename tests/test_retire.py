@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launchd.clock import SystemClock
-from launchd.db import open_database
+from launchd.db.database import open_database
 from launchd.launches.ingest import Plan, plan
 from launchd.launches.launch import Launch, Precision, Sighting, Status
 from launchd.launches.retire import FEW

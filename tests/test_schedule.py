@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchd.clock import DAY, HOUR, MINUTE, SECOND, Instant, from_datetime, parse_instant
-from launchd.cron import parse_cron
-from launchd.recurrence import Every, Startup, occurrences
-from launchd.schedule import (
+from launchd.schedules.cron import parse_cron
+from launchd.schedules.recurrence import Every, Startup, occurrences
+from launchd.schedules.schedule import (
     CATCHUP_CAP,
     Catchup,
     Fire,

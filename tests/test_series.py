@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from launchd.clock import SECOND, SystemClock, parse_instant
 from launchd.daemon import Daemon
-from launchd.db import Connection, Database, open_database
+from launchd.db.database import Connection, Database, open_database
 from launchd.store import series
 from launchd.store.series import BUCKETS, SeriesStore, Span, Window
 from tests.hosting import ended

@@ -12,7 +12,7 @@ import pytest
 
 from launchd.admin.routes import ROUTES
 from launchd.daemon import Daemon
-from launchd.dbwriter import touch
+from launchd.db.writer import touch
 from launchd.errors import StoreError
 from launchd.ops.health import Level
 from launchd.testing import running

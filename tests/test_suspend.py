@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from launchd.clock import SystemClock
-from launchd.db import open_database
+from launchd.db.database import open_database
 from launchd.errors import UnavailableError
 from launchd.lock import Lock
 from launchd.locks.manager import LockManager

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from launchd import Context, config, task
 from launchd.clock import DAY, HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant
-from launchd.cron import parse_cron
 from launchd.errors import ConfigError, StoreError
 from launchd.job import IdMaker
 from launchd.launches.ingest import plan as ingest
 from launchd.launches.launch import Precision, Status
 from launchd.launches.rate import affords
-from launchd.recurrence import Every
-from launchd.schedule import FireOutcome, Schedule, TightenRule, plan
+from launchd.schedules.cron import parse_cron
+from launchd.schedules.recurrence import Every
+from launchd.schedules.schedule import FireOutcome, Schedule, TightenRule, plan
+from launchd.schedules.tighten import AFTER, Look, Near, coming, look, next_extra, span, tightened
 from launchd.testing import TestDaemon, running
-from launchd.tighten import AFTER, Look, Near, coming, look, next_extra, span, tightened
 from tests.sightings import LL2, at, sight
 
 NOON = parse_instant("2026-06-01T12:00:00Z")

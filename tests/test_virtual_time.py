@@ -7,9 +7,9 @@ from typing import Any
 
 from launchd import Context, Retry, task
 from launchd.clock import DAY, HOUR, SECOND, format_instant, parse_instant
-from launchd.cron import parse_cron
 from launchd.job import JobState
-from launchd.recurrence import occurrences
+from launchd.schedules.cron import parse_cron
+from launchd.schedules.recurrence import occurrences
 from launchd.testing import TestDaemon, VirtualClock, running
 from tests.tasks import ALL, echo
 

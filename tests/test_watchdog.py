@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchd.clock import SystemClock
-from launchd.db import open_database
+from launchd.db.database import open_database
 from launchd.engine.control import Control, Lifecycle
 from launchd.engine.vitals import Vitals
 from launchd.ops.watchdog import TICK_SECONDS, TURN_SECONDS, WRITER_SECONDS, Signs, Watchdog, withheld

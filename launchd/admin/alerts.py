@@ -11,7 +11,7 @@ from launchd.admin.shown import RowView, View, lost, total
 from launchd.admin.views import Time
 from launchd.alert import Rule, Severity
 from launchd.clock import UNREADABLE, format_instant
-from launchd.page import number_of
+from launchd.cursor import number_of
 from launchd.store.alerts import AlertRow, AlertState
 
 

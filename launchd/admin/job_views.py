@@ -10,9 +10,9 @@ from launchd.admin.shown import RowView, Unreadable, View, json_text, lost, memb
 from launchd.admin.views import JsonObject, Time, instant
 from launchd.clock import UNREADABLE, format_instant
 from launchd.engine.snapshots import WaitingOn
-from launchd.history import Entry, JobEvent
 from launchd.job import Job, JobError, JobState, Progress
-from launchd.rows import tell
+from launchd.job_history import Entry, JobEvent
+from launchd.values.rows import tell
 
 _WISHES = ("cancel", "terminate")
 CancelWord = Annotated[str, Meta(extra_json_schema={"enum": [*_WISHES, UNREADABLE]})]

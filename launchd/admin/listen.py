@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from launchd.config import CREDENTIAL, MAX_SOCKET_PATH, open_secret, secret_in, secret_path
 from launchd.errors import AlreadyRunningError, ConfigError
-from launchd.ownership import make_directory
+from launchd.system.ownership import make_directory
 
 BACKLOG = 128
 MIN_TOKEN = 32

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from launchd.clock import SECOND
-from launchd.db import Database
+from launchd.db.database import Database
 from launchd.engine.control import Control
 from launchd.engine.firecount import FireCount
 from launchd.engine.pool import Pool

@@ -11,9 +11,9 @@ from launchd.admin.shown import RowView, View, lost, total
 from launchd.admin.views import Seconds, Time
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.config import Config
-from launchd.ops.redact import Redactor
+from launchd.cursor import number_of
+from launchd.logs.redact import Redactor
 from launchd.ops.reload import compare, flat
-from launchd.page import number_of
 from launchd.store.audit import AuditQuery, AuditRow
 from launchd.store.series import Window
 from launchd.store.stats import Contention, Fared, Percentiles, Stats

@@ -23,6 +23,7 @@ from launchd.admin.access import Access, Caller, Role
 from launchd.admin.encoding import encode
 from launchd.admin.gate import reading
 from launchd.admin.metrics import Metered
+from launchd.backup.backup import Backups
 from launchd.clock import Instant, parse_instant
 from launchd.engine.alerting import Alerting
 from launchd.engine.control import Control
@@ -31,8 +32,7 @@ from launchd.errors import InvalidError, MalformedError
 from launchd.launches.source_store import SourceStore
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import LaunchStore
-from launchd.ops.backup import Backups
-from launchd.ops.joblines import JobLines
+from launchd.logs.joblines import JobLines
 from launchd.ops.reload import Reloader
 from launchd.store.audit import AuditStore
 from launchd.store.idempotency import Idempotency

@@ -22,7 +22,7 @@ from launchd.admin.route import (
     moment,
     moment_in_query,
 )
-from launchd.cron import DayMatch, DstFold, DstGap
+from launchd.schedules.cron import DayMatch, DstFold, DstGap
 
 
 class BackfillBody(Body):

@@ -14,7 +14,6 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from launchd import forks
 from launchd.admin import dashboard, problems
 from launchd.admin.access import (
     NOBODY,
@@ -38,6 +37,7 @@ from launchd.admin.tcp import Listening
 from launchd.clock import Clock, SystemClock
 from launchd.errors import ForbiddenError, LaunchdError, TooManyRequestsError, UnauthorizedError
 from launchd.logger import get_logger
+from launchd.system import forks
 
 MAX_BODY_BYTES = 1024 * 1024
 # Connections of each listener; more than `BACKLOG`, so that those accepted together never push each other out.

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from launchd.clock import UNREADABLE
-from launchd.rows import decoded, neutral, tell
+from launchd.values.rows import decoded, neutral, tell
 
 T = TypeVar("T")
 P = ParamSpec("P")

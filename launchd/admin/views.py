@@ -9,10 +9,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-from launchd import zones
 from launchd.admin.shown import RowView, View, json_text, lost, total
 from launchd.clock import UNREADABLE, Instant, format_instant, local_time
-from launchd.cron import Cron, DayMatch, DstFold, DstGap
 from launchd.engine.snapshots import (
     LedgerRow,
     LockSnapshot,
@@ -22,10 +20,12 @@ from launchd.engine.snapshots import (
     Status,
 )
 from launchd.ops.health import HealthReport, Level
-from launchd.recurrence import STARTUP, Every, Recurrence
-from launchd.schedule import Catchup, FireOutcome, Overlap
+from launchd.schedules import zones
+from launchd.schedules.cron import Cron, DayMatch, DstFold, DstGap
+from launchd.schedules.recurrence import STARTUP, Every, Recurrence
+from launchd.schedules.schedule import Catchup, FireOutcome, Overlap
+from launchd.schedules.tighten import Tightening
 from launchd.task import Isolation, Task
-from launchd.tighten import Tightening
 
 T = TypeVar("T")
 Time = Annotated[

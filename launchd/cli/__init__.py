@@ -13,8 +13,8 @@ from launchd import __version__
 from launchd.cli import acting, launches, looking, running, storage
 from launchd.cli.asking import Asking, common
 from launchd.cli.refusal import refusal, suggestion
-from launchd.ending import leave
 from launchd.errors import LaunchdError
+from launchd.system.exit import leave
 
 __all__ = ["Asking", "cli", "main"]
 _GROUPS = (

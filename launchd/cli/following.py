@@ -14,7 +14,7 @@ import click
 from launchd.admin.client import AdminClient
 from launchd.cli.asking import Asking, at
 from launchd.errors import UnreachableError
-from launchd.text import one_line
+from launchd.values.text import one_line
 
 Job = dict[str, Any]
 Tell = Callable[[Job], None]

@@ -9,7 +9,7 @@ import click
 from launchd.cli.asking import Asking
 from launchd.cli.printing import columns, print_json, seconds, shown
 from launchd.cli.table import print_table
-from launchd.text import one_line, visible
+from launchd.values.text import one_line, visible
 
 Job = dict[str, Any]
 _ENDED = "finished_at"

@@ -20,7 +20,7 @@ from launchd.cli.refusal import FAILED
 from launchd.cli.stats import stats
 from launchd.cli.table import print_all, print_page, print_table
 from launchd.job import JobState
-from launchd.text import one_line, visible
+from launchd.values.text import one_line, visible
 
 _MOST_LINES = 1000
 _LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)

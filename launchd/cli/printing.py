@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from launchd.cli.asking import Asking
-from launchd.text import one_line
+from launchd.values.text import one_line
 
 Columns = dict[str, Callable[[dict[str, Any]], object]]
 

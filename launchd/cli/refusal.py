@@ -10,7 +10,7 @@ import msgspec
 
 from launchd.admin.client import RefusedError
 from launchd.errors import LaunchdError, UnreachableError
-from launchd.text import visible
+from launchd.values.text import visible
 
 FAILED, UNREACHABLE = 1, 3
 # What to do about a refusal, where its words leave that open: by its code, or by how its words begin.
@@ -74,7 +74,7 @@ def _severity() -> str:
     """What makes a line an error where standard error leads to the journal (sd-daemon(3)); nothing elsewhere."""
     if "JOURNAL_STREAM" not in os.environ:
         return ""
-    from launchd.ops.journal import is_journal  # noqa: PLC0415 - who asks at a terminal does without
+    from launchd.logs.journal import is_journal  # noqa: PLC0415 - who asks at a terminal does without
 
     return "<3>" if is_journal(2) else ""
 

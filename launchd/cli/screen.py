@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from launchd.cli.printing import age, shown, size
-from launchd.text import one_line
+from launchd.values.text import one_line
 
 Snapshot = dict[str, Any]
 Row = dict[str, Any]

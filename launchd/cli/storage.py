@@ -30,7 +30,7 @@ def backup(asking: Asking, /, file: Path, offline: bool) -> None:
     A tar.gz of both databases, checked. An older FILE is replaced once the new one is whole. The daemon sends it, so
     it is written with your rights and is yours alone; only an admin (root, the daemon's own user) gets one.
     """
-    from launchd.ops.archive import verify  # noqa: PLC0415 - tar, zlib and SQLite: only these two need them
+    from launchd.backup.archive import verify  # noqa: PLC0415 - tar, zlib and SQLite: only these two need them
 
     if not file.parent.is_dir():
         raise InvalidError(f"{file.parent} is no directory: make it first")
@@ -57,8 +57,8 @@ def restore(asking: Asking, file: Path) -> None:
 
     The backup is checked first; the old files are kept beside.
     """
+    from launchd.backup.restore import restore as put_back  # noqa: PLC0415
     from launchd.clock import SystemClock  # noqa: PLC0415 - see backup
-    from launchd.ops.restore import restore as put_back  # noqa: PLC0415
 
     with _progress("restore"):
         done = asyncio.run(put_back(file, asking.state_directory(), SystemClock().now()))
@@ -75,7 +75,7 @@ def restore(asking: Asking, file: Path) -> None:
 @contextmanager
 def _replacing(file: Path) -> Iterator[IO[bytes]]:
     """A file for us alone that takes the name of `file` once it is written and on disk."""
-    from launchd.ownership import replacing  # noqa: PLC0415 - see backup
+    from launchd.system.ownership import replacing  # noqa: PLC0415 - see backup
 
     try:
         with replacing(file) as archive:
@@ -86,8 +86,8 @@ def _replacing(file: Path) -> Iterator[IO[bytes]]:
 
 def _back_up_offline(directory: Path, archive: IO[bytes]) -> None:
     from launchd import __version__  # noqa: PLC0415 - see backup
+    from launchd.backup.offline import back_up_offline  # noqa: PLC0415
     from launchd.clock import SystemClock, format_instant  # noqa: PLC0415
-    from launchd.ops.offline import back_up_offline  # noqa: PLC0415
 
     if not (directory / "jobs.db").exists():
         raise InvalidError(f"{directory} holds no data of launchd: name its configuration, or set $STATE_DIRECTORY")

@@ -8,7 +8,7 @@ from typing import IO
 
 from launchd.config.tables import Config
 from launchd.errors import ConfigError
-from launchd.ownership import open_regular
+from launchd.system.ownership import open_regular
 
 # A secret that systemd hands over (LoadCredential=) is named so; it lies in $CREDENTIALS_DIRECTORY.
 CREDENTIAL = "credential:"

@@ -8,12 +8,12 @@ from msgspec import Meta
 
 from launchd import rate
 from launchd.config.places import default_state_directory, runtime_directory
-from launchd.cron import DayMatch, DstFold, DstGap
 from launchd.errors import InvalidError, Problem
-from launchd.recurrence import Every, Recurrence, parse_every, parse_recurrence
-from launchd.redis_url import Kind, parse_redis_url
-from launchd.schedule import Catchup, Overlap
-from launchd.tighten import check_rule
+from launchd.locks.redis_url import Kind, parse_redis_url
+from launchd.schedules.cron import DayMatch, DstFold, DstGap
+from launchd.schedules.recurrence import Every, Recurrence, parse_every, parse_recurrence
+from launchd.schedules.schedule import Catchup, Overlap
+from launchd.schedules.tighten import check_rule
 
 _PORT = r"(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 _TCP = rf"^(127(\.\d{{1,3}}){{3}}|localhost|\[::1\]):{_PORT}$"

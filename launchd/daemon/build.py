@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import launchd
 from launchd.admin.metrics import Metered
+from launchd.backup.backup import Backups
 from launchd.clock import Clock
 from launchd.daemon.mark import StopMark
 from launchd.daemon.outside import provider_of
-from launchd.db import Database
+from launchd.db.database import Database
 from launchd.engine.alerting import Alerting, Facts, Targets, alerts_check, send_task
 from launchd.engine.builtin import backup_task, health_task, prune_task
 from launchd.engine.bus import Bus
@@ -48,7 +49,6 @@ from launchd.locks.manager import LockManager
 from launchd.locks.reach import within
 from launchd.logger import get_logger
 from launchd.ops.alerts import Target
-from launchd.ops.backup import Backups
 from launchd.ops.checks import database_check, disk_check, locks_check
 from launchd.ops.health import Check, Health
 from launchd.ops.reload import InForce

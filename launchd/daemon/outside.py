@@ -10,7 +10,7 @@ from typing import NamedTuple
 from launchd import config as configuration
 from launchd.clock import Clock
 from launchd.config import Config
-from launchd.db import Database
+from launchd.db.database import Database
 from launchd.engine.bus import Bus
 from launchd.engine.live import Live
 from launchd.event import Event
@@ -21,7 +21,7 @@ from launchd.launches.store import LaunchStore
 from launchd.launches.tasks import Tracker
 from launchd.lock import Locks
 from launchd.locks.sqlite import SqliteLocks
-from launchd.ops.joblines import JobLines
+from launchd.logs.joblines import JobLines
 from launchd.ops.reload import InForce, Reloader
 
 

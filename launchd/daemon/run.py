@@ -27,7 +27,7 @@ from launchd.daemon.build import Given, Parts, build, load_all, make_ground
 from launchd.daemon.outside import Host, launch_tracker, lock_backend, reloader_of
 from launchd.daemon.stop import stop
 from launchd.daemon.unending import unending
-from launchd.db import open_database
+from launchd.db.database import open_database
 from launchd.engine.alerting import Targets
 from launchd.engine.bus import Bus
 from launchd.engine.control import Control
@@ -40,14 +40,14 @@ from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
 from launchd.locks.sqlite import SqliteLocks
 from launchd.logger import get_logger
+from launchd.logs.joblines import JobLines
 from launchd.ops.alerts import open_targets
-from launchd.ops.joblines import JobLines
 from launchd.ops.reload import InForce, Reloader
 from launchd.ops.systemd import notify, status
 from launchd.ops.watchdog import Watchdog
-from launchd.state_directory import own_directory
 from launchd.store.audit import AuditStore
 from launchd.store.stats import StatsStore
+from launchd.system.state_directory import own_directory
 from launchd.task import Task
 
 _log = get_logger("launchd.daemon")

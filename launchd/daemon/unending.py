@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from launchd.clock import Clock
-from launchd.failure import describe
 from launchd.logger import get_logger
-from launchd.plain import type_name
+from launchd.values.failure import describe
+from launchd.values.plain import type_name
 
 _log = get_logger("launchd.daemon")
 # The pause after a failure, doubled for each that follows within CALM_SECONDS.

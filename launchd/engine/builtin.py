@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from launchd.backup.backup import Backups
 from launchd.clock import DAY, SECOND, Clock
 from launchd.engine.port import EnginePort
 from launchd.logger import get_logger
-from launchd.ops.backup import Backups
 from launchd.ops.health import HealthReport, Level
 from launchd.store.idempotency import IDEMPOTENCY_SECONDS
 from launchd.store.jobs import JobStore

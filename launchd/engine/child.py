@@ -24,11 +24,11 @@ from launchd.engine.drive import Steps, drive
 from launchd.engine.link import ChildContext, Link
 from launchd.engine.verdict import returned
 from launchd.engine.wire import FromChild, Request
-from launchd.failure import describe
 from launchd.job import encode_result
-from launchd.ops.logs import bridge_to
-from launchd.plain import plain_text
+from launchd.logs.setup import bridge_to
 from launchd.task import CURRENT, MAX_REASON_BYTES, Cancel, Retry, Snooze, Task
+from launchd.values.failure import describe
+from launchd.values.plain import plain_text
 
 _PR_SET_PDEATHSIG = 1
 # The end of a coroutine: what it returned, or the exception that left it.

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from launchd.clock import SECOND, Clock, Instant, until
-from launchd.db import Database
+from launchd.cursor import number_of
+from launchd.db.database import Database
 from launchd.engine import telling
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.bus import Bus
@@ -35,12 +36,11 @@ from launchd.engine.timetable import Timetable
 from launchd.engine.waiting import waiting_on
 from launchd.errors import InvalidError, NotFoundError, UnavailableError
 from launchd.event import JobEnd
-from launchd.history import Entry
 from launchd.job import FINAL, Job, JobState
+from launchd.job_history import Entry
 from launchd.lock import Lock
 from launchd.locks.manager import LockManager
 from launchd.ops.health import Check, Health, HealthReport
-from launchd.page import number_of
 from launchd.rate import parse_rate
 from launchd.store.history import HistoryStore
 from launchd.store.jobs import Audit, Idempotency, JobStore

@@ -1,8 +1,8 @@
 """What parts of the engine ask of the configuration in force, each time they need it: a reload needs not tell them."""
 
 from launchd.alert import Rule
+from launchd.backup.backup import BackupRules
 from launchd.engine.builtin import Keeping
-from launchd.ops.backup import BackupRules
 from launchd.ops.reload import InForce
 from launchd.store.alerts import Bounds
 

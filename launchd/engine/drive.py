@@ -10,8 +10,8 @@ from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
-from launchd import forks
 from launchd.engine.attempt import Attempt
+from launchd.system import forks
 
 
 class Steps:

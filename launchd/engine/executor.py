@@ -22,7 +22,6 @@ from contextvars import copy_context
 
 import msgspec
 
-from launchd import forks
 from launchd.clock import Clock
 from launchd.engine.attempt import FINAL_STOPS, Attempt, Stop, stronger
 from launchd.engine.drive import Steps, drive, stack_of
@@ -33,9 +32,10 @@ from launchd.engine.thread import ThreadRunner
 from launchd.engine.verdict import returned, verdict
 from launchd.engine.wire import FromChild, ToChild
 from launchd.errors import LaunchdError
-from launchd.failure import describe
 from launchd.job import Outcome
+from launchd.system import forks
 from launchd.task import CURRENT, Context, Isolation
+from launchd.values.failure import describe
 
 Report = Callable[[list[tuple[Attempt, Outcome]]], None]
 

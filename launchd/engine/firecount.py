@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from launchd import sql
 from launchd.clock import SECOND, Instant
-from launchd.db import Database
+from launchd.db.database import Database
 from launchd.ops.tally import LATE_BOUNDS, Histogram
 
 _SQL = sql.statements("jobs", "metrics")

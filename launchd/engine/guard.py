@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from launchd import forks
 from launchd.engine import sweep
 from launchd.logger import get_logger
+from launchd.system import forks
 
 _log = get_logger("launchd.guard")
 

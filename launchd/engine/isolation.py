@@ -20,14 +20,14 @@ from typing import Any
 
 import msgspec
 
-from launchd import forks
 from launchd.engine.attempt import Attempt, Stop
 from launchd.engine.guard import Guard
 from launchd.engine.wire import MAX_LINE_BYTES, FromChild, Lines, Request
-from launchd.failure import RemoteError
 from launchd.job import JobError
 from launchd.logger import get_logger
+from launchd.system import forks
 from launchd.task import Cancel, Retry, Snooze
+from launchd.values.failure import RemoteError
 
 # Seconds between the signal that asks and the one that kills.
 KILL_SECONDS = 5.0

@@ -9,8 +9,8 @@ import msgspec
 
 from launchd.engine.wire import MAX_LINE_BYTES, FromChild, ToChild
 from launchd.errors import InvalidError, error_of
-from launchd.failure import describe
 from launchd.task import MAX_ARGS_BYTES, Context, progress_of
+from launchd.values.failure import describe
 
 
 class Link:

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from launchd import forks
 from launchd.config import Config, QueueConfig, ScheduleConfig, render
-from launchd.cron import DayMatch
 from launchd.errors import ConfigError, InvalidError, Problem
 from launchd.rate import Rate, parse_rate
-from launchd.schedule import Schedule, TightenRule
+from launchd.schedules.cron import DayMatch
+from launchd.schedules.schedule import Schedule, TightenRule
+from launchd.system import forks
 from launchd.task import Task, collect
 
 # Frames of the import itself: Python's library, and this package.

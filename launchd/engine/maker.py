@@ -9,7 +9,7 @@ import msgspec
 from launchd.clock import FIRST_INSTANT, LAST_INSTANT, SECOND, Instant, format_instant
 from launchd.errors import InvalidError, NotFoundError, Problem
 from launchd.job import NewJob, unique_key
-from launchd.schedule import Fire, Schedule, jitter
+from launchd.schedules.schedule import Fire, Schedule, jitter
 from launchd.task import Task
 
 MAX_DELAY_SECONDS = 366 * 86_400

@@ -16,13 +16,13 @@ from launchd.engine.rate import RateLimiter
 from launchd.engine.shared import Shared
 from launchd.engine.verdict import UnknownTaskError, failed, lock_lost
 from launchd.errors import LaunchdError
-from launchd.failure import describe
 from launchd.job import Outcome, Verb
 from launchd.lock import Lock
 from launchd.logger import get_logger
 from launchd.rate import Rate
 from launchd.store.claims import Claimed
 from launchd.store.jobs import Turn
+from launchd.values.failure import describe
 
 _log = get_logger("launchd.pool")
 # How long a turn waits after the store refused it.

@@ -7,8 +7,8 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from launchd.errors import InvalidError
-from launchd.plain import plain_text, type_name
 from launchd.task import delay_seconds
+from launchd.values.plain import plain_text, type_name
 
 T = TypeVar("T")
 

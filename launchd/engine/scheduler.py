@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from launchd.clock import HOUR, SECOND, STEP, Clock, Instant, format_instant, reading, set_by, until
 from launchd.errors import InvalidError, LaunchdError, NotFoundError
-from launchd.failure import describe
 from launchd.job import NewJob
 from launchd.logger import get_logger
-from launchd.recurrence import Startup, occurrences
-from launchd.schedule import Fire, FireOutcome, Plan, Schedule, plan
+from launchd.schedules.recurrence import Startup, occurrences
+from launchd.schedules.schedule import Fire, FireOutcome, Plan, Schedule, plan
+from launchd.schedules.tighten import Look, Near, Tightening, coming, look, next_extra, span, tightened
 from launchd.store.idempotency import Idempotency
 from launchd.store.schedules import (
     Cancelled,
@@ -28,7 +28,7 @@ from launchd.store.schedules import (
     ScheduleState,
     ScheduleStore,
 )
-from launchd.tighten import Look, Near, Tightening, coming, look, next_extra, span, tightened
+from launchd.values.failure import describe
 
 _log = get_logger("launchd.scheduler")
 BACKOFF_SECONDS = 1.0

@@ -10,8 +10,8 @@ import msgspec
 from launchd.clock import Instant
 from launchd.job import Job
 from launchd.lock import Lock
-from launchd.schedule import FireOutcome, Schedule
-from launchd.tighten import Tightening
+from launchd.schedules.schedule import FireOutcome, Schedule
+from launchd.schedules.tighten import Tightening
 
 
 class QueueSnapshot(NamedTuple):

@@ -16,10 +16,10 @@ from typing import Any, TypeVarTuple, Unpack
 
 import uvloop
 
-from launchd.failure import describe
 from launchd.logger import get_logger
-from launchd.plain import plain_text
 from launchd.task import CURRENT, Context
+from launchd.values.failure import describe
+from launchd.values.plain import plain_text
 
 Ts = TypeVarTuple("Ts")
 

@@ -6,7 +6,7 @@ from launchd.event import Event
 from launchd.job import NewJob, Progress
 from launchd.lock import Lock
 from launchd.ops.health import CheckReport, Level
-from launchd.schedule import FireOutcome
+from launchd.schedules.schedule import FireOutcome
 from launchd.store.schedules import Recorded
 
 # What an operator did, by the action in the audit: the type of its event.

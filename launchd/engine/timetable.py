@@ -4,16 +4,16 @@ import heapq
 from collections.abc import Awaitable, Callable, Sequence
 
 from launchd.clock import Clock, Instant, format_instant
-from launchd.cron import DayMatch, DstFold, DstGap
+from launchd.cursor import SMALLEST, number_of
 from launchd.engine.scheduler import Scheduler
 from launchd.engine.snapshots import LedgerRow, Preview, ScheduleSnapshot
 from launchd.errors import InvalidError
 from launchd.job import NewJob
-from launchd.page import SMALLEST, number_of
-from launchd.recurrence import occurrences, parse_recurrence
-from launchd.rows import Reader
+from launchd.schedules.cron import DayMatch, DstFold, DstGap
+from launchd.schedules.recurrence import occurrences, parse_recurrence
 from launchd.store.idempotency import Idempotency
 from launchd.store.schedules import ScheduleStore
+from launchd.values.rows import Reader
 
 NEXT_FIRES = 10
 # The most occurrences that one preview shows.

@@ -13,10 +13,10 @@ import msgspec
 
 from launchd.clock import SECOND, Instant
 from launchd.engine.attempt import Attempt, Stop
-from launchd.failure import describe
 from launchd.job import JobError, Outcome, Verb, encode_result, retry_delay
-from launchd.plain import bounded, plain_text, type_name
 from launchd.task import MAX_REASON_BYTES, Cancel, Retry, Snooze, delay_seconds
+from launchd.values.failure import describe
+from launchd.values.plain import bounded, plain_text, type_name
 
 # A task that snoozes for no time at all would be claimed again and again without end.
 MIN_SNOOZE_SECONDS = 1.0

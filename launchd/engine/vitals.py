@@ -5,7 +5,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from launchd.clock import Clock, format_instant
-from launchd.db import Connection, Database
+from launchd.db.database import Connection, Database
 from launchd.engine.control import Control
 from launchd.engine.executor import Executor
 from launchd.engine.lifecycle import Lifecycle

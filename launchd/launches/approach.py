@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from launchd import sql
 from launchd.clock import HOUR, SECOND, Clock, Instant, until
-from launchd.db import Connection, Database
+from launchd.db.database import Connection, Database
 from launchd.errors import LaunchdError
 from launchd.event import Event
 from launchd.launches.launch import Launch
 from launchd.launches.news import approaching_event
 from launchd.logger import get_logger
-from launchd.rows import decoded
-from launchd.tighten import LOOK, Near
+from launchd.schedules.tighten import LOOK, Near
+from launchd.values.rows import decoded
 
 _log = get_logger("launchd.approach")
 _SQL = sql.statements("launches", "approaches")

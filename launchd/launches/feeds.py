@@ -19,7 +19,7 @@ import launchd
 from launchd.clock import DAY, FIRST_INSTANT, LAST_INSTANT, UNREADABLE, Instant, format_instant, to_datetime
 from launchd.launches.launch import Launch, Net, Precision, Status
 from launchd.launches.store import ChangedLaunch, HistoryRow, Record
-from launchd.rows import tell
+from launchd.values.rows import tell
 
 T = TypeVar("T")
 P = ParamSpec("P")

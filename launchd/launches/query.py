@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from launchd.clock import Instant
+from launchd.cursor import no_cursor
 from launchd.errors import InvalidError
 from launchd.launches.launch import Status
-from launchd.page import no_cursor
 
 _FLOWN = "('success', 'partial_failure', 'failure', 'cancelled')"
 # Launches without a date come after all others in time; the same expression as in the index launches_by_net.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Connection, Database
+from launchd.db.database import Connection, Database
 from launchd.launches.circuit import Circuit
 
 _SQL = sql.statements("launches", "sources")

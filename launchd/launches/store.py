@@ -10,7 +10,8 @@ import msgspec
 
 from launchd import sql
 from launchd.clock import FOREVER, UNREADABLE, Instant
-from launchd.db import Connection, Database, Row
+from launchd.cursor import SMALLEST, no_cursor, number_of
+from launchd.db.database import Connection, Database, Row
 from launchd.errors import ConflictError, NotFoundError, StaleFenceError
 from launchd.launches import override
 from launchd.launches.aside import aside
@@ -20,8 +21,7 @@ from launchd.launches.override import Override
 from launchd.launches.query import NEXT_END, LaunchQuery, cursor, selection
 from launchd.launches.reconcile import Seen
 from launchd.launches.slips import Slips, slips
-from launchd.page import SMALLEST, no_cursor, number_of
-from launchd.rows import decoded, tell
+from launchd.values.rows import decoded, tell
 
 _SQL = sql.statements("launches", "launches")
 _RECORD = "id, name, net_earliest, body, updated_at, revision"

@@ -21,7 +21,7 @@ from redis.crc import key_slot
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from launchd.redis_url import Kind, RedisUrl
+from launchd.locks.redis_url import Kind, RedisUrl
 
 Host = tuple[str, int]
 # Where the primary is now; raises RedisError or OSError when nobody can say.

@@ -28,8 +28,8 @@ from launchd.clock import SECOND, Clock
 from launchd.errors import UnavailableError
 from launchd.lock import LEASE_SECONDS, Lock
 from launchd.locks.primary import connect
+from launchd.locks.redis_url import Kind, parse_redis_url
 from launchd.logger import get_logger
-from launchd.redis_url import Kind, parse_redis_url
 
 _log = get_logger("launchd.locks")
 # No command of ours blocks, so a server that is silent for this long is away.

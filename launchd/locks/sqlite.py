@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from launchd import sql
 from launchd.clock import SECOND, Clock
-from launchd.db import Connection, Database, Row
+from launchd.db.database import Connection, Database, Row
 from launchd.lock import LEASE_SECONDS, Lock
 
 _SQL = sql.statements("jobs", "locks")

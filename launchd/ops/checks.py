@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from launchd.clock import Clock, format_instant
-from launchd.db import Database
+from launchd.db.database import Database
 from launchd.errors import LaunchdError, StoreError
 from launchd.lock import Lock
 from launchd.ops.health import Check, Finding, Level

@@ -23,11 +23,11 @@ from launchd.alert import (
     watch,
 )
 from launchd.clock import DAY, UNREADABLE, Instant
-from launchd.db import Connection, Database, Row
+from launchd.db.database import Connection, Database, Row
 from launchd.job import JobError, NewJob
-from launchd.rows import Reader, decoded
 from launchd.store.idempotency import Idempotency, recall, remember
 from launchd.store.jobs import insert_jobs
+from launchd.values.rows import Reader, decoded
 
 _SQL = sql.statements("jobs", "alerts")
 KEEP_DAYS = 35

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Database
-from launchd.page import number_of
-from launchd.rows import Reader
+from launchd.cursor import number_of
+from launchd.db.database import Database
+from launchd.values.rows import Reader
 
 _SQL = sql.statements("jobs", "audit")
 

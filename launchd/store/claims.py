@@ -9,7 +9,7 @@ import msgspec
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Connection, Row, one_by_one, sifted
+from launchd.db.database import Connection, Row, one_by_one, sifted
 from launchd.store.unfit import condemn, sift
 
 _SQL = sql.statements("jobs", "jobs")

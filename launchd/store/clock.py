@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from launchd import sql
 from launchd.clock import FOREVER, MINUTE, Instant, Reading
-from launchd.db import Connection, Database
+from launchd.db.database import Connection, Database
 
 _SQL = sql.statements("jobs", "clock")
 # Rows that one commit looks at: the writer is free again after a few milliseconds.

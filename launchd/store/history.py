@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 
 from launchd import sql
-from launchd.db import Database
+from launchd.db.database import Database
 from launchd.errors import NotFoundError
-from launchd.history import Entry, Noted, history
 from launchd.job import Job
-from launchd.rows import Reader
+from launchd.job_history import Entry, Noted, history
 from launchd.store.jobs import job_of
+from launchd.values.rows import Reader
 
 _SQL = sql.statements("jobs", "history")
 _noted = Reader(Noted, "job_events", "job", "number")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from launchd import sql
 from launchd.clock import SECOND, Instant
-from launchd.db import Connection
+from launchd.db.database import Connection
 from launchd.errors import IdempotencyError
 
 _SQL = sql.statements("jobs", "jobs")

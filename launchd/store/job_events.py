@@ -1,16 +1,16 @@
 """What happens to jobs off the plain path, written to jobs.db in the transaction that makes it so.
 
 Retry, snooze, interruption, rescue, the wish to end a running job, requeue: each is rare enough for a row. The plain
-path (insert, claim, end) writes none; launchd/history.py tells it from the job's own row.
+path (insert, claim, end) writes none; launchd/job_history.py tells it from the job's own row.
 """
 
 from collections.abc import Mapping, Sequence
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Connection
-from launchd.history import RETURNS, WISHES, Entry, JobEvent, end_of, return_of
+from launchd.db.database import Connection
 from launchd.job import Job, Outcome
+from launchd.job_history import RETURNS, WISHES, Entry, JobEvent, end_of, return_of
 
 _SQL = sql.statements("jobs", "history")
 

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Connection, Database
+from launchd.db.database import Connection, Database
 from launchd.errors import ConflictError, NotFoundError
 from launchd.job import Job, JobState, NewJob, Outcome, claim_order
-from launchd.rows import Reader
 from launchd.store.claims import Candidate, Claimed, candidates, claim, claim_locked
 from launchd.store.idempotency import Idempotency, recall, remember
 from launchd.store.job_events import note_requeue, note_wish
@@ -22,6 +21,7 @@ from launchd.store.rescue import Rescued, rescue_batch
 from launchd.store.starts import note_starts
 from launchd.store.unfit import update_fit
 from launchd.store.verdicts import finish_each, finish_jobs
+from launchd.values.rows import Reader
 
 __all__ = ["Idempotency", "JobStore"]
 _SQL = sql.statements("jobs", "jobs")

@@ -11,7 +11,7 @@ import msgspec
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Connection, Database, Row
+from launchd.db.database import Connection, Database, Row
 
 _SQL = sql.statements("jobs", "prune")
 

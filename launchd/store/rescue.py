@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Connection, one_by_one
+from launchd.db.database import Connection, one_by_one
 from launchd.job import MAX_CRASHES, MAX_INTERRUPTIONS
 from launchd.store.job_events import note_rescue, note_stopped
 from launchd.store.unfit import condemn

@@ -8,11 +8,10 @@ import msgspec
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Connection, Database, Row, one_by_one
-from launchd.failure import describe
+from launchd.db.database import Connection, Database, Row, one_by_one
 from launchd.job import NewJob
-from launchd.recurrence import Recurrence, occurrences
-from launchd.schedule import (
+from launchd.schedules.recurrence import Recurrence, occurrences
+from launchd.schedules.schedule import (
     Fire,
     FireOutcome,
     Overlap,
@@ -25,6 +24,7 @@ from launchd.schedule import (
 )
 from launchd.store.idempotency import Idempotency, recall, remember
 from launchd.store.jobs import cancel_job, insert_jobs
+from launchd.values.failure import describe
 
 _SQL = sql.statements("jobs", "schedules")
 # Ledger rows that a correction takes away in one commit.

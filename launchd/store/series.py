@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from launchd import sql
 from launchd.clock import HOUR, MINUTE, SECOND, Instant
-from launchd.db import Database, Row
+from launchd.db.database import Database, Row
 from launchd.job import JobState
-from launchd.rows import Reader
+from launchd.values.rows import Reader
 
 _SQL = sql.statements("jobs", "series")
 MOST_JOBS = 50_000

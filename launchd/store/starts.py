@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from launchd import sql
 from launchd.clock import DAY, SECOND, Instant
-from launchd.db import Connection, Database
+from launchd.db.database import Connection, Database
 from launchd.errors import StoreError
 
 _SQL = sql.statements("jobs", "starts")

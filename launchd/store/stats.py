@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from launchd import sql
 from launchd.clock import DAY, HOUR, SECOND, Instant
-from launchd.db import Database, Row
+from launchd.db.database import Database, Row
 from launchd.store.series import MOST_JOBS, Window
 
 _SQL = sql.statements("jobs", "stats")

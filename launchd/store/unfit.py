@@ -11,9 +11,9 @@ import msgspec
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Connection, one_by_one, spoils_batch
-from launchd.failure import describe
+from launchd.db.database import Connection, one_by_one, spoils_batch
 from launchd.job import JobError
+from launchd.values.failure import describe
 
 _SQL = sql.statements("jobs", "jobs")
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db import Database
+from launchd.db.database import Database
 
 _SQL = sql.statements("jobs", "jobs")
 

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from launchd import sql
-from launchd.db import Connection, one_by_one
-from launchd.failure import describe
+from launchd.db.database import Connection, one_by_one
 from launchd.job import MAX_INTERRUPTIONS, TRANSITIONS, JobError, JobState, Outcome, Verb
 from launchd.store.job_events import note_returns
+from launchd.values.failure import describe
 
 _SQL = sql.statements("jobs", "jobs")
 # A name of its own: an Enum's member costs a look-up each time, and every end of a job asks.

@@ -21,8 +21,8 @@ import msgspec
 import uvloop
 
 from launchd.daemon import Daemon
-from launchd.db import Connection, Database
-from launchd.ops import logs
+from launchd.db.database import Connection, Database
+from launchd.logs import setup as logs
 from tests.bench.process import percentile, say
 from tests.bench.recorded import BASES
 from tests.hosting import hosted, quiet_config

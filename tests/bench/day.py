@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from launchd.clock import HOUR, SECOND, SystemClock
-from launchd.ops import logs
+from launchd.logs import setup as logs
 from launchd.testing import TestDaemon, running
 from tests.bench import tracker
 from tests.bench.process import Process, started

@@ -13,7 +13,7 @@ import msgspec
 import uvloop
 
 from launchd.daemon import Daemon
-from launchd.ops import logs
+from launchd.logs import setup as logs
 from tests.bench.process import say
 from tests.hosting import ended, hosted, quiet_config
 from tests.payloads import LOG, PREVIOUS, UPCOMING, gcat, page

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import uvloop
 
 from launchd.clock import DAY, SystemClock, format_instant
-from launchd.ops import logs
+from launchd.logs import setup as logs
 from tests.bench import asker
 from tests.bench.process import Process, daemon, percentile, say
 from tests.bench.scrape import launchlog

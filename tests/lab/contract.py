@@ -26,7 +26,7 @@ from launchd.daemon import Daemon
 from launchd.demo import payloads
 from launchd.job import JobState
 from launchd.launches.sources import SOURCES
-from launchd.ops import logs
+from launchd.logs import setup as logs
 from tests.hosting import ended, hosted, quiet_config
 from tests.replay import Replay, replaying
 from tests.scraping import asking

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from launchd.clock import format_instant
-from launchd.recurrence import Recurrence
+from launchd.schedules.recurrence import Recurrence
 from tests.lab.evidence import Fault, grouped
 from tests.lab.record import FireRow, Record
 

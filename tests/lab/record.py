@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from launchd.clock import Instant
-from launchd.recurrence import Recurrence
+from launchd.schedules.recurrence import Recurrence
 
 NANOSECONDS = 1_000_000_000
 

@@ -17,7 +17,7 @@ import aiohttp
 
 from launchd import config as configuration
 from launchd.clock import SystemClock
-from launchd.recurrence import Recurrence
+from launchd.schedules.recurrence import Recurrence
 from tests.hosting import only_these_sources
 from tests.lab.brood import brood
 from tests.lab.load import QUEUES, SCHEDULES, Client, Journal

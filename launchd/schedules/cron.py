@@ -17,13 +17,13 @@ from typing import NamedTuple
 
 from croniter import CroniterError
 
-from launchd import cron_words
 from launchd.clock import DAY, SECOND, Instant
-from launchd.cron_dialects import ALIASES, EXAMPLE, foreign
-from launchd.cron_guard import FIELD_COUNTS, Reading, read_expression
 from launchd.errors import InvalidError
-from launchd.walltime import SEARCH_YEARS, WallPattern
-from launchd.zones import Piece, pieces, pieces_back, zone
+from launchd.schedules import words
+from launchd.schedules.dialects import ALIASES, EXAMPLE, foreign
+from launchd.schedules.guard import FIELD_COUNTS, Reading, read_expression
+from launchd.schedules.wall import SEARCH_YEARS, WallPattern
+from launchd.schedules.zones import Piece, pieces, pieces_back, zone
 
 __all__ = ["ALIASES", "Cron", "DayMatch", "DstFold", "DstGap", "parse_cron"]
 
@@ -121,13 +121,13 @@ class Cron:
     def describe(self) -> str:
         """In plain English, without the zone; the expression itself where there are no words for it."""
         try:
-            return cron_words.describe(_reading(self.expression, self.day_match))
+            return words.describe(_reading(self.expression, self.day_match))
         except Exception:  # noqa: BLE001 - the library knows fewer expressions than croniter, and raises what it likes
             return self.expression
 
     def warnings(self) -> list[str]:
         """Warnings for an expression that is legal but may not be meant."""
-        return cron_words.warnings(_reading(self.expression, self.day_match), both=self.day_match is DayMatch.AND)
+        return words.warnings(_reading(self.expression, self.day_match), both=self.day_match is DayMatch.AND)
 
     def _span(self, piece: Piece, pattern: WallPattern) -> _Span:
         start, end = piece.start // SECOND, piece.end // SECOND

@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from launchd import forks
-from launchd.dbfaults import store_error
+from launchd.db.faults import store_error
 from launchd.errors import AlreadyRunningError, StoreError
-from launchd.ownership import OTHERS_WRITE, acting_for, make_directory, user_name
+from launchd.system import forks
+from launchd.system.ownership import OTHERS_WRITE, acting_for, make_directory, user_name
 
 LOCK = "daemon.lock"
 PRIVATE = 0o700

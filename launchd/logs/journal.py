@@ -12,7 +12,7 @@ from typing import Any
 
 from logging_journald import JournaldTransport
 
-from launchd.ops.logwriter import Line, Sink
+from launchd.logs.writer import Line, Sink
 
 SOCKET = Path("/run/systemd/journal/socket")
 IDENTIFIER = "launchd"

@@ -11,13 +11,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from launchd.backup.archive import KINDS
+from launchd.backup.backup import write
+from launchd.backup.private import copy_into, private_directory
+from launchd.backup.restore import COMPANIONS
 from launchd.errors import StoreError
-from launchd.ops.archive import KINDS
-from launchd.ops.backup import write
-from launchd.ops.private import copy_into, private_directory
-from launchd.ops.restore import COMPANIONS
-from launchd.ownership import acting_for
-from launchd.state_directory import hold
+from launchd.system.ownership import acting_for
+from launchd.system.state_directory import hold
 
 _PARTS = tuple(f"{kind}.db{end}" for kind in KINDS for end in ("", *COMPANIONS) if end != "-shm")
 

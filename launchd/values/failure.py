@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any
 
 from launchd.job import MAX_TRACEBACK_BYTES, JobError
-from launchd.plain import bounded, plain_text, type_name
+from launchd.values.plain import bounded, plain_text, type_name
 
 MESSAGE_BYTES = 4096
 # A chain or a group of more exceptions than this is not walked: only the outermost one's frames are shown.

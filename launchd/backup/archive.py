@@ -19,7 +19,7 @@ from typing import IO, Annotated, Literal, NamedTuple, Protocol, cast
 import msgspec
 
 from launchd.errors import DiskFullError, InvalidError, LaunchdError
-from launchd.ownership import open_regular
+from launchd.system.ownership import open_regular
 
 Kind = Literal["launches", "jobs"]
 KINDS: tuple[Kind, ...] = ("launches", "jobs")

@@ -26,8 +26,8 @@ import aiosqlite
 
 from launchd import sql
 from launchd.clock import SECOND, Clock, Instant
-from launchd.dbfaults import BUSY_SECONDS, Files, is_sqlites, of_a_page, spoils_batch, store_error
-from launchd.dbwriter import BATCH, Connection, Writer, touch
+from launchd.db.faults import BUSY_SECONDS, Files, is_sqlites, of_a_page, spoils_batch, store_error
+from launchd.db.writer import BATCH, Connection, Writer, touch
 from launchd.errors import LaunchdError, StoreError
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 croniter reads the plain parts. What it accepts but reads otherwise than its writer may have meant never reaches it: `R`
 is random at each start, `H` needs an id, a range that runs backwards wraps round, `5-5` means every value, a step that
-is too long is silently one value, `*,5` is read as 5, `5,L5` loses the 5 (launchd/cron_field.py).
+is too long is silently one value, `*,5` is read as 5, `5,L5` loses the 5 (launchd/schedules/fields.py).
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from croniter import croniter
 
-from launchd.cron_field import DAY, HOUR, KINDS, MINUTE, MONTH, SECOND, WEEKDAY, Field, FieldKind, read_field
-from launchd.walltime import DayRule, WallPattern
+from launchd.schedules.fields import DAY, HOUR, KINDS, MINUTE, MONTH, SECOND, WEEKDAY, Field, FieldKind, read_field
+from launchd.schedules.wall import DayRule, WallPattern
 
 FIELD_COUNTS = (5, 6)
 _SIX = 6

@@ -9,7 +9,7 @@ import sqlite3
 from contextlib import closing
 
 from launchd import sql
-from launchd.db import migrate
+from launchd.db.database import migrate
 
 # What SQLite makes by itself.
 _INTERNAL = re.compile(r"sqlite_(autoindex_.*|sequence|stat[134])")

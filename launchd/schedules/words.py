@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 from cron_descriptor import ExpressionDescriptor, Options
 
-from launchd.cron_field import DAY, HOUR, KINDS, MINUTE, WEEKDAY
-from launchd.cron_guard import Reading
-from launchd.walltime import LAST
+from launchd.schedules.fields import DAY, HOUR, KINDS, MINUTE, WEEKDAY
+from launchd.schedules.guard import Reading
+from launchd.schedules.wall import LAST
 
 # Given, or the library takes the language and the clock of the process's locale.
 _ENGLISH = Options(locale_code="en_US", use_24hour_time_format=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from launchd.clock import DAY, SECOND, Instant
-from launchd.cron import Cron, DayMatch, DstFold, DstGap, parse_cron
 from launchd.errors import InvalidError
+from launchd.schedules.cron import Cron, DayMatch, DstFold, DstGap, parse_cron
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MAX_DAYS = 366

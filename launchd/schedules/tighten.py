@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from launchd.clock import HOUR, SECOND, Instant
 from launchd.errors import InvalidError
-from launchd.recurrence import Every, occurrences
-from launchd.schedule import Fire, FireOutcome, Plan, Schedule, TightenRule, grace_of
+from launchd.schedules.recurrence import Every, occurrences
+from launchd.schedules.schedule import Fire, FireOutcome, Plan, Schedule, TightenRule, grace_of
 
 # How long after its time something still counts as near.
 AFTER = 3 * HOUR

@@ -25,15 +25,15 @@ import msgspec
 import structlog
 
 from launchd import logger
-from launchd.failure import RemoteError, describe, trace_of
 from launchd.logger import get_logger
-from launchd.ops import journal
-from launchd.ops.joblines import JobLines
-from launchd.ops.logwriter import Line, Sink, Writer
-from launchd.ops.redact import Redactor
-from launchd.plain import plain_text, plain_value
+from launchd.logs import journal
+from launchd.logs.joblines import JobLines
+from launchd.logs.redact import Redactor
+from launchd.logs.writer import Line, Sink, Writer
 from launchd.task import CURRENT
-from launchd.text import one_line, visible
+from launchd.values.failure import RemoteError, describe, trace_of
+from launchd.values.plain import plain_text, plain_value
+from launchd.values.text import one_line, visible
 
 Style = Literal["auto", "json", "console"]
 Form = Literal["journal", "json", "console"]

@@ -1,6 +1,6 @@
 """Faults of a database file: SQLite's errors as StoreErrors, and files that were taken away under the daemon.
 
-Pure but for os.stat; launchd/db.py decides what becomes of a transaction.
+Pure but for os.stat; launchd/db/database.py decides what becomes of a transaction.
 """
 
 import errno

@@ -4,7 +4,7 @@ Everything is checked in a scratch directory first. The old databases are then l
 new one takes the place of the old by one rename: at every moment there is a whole database under each name.
 
 Root restores for the owner of the directory: it checks in a private directory of its own, and touches the state
-directory through an open handle only, with its owner's rights (launchd/ownership.py).
+directory through an open handle only, with its owner's rights (launchd/system/ownership.py).
 """
 
 import os
@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from launchd import sql
+from launchd.backup.archive import KINDS, Manifest, unpack
+from launchd.backup.backup import check_integrity
+from launchd.backup.private import copy_into, private_directory
+from launchd.backup.shape import foreign_schema
 from launchd.clock import Instant, to_datetime
-from launchd.db import migrate
+from launchd.db.database import migrate
 from launchd.errors import InvalidError, StoreError
-from launchd.ops.archive import KINDS, Manifest, unpack
-from launchd.ops.backup import check_integrity
-from launchd.ops.private import copy_into, private_directory
-from launchd.ops.shape import foreign_schema
-from launchd.ownership import acting_for
-from launchd.state_directory import hold
+from launchd.system.ownership import acting_for
+from launchd.system.state_directory import hold
 
 # What SQLite keeps beside a database; of another one's, it would spoil the new one.
 COMPANIONS = ("-wal", "-shm", "-journal")

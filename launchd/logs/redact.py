@@ -30,7 +30,7 @@ FORMS = (
 HINT = re.compile(r"(?i)bearer|basic|authorization|token|passw|secret|api_?key")
 # What ends the part of an address that may hold a password.
 _END_OF_AUTHORITY = re.compile(r"[\s/?#]")
-# How the log ends a text that was too long (launchd/ops/logs.py).
+# How the log ends a text that was too long (launchd/logs/setup.py).
 CUT = re.compile(r"\.\.\. \[cut: \d{1,20} bytes\]\Z")
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from launchd.clock import Instant
-from launchd.dbfaults import Files, broken_write, is_sqlites, spoils_batch, store_error
+from launchd.db.faults import Files, broken_write, is_sqlites, spoils_batch, store_error
 from launchd.errors import CommitUnknownError, StoreError
 from launchd.logger import get_logger
 

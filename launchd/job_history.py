@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from launchd.clock import UNREADABLE, Instant, format_instant
 from launchd.job import FINAL, Job, JobError, JobState, Outcome, Verb
-from launchd.rows import decoded
+from launchd.values.rows import decoded
 
 
 class JobEvent(StrEnum):

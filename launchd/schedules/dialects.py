@@ -8,7 +8,7 @@ import ast
 import re
 from collections.abc import Callable
 
-from launchd.cron_field import KINDS, FieldKind, open_step, short_names
+from launchd.schedules.fields import KINDS, FieldKind, open_step, short_names
 
 ALIASES = {
     "@hourly": "0 * * * *",

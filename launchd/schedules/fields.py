@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from launchd.walltime import LAST
+from launchd.schedules.wall import LAST
 
 _WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _MONTHS = (
@@ -59,7 +59,7 @@ KINDS = (SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY)
 class Field(NamedTuple):
     """A field that was read: `plain` is what croniter reads ("" where nothing is left for it).
 
-    `starred` is true if a part begins with `*`. The sets are those of launchd.walltime.DayRule.
+    `starred` is true if a part begins with `*`. The sets are those of launchd.schedules.wall.DayRule.
     """
 
     text: str

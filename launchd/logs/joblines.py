@@ -9,8 +9,8 @@ import threading
 from collections import OrderedDict, deque
 from typing import Any, NamedTuple
 
-from launchd.ops.logwriter import Line
-from launchd.ops.redact import Redactor
+from launchd.logs.redact import Redactor
+from launchd.logs.writer import Line
 
 MAX_LINES, MAX_JOBS, MAX_CHARACTERS = 500, 1000, 8 * 1024 * 1024
 _OWN = frozenset({"timestamp", "level", "logger", "event", "job_id"})

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from launchd.clock import SECOND, Instant
-from launchd.recurrence import Every, Recurrence, period_seconds
+from launchd.schedules.recurrence import Every, Recurrence, period_seconds
 
 # The most missed occurrences that `catchup = "all"` makes up for.
 CATCHUP_CAP = 100
@@ -66,7 +66,7 @@ class TightenRule(msgspec.Struct, frozen=True):
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """A schedule as configured. `args` is canonical JSON; `grace_seconds` None means a half period within 1..60 min.
 
-    `tighten` are the rules by which it fires more often while something is near (launchd/tighten.py).
+    `tighten` are the rules by which it fires more often while something is near (launchd/schedules/tighten.py).
     """
 
     name: str
@@ -86,7 +86,7 @@ class Fire(msgspec.Struct, frozen=True):
     """One ledger row to be: `count` occurrences from `fire_time` to `until` (equal when there is one).
 
     `catch_up` marks a fire made after its time: several of them run one after another. `args` (canonical JSON) are
-    other arguments than the schedule's: those of an additional fire (launchd/tighten.py).
+    other arguments than the schedule's: those of an additional fire (launchd/schedules/tighten.py).
     """
 
     fire_time: Instant

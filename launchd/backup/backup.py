@@ -7,7 +7,7 @@
   SHA-256 of each database. tar and sqlite3 are enough to read it.
 - A file has its name only once it is whole and on disk.
 
-Archives are read in launchd/ops/archive.py.
+Archives are read in launchd/backup/archive.py.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ from urllib.parse import quote
 
 import msgspec
 
+from launchd.backup.archive import KINDS, MANIFEST, Kind, Manifest, Part
 from launchd.clock import Clock, Instant, format_instant, to_datetime
-from launchd.dbfaults import name_of
+from launchd.db.faults import name_of
 from launchd.errors import ConflictError, DiskFullError, StoreError
-from launchd.ops.archive import KINDS, MANIFEST, Kind, Manifest, Part
-from launchd.ownership import make_directory
+from launchd.system.ownership import make_directory
 
 _NAME = re.compile(r"launchd-\d{8}T\d{6}Z\.tar\.gz")
 _MIB = 1024 * 1024

@@ -1,0 +1,1 @@
+"""SQLite databases: one writer thread with group commit, readers of their own, faults with names."""

@@ -1,0 +1,1 @@
+"""When jobs are due: cron, intervals and calendars in every time zone. Pure, without I/O."""

@@ -1,0 +1,1 @@
+"""Values from outside, made plain, bounded and clean where they enter."""
