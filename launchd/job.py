@@ -123,7 +123,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 class Job(msgspec.Struct, kw_only=True):
     """A job as it is stored. `fence` is set while and after it ran under a lock; `seq` is the row's number.
 
-    `unreadable` names the columns that hold something else than a job of this version can have (launchd/values/rows.py).
+    `unreadable` names the columns that hold something else than a job of this version can have (`values.rows`).
     """
 
     seq: int

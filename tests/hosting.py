@@ -9,7 +9,7 @@ from typing import Any, cast
 from launchd import config
 from launchd.clock import Clock
 from launchd.daemon import Daemon, Host, running
-from launchd.engine.loading import Options
+from launchd.engine.firing.loading import Options
 from launchd.job import Job, JobState
 from launchd.launches.sources import SOURCES
 from launchd.task import Task

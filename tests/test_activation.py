@@ -14,8 +14,8 @@ from launchd.admin.route import Api
 from launchd.admin.server import serve
 from launchd.clock import SystemClock
 from launchd.daemon import Host
-from launchd.engine.bus import Bus
-from launchd.engine.feed import Feed
+from launchd.engine.events.bus import Bus
+from launchd.engine.events.feed import Feed
 from tests.hosting import PATIENCE_SECONDS, hosted, quiet_config
 
 NONE = cast("Any", None)  # /healthz asks neither the control nor the store

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launchd.alert import (
+from launchd.alerts.rules import (
     CLEAR_SECONDS,
     REPEAT_SECONDS,
     Alert,

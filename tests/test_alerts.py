@@ -13,15 +13,15 @@ import pytest
 
 from launchd import config as configuration
 from launchd import testing
+from launchd.alerts.store import AlertStore
+from launchd.alerts.targets import open_targets
 from launchd.daemon import Daemon
+from launchd.daemon.service import check
 from launchd.errors import ConfigError, StoreError
 from launchd.event import Event
 from launchd.job import JobState
 from launchd.launches.query import LaunchQuery
-from launchd.ops.alerts import open_targets
 from launchd.ops.health import Finding, Level
-from launchd.service import check
-from launchd.store.alerts import AlertStore
 from tests.hosting import ended, hosted, quiet_config
 from tests.notices import Receiver, receiving
 from tests.payloads import PREVIOUS, UPCOMING, ll2, page

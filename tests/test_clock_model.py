@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from launchd.clock import SECOND, Instant, SystemClock
 from launchd.db.database import Database, open_database
-from launchd.engine.scheduler import Scheduler, Told
-from launchd.engine.timekeeper import Timekeeper
+from launchd.engine.firing.scheduler import Scheduler, Told
+from launchd.engine.firing.timekeeper import Timekeeper
 from launchd.job import NewJob
 from launchd.schedules.cron import parse_cron
 from launchd.schedules.recurrence import Every, occurrences

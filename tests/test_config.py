@@ -7,7 +7,7 @@ import pytest
 
 from launchd import config
 from launchd.config import Config, ScheduleConfig
-from launchd.engine.loading import plan_schedules
+from launchd.engine.firing.loading import plan_schedules
 from launchd.errors import ConfigError, InvalidError
 from launchd.launches.sources import SOURCES
 from launchd.schedules.cron import DayMatch

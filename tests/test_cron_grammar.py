@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from launchd.clock import DAY, SECOND, Instant, format_instant, from_datetime, parse_instant, to_datetime
 from launchd.errors import InvalidError
-from launchd.schedules import zones
+from launchd.schedules import wall, zones
 from launchd.schedules.cron import Cron, DayMatch, DstFold, DstGap, parse_cron
 from launchd.schedules.recurrence import Recurrence, occurrences, parse_recurrence
 from launchd.schedules.schedule import FireOutcome, Schedule, plan

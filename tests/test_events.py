@@ -14,9 +14,9 @@ import pytest
 from launchd.admin import events as endpoint
 from launchd.clock import parse_instant
 from launchd.daemon import Daemon
-from launchd.engine import feed as feeds
-from launchd.engine.bus import Bus
-from launchd.engine.feed import BATCH, LINGER_SECONDS, RING, Feed, LostPlaceError
+from launchd.engine.events import feed as feeds
+from launchd.engine.events.bus import Bus
+from launchd.engine.events.feed import BATCH, LINGER_SECONDS, RING, Feed, LostPlaceError
 from launchd.errors import UnavailableError
 from launchd.event import TYPES, Event, JobEnd
 from launchd.launches.ingest import Plan

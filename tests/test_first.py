@@ -15,7 +15,7 @@ from launchd.system import startup
         ("python -m launchd --config run trigger", ["own"]),
         ("python -m launchd trigger run", ["own"]),
         ("python -m launchd", ["own"]),
-        ("python -m launchd.engine.child 3 4 run", []),
+        ("python -m launchd.engine.attempts.child 3 4 run", []),
         ("python -m pytest run", []),
         ("python", []),
     ],

@@ -6,7 +6,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from launchd import Context, Retry, task
-from launchd.engine.joblog import SUCCESSES_PER_SECOND
+from launchd.engine.attempts.joblog import SUCCESSES_PER_SECOND
 from launchd.engine.maker import TriggerRequest
 from launchd.testing import running
 

@@ -14,9 +14,9 @@ from launchd import Context, task
 from launchd.clock import SystemClock
 from launchd.config import Config
 from launchd.daemon import Daemon
-from launchd.engine import lockdesk, lockwaits
 from launchd.engine.control import Control
 from launchd.engine.maker import TriggerRequest
+from launchd.engine.queues import lockdesk, lockwaits
 from launchd.errors import ConflictError, UnavailableError
 from launchd.job import FINAL, Job, JobState
 from launchd.locks import manager as lock_manager

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from launchd import config
-from launchd.engine.loading import load_tasks
+from launchd.engine.firing.loading import load_tasks
 from launchd.errors import ConfigError
 from tests.process import Installation, command
 from tests.support.paths import ROOT

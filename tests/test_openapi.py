@@ -12,7 +12,7 @@ import pytest
 
 from launchd.admin.routes import ROUTES
 from launchd.daemon import Daemon
-from launchd.engine.loading import Options
+from launchd.engine.firing.loading import Options
 from tests.hosting import ended, hosted, quiet_config
 from tests.lab import contract
 from tests.scraping import asking

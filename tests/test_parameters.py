@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchd import config, testing
-from launchd.engine.loading import load_tasks
+from launchd.engine.firing.loading import load_tasks
 from launchd.errors import ConfigError, InvalidError
 from launchd.parameters import RESERVED
 from launchd.task import MAX_ARGS_BYTES, Context, task

@@ -17,10 +17,10 @@ from launchd import Context, Retry, task
 from launchd.clock import SECOND, SystemClock
 from launchd.daemon import Daemon
 from launchd.db.database import Connection, open_database
-from launchd.engine.attempt import Stop
+from launchd.engine.attempts.attempt import Stop
+from launchd.engine.firing.scheduler import Scheduler, Told
 from launchd.engine.maker import JobMaker
 from launchd.engine.rate import RateLimiter
-from launchd.engine.scheduler import Scheduler, Told
 from launchd.job import Job, JobState
 from launchd.rate import Rate
 from launchd.schedules.recurrence import Every

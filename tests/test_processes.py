@@ -17,9 +17,9 @@ import pytest
 import structlog
 
 from launchd.daemon import Daemon
-from launchd.engine import isolation
-from launchd.engine.attempt import Attempt
-from launchd.engine.wire import Request
+from launchd.engine.attempts.attempt import Attempt
+from launchd.engine.attempts.process import ProcessRunner
+from launchd.engine.attempts.wire import Request
 from launchd.job import Job, JobState, Outcome
 from launchd.store.jobs import JobStore, Turn
 from tests.apart import ALL_APART
@@ -173,7 +173,7 @@ class Witness:
 async def test_a_loop_in_c_is_asked_then_killed_and_cancelled_only_once_the_process_is_gone(
     apart: Daemon, tmp_path: Path, task: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(isolation, "KILL_SECONDS", 0.3)  # `make bench ARGS=kill` has the real one
+    monkeypatch.setattr(process, "KILL_SECONDS", 0.3)  # `make bench ARGS=kill` has the real one
     witness = Witness(monkeypatch, apart.control._pools["default"]._store)
     job = await start(apart, task, path=str(tmp_path / "pid"))
     witness.pid = await told(tmp_path / "pid")
@@ -241,7 +241,7 @@ def test_a_process_whose_daemon_died_before_it_had_begun_does_nothing(tmp_path: 
         asked, asks = os.pipe()
         os.write(asks, msgspec.json.encode(request) + b"\n")
         found = subprocess.run(
-            [sys.executable, "-m", "launchd.engine.child", *map(str, (asked, writer, writer, daemon))],
+            [sys.executable, "-m", "launchd.engine.attempts.child", *map(str, (asked, writer, writer, daemon))],
             pass_fds=(asked, writer),
             check=False,
         )
@@ -283,7 +283,7 @@ def test_the_last_word_of_a_process_that_is_gone_already_is_heard(monkeypatch: p
         return waitid(*asked)
 
     monkeypatch.setattr(os, "waitid", last_word)
-    runner = isolation.ProcessRunner(None, lambda *_: None)  # type: ignore[arg-type] # no attempt is asked for here
+    runner = ProcessRunner(None, lambda *_: None)  # type: ignore[arg-type] # no attempt is asked for here
     runner._process = process
     runner._listen(reader)
     process.wait()

@@ -10,8 +10,8 @@ import pytest
 
 from launchd.clock import SystemClock
 from launchd.db.database import Connection, Database, open_database
-from launchd.engine.bus import Bus
-from launchd.engine.reaper import Reaper
+from launchd.engine.events.bus import Bus
+from launchd.engine.queues.reaper import Reaper
 from launchd.errors import StoreError
 from launchd.store.jobs import Audit, JobStore
 from tests.hosting import PATIENCE_SECONDS

@@ -12,7 +12,7 @@ import structlog
 
 from launchd import Context, task
 from launchd.daemon import Daemon
-from launchd.engine.stall import BEAT_SECONDS, StallMonitor, Watched, _Beat
+from launchd.engine.attempts.stall import BEAT_SECONDS, StallMonitor, Watched, _Beat
 from launchd.job import Job, JobState
 from launchd.ops.health import Level
 from tests.apart import ALL_APART

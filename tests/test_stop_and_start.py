@@ -13,7 +13,7 @@ import pytest
 
 from launchd.config import Config
 from launchd.daemon import Daemon
-from launchd.daemon.mark import StopMark
+from launchd.daemon.stop_mark import StopMark
 from launchd.engine.control import Control
 from launchd.job import JobState
 from tests.hosting import PATIENCE_SECONDS, QUIET_SCHEDULES, ended, hosted, only_these_sources, quiet_config

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from launchd import Context, task
-from launchd.engine.attempt import STUCK_SECONDS
+from launchd.engine.attempts.attempt import STUCK_SECONDS
 from launchd.job import Job, JobState
 from launchd.ops.health import Level
 from launchd.testing import TestDaemon, VirtualClock, running

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchd.clock import SECOND
-from launchd.engine.attempt import Attempt, Stop
+from launchd.engine.attempts.attempt import Attempt, Stop
+from launchd.engine.attempts.verdict import MIN_SNOOZE_SECONDS, returned, verdict
 from launchd.engine.port import EnginePort
-from launchd.engine.verdict import MIN_SNOOZE_SECONDS, returned, verdict
 from launchd.job import MAX_RESULT_BYTES, JobError, Outcome, Verb
 from launchd.store.claims import Claimed
 from launchd.task import MAX_DELAY_SECONDS, Cancel, Context, Retry, Snooze, progress_of, task

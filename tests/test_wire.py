@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launchd.engine.wire import MAX_LINE_BYTES, Lines
+from launchd.engine.attempts.wire import MAX_LINE_BYTES, Lines
 
 NO_NEWLINE = st.binary(max_size=20).map(lambda data: data.replace(b"\n", b""))
 

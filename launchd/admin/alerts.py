@@ -9,10 +9,10 @@ from launchd.admin.jobs import fresh, made
 from launchd.admin.route import ONCE, Answer, Api, Ask, Body, PageQuery, Query, Route
 from launchd.admin.shown import RowView, View, lost, total
 from launchd.admin.views import Time
-from launchd.alert import Rule, Severity
+from launchd.alerts.rules import Rule, Severity
+from launchd.alerts.store import AlertRow, AlertState
 from launchd.clock import UNREADABLE, format_instant
 from launchd.cursor import number_of
-from launchd.store.alerts import AlertRow, AlertState
 
 
 class AlertView(RowView):

@@ -18,7 +18,7 @@ from launchd.admin.route import EVENT_STREAM, Answer, Api, Ask, Body, Query, Rou
 from launchd.admin.shown import View
 from launchd.admin.views import Time
 from launchd.clock import format_instant
-from launchd.engine.feed import LostPlaceError, Reader
+from launchd.engine.events.feed import LostPlaceError, Reader
 from launchd.errors import InvalidError
 from launchd.event import NOUNS, TYPES, Event, Happening
 

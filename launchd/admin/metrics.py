@@ -8,11 +8,11 @@ from aiohttp import web
 
 from launchd.clock import SECOND
 from launchd.db.database import Database
+from launchd.engine.attempts.stall import StallMonitor
 from launchd.engine.control import Control
 from launchd.engine.firecount import FireCount
-from launchd.engine.pool import Pool
-from launchd.engine.scheduler import Entry
-from launchd.engine.stall import StallMonitor
+from launchd.engine.firing.scheduler import Entry
+from launchd.engine.queues.pool import Pool
 from launchd.errors import UnavailableError
 from launchd.launches.source_store import SourceStore
 from launchd.ops.metrics import Labels, Reading, Value, exposition

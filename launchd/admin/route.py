@@ -23,11 +23,11 @@ from launchd.admin.access import Access, Caller, Role
 from launchd.admin.encoding import encode
 from launchd.admin.gate import reading
 from launchd.admin.metrics import Metered
+from launchd.alerts.alerting import Alerting
 from launchd.backup.backup import Backups
 from launchd.clock import Instant, parse_instant
-from launchd.engine.alerting import Alerting
 from launchd.engine.control import Control
-from launchd.engine.feed import Feed
+from launchd.engine.events.feed import Feed
 from launchd.errors import InvalidError, MalformedError
 from launchd.launches.source_store import SourceStore
 from launchd.launches.sources import SOURCES

@@ -23,7 +23,7 @@ def run(asking: Asking, /, queues: str | None, **options: Any) -> None:  # noqa:
     """Run the daemon until SIGTERM. With --json its log is JSON lines."""
     if options["no_scheduler"] and options["scheduler_only"]:
         raise click.UsageError("--no-scheduler and --scheduler-only exclude each other")
-    from launchd import service  # noqa: PLC0415 - the engine
+    from launchd.daemon import service  # noqa: PLC0415 - the engine
 
     code = service.main(
         asking.config,
@@ -42,7 +42,7 @@ def run(asking: Asking, /, queues: str | None, **options: Any) -> None:  # noqa:
 @click.pass_obj
 def check(asking: Asking) -> None:
     """Check the configuration and report every mistake."""
-    from launchd import service  # noqa: PLC0415 - the engine
+    from launchd.daemon import service  # noqa: PLC0415 - the engine
 
     if not asking.json:
         click.echo(service.check(asking.config))

@@ -9,35 +9,37 @@ from typing import NamedTuple
 
 import launchd
 from launchd.admin.metrics import Metered
+from launchd.alerts.alerting import Alerting, Facts, Targets, alerts_check, send_task
+from launchd.alerts.store import AlertStore
+from launchd.alerts.targets import Target
 from launchd.backup.backup import Backups
 from launchd.clock import Clock
-from launchd.daemon.mark import StopMark
+from launchd.daemon.current import Current
 from launchd.daemon.outside import provider_of
+from launchd.daemon.stop_mark import StopMark
 from launchd.db.database import Database
-from launchd.engine.alerting import Alerting, Facts, Targets, alerts_check, send_task
+from launchd.engine.attempts.executor import Executor
+from launchd.engine.attempts.guard import Guard
+from launchd.engine.attempts.stall import StallMonitor, Watched
 from launchd.engine.builtin import backup_task, health_task, prune_task
-from launchd.engine.bus import Bus
-from launchd.engine.checks import loop_check, scheduler_check
+from launchd.engine.checks.jobs import dispatcher_check
+from launchd.engine.checks.loops import loop_check, scheduler_check
+from launchd.engine.checks.sources import Sources, sources_check
 from launchd.engine.control import Control
-from launchd.engine.current import Current
-from launchd.engine.dispatcher import Dispatcher
-from launchd.engine.executor import Executor
-from launchd.engine.feed import Feed
+from launchd.engine.events.bus import Bus
+from launchd.engine.events.feed import Feed
 from launchd.engine.firecount import FireCount
-from launchd.engine.guard import Guard
+from launchd.engine.firing.loading import Options, load_tasks, plan_schedules, pool_sizes
+from launchd.engine.firing.scheduler import Scheduler, Told
+from launchd.engine.firing.timekeeper import Timekeeper
 from launchd.engine.lifecycle import Lifecycle
-from launchd.engine.loading import Options, load_tasks, plan_schedules, pool_sizes
 from launchd.engine.maker import JobMaker
-from launchd.engine.pool import Pool
 from launchd.engine.port import EnginePort
-from launchd.engine.reaper import Reaper
-from launchd.engine.scheduler import Scheduler, Told
-from launchd.engine.scrapecheck import Sources, sources_check
-from launchd.engine.shared import Shared, Watch
-from launchd.engine.stall import StallMonitor, Watched
-from launchd.engine.timekeeper import Timekeeper
+from launchd.engine.queues.pool import Pool
+from launchd.engine.queues.pools import Dispatcher
+from launchd.engine.queues.reaper import Reaper
+from launchd.engine.queues.shared import Shared, Watch
 from launchd.engine.vitals import Vitals
-from launchd.engine.workcheck import dispatcher_check
 from launchd.errors import LaunchdError
 from launchd.job import IdMaker
 from launchd.launches.approach import Approaches
@@ -48,13 +50,11 @@ from launchd.lock import Locks
 from launchd.locks.manager import LockManager
 from launchd.locks.reach import within
 from launchd.logger import get_logger
-from launchd.ops.alerts import Target
 from launchd.ops.checks import database_check, disk_check, locks_check
 from launchd.ops.health import Check, Health
 from launchd.ops.reload import InForce
 from launchd.ops.tally import LagMeter, Tally
 from launchd.rate import Rate
-from launchd.store.alerts import AlertStore
 from launchd.store.clock import ClockStore
 from launchd.store.history import HistoryStore
 from launchd.store.jobs import JobStore

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from launchd import config as configuration
 from launchd.clock import Clock
 from launchd.config import Config
+from launchd.daemon.live import Live
 from launchd.db.database import Database
-from launchd.engine.bus import Bus
-from launchd.engine.live import Live
+from launchd.engine.events.bus import Bus
 from launchd.event import Event
 from launchd.launches.fetch import Identity
 from launchd.launches.source_store import SourceStore

@@ -21,19 +21,20 @@ from launchd.admin.route import Api, Kept
 from launchd.admin.server import serve
 from launchd.admin.status import remember_signed_out
 from launchd.admin.tcp import tcp_check
+from launchd.alerts.alerting import Targets
+from launchd.alerts.targets import open_targets
 from launchd.clock import Clock, SystemClock
 from launchd.config import Config
 from launchd.daemon.build import Given, Parts, build, load_all, make_ground
+from launchd.daemon.live import Live
 from launchd.daemon.outside import Host, launch_tracker, lock_backend, reloader_of
 from launchd.daemon.stop import stop
 from launchd.daemon.unending import unending
 from launchd.db.database import open_database
-from launchd.engine.alerting import Targets
-from launchd.engine.bus import Bus
+from launchd.engine.attempts.guard import alone
 from launchd.engine.control import Control
-from launchd.engine.guard import alone
-from launchd.engine.live import Live
-from launchd.engine.loading import Options, plan_schedules
+from launchd.engine.events.bus import Bus
+from launchd.engine.firing.loading import Options, plan_schedules
 from launchd.engine.vitals import busy
 from launchd.launches.approach import Approaches
 from launchd.launches.source_store import SourceStore
@@ -41,7 +42,6 @@ from launchd.launches.store import LaunchStore
 from launchd.locks.sqlite import SqliteLocks
 from launchd.logger import get_logger
 from launchd.logs.joblines import JobLines
-from launchd.ops.alerts import open_targets
 from launchd.ops.reload import InForce, Reloader
 from launchd.ops.systemd import notify, status
 from launchd.ops.watchdog import Watchdog

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Sequence
 
 from launchd.clock import Clock
 from launchd.daemon.build import Parts
-from launchd.daemon.mark import StopMark
-from launchd.engine.attempt import Stop
-from launchd.engine.pool import Pool
+from launchd.daemon.stop_mark import StopMark
+from launchd.engine.attempts.attempt import Stop
+from launchd.engine.queues.pool import Pool
 from launchd.errors import LaunchdError, StoreError
 from launchd.logger import get_logger
 from launchd.ops.systemd import extending, notify

@@ -13,16 +13,18 @@ import msgspec
 from launchd.clock import SECOND, Clock, Instant, until
 from launchd.cursor import number_of
 from launchd.db.database import Database
-from launchd.engine import telling
-from launchd.engine.attempt import Attempt, Stop
-from launchd.engine.bus import Bus
-from launchd.engine.dispatcher import Dispatcher
-from launchd.engine.executor import Executor
+from launchd.engine.attempts.attempt import Attempt, Stop
+from launchd.engine.attempts.executor import Executor
+from launchd.engine.events import telling
+from launchd.engine.events.bus import Bus
+from launchd.engine.firing.scheduler import Scheduler
+from launchd.engine.firing.timetable import Timetable
 from launchd.engine.lifecycle import Lifecycle, resident_bytes
-from launchd.engine.lockwaits import held_by
 from launchd.engine.maker import JobMaker, TriggerRequest
-from launchd.engine.pool import Pool
-from launchd.engine.scheduler import Scheduler
+from launchd.engine.queues.lockwaits import held_by
+from launchd.engine.queues.pool import Pool
+from launchd.engine.queues.pools import Dispatcher
+from launchd.engine.queues.waiting import waiting_on
 from launchd.engine.snapshots import (
     JobPage,
     JobQuery,
@@ -32,8 +34,6 @@ from launchd.engine.snapshots import (
     Status,
     WaitingOn,
 )
-from launchd.engine.timetable import Timetable
-from launchd.engine.waiting import waiting_on
 from launchd.errors import InvalidError, NotFoundError, UnavailableError
 from launchd.event import JobEnd
 from launchd.job import FINAL, Job, JobState

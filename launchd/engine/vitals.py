@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from launchd.clock import Clock, format_instant
 from launchd.db.database import Connection, Database
+from launchd.engine.attempts.executor import Executor
 from launchd.engine.control import Control
-from launchd.engine.executor import Executor
+from launchd.engine.firing.scheduler import Scheduler
 from launchd.engine.lifecycle import Lifecycle
-from launchd.engine.pool import Pool
-from launchd.engine.scheduler import Scheduler
+from launchd.engine.queues.pool import Pool
 from launchd.errors import LaunchdError
 from launchd.ops.watchdog import Signs
 

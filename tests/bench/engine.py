@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from launchd.engine.isolation import KILL_SECONDS
+from launchd.engine.attempts.process import KILL_SECONDS
 from tests.bench.process import Process, daemon, percentile, say
 
 JOBS = 50_000

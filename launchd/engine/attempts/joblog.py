@@ -1,0 +1,75 @@
+"""What the log says of attempts: how they ended, and at the level debug that they started.
+
+Failures and retries are told always, with their traceback. At full speed thousands of jobs succeed within a second:
+beyond `SUCCESSES_PER_SECOND` of a queue they are counted, and told together once that second is over.
+"""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from launchd.clock import format_instant
+from launchd.engine.attempts.attempt import Attempt
+from launchd.job import JobError, Outcome, Verb
+from launchd.logger import get_logger
+
+_log = get_logger("launchd.pool")
+SUCCESSES_PER_SECOND = 50
+
+
+class JobLog:
+    """Tells of one queue's attempts. Owned by the control loop; `now` is in monotonic seconds."""
+
+    def __init__(self, queue: str) -> None:
+        self._queue = queue
+        self._since = 0.0  # when the second that is counted began
+        self._told = 0
+        self._untold = 0
+
+    def started(self, attempts: Iterable[Attempt]) -> None:
+        """Attempts begin; at full speed nobody may pay for lines that nobody asked for."""
+        if _log.is_enabled_for(logging.DEBUG):
+            for attempt in attempts:
+                _log.debug("job_started", **attempt.names())
+
+    def ended(self, attempt: Attempt, outcome: Outcome, seconds: float, now: float) -> None:
+        """An attempt ended after so many seconds."""
+        if outcome.verb is Verb.SUCCEED and not self._has_room(now):
+            self._untold += 1
+            return
+        said = attempt.names() | {"seconds": round(seconds, 3)}
+        match outcome.verb:
+            case Verb.FAIL:
+                _log.error("job_failed", **said, **_error(outcome))
+            case Verb.RETRY:
+                _log.warning("job_retries", **said, retry_at=format_instant(outcome.run_at or 0), **_error(outcome))
+            case verb:
+                _log.info("job_ended", **said, verb=verb.value)
+
+    def sum_up(self, now: float) -> None:
+        """Tell how many more succeeded, once their second is over."""
+        if self._untold and now >= self._since + 1:
+            _log.info("jobs_succeeded", queue=self._queue, count=self._untold)
+            self._untold = 0
+
+    def due(self, now: float) -> float | None:
+        """In how many seconds there is something to sum up; None for nothing."""
+        return max(self._since + 1 - now, 0.0) if self._untold else None
+
+    def _has_room(self, now: float) -> bool:
+        if now >= self._since + 1:
+            self.sum_up(now)
+            self._since, self._told = now, 0
+        self._told += 1
+        return self._told <= SUCCESSES_PER_SECOND
+
+
+def _error(outcome: Outcome) -> dict[str, Any]:
+    """The error in one line, and its traceback where there is one."""
+    if outcome.error is None:
+        return {"error": None}
+    error = msgspec.json.decode(outcome.error, type=JobError)
+    said = {"error": f"{error.type}: {error.message}"}
+    return said | {"exception": error.traceback} if error.traceback else said

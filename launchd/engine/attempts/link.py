@@ -1,0 +1,91 @@
+"""A task's process as it speaks to the daemon: its end of the pipes, and the Context that goes through them."""
+
+import asyncio
+import os
+import threading
+from typing import Any
+
+import msgspec
+
+from launchd.engine.attempts.wire import MAX_LINE_BYTES, FromChild, ToChild
+from launchd.errors import InvalidError, error_of
+from launchd.task import MAX_ARGS_BYTES, Context, progress_of
+from launchd.values.failure import describe
+
+
+class Link:
+    """The pipes to the daemon; implements `launchd.task.Port`. May be used from any thread."""
+
+    def __init__(self, requests: int, answers: int) -> None:
+        self._requests = os.fdopen(requests, "rb")
+        self._answers = answers
+        self._writing = threading.RLock()
+        self._reading = threading.Lock()
+        self._count = 0  # triggers asked for
+        self._heard: dict[int, ToChild] = {}  # answers that came before they were waited for
+
+    def readline(self) -> bytes:
+        """The next line from the daemon; empty once it has gone."""
+        return self._requests.readline()
+
+    def say(self, message: FromChild) -> None:
+        """Write one line, whole."""
+        line = memoryview(msgspec.json.encode(message) + b"\n")
+        with self._writing:
+            while line:
+                line = line[os.write(self._answers, line) :]
+
+    def log(self, level: str, logger: str, event: str, fields: dict[str, Any], error: BaseException | None) -> None:
+        """Send a line of the log; `fields` are plain (launchd.plain)."""
+        described = None if error is None else describe(error)
+        self.say(FromChild(kind="log", level=level, event=event, logger=logger, fields=fields, error=described))
+
+    async def trigger(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
+        """Ask the daemon for a job and wait for its id; raises what `ctx.trigger` raises in the daemon."""
+        with self._writing:
+            self._count += 1
+            number = self._count
+        said = FromChild(kind="trigger", task=task, fields=args, number=number, delay=delay, priority=priority)
+        self.say(_checked(said))
+        answer = await asyncio.to_thread(self._answer, number)
+        if answer.job_id is None:
+            raise error_of(answer.code, answer.error or "the daemon made no job")
+        return answer.job_id
+
+    def _answer(self, number: int) -> ToChild:
+        """The answer to one trigger; those to others that come first are put aside for them."""
+        while True:
+            with self._reading:
+                if number in self._heard:
+                    return self._heard.pop(number)
+                line = self.readline()
+                if not line:
+                    return ToChild(number, error="the daemon has gone")
+                heard = msgspec.json.decode(line, type=ToChild)
+                self._heard[heard.number] = heard
+
+
+def _checked(said: FromChild) -> FromChild:
+    """A trigger that the daemon can read; raises InvalidError for one that it could not: no answer would ever come."""
+    try:
+        data = msgspec.json.encode(said)
+        read = msgspec.json.decode(data, type=FromChild)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:  # msgspec's own are ValueErrors
+        raise InvalidError(f"ctx.trigger: {describe(error).message}") from error
+    if len(data) > MAX_LINE_BYTES:
+        raise InvalidError.at("args", f"they take {len(data)} bytes as JSON, at most {MAX_ARGS_BYTES}")
+    return read
+
+
+class ChildContext(Context):
+    """A Context whose progress goes through the pipe."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, link: Link, **said: Any) -> None:  # noqa: ANN401 - the fields of Context
+        super().__init__(port=link, **said)
+        self._link = link
+
+    def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
+        """Say how far the job is; raises as `Context.progress` does."""
+        self._link.say(FromChild(kind="progress", progress=progress_of(done, total, note)))

@@ -1,0 +1,129 @@
+"""The stall monitor: a thread that names the job whose coroutine blocks the task loop.
+
+It asks each loop that it watches for a sign of life four times a second. A loop that does not answer is blocked; what
+blocks it is read from its thread's frames. It reports once when that begins, each ten seconds while it lasts, and once
+when it ends. Real time only: a blocked loop is a fact of this machine, whatever clock the daemon runs by.
+"""
+
+import asyncio
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import NamedTuple
+
+from launchd.engine.attempts.attempt import Attempt
+from launchd.logger import get_logger
+
+_log = get_logger("launchd.stall")
+BEAT_SECONDS = 0.25
+STALL_SECONDS = 0.5
+REPEAT_SECONDS = 10.0
+_FRAMES = 12
+
+
+class Watched(NamedTuple):
+    """A loop: its name, itself, the ident of its thread, and who is in a step on it (None: unknown).
+
+    The loop is asked for anew each time: one that was lost is replaced.
+    """
+
+    name: str
+    loop: Callable[[], asyncio.AbstractEventLoop]
+    thread_id: Callable[[], int | None]
+    who: Callable[[], Attempt | None]
+
+
+class Stall(NamedTuple):
+    """A loop that is blocked, by whom, where, and for how long, in seconds."""
+
+    loop: str
+    job_id: str | None
+    task: str | None
+    stack: str
+    seconds: float
+
+
+class _Beat:
+    """The last sign of life of one loop. `answered` is written by that loop, the rest by the monitor's thread."""
+
+    __slots__ = ("answered", "asked", "told_at", "watched")
+
+    def __init__(self, watched: Watched) -> None:
+        self.watched = watched
+        self.asked = 0.0
+        self.answered = True
+        self.told_at: float | None = None
+
+    def answer(self) -> None:
+        self.answered = True
+
+
+class StallMonitor:
+    """Watches loops from a thread of its own. `stalls` maps a loop's name to its present stall; swapped whole."""
+
+    def __init__(self, kill_seconds: Callable[[], float]) -> None:
+        self.stalls: dict[str, Stall] = {}
+        self._kill_seconds = kill_seconds
+        self._beats: list[_Beat] = []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="stall", daemon=True)
+
+    def watch(self, watched: Watched) -> None:
+        """Watch this loop too; to be called before `start`."""
+        self._beats.append(_Beat(watched))
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, without waiting."""
+        self._end.set()
+
+    def objection(self) -> str | None:
+        """Why the watchdog must not be fed: a loop has been blocked for so long that only a restart helps."""
+        for stall in self.stalls.values():
+            if stall.seconds >= self._kill_seconds():
+                return f"the {stall.loop} has been blocked by {stall.task} {stall.job_id} for {stall.seconds:.0f} s"
+        return None
+
+    def _watch(self) -> None:
+        while not self._end.wait(BEAT_SECONDS):
+            for beat in self._beats:
+                self.look(beat, time.monotonic())
+
+    def look(self, beat: _Beat, now: float) -> None:
+        """One look at one loop at monotonic `now`."""
+        watched = beat.watched
+        if beat.answered:
+            self._recovered(beat, now)
+            beat.asked, beat.answered = now, False
+            try:
+                watched.loop().call_soon_threadsafe(beat.answer)
+            except RuntimeError:  # it is closed, and about to be replaced: if it is not, it will not answer
+                return
+        elif now - beat.asked >= STALL_SECONDS:
+            stall = _describe(watched, now - beat.asked)
+            self.stalls = self.stalls | {watched.name: stall}
+            if beat.told_at is None or now - beat.told_at >= REPEAT_SECONDS:
+                beat.told_at = now
+                _log.error("loop_blocked", **stall._asdict())
+
+    def _recovered(self, beat: _Beat, now: float) -> None:
+        if beat.told_at is None:
+            return
+        beat.told_at = None
+        stall = self.stalls[beat.watched.name]
+        self.stalls = {name: other for name, other in self.stalls.items() if name != beat.watched.name}
+        seconds = round(now - beat.asked, 2)
+        _log.warning("loop_goes_on", loop=stall.loop, job_id=stall.job_id, task=stall.task, seconds=seconds)
+
+
+def _describe(watched: Watched, seconds: float) -> Stall:
+    attempt = watched.who()
+    frame = sys._current_frames().get(watched.thread_id() or 0)  # noqa: SLF001 - the documented way to see other threads
+    stack = "".join(traceback.format_stack(frame)[-_FRAMES:]) if frame is not None else ""
+    job = attempt.job if attempt is not None else None
+    return Stall(watched.name, job.id if job else None, job.task if job else None, stack, round(seconds, 2))

@@ -1,0 +1,1 @@
+"""Events: the bus inside the daemon, the feed that clients follow, the words of each event."""

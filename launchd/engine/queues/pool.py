@@ -1,0 +1,356 @@
+"""A pool runs one queue: a bounded number of slots, filled from the store, woken rather than polling.
+
+Owned by the control loop. One turn is one transaction: the verdicts that came in are written and the freed slots are
+filled in the same commit. Jobs that need a lock are handed to its LockDesk (lockdesk.py): no turn waits for a lock.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from launchd.clock import Instant, until
+from launchd.engine.attempts.attempt import Attempt, Stop
+from launchd.engine.attempts.joblog import JobLog
+from launchd.engine.attempts.verdict import UnknownTaskError, failed, lock_lost
+from launchd.engine.queues.ends import abandoned, job_end, without_task
+from launchd.engine.queues.lockdesk import LockDesk, Slots
+from launchd.engine.queues.shared import Shared
+from launchd.engine.rate import RateLimiter
+from launchd.errors import LaunchdError
+from launchd.job import Outcome, Verb
+from launchd.lock import Lock
+from launchd.logger import get_logger
+from launchd.rate import Rate
+from launchd.store.claims import Claimed
+from launchd.store.jobs import Turn
+from launchd.values.failure import describe
+
+_log = get_logger("launchd.pool")
+# How long a turn waits after the store refused it.
+BACKOFF_SECONDS = 1.0
+# The most jobs that one turn claims: bounds what a crash can leave half-started.
+TURN_LIMIT = 500
+
+
+class Pool:
+    """One queue's slots.
+
+    `running` maps seq to attempt; `stuck` are those of them whose slot was given away; `locked` has the jobs that need
+    a lock; `_ended` are verdicts not yet on disk; `_claiming` are the slots that the present turn may fill.
+    """
+
+    def __init__(self, queue: str, concurrency: int, shared: Shared, rate: Rate | None = None) -> None:
+        self.queue = queue
+        self.concurrency = concurrency
+        self.limiter = RateLimiter(rate) if rate else None
+        self.paused = False
+        self.note: str | None = None
+        self.closing = False
+        self._stopping: Stop | None = None
+        self.running: dict[int, Attempt] = {}
+        self.stuck: set[int] = set()
+        self.last_turn = shared.clock.monotonic()
+        self._ended: list[tuple[Attempt, Outcome]] = []
+        self._claiming = 0
+        self._joblog = JobLog(queue)
+        self._wake = asyncio.Event()
+        self._wake.set()  # for what waited in the store before this start
+        self._idle = asyncio.Event()
+        self._idle.set()
+        # cleared while a turn is being written: what it took from `running` and `_ended` is in neither
+        self._written = asyncio.Event()
+        self._written.set()
+        self._clock = shared.clock
+        self._store = shared.store
+        self._locks = shared.locks
+        self._executor = shared.executor
+        self._tasks = shared.tasks
+        self._port = shared.port
+        self._bus = shared.bus
+        self._watch = shared.watch
+        self.locked = LockDesk(
+            queue,
+            clock=shared.clock,
+            store=shared.store,
+            locks=shared.locks,
+            tasks=shared.tasks,
+            slots=self._slots(),
+            bus=shared.bus,
+        )
+
+    # --- told by others ---
+
+    def wake(self) -> None:
+        """There may be work: take a turn soon."""
+        self._wake.set()
+
+    def lock_freed(self) -> None:
+        """A lock was given back here: those who wait look again at once."""
+        if self.locked.freed():
+            self._wake.set()
+
+    def report(self, attempt: Attempt, outcome: Outcome) -> None:
+        """An attempt has ended; its verdict is written in the next turn."""
+        self._ended.append((attempt, outcome))
+        self._wake.set()
+
+    def set_aside(self, attempt: Attempt) -> None:
+        """An attempt that does not end however often it is asked: it goes on, and its slot is given to another."""
+        attempt.stuck = True
+        self.stuck.add(attempt.job.seq)
+        _log.error("job_stuck", job_id=attempt.job.id, task=attempt.job.task, stop=attempt.stop, queue=self.queue)
+        self._wake.set()
+
+    def free(self) -> int:
+        """How many more jobs may start now, as far as slots and the rate say."""
+        slots = self.concurrency - len(self.running) + len(self.stuck)
+        if self.limiter is not None:
+            slots = min(slots, self.limiter.free(self._clock.monotonic()))
+        return max(slots - self._claiming - self.locked.kept, 0)
+
+    @property
+    def open(self) -> bool:
+        """True while jobs of this queue may start."""
+        return not (self.paused or self.closing)
+
+    def set_rate(self, rate: Rate | None) -> None:
+        """Limit starts otherwise, or no more; what has started under a rate counts on under another."""
+        if rate is None or self.limiter is None:
+            self.limiter = RateLimiter(rate) if rate else None
+        else:
+            self.limiter = self.limiter.under(rate)
+
+    def recall(self, ages: Sequence[float]) -> None:
+        """Starts before this life of the daemon, by how many seconds ago they were, the oldest first."""
+        if self.limiter is not None:
+            now = self._clock.monotonic()
+            self.limiter = RateLimiter(self.limiter.rate, [now - max(age, 0.0) for age in ages])
+
+    @property
+    def _window(self) -> float | None:
+        return self.limiter.rate.seconds if self.limiter is not None else None
+
+    @property
+    def awake(self) -> bool:
+        """True while a turn is about to be taken, or a lock is asked for."""
+        return self.owes_turn or self.locked.busy
+
+    @property
+    def owes_turn(self) -> bool:
+        """True while there is a reason to take a turn."""
+        return self._wake.is_set() or bool(self._ended)
+
+    def attempt_of(self, job_id: str) -> Attempt | None:
+        """The running attempt of a job."""
+        return next((attempt for attempt in self.running.values() if attempt.job.id == job_id), None)
+
+    async def idle(self) -> None:
+        """Wait until nothing runs and every verdict is on disk."""
+        await self._idle.wait()
+
+    # --- the loop ---
+
+    async def run(self) -> None:
+        """Take turns for ever, and locks beside them."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.locked.run())
+            await self._take_turns()
+
+    async def _take_turns(self) -> None:
+        """Take a turn whenever woken, and each second while a job waits for a lock."""
+        while True:
+            await self._sleep()
+            self._wake.clear()
+            try:
+                full = await self.run_once()
+            except Exception as error:  # noqa: BLE001 - no turn may end the pool, whatever refused it
+                detail = error.detail if isinstance(error, LaunchdError) else describe(error).message
+                unexpected = None if isinstance(error, LaunchdError) else error
+                _log.error("pool_turn_failed", queue=self.queue, error=detail, exc_info=unexpected)
+                self._wake.set()
+                await self._clock.sleep(BACKOFF_SECONDS)
+            else:
+                if full:
+                    self._wake.set()
+
+    async def run_once(self) -> bool:
+        """Write the verdicts, fill the free slots; True when there may be more to claim at once."""
+        if any(attempt.lock is not None for attempt, _ in self._ended):
+            await self._locks.confirm()  # the machine may have slept for longer than a lease
+        ended, self._ended = self._ended, []
+        outcomes = [self._judge(attempt, outcome) for attempt, outcome in ended]
+        for attempt, _ in ended:
+            self.running.pop(attempt.job.seq, None)
+            self.stuck.discard(attempt.job.seq)
+        free = min(self.free(), TURN_LIMIT) if self.open else 0
+        if not ended and free <= 0:
+            self.last_turn = self._clock.monotonic()
+            self._joblog.sum_up(self.last_turn)
+            return False
+        offer = self.locked.offer() if free > 0 else None
+        waiting, barred = offer if offer is not None else (None, [])
+        if free > 0:  # what this turn claims is running from the commit on: a stop must wait for it
+            self._idle.clear()
+        self._claiming = free
+        self._written.clear()
+        try:
+            turn = await self._store.turn(
+                self.queue, free, waiting, outcomes, self._clock.now, barred=barred, window=self._window
+            )
+        except BaseException:
+            self._ended = ended + self._ended  # nothing of it was written, as far as is known: say it again
+            self.running |= {attempt.job.seq: attempt for attempt, _ in ended}
+            self._claiming = 0
+            self._mark_idle()
+            raise
+        finally:
+            self._claiming = 0
+            self._written.set()
+        self.last_turn = self._clock.monotonic()
+        outcomes = self._as_written(outcomes, turn)
+        self._start(turn.claimed)
+        filled = len(turn.claimed) + len(turn.candidates)
+        if offer is not None:
+            self.locked.hand_over(turn.candidates, offer, all_of_them=filled < free)
+        self._settle(ended, outcomes, turn.refused)
+        self._mark_idle()
+        self._joblog.sum_up(self.last_turn)
+        return free > 0 and filled >= free
+
+    async def _sleep(self) -> None:
+        seconds = self._doze()
+        if seconds is None or self._wake.is_set():
+            await self._wake.wait()
+            return
+        await until(self._wake, self._clock.sleep(seconds))
+
+    def _doze(self) -> float | None:
+        """Seconds after which a turn is taken even if nobody wakes the pool, None for never.
+
+        A lock or the rate may have come free, or there are ends to sum up.
+        """
+        now = self._clock.monotonic()
+        locked = self.open and (self.locked.looking or self.locked.busy)
+        looks = [self._joblog.due(now), self.locked.next_look() if locked else None]
+        if self.limiter is not None and self.limiter.free(now) <= 0:
+            looks.append(max(self.limiter.next_free() - now, 0.0))
+        return min((seconds for seconds in looks if seconds is not None), default=None)
+
+    # --- starting ---
+
+    def _start(self, claimed: list[Claimed], lock: Lock | None = None) -> None:
+        if not claimed:
+            return
+        started = self._clock.monotonic()
+        attempts = []
+        for job in claimed:
+            task = self._tasks.get(job.task)
+            if task is None:
+                self._unknown_task(job, lock)
+                continue
+            attempt = Attempt(job, task, lock, self._port, started)
+            self.running[job.seq] = attempt
+            attempts.append(attempt)
+        if self.limiter is not None:
+            self.limiter.started(len(attempts), started)
+        self._idle.clear()
+        self._executor.start(attempts)
+        if self._stopping is not None:
+            for attempt in attempts:
+                self._executor.stop(attempt, self._stopping)
+        self._watch.started(attempts)
+        self._joblog.started(attempts)
+
+    def _slots(self) -> Slots:
+        """This pool's side of the lock desk."""
+        return Slots(
+            free=self.free,
+            open=lambda: self.open,
+            start=self._start_locked,
+            claiming=self._idle.clear,
+            claimed=self._mark_idle,
+            wake=self._wake.set,
+            window=lambda: self._window,
+        )
+
+    def _start_locked(self, job: Claimed, lock: Lock) -> None:
+        self._start([job], lock)
+        if not self._locks.holds(lock):  # it was taken away before there was an attempt to stop
+            self._executor.stop(self.running[job.seq], Stop.LOCK_LOST)
+
+    def _unknown_task(self, job: Claimed, lock: Lock | None) -> None:
+        """The code of this task is gone: the job fails with the reason, like any other failure."""
+        attempt = without_task(job, lock, self._port, self._clock.monotonic())
+        self.running[job.seq] = attempt
+        error = UnknownTaskError(f"no task {job.task} is loaded: see [tasks] modules")
+        self.report(attempt, failed(attempt, error, self._clock.now()))
+
+    # --- ending ---
+
+    def _judge(self, attempt: Attempt, outcome: Outcome) -> Outcome:
+        """A success under a lock that no longer stands is refused: the work is done again under a new fence."""
+        if attempt.lock is None or outcome.verb is not Verb.SUCCEED or self._locks.holds(attempt.lock):
+            return outcome
+        return lock_lost(attempt, self._clock.now())
+
+    def _as_written(self, outcomes: list[Outcome], turn: Turn) -> list[Outcome]:
+        """The outcomes as they stand on disk; one that could not be written has become a failure, and is reported."""
+        if turn.written is None:
+            return outcomes
+        for asked, written in zip(outcomes, turn.written, strict=True):
+            if written is not asked:
+                _log.error("verdict_replaced", queue=self.queue, seq=asked.seq, reason=written.reason)
+        return turn.written
+
+    def _settle(self, ended: list[tuple[Attempt, Outcome]], outcomes: list[Outcome], refused: list[Outcome]) -> None:
+        """The verdicts are on disk: give back the locks, tell who waits."""
+        for outcome in refused:
+            _log.error("verdict_refused", queue=self.queue, seq=outcome.seq, verb=outcome.verb.value)
+        attempts = [attempt for attempt, _ in ended]
+        self._tell(attempts, outcomes)
+        for attempt, outcome in zip(attempts, outcomes, strict=True):
+            if outcome.run_at is not None:
+                self._watch.later(outcome.run_at)
+            if attempt.lock is not None:
+                self._locks.let_go(attempt.lock)
+
+    def _tell(self, attempts: list[Attempt], outcomes: list[Outcome]) -> None:
+        """Tell of ends in one go: at full speed this is called for hundreds at once."""
+        now, ends = self._clock.monotonic(), []
+        for attempt, outcome in zip(attempts, outcomes, strict=True):
+            seconds = now - attempt.started
+            ends.append(job_end(attempt, outcome, seconds))
+            self._joblog.ended(attempt, outcome, seconds, now)
+        if ends:
+            self._bus.ended(ends)
+
+    def _mark_idle(self) -> None:
+        if not (self.running or self._ended or self._claiming or self.locked.claiming):
+            self._idle.set()
+
+    # --- stopping ---
+
+    def stop_all(self, why: Stop) -> None:
+        """Ask everything that runs to end, and whatever still comes out of a turn that is under way."""
+        self._stopping = why
+        for attempt in self.running.values():
+            self._executor.stop(attempt, why)
+
+    async def abandon(self, now: Instant) -> int:
+        """Write the verdicts that came in, and put back what did not end, before the process goes; returns how many.
+
+        Raises StoreError, and then may be called again.
+        """
+        await self._written.wait()
+        ended, self._ended = self._ended, []
+        known = {attempt.job.seq for attempt, _ in ended}
+        left = [abandoned(attempt, now) for seq, attempt in self.running.items() if seq not in known]
+        outcomes = [self._judge(attempt, outcome) for attempt, outcome in ended]
+        if outcomes or left:
+            try:
+                await self._store.finish(outcomes + left)
+            except BaseException:
+                self._ended = ended + self._ended
+                raise
+        for seq in known:
+            self.running.pop(seq, None)
+        return len(left)
