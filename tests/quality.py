@@ -21,11 +21,11 @@ from typing import NamedTuple
 import msgspec
 
 from launchd.clock import DAY, MINUTE, format_instant, parse_instant
-from launchd.launches import names
-from launchd.launches.evidence import Key
 from launchd.launches.ingest import Stored, plan
 from launchd.launches.launch import Sighting
-from launchd.launches.match import assign, key
+from launchd.launches.matching import names
+from launchd.launches.matching.evidence import Key
+from launchd.launches.matching.match import assign, key
 from launchd.launches.sources import SOURCES
 from tests import rows
 from tests.memory import remembered

@@ -19,8 +19,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launchd.admin import listen
-from launchd.admin.access import (
+from launchd.admin.http import listen
+from launchd.admin.http.access import (
     COOKIE,
     MAX_FAILURES,
     NOBODY,
@@ -36,8 +36,8 @@ from launchd.admin.access import (
     peer_of,
     peer_role,
 )
+from launchd.admin.http.tcp import RETRY_SECONDS
 from launchd.admin.routes import ROUTES
-from launchd.admin.tcp import RETRY_SECONDS
 from launchd.cli import Asking, cli
 from launchd.config import Config, parse
 from launchd.daemon import Daemon, Host

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from launchd.admin.access import Access
+from launchd.admin.http.access import Access
 from launchd.admin.route import Api
 from launchd.admin.server import serve
 from launchd.clock import SystemClock

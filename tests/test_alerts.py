@@ -302,7 +302,7 @@ async def test_without_urls_nothing_is_noted_a_test_is_refused_and_old_troubles_
 def test_apprise_is_imported_only_where_urls_are_configured(tmp_path: Path) -> None:
     script = """
 import sys
-from launchd import service
+from launchd.daemon import service
 service.check(sys.argv[1])
 print("apprise" in sys.modules)
 """

@@ -11,12 +11,13 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from launchd.admin import access, server
-from launchd.admin.access import Role
-from launchd.admin.answers import Answers
+from launchd.admin import server
+from launchd.admin.api.views import WordView
+from launchd.admin.cache import Answers
+from launchd.admin.http import access
+from launchd.admin.http.access import Role
 from launchd.admin.route import Answer, Api, Ask, Body, Document, Query, Route
 from launchd.admin.routes import ROUTES
-from launchd.admin.views import WordView
 from launchd.clock import FOREVER, Instant, SystemClock, parse_instant
 from launchd.daemon import Daemon
 from launchd.errors import NotFoundError

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from launchd.launches.aside import aside
+from launchd.launches.offload import aside
 
 
 async def test_work_runs_in_another_thread_and_the_collector_is_off_until_the_last_of_it_has_ended() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from launchd import config
-from launchd.cli.asking import Asking
+from launchd.cli.context import Asking
 
 
 @pytest.fixture

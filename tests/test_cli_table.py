@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from launchd.cli.printing import columns
+from launchd.cli.output import columns
 from launchd.cli.table import print_table, table
 
 ID = "01a21823-2d80-7001-82c2-3fbd0118b3f0"

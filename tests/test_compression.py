@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from launchd.admin import compression
+from launchd.admin.http import compression
 from launchd.daemon import Daemon
 from tests.hosting import PATIENCE_SECONDS
 

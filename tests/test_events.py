@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from launchd.admin import events as endpoint
+from launchd.admin.api import events as endpoint
 from launchd.clock import parse_instant
 from launchd.daemon import Daemon
 from launchd.engine.events import feed as feeds

@@ -13,10 +13,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from launchd.clock import SystemClock, from_datetime
 from launchd.errors import SourceError
-from launchd.launches.fetch import FetchOptions, HttpClient, Identity, RateLimitedError, open_session
-from launchd.launches.inflate import BoundedBody
+from launchd.launches.fetch.body import BoundedBody
+from launchd.launches.fetch.client import FetchOptions, HttpClient, Identity, RateLimitedError, open_session
+from launchd.launches.fetch.politeness import RateLimiter, retry_after
 from launchd.launches.launch import Parsed
-from launchd.launches.rate import RateLimiter, retry_after
 from launchd.launches.source_store import Page
 from launchd.launches.sources.source import Payload, Source
 from tests.replay import Replay, replaying

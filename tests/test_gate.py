@@ -13,7 +13,8 @@ import aiohttp
 import msgspec
 import pytest
 
-from launchd.admin import gate, listen, route, server
+from launchd.admin import route, server
+from launchd.admin.http import connections, listen
 from launchd.daemon import Daemon
 from launchd.engine import control
 from tests.hosting import PATIENCE_SECONDS, hosted, quiet_config
@@ -45,7 +46,7 @@ sys.stdin.read()
 async def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Daemon]:
     """A daemon with eight places on its Unix socket and short patience."""
     monkeypatch.setattr(server, "UNIX_PLACES", 8)
-    monkeypatch.setattr(gate, "_SWEEP_SECONDS", 0.02)
+    monkeypatch.setattr(connections, "_SWEEP_SECONDS", 0.02)
     async with hosted(quiet_config(tmp_path), tasks=ALL) as running:
         yield running
 
@@ -89,7 +90,7 @@ async def test_a_crowd_of_idle_connections_keeps_nobody_out_and_the_longest_idle
 async def test_a_head_that_comes_byte_by_byte_is_cut_off_and_others_are_answered(
     few: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
 
     def trickle() -> int:
         sent = 0
@@ -114,14 +115,14 @@ async def test_a_head_that_comes_byte_by_byte_is_cut_off_and_others_are_answered
 
 
 async def test_a_connection_that_says_nothing_more_is_closed(few: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.2)
     with connect(few) as one:
         one.sendall(HEALTHZ)
         assert (await said(one)).count(b"HTTP/1.1 200") == 1  # up to the end of the connection
 
 
 async def test_an_answer_that_nobody_takes_is_given_up(few: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.2)
     with connect(few) as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         one.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: d\r\n\r\n" * 64)
@@ -229,7 +230,7 @@ async def test_an_answer_that_breaks_off_is_never_taken_for_a_whole_one(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What went wrong while a body was sent is no part of that body: the connection ends."""
-    monkeypatch.setattr("launchd.admin.backup._CHUNK", 1000)
+    monkeypatch.setattr("launchd.admin.api.backup._CHUNK", 1000)
     written = aiohttp.web.StreamResponse.write
 
     async def write_once(response: aiohttp.web.StreamResponse, data: bytes) -> None:

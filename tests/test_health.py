@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from launchd import Context, task
-from launchd.admin import views
+from launchd.admin.api import views
 from launchd.clock import SECOND
 from launchd.daemon import Daemon
 from launchd.engine.maker import TriggerRequest

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launchd.launches.hosts import is_public, may_redirect
+from launchd.launches.fetch.hosts import is_public, may_redirect
 
 PRIVATE = [
     "127.0.0.1",

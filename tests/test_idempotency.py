@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from launchd.admin.job_views import IdsView, JobView
+from launchd.admin.api.job_views import IdsView, JobView
 from launchd.admin.routes import ROUTES
 from launchd.daemon import Daemon
 from launchd.db.database import Database

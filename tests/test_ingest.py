@@ -12,7 +12,7 @@ from launchd.db.database import open_database
 from launchd.errors import NotFoundError
 from launchd.launches.ingest import Plan, Stored, plan
 from launchd.launches.launch import Launch, Precision, Sighting, Status
-from launchd.launches.match import key
+from launchd.launches.matching.match import key
 from launchd.launches.store import LaunchStore
 from tests.memory import remembered
 from tests.sightings import GCAT, LL2, ROCKETLAUNCH, SPACEX_API, at, sight

@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from launchd.cli.job import print_log
-from launchd.cli.printing import columns
+from launchd.cli.output import columns
 from launchd.cli.table import print_table
 from launchd.logs.setup import stream_sink
 from launchd.logs.writer import Line, Writer

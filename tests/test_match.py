@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launchd.clock import DAY, HOUR, MINUTE
-from launchd.launches.evidence import Strength
 from launchd.launches.launch import Net, Precision, Sighting, Status
-from launchd.launches.match import Assignment, Known, assign, key
+from launchd.launches.matching.evidence import Strength
+from launchd.launches.matching.match import Assignment, Known, assign, key
 from tests.sightings import GCAT, LL2, ROCKETLAUNCH, SPACEX_API, WIKIPEDIA, at, sight
 
 F9 = "Falcon 9 Block 5"

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from rich.console import Console, ConsoleDimensions
 
-from launchd.cli.monitor import away, observe
+from launchd.cli.commands.monitor import away, observe
 from launchd.cli.screen import Watched, screen
 from tests.hosting import PATIENCE_SECONDS
 from tests.process import Installation, command

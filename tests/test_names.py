@@ -2,7 +2,7 @@
 
 import pytest
 
-from launchd.launches import names
+from launchd.launches.matching import names
 
 
 @pytest.mark.parametrize("kind", ["vehicles", "providers"])

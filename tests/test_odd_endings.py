@@ -116,7 +116,7 @@ def test_the_judge_finds_what_is_wrong_with_a_job(wrong: dict[str, Any], says: s
 
 
 def test_the_judge_finds_what_is_wrong_with_a_log() -> None:
-    ours = ["Traceback (most recent call last):", '  File "/x/launchd/engine/executor.py", line 1, in f', "KeyError: 1"]
+    ours = ["Traceback (most recent call last):", '  File "/x/launchd/engine/attempts/executor.py", line 1, in f', "KeyError: 1"]
     theirs = [ours[0], ours[1], '  File "/x/tests/odd/acts.py", line 1, in f', "KeyError: 1"]
     said = {"logger": "asyncio", "level": "error", "event": "Exception in callback", "timestamp": "t"}
     assert faults_of_log([*theirs, said | {"exception": "tests/odd/loops.py"}]) == []

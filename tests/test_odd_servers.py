@@ -13,8 +13,8 @@ from launchd.clock import DAY, SECOND, SystemClock
 from launchd.errors import SourceError
 from launchd.job import JobState
 from launchd.launches.circuit import LONGEST_PAUSE
-from launchd.launches.fetch import FetchOptions, HttpClient
-from launchd.launches.rate import DEFAULT_WAIT_SECONDS, retry_after
+from launchd.launches.fetch.client import FetchOptions, HttpClient
+from launchd.launches.fetch.politeness import DEFAULT_WAIT_SECONDS, retry_after
 from tests.hosting import PATIENCE_SECONDS, hosted, quiet_config
 from tests.scraping import asking
 from tests.test_fetch import fetch

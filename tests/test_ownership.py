@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launchd import sql
-from launchd.admin.listen import listen_unix, load_token
+from launchd.admin.http.listen import listen_unix, load_token
 from launchd.backup.archive import verify
 from launchd.backup.backup import BackupRules, Backups, write
 from launchd.backup.offline import back_up_offline

@@ -17,6 +17,7 @@ import pytest
 import structlog
 
 from launchd.daemon import Daemon
+from launchd.engine.attempts import process as process_module
 from launchd.engine.attempts.attempt import Attempt
 from launchd.engine.attempts.process import ProcessRunner
 from launchd.engine.attempts.wire import Request
@@ -173,7 +174,7 @@ class Witness:
 async def test_a_loop_in_c_is_asked_then_killed_and_cancelled_only_once_the_process_is_gone(
     apart: Daemon, tmp_path: Path, task: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "KILL_SECONDS", 0.3)  # `make bench ARGS=kill` has the real one
+    monkeypatch.setattr(process_module, "KILL_SECONDS", 0.3)  # `make bench ARGS=kill` has the real one
     witness = Witness(monkeypatch, apart.control._pools["default"]._store)
     job = await start(apart, task, path=str(tmp_path / "pid"))
     witness.pid = await told(tmp_path / "pid")

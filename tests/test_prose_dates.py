@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from launchd.clock import format_instant
 from launchd.errors import InvalidError
 from launchd.launches.launch import Net
-from launchd.launches.prose_dates import Written, parse_prose
+from launchd.launches.sources.prose_dates import Written, parse_prose
 
 # The forms that stand in Wikipedia's lists, each with first instant, last second and precision.
 WRITTEN = {

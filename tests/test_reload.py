@@ -14,7 +14,7 @@ from launchd.config import Config
 from launchd.daemon import Daemon, Host
 from launchd.errors import ConfigError, NotFoundError
 from launchd.job import Job
-from launchd.launches.rate import RateLimiter
+from launchd.launches.fetch.politeness import RateLimiter
 from launchd.ops.health import Level
 from launchd.ops.reload import Changes, InForce, Reloader, compare, flat
 from launchd.testing import VirtualClock, configuration, running

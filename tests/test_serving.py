@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from icalendar import Calendar
 
-from launchd.admin.launches import LAUNCH_ROUTES
+from launchd.admin.api.launches import LAUNCH_ROUTES
 from launchd.cli import Asking, cli
 from launchd.daemon import Daemon
 from tests.payloads import LOG, PREVIOUS, UPCOMING, gcat, ll2, page

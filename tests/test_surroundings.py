@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from launchd.admin import listen, presence
-from launchd.admin.listen import listen_unix
+from launchd.admin.http import listen, presence
+from launchd.admin.http.listen import listen_unix
 from launchd.errors import AlreadyRunningError
 from tests.hosting import PATIENCE_SECONDS, hosted, quiet_config
 from tests.process import Installation, command

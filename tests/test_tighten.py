@@ -12,9 +12,9 @@ from launchd import Context, config, task
 from launchd.clock import DAY, HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant
 from launchd.errors import ConfigError, StoreError
 from launchd.job import IdMaker
+from launchd.launches.fetch.politeness import affords
 from launchd.launches.ingest import plan as ingest
 from launchd.launches.launch import Precision, Status
-from launchd.launches.rate import affords
 from launchd.schedules.cron import parse_cron
 from launchd.schedules.recurrence import Every
 from launchd.schedules.schedule import FireOutcome, Schedule, TightenRule, plan

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from launchd.admin.compression import takes_gzip
+from launchd.admin.http.compression import takes_gzip
 
 PAGE = "index.html"
 # What is open to whoever can connect.

@@ -11,11 +11,11 @@ from typing import Any, get_args
 
 import msgspec
 
-from launchd.admin.access import COOKIE, SESSION_KEY
-from launchd.admin.events import EventView, GapView
-from launchd.admin.problems import CONTENT_TYPE
+from launchd.admin.api.events import EventView, GapView
+from launchd.admin.api.views import ProblemView
+from launchd.admin.http.access import COOKIE, SESSION_KEY
+from launchd.admin.http.problems import CONTENT_TYPE
 from launchd.admin.route import EVENT_STREAM, Route
-from launchd.admin.views import ProblemView
 
 Json = dict[str, Any]
 _DESCRIPTION = (

@@ -19,9 +19,9 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from launchd.admin.access import Access, Caller, Role
-from launchd.admin.encoding import encode
-from launchd.admin.gate import reading
+from launchd.admin.http.access import Access, Caller, Role
+from launchd.admin.http.connections import reading
+from launchd.admin.http.encoding import encode
 from launchd.admin.metrics import Metered
 from launchd.alerts.alerting import Alerting
 from launchd.backup.backup import Backups

@@ -8,19 +8,19 @@ from typing import Any
 
 import launchd
 from launchd.admin import metrics
-from launchd.admin.alerts import ALERT_ROUTES
-from launchd.admin.backup import BACKUP_ROUTES
-from launchd.admin.encoding import encode
-from launchd.admin.events import EVENT_ROUTES
-from launchd.admin.jobs import JOB_ROUTES
-from launchd.admin.launches import LAUNCH_ROUTES
+from launchd.admin.api.alerts import ALERT_ROUTES
+from launchd.admin.api.audit import PAST_ROUTES
+from launchd.admin.api.backup import BACKUP_ROUTES
+from launchd.admin.api.events import EVENT_ROUTES
+from launchd.admin.api.jobs import JOB_ROUTES
+from launchd.admin.api.launches import LAUNCH_ROUTES
+from launchd.admin.api.queues import QUEUE_ROUTES
+from launchd.admin.api.schedules import SCHEDULE_ROUTES
+from launchd.admin.api.stats import SERIES_ROUTES
+from launchd.admin.api.status import STATUS_ROUTES
+from launchd.admin.http.encoding import encode
 from launchd.admin.openapi import document
-from launchd.admin.past import PAST_ROUTES
-from launchd.admin.queues import QUEUE_ROUTES
 from launchd.admin.route import Answer, Api, Ask, Body, Document, Query, Route
-from launchd.admin.schedules import SCHEDULE_ROUTES
-from launchd.admin.series import SERIES_ROUTES
-from launchd.admin.status import STATUS_ROUTES
 
 
 async def scrape(api: Api, ask: Ask[Query, Body]) -> Answer:

@@ -14,8 +14,10 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from launchd.admin import dashboard, problems
-from launchd.admin.access import (
+from launchd.admin import dashboard
+from launchd.admin.cache import Answers
+from launchd.admin.http import problems
+from launchd.admin.http.access import (
     NOBODY,
     SESSION_KEY,
     SESSION_SECONDS,
@@ -26,14 +28,13 @@ from launchd.admin.access import (
     peer_of,
     user_name,
 )
-from launchd.admin.answers import Answers
-from launchd.admin.compression import compress
-from launchd.admin.gate import Connection, Gate, serving
-from launchd.admin.listen import BACKLOG, Address, listen_unix
-from launchd.admin.presence import Presence
+from launchd.admin.http.compression import compress
+from launchd.admin.http.connections import Connection, Gate, serving
+from launchd.admin.http.listen import BACKLOG, Address, listen_unix
+from launchd.admin.http.presence import Presence
+from launchd.admin.http.tcp import Listening
 from launchd.admin.route import Answer, Api, Route, ask, over_unix_socket, respond
 from launchd.admin.routes import ROUTES
-from launchd.admin.tcp import Listening
 from launchd.clock import Clock, SystemClock
 from launchd.errors import ForbiddenError, LaunchdError, TooManyRequestsError, UnauthorizedError
 from launchd.logger import get_logger

@@ -10,19 +10,19 @@ from typing import Any
 import click
 
 from launchd import __version__
-from launchd.cli import acting, launches, looking, running, storage
-from launchd.cli.asking import Asking, common
-from launchd.cli.refusal import refusal, suggestion
+from launchd.cli.commands import backup, launches, read, run, write
+from launchd.cli.context import Asking, common
+from launchd.cli.errors import refusal, suggestion
 from launchd.errors import LaunchdError
 from launchd.system.exit import leave
 
 __all__ = ["Asking", "cli", "main"]
 _GROUPS = (
-    ("Running", running.COMMANDS),
-    ("Looking", looking.COMMANDS),
-    ("Acting", acting.COMMANDS),
+    ("Running", run.COMMANDS),
+    ("Looking", read.COMMANDS),
+    ("Acting", write.COMMANDS),
     ("Launches", launches.COMMANDS),
-    ("Storage", storage.COMMANDS),
+    ("Storage", backup.COMMANDS),
 )
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from launchd.cli.asking import Asking
-from launchd.cli.printing import columns, print_json, seconds, shown
+from launchd.cli.context import Asking
+from launchd.cli.output import columns, print_json, seconds, shown
 from launchd.cli.table import print_table
 from launchd.values.text import one_line, visible
 

@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from launchd.cli.printing import age, shown, size
+from launchd.cli.output import age, shown, size
 from launchd.values.text import one_line
 
 Snapshot = dict[str, Any]

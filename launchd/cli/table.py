@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from launchd.cli.asking import Asking, at
-from launchd.cli.printing import Columns, print_json, shown
+from launchd.cli.context import Asking, at
+from launchd.cli.output import Columns, print_json, shown
 
 # What people wrote, or a program wrote for people: it may be wrapped.
 _TEXTS = frozenset(

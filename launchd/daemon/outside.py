@@ -14,7 +14,7 @@ from launchd.daemon.live import Live
 from launchd.db.database import Database
 from launchd.engine.events.bus import Bus
 from launchd.event import Event
-from launchd.launches.fetch import Identity
+from launchd.launches.fetch.client import Identity
 from launchd.launches.source_store import SourceStore
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import LaunchStore

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import launchd
-from launchd.admin.access import Access
-from launchd.admin.listen import Address, load_token, parse_address
+from launchd.admin.api.status import remember_signed_out
+from launchd.admin.http.access import Access
+from launchd.admin.http.listen import Address, load_token, parse_address
+from launchd.admin.http.tcp import tcp_check
 from launchd.admin.route import Api, Kept
 from launchd.admin.server import serve
-from launchd.admin.status import remember_signed_out
-from launchd.admin.tcp import tcp_check
 from launchd.alerts.alerting import Targets
 from launchd.alerts.targets import open_targets
 from launchd.clock import Clock, SystemClock

@@ -9,7 +9,7 @@ a new id.
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from launchd.launches.evidence import Key
+from launchd.launches.matching.evidence import Key
 from launchd.launches.reconcile import Seen
 
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import msgspec
 
 from launchd.clock import Instant
-from launchd.launches.evidence import Key, explain
 from launchd.launches.identity import Identities, identify
 from launchd.launches.launch import Change, Conflict, Launch, Sighting
-from launchd.launches.match import Assignment, Known, assign, key
+from launchd.launches.matching.evidence import Key, explain
+from launchd.launches.matching.match import Assignment, Known, assign, key
 from launchd.launches.reconcile import Seen, reconcile
 from launchd.launches.retire import gone, present, without
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from launchd.clock import SECOND, Instant, format_instant
-from launchd.launches import names
 from launchd.launches.launch import (
     FLOWN,
     Change,
@@ -22,6 +21,7 @@ from launchd.launches.launch import (
     Sighting,
     Status,
 )
+from launchd.launches.matching import names
 
 # Lift-off to the second is believed in this order (GCAT is compiled from telemetry and orbital elements).
 LIFTOFF_AUTHORITY = ("gcat", "launch_library")

@@ -8,7 +8,7 @@ launch keeps its id when the record that founded it goes, and stays when all of 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from launchd.launches.evidence import Key
+from launchd.launches.matching.evidence import Key
 from launchd.launches.reconcile import Seen
 
 # A list that has lost more than half of a source's records, and more than a few, is not believed to be whole.

@@ -14,9 +14,9 @@ from launchd.cursor import SMALLEST, no_cursor, number_of
 from launchd.db.database import Connection, Database, Row
 from launchd.errors import ConflictError, NotFoundError, StaleFenceError
 from launchd.launches import override
-from launchd.launches.aside import aside
 from launchd.launches.ingest import Plan, Stored
 from launchd.launches.launch import Change, Conflict, Launch, Sighting
+from launchd.launches.offload import aside
 from launchd.launches.override import Override
 from launchd.launches.query import NEXT_END, LaunchQuery, cursor, selection
 from launchd.launches.reconcile import Seen

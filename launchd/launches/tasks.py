@@ -12,13 +12,20 @@ from launchd.config import SourceConfig
 from launchd.errors import InvalidError, NotFoundError, SourceError
 from launchd.event import Event
 from launchd.job import IdMaker
-from launchd.launches.aside import aside
 from launchd.launches.circuit import Circuit, CircuitState
-from launchd.launches.fetch import FetchOptions, HttpClient, Identity, RateLimitedError, open_session, read_token
+from launchd.launches.fetch.client import (
+    FetchOptions,
+    HttpClient,
+    Identity,
+    RateLimitedError,
+    open_session,
+    read_token,
+)
+from launchd.launches.fetch.politeness import RateLimiter, affords
 from launchd.launches.ingest import plan
 from launchd.launches.launch import Parsed
 from launchd.launches.news import launch_events, source_event
-from launchd.launches.rate import RateLimiter, affords
+from launchd.launches.offload import aside
 from launchd.launches.source_store import Attempt, KeptPayload, Page, SourceStore, Traffic
 from launchd.launches.sources import SOURCES
 from launchd.launches.sources.source import Payload, Source

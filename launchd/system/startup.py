@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 _FORWARDED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
-# The options that may stand before the command and take a value (launchd/cli/asking.py).
+# The options that may stand before the command and take a value (launchd/cli/context.py).
 _OPTIONS = {"--socket", "--config"}
 # si_code of a signal that the kernel sent, as the terminal does for ^C (sigaction(2)).
 _SI_KERNEL = 0x80

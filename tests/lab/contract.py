@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from launchd.admin import access
+from launchd.admin.http import access
 from launchd.daemon import Daemon
 from launchd.demo import payloads
 from launchd.job import JobState

@@ -44,7 +44,7 @@ async def hold(ctx: Context) -> str:
 
 @task
 async def read_secret(ctx: Context) -> str:
-    from launchd.launches.fetch import read_token
+    from launchd.launches.fetch.client import read_token
     secret = read_token("credential:launch_library") or ""
     ctx.log.info("read", words=f"it is {secret}")
     return str(len(secret))

@@ -1,7 +1,8 @@
 """The guard: nothing that a process task has started outlives its job, and nothing outlives the daemon.
 
-Each worker is marked before it runs task code (`sweep`), and what carries its mark is killed when it has ended. The guard is a process of its own, started with the first worker: it does the same for all workers when the
-daemon is gone, killed or not. The next daemon on the same state directory does it again before it takes jobs back.
+Each worker is marked before it runs task code (`sweep`); when it has ended, every process with its mark is killed. The
+guard is a process of its own, started with the first worker: it does the same for all workers when the daemon is gone,
+killed or not. The next daemon on the same state directory does it again before it takes jobs back.
 """
 
 import asyncio

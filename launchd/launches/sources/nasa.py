@@ -14,8 +14,8 @@ from defusedxml import ElementTree
 
 from launchd.errors import InvalidError
 from launchd.launches.launch import Parsed, Sighting
-from launchd.launches.prose_dates import Written, parse_prose
 from launchd.launches.sources.markup import text_lines
+from launchd.launches.sources.prose_dates import Written, parse_prose
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean, plain
 

@@ -18,8 +18,8 @@ import msgspec
 
 from launchd.errors import InvalidError
 from launchd.launches.launch import Net, Parsed, Place, Sighting, Status
-from launchd.launches.prose_dates import Written, parse_prose
 from launchd.launches.sources.markup import Cell, Row, tables
+from launchd.launches.sources.prose_dates import Written, parse_prose
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean, plain
 

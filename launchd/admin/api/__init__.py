@@ -1,0 +1,1 @@
+"""The endpoints by subject, and the views that they answer with."""

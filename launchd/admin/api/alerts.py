@@ -1,0 +1,87 @@
+"""The endpoints of alerts: what was told and how far it is, and a test that one arrives."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from launchd.admin.api.job_views import JobView
+from launchd.admin.api.jobs import fresh, made
+from launchd.admin.api.views import Time
+from launchd.admin.http.view import RowView, View, lost, total
+from launchd.admin.route import ONCE, Answer, Api, Ask, Body, PageQuery, Query, Route
+from launchd.alerts.rules import Rule, Severity
+from launchd.alerts.store import AlertRow, AlertState
+from launchd.clock import UNREADABLE, format_instant
+from launchd.cursor import number_of
+
+
+class AlertView(RowView):
+    """Something that was told, or is about to be. `count` occurrences of it, the last at `last_at`.
+
+    `job_id` is the job that sends it; `summed_up_by` the alert that told of it where there were too many in an hour.
+    """
+
+    id: str
+    rule: Annotated[str, Meta(extra_json_schema={"enum": [*Rule, UNREADABLE]})]
+    key: str
+    severity: Annotated[str, Meta(extra_json_schema={"enum": [*Severity, UNREADABLE]})]
+    state: AlertState
+    title: str
+    body: str
+    count: int
+    created_at: Time
+    last_at: Time
+    sent_at: Time | None
+    job_id: str | None
+    summed_up_by: str | None
+    error: str | None
+
+
+class AlertPageView(View):
+    """Alerts, newest first."""
+
+    items: list[AlertView]
+    next: str | None
+
+
+async def alerts(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+    """Alerts, newest first."""
+    page = await api.alerting.alerts(ask.query.limit, number_of(ask.query.cursor))
+    following = None if page.next is None else str(page.next)
+    return Answer(AlertPageView(items=[_view(row) for row in page.items], next=following))
+
+
+async def send_test(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Send a test to every service; answers with the job that does it."""
+    key = ask.idempotency
+    job_id = await api.alerting.test(key)
+    if key is None or not key.replayed:
+        await api.control.audit(ask.by, "test_alert", job_id, None)
+    return made(api, await api.control.job(job_id), fresh(key))
+
+
+@total(AlertView, lambda row: {"id": row.id})
+def _view(row: AlertRow) -> AlertView:
+    return AlertView(
+        id=row.id,
+        rule=row.rule,
+        key=row.key,
+        severity=row.severity,
+        state=row.state,
+        title=row.title,
+        body=row.body,
+        count=row.count,
+        created_at=format_instant(row.created_at),
+        last_at=format_instant(row.last_at),
+        sent_at=None if row.sent_at is None else format_instant(row.sent_at),
+        job_id=row.job_id,
+        summed_up_by=row.summed_up_by,
+        error=row.error,
+        unreadable=lost(row.unreadable),
+    )
+
+
+ALERT_ROUTES = (
+    Route("GET", "/v1/alerts", alerts, AlertPageView, query=PageQuery),
+    Route("POST", "/v1/alerts/test", send_test, JobView, status=202, also=(200,), errors=(409,), headers=ONCE),
+)

@@ -1,0 +1,145 @@
+"""Jobs to JSON: the shapes of the wire contract, as types. Times are RFC 3339 UTC."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from launchd.admin.api.views import JsonObject, Time, instant
+from launchd.admin.http.view import RowView, Unreadable, View, json_text, lost, member, total, word
+from launchd.clock import UNREADABLE, format_instant
+from launchd.engine.snapshots import WaitingOn
+from launchd.job import Job, JobError, JobState, Progress
+from launchd.job_history import Entry, JobEvent
+from launchd.values.rows import tell
+
+_WISHES = ("cancel", "terminate")
+CancelWord = Annotated[str, Meta(extra_json_schema={"enum": [*_WISHES, UNREADABLE]})]
+StateWord = Annotated[str, Meta(extra_json_schema={"enum": [*JobState, UNREADABLE]})]
+
+
+class WaitingView(View):
+    """Why a queued job does not run."""
+
+    reason: str
+    detail: str
+    until: Time | None
+
+
+class JobEventView(RowView):
+    """Something that happened to a job; `detail` is for people."""
+
+    at: Time
+    event: Annotated[str, Meta(extra_json_schema={"enum": [*JobEvent, UNREADABLE]})]
+    detail: str | None
+
+
+class JobView(RowView, kw_only=True):
+    """One doing of a task. Its `history`, the oldest first, is told where one job is asked for.
+
+    A brief one has no `args`, no `result`, and an error without its traceback.
+    """
+
+    id: str
+    task: str
+    queue: str
+    state: StateWord
+    args: JsonObject | msgspec.UnsetType = msgspec.UNSET
+    priority: int
+    attempt: int
+    max_retries: int
+    schedule: str | None
+    fire_time: Time | None
+    created_at: Time
+    run_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    result: Any | msgspec.UnsetType = msgspec.UNSET
+    error: JobError | None
+    reason: str | None
+    progress: Progress | None
+    waiting_on: WaitingView | None
+    lock: str | None
+    fence: int | None
+    cancel_requested: CancelWord | None
+    enforceable: bool
+    history: list[JobEventView] | msgspec.UnsetType = msgspec.UNSET
+
+
+class JobPageView(View):
+    """A page of jobs."""
+
+    items: list[JobView]
+    next: str | None
+
+
+class IdsView(View):
+    """The jobs that were made."""
+
+    ids: list[str]
+
+
+class StackView(View):
+    """Where a job stands."""
+
+    job_id: str
+    stack: str
+
+
+def history(entries: Sequence[Entry]) -> list[JobEventView]:
+    """What happened to a job."""
+    return [JobEventView(at=format_instant(one.at), event=one.event, detail=one.detail) for one in entries]
+
+
+@total(JobView, lambda one: {"id": one.id})
+def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool, brief: bool = False) -> JobView:
+    """A job as every endpoint shows it; `brief` leaves out what may be large."""
+    missing = list(one.unreadable)
+    return JobView(
+        id=one.id,
+        task=one.task,
+        queue=one.queue,
+        state=one.state,
+        args=msgspec.UNSET if brief else json_text(one.args, "args", missing, is_object=True),
+        priority=one.priority,
+        attempt=one.attempt,
+        max_retries=one.max_retries,
+        schedule=one.schedule,
+        fire_time=instant(one.fire_time),
+        created_at=format_instant(one.created_at),
+        run_at=format_instant(one.run_at),
+        started_at=instant(one.started_at),
+        finished_at=instant(one.finished_at),
+        result=msgspec.UNSET if brief else json_text(one.result, "result", missing),
+        error=_error(one.error, missing, brief=brief),
+        reason=one.reason,
+        progress=member(one.progress, Progress, "progress", missing),
+        waiting_on=None if waiting is None else waiting_on(waiting),
+        lock=one.lock,
+        fence=one.fence,
+        cancel_requested=one.cancel_requested and word(one.cancel_requested, _WISHES, "cancel_requested", missing),
+        enforceable=enforceable,
+        unreadable=_lost(one, missing),
+    )
+
+
+def _lost(one: Job, missing: list[str]) -> Unreadable | msgspec.UnsetType:
+    """The fields of a job that cannot be shown; the log names what its row and its texts lack."""
+    texts = missing[len(one.unreadable) :]
+    if texts:
+        tell("jobs", one.id, texts)
+    return lost(missing)
+
+
+def _error(text: str | None, missing: list[str], *, brief: bool) -> JobError | None:
+    """The error of an attempt; one that cannot be read is shown as such, since a job without an error has none."""
+    error = member(text, JobError, "error", missing)
+    if error is None:
+        return None if text is None else JobError(UNREADABLE, "the stored error cannot be read")
+    return msgspec.structs.replace(error, traceback=None) if brief else error
+
+
+def waiting_on(one: WaitingOn) -> WaitingView:
+    """Why a job waits."""
+    return WaitingView(reason=one.reason, detail=one.detail, until=instant(one.until))

@@ -1,0 +1,224 @@
+"""The endpoints of jobs: making, looking, ending, and the tasks they are made of."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from launchd.admin.api import job_views, views
+from launchd.admin.route import (
+    ONCE,
+    Answer,
+    Api,
+    Ask,
+    Body,
+    Moment,
+    PageQuery,
+    Query,
+    Reason,
+    Route,
+    SourceName,
+    moment,
+    moment_in_query,
+)
+from launchd.engine.maker import MAX_DELAY_SECONDS, MAX_RETRIES, TriggerRequest
+from launchd.engine.snapshots import JobQuery
+from launchd.errors import ConflictError
+from launchd.job import Job, JobState
+from launchd.store.idempotency import Idempotency
+
+MAX_BATCH = 1000
+
+
+# The maker of jobs checks these, and tells of all that is wrong at once; here they are said for the document.
+_LONGEST = {"maximum": MAX_DELAY_SECONDS}
+Priority = Annotated[int, Meta(description="9 goes first", extra_json_schema={"minimum": 0, "maximum": 9})]
+Delay = Annotated[float, Meta(description="seconds until it may run", extra_json_schema={"minimum": 0} | _LONGEST)]
+ExpiresIn = Annotated[
+    float,
+    Meta(
+        description="seconds after which it is not worth starting", extra_json_schema={"exclusiveMinimum": 0} | _LONGEST
+    ),
+]
+Retries = Annotated[int, Meta(extra_json_schema={"minimum": 0, "maximum": MAX_RETRIES})]
+
+
+class TriggerBody(Body):
+    """`POST /v1/tasks/{task}/trigger`: what is left out is as the task says; at most one of `delay` and `run_at`."""
+
+    args: dict[str, Any] = msgspec.field(default_factory=dict)
+    queue: str | None = None
+    priority: Priority | None = None
+    delay: Delay | None = None
+    run_at: Moment | None = None
+    expires_in: ExpiresIn | None = None
+    max_retries: Retries | None = None
+
+
+class JobBody(TriggerBody, kw_only=True):
+    """One of `POST /v1/jobs`."""
+
+    task: str
+
+
+class JobsBody(Body):
+    """`POST /v1/jobs`."""
+
+    jobs: Annotated[list[JobBody], Meta(min_length=1, max_length=MAX_BATCH)]
+
+
+class RefreshBody(Body):
+    """`POST /v1/refresh`: no sources means all that are enabled."""
+
+    sources: list[SourceName] | None = None
+    force: bool = False
+
+
+class CancelBody(Body):
+    """`POST /v1/jobs/{id}/cancel`."""
+
+    terminate: bool = False
+    reason: Reason | None = None
+
+
+class JobsQuery(PageQuery, kw_only=True):
+    """`GET /v1/jobs`."""
+
+    state: JobState | None = None
+    queue: str | None = None
+    task: str | None = None
+    schedule: str | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    brief: Annotated[bool, Meta(description="whether to leave out arguments, results and tracebacks")] = False
+
+
+class JobQueryOne(Query):
+    """`GET /v1/jobs/{id}`."""
+
+    wait: Annotated[float, Meta(ge=0, le=300, description="answer when it ends, or after so many seconds")] = 0.0
+
+
+def view(api: Api, job: Job, *, brief: bool = False) -> job_views.JobView:
+    """A job as it is shown."""
+    return job_views.job(job, api.control.waiting_on(job), enforceable=api.control.enforceable(job), brief=brief)
+
+
+def made(api: Api, job: Job, status: int = 202) -> Answer:
+    """The answer to a wish for a job."""
+    return Answer(view(api, job), status, {"Location": f"/v1/jobs/{job.id}"})
+
+
+def fresh(key: Idempotency | None) -> int:
+    """The status of an answer: 202 for what was made now, 200 for what an earlier request with the key has made."""
+    return 200 if key is not None and key.replayed else 202
+
+
+def _wanted(task: str, given: TriggerBody, where: str = "") -> TriggerRequest:
+    """The wish for a job that a body holds; `where` is the path of that part of it."""
+    run_at = moment(f"{where}run_at", given.run_at) if given.run_at is not None else None
+    return TriggerRequest(
+        task, given.args, given.queue, given.priority, given.delay, run_at, given.expires_in, given.max_retries
+    )
+
+
+async def refresh(api: Api, ask: Ask[Query, RefreshBody]) -> Answer:
+    """Scrape now, whatever the schedule."""
+    key = ask.idempotency
+    job = await api.control.refresh(ask.body.sources, force=ask.body.force, by=ask.by, idempotency=key)
+    return made(api, job, fresh(key))
+
+
+async def tasks(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+    """What can be done."""
+    found, cursor = views.page_of(sorted(api.control.tasks.items()), ask.query.limit, ask.query.cursor)
+    return Answer(views.TaskPageView(items=[views.task(one) for one in found], next=cursor))
+
+
+async def trigger(api: Api, ask: Ask[Query, TriggerBody]) -> Answer:
+    """Make a job; a replayed Idempotency-Key gets the earlier one, with 200."""
+    wanted = _wanted(ask.path["task"], ask.body)
+    key = ask.idempotency
+    text = None if key is None else key.key
+    job, is_new = await api.control.trigger(**wanted._asdict(), idempotency_key=text, by=ask.by)
+    return made(api, job, 202 if is_new else 200)
+
+
+async def make_jobs(api: Api, ask: Ask[Query, JobsBody]) -> Answer:
+    """Make many jobs, all or none."""
+    wanted = [_wanted(one.task, one, f"jobs[{number}].") for number, one in enumerate(ask.body.jobs)]
+    key = ask.idempotency
+    ids = await api.control.enqueue(wanted, ask.by, key)
+    return Answer(job_views.IdsView(ids=ids), fresh(key))
+
+
+async def jobs(api: Api, ask: Ask[JobsQuery, Body]) -> Answer:
+    """Jobs, newest first."""
+    given = ask.query
+    since, until = moment_in_query("since", given.since), moment_in_query("until", given.until)
+    wanted = JobQuery(given.state, given.queue, given.task, given.schedule, since, until, given.limit, given.cursor)
+    page = await api.control.jobs(wanted)
+    items = [view(api, one, brief=given.brief) for one in page.items]
+    return Answer(job_views.JobPageView(items=items, next=page.next))
+
+
+async def job(api: Api, ask: Ask[JobQueryOne, Body]) -> Answer:
+    """One job with its history, at once or when it has ended."""
+    job_id, seconds = ask.path["id"], ask.query.wait
+    if seconds:
+        await api.control.wait(job_id, seconds)
+    found, entries = await api.control.history(job_id)
+    return Answer(msgspec.structs.replace(view(api, found), history=job_views.history(entries)))
+
+
+async def cancel(api: Api, ask: Ask[Query, CancelBody]) -> Answer:
+    """End a job; a running one is asked to, and `enforceable` says whether it can be made to."""
+    wanted = ask.body
+    found = await api.control.cancel(ask.path["id"], terminate=wanted.terminate, reason=wanted.reason, by=ask.by)
+    return Answer(view(api, found), 202)
+
+
+async def retry(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Queue an ended job again."""
+    key = ask.idempotency
+    job = await api.control.retry(ask.path["id"], ask.by, key)
+    return Answer(view(api, job), fresh(key))
+
+
+async def stack(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Where a running job stands right now."""
+    found = await api.control.stack(ask.path["id"])
+    if found is None:
+        raise ConflictError("the job does not run here at this moment")
+    return Answer(job_views.StackView(job_id=ask.path["id"], stack=found))
+
+
+JOB_ROUTES = (
+    Route("POST", "/v1/refresh", refresh, job_views.JobView, body=RefreshBody, status=202, also=(200,), headers=ONCE),
+    Route("GET", "/v1/tasks", tasks, views.TaskPageView, query=PageQuery),
+    Route(
+        "POST",
+        "/v1/tasks/{task}/trigger",
+        trigger,
+        job_views.JobView,
+        body=TriggerBody,
+        status=202,
+        also=(200,),
+        headers=ONCE,
+    ),
+    Route("POST", "/v1/jobs", make_jobs, job_views.IdsView, body=JobsBody, status=202, also=(200,), headers=ONCE),
+    Route("GET", "/v1/jobs", jobs, job_views.JobPageView, query=JobsQuery),
+    Route("GET", "/v1/jobs/{id}", job, job_views.JobView, query=JobQueryOne),
+    Route("POST", "/v1/jobs/{id}/cancel", cancel, job_views.JobView, body=CancelBody, status=202, errors=(409,)),
+    Route(
+        "POST",
+        "/v1/jobs/{id}/retry",
+        retry,
+        job_views.JobView,
+        status=202,
+        also=(200,),
+        errors=(409,),
+        headers=ONCE,
+    ),
+    Route("GET", "/v1/jobs/{id}/stack", stack, job_views.StackView, errors=(409,)),
+)

@@ -1,0 +1,132 @@
+"""The endpoints of schedules: what is due, what became of it, and how to steer it."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from launchd.admin.api import job_views, views
+from launchd.admin.api.jobs import fresh, made
+from launchd.admin.api.queues import NoteBody
+from launchd.admin.route import (
+    MAX_LIMIT,
+    ONCE,
+    Answer,
+    Api,
+    Ask,
+    Body,
+    Moment,
+    PageQuery,
+    Query,
+    Route,
+    moment,
+    moment_in_query,
+)
+from launchd.schedules.cron import DayMatch, DstFold, DstGap
+
+
+class BackfillBody(Body):
+    """`POST /v1/schedules/{schedule}/backfill`: both ends are included."""
+
+    to: Moment
+    from_: Moment = msgspec.field(name="from")
+
+
+class PreviewQuery(Query, kw_only=True):
+    """`GET /v1/cron/preview`."""
+
+    expression: Annotated[str, Meta(max_length=1000)]
+    timezone: Annotated[str, Meta(max_length=100)] = "UTC"
+    after: Moment | None = None
+    count: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = 10
+    dst_gap: DstGap = DstGap.SHIFT
+    dst_fold: DstFold = DstFold.FIRST
+    day_match: DayMatch = DayMatch.OR
+
+
+async def schedules(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+    """When jobs are made."""
+    timetable = api.control.timetable
+    names, cursor = views.page_of([(name, name) for name in timetable.names()], ask.query.limit, ask.query.cursor)
+    found = await timetable.of(names)
+    return Answer(views.SchedulePageView(items=[views.schedule(one) for one in found], next=cursor))
+
+
+async def schedule(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """One schedule, with its next fires."""
+    return Answer(views.schedule(await api.control.timetable.get(ask.path["schedule"])))
+
+
+async def fires(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+    """The ledger of a schedule, newest first."""
+    rows, cursor = await api.control.timetable.fires(ask.path["schedule"], ask.query.limit, ask.query.cursor)
+    return Answer(views.FirePageView(items=[views.fire(row) for row in rows], next=cursor))
+
+
+async def trigger_schedule(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Run a schedule's task with its arguments now, beside its fires."""
+    key = ask.idempotency
+    return made(api, await api.control.trigger_schedule(ask.path["schedule"], ask.by, key), fresh(key))
+
+
+async def pause_schedule(api: Api, ask: Ask[Query, NoteBody]) -> Answer:
+    """Fire no more until resumed."""
+    return Answer(views.schedule(await api.control.timetable.pause(ask.path["schedule"], ask.body.note, ask.by)))
+
+
+async def resume_schedule(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Fire again, from now."""
+    return Answer(views.schedule(await api.control.timetable.resume(ask.path["schedule"], ask.by)))
+
+
+async def backfill(api: Api, ask: Ask[Query, BackfillBody]) -> Answer:
+    """Make up for past fires."""
+    first, last = moment("from", ask.body.from_), moment("to", ask.body.to)
+    key = ask.idempotency
+    jobs = await api.control.timetable.backfill(ask.path["schedule"], first, last, ask.by, key)
+    ids = key.ids if key is not None and key.replayed else [job.id for job in jobs]
+    return Answer(job_views.IdsView(ids=ids), fresh(key))
+
+
+async def preview(api: Api, ask: Ask[PreviewQuery, Body]) -> Answer:
+    """What a cron expression means, and when it is due."""
+    given = ask.query
+    found = api.control.timetable.preview(
+        given.expression,
+        given.timezone,
+        moment_in_query("after", given.after),
+        given.count,
+        gap=given.dst_gap,
+        fold=given.dst_fold,
+        day_match=given.day_match,
+    )
+    return Answer(views.preview(found))
+
+
+SCHEDULE_ROUTES = (
+    Route("GET", "/v1/schedules", schedules, views.SchedulePageView, query=PageQuery),
+    Route("GET", "/v1/schedules/{schedule}", schedule, views.ScheduleView),
+    Route("GET", "/v1/schedules/{schedule}/fires", fires, views.FirePageView, query=PageQuery),
+    Route(
+        "POST",
+        "/v1/schedules/{schedule}/trigger",
+        trigger_schedule,
+        job_views.JobView,
+        status=202,
+        also=(200,),
+        headers=ONCE,
+    ),
+    Route("POST", "/v1/schedules/{schedule}/pause", pause_schedule, views.ScheduleView, body=NoteBody),
+    Route("POST", "/v1/schedules/{schedule}/resume", resume_schedule, views.ScheduleView),
+    Route(
+        "POST",
+        "/v1/schedules/{schedule}/backfill",
+        backfill,
+        job_views.IdsView,
+        body=BackfillBody,
+        status=202,
+        also=(200,),
+        headers=ONCE,
+    ),
+    Route("GET", "/v1/cron/preview", preview, views.PreviewView, query=PreviewQuery),
+)

@@ -1,0 +1,90 @@
+"""The endpoints of the daemon itself: is it alive, is it ready, is it well, and who may look."""
+
+from launchd.admin.api import views
+from launchd.admin.http.access import SESSION_SECONDS, Access, Role, Session
+from launchd.admin.http.view import View
+from launchd.admin.route import Answer, Api, Ask, Body, Query, Route
+from launchd.clock import SECOND, Instant, format_instant
+from launchd.errors import ConflictError, ForbiddenError
+from launchd.ops.health import Level
+from launchd.store.audit import AuditQuery, AuditStore
+
+SIGN_OUT = "sign_out"
+
+
+class ReadyView(View, omit_defaults=True):
+    """Is the daemon ready? `status` is "ready" or why not; `detail` says more where there is more."""
+
+    status: str
+    detail: str | None = None
+
+
+async def healthz(_api: Api, _ask: Ask[Query, Body]) -> Answer:
+    """The process is alive."""
+    return Answer(views.WordView(status="alive"))
+
+
+async def readyz(api: Api, _ask: Ask[Query, Body]) -> Answer:
+    """Can work be taken? 503 with the reason while it cannot, such as a database that refuses writes."""
+    found = await api.control.ready()
+    return Answer(ReadyView(status=found.word, detail=found.detail), 200 if found.ready else 503)
+
+
+async def status(api: Api, _ask: Ask[Query, Body]) -> Answer:
+    """The daemon in one look."""
+    return Answer(views.status(await api.control.status()))
+
+
+async def health(api: Api, _ask: Ask[Query, Body]) -> Answer:
+    """Every check, run now."""
+    report = await api.control.health()
+    return Answer(views.health(report), 503 if report.level is Level.UNHEALTHY else 200)
+
+
+async def sign_in(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Make a link that signs a browser in, once, as whoever asks."""
+    if not ask.local:
+        raise ForbiddenError("a sign-in link is made over the Unix socket: run `launchd dashboard` on the host")
+    if api.access.tcp_error is not None:
+        raise ConflictError(f"TCP does not listen at the moment: {api.access.tcp_error}")
+    if api.access.address is None:
+        raise ConflictError(
+            'TCP is off: `systemctl enable launchd-tcp.socket`, or set [admin] tcp = "127.0.0.1:8470", and restart'
+        )
+    ticket = api.access.ticket(ask.caller)
+    await api.control.audit(ask.by, "sign_in", "dashboard", None)
+    url = f"http://{api.access.address}/sign-in?ticket={ticket.text}"
+    return Answer(views.SignInView(url=url, expires_at=format_instant(ticket.expires_at)))
+
+
+async def sign_out(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """End the session that asks, for good, and have the browser forget its cookie."""
+    session = ask.caller.session
+    if session is None:
+        raise ConflictError("only a browser's session can be signed out; a token holds until its file is removed")
+    await api.control.audit(ask.by, SIGN_OUT, f"session {session.id}", None)  # first, so that a restart knows it too
+    api.access.sign_out(session)
+    farewell = f'{api.access.cookie}=""; Max-Age=0; Path=/; HttpOnly; SameSite=Strict'
+    return Answer(views.WordView(status="signed out"), headers={"Set-Cookie": farewell})
+
+
+async def remember_signed_out(access: Access, audit: AuditStore, now: Instant) -> None:
+    """Refuse, after a restart too, the sessions that were signed out and could still last."""
+    until, cursor = now + int(SESSION_SECONDS * SECOND), None
+    while True:
+        query = AuditQuery(action=SIGN_OUT, since=now - int(SESSION_SECONDS * SECOND), limit=1000, cursor=cursor)
+        rows, cursor = await audit.list(query)
+        for row in rows:
+            access.sign_out(Session(row.target.removeprefix("session "), until))
+        if cursor is None:
+            return
+
+
+STATUS_ROUTES = (
+    Route("GET", "/healthz", healthz, views.WordView, needs=None),
+    Route("GET", "/readyz", readyz, ReadyView, needs=None, also=(503,)),
+    Route("GET", "/v1/status", status, views.StatusView),
+    Route("GET", "/v1/health", health, views.HealthView, also=(503,)),
+    Route("POST", "/v1/sign-in", sign_in, views.SignInView, needs=Role.OPERATOR, errors=(409,)),
+    Route("POST", "/v1/sign-out", sign_out, views.WordView, needs=Role.OPERATOR, errors=(409,)),
+)

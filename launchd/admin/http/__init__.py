@@ -1,0 +1,1 @@
+"""HTTP itself: listeners, connections, access, problems, compression, and values as JSON."""

@@ -1,0 +1,64 @@
+"""Errors as problem+json (RFC 9457)."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+
+from launchd.admin.api import views
+from launchd.admin.http.encoding import encode
+from launchd.errors import HTTP_STATUS, LaunchdError, TooManyRequestsError, UnauthorizedError
+
+CONTENT_TYPE = "application/problem+json"
+# The codes of what the HTTP layer itself refuses; Python renames its phrases between releases.
+_HTTP_CODES = {
+    400: "malformed",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "timeout",
+    413: "too_large",
+    415: "unsupported_media_type",
+    417: "expectation_failed",
+}
+
+
+def of_error(error: LaunchdError) -> web.Response:
+    """What an error of ours is answered with."""
+    errors = [views.ProblemPath(path=problem.path, message=problem.message) for problem in error.errors]
+    status = HTTP_STATUS.get(error.code, 500)
+    return problem(status, error.code, error.title, error.detail, errors=errors, headers=_hints(error))
+
+
+def of_status(status: int, detail: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """What the HTTP layer's own refusals are answered with."""
+    return problem(status, _HTTP_CODES.get(status, "refused"), HTTPStatus(status).phrase, detail, headers=headers)
+
+
+def problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    errors: list[views.ProblemPath] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """A problem as a response."""
+    body = encode(view(status, code, title, detail, errors))
+    return web.Response(status=status, body=body, content_type=CONTENT_TYPE, headers=headers)
+
+
+def view(
+    status: int, code: str, title: str, detail: str, errors: list[views.ProblemPath] | None = None
+) -> views.ProblemView:
+    """A problem as it is encoded."""
+    return views.ProblemView(
+        type="about:blank", title=title, status=status, code=code, detail=detail, errors=errors or []
+    )
+
+
+def _hints(error: LaunchdError) -> dict[str, str]:
+    """The headers that belong to a refusal."""
+    if isinstance(error, TooManyRequestsError):
+        return {"Retry-After": str(int(error.retry_after) + 1)}
+    return {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else {}

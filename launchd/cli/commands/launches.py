@@ -1,0 +1,119 @@
+"""Commands that read and correct launch data."""
+
+from typing import Any
+
+import click
+
+from launchd.cli.commands.write import pair
+from launchd.cli.context import Asking, Options, at, common
+from launchd.cli.output import Columns, age, columns, net_text, print_json, print_record, shown, size
+from launchd.cli.table import print_all, print_page, print_table
+
+_SHOWN_NAME = 48
+_OVERRIDES = ("field", "value", "by", "reason", "at")
+_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+
+
+@click.command()
+@click.option("--upcoming", is_flag=True, help="Only what has not flown, soonest first.")
+@click.option("--past", is_flag=True, help="Only what has flown, newest first.")
+@click.option("--provider")
+@click.option("--status")
+@click.option("--source")
+@click.option("--search", "q", help="Words to find in name, mission, vehicle, provider, pad and place.")
+@_LIMIT
+@common
+@click.pass_obj
+def launches(asking: Asking, /, upcoming: bool, past: bool, **filters: Options) -> None:
+    """The launches."""
+    if upcoming and past:
+        raise click.UsageError("--upcoming and --past exclude each other")
+    chosen = columns("net", "net_precision", "status", "name", "provider", "pad")
+    chosen["name"] = lambda one: one["name"][:_SHOWN_NAME]
+    chosen["net"] = net_text
+    chosen["sources"] = lambda one: ", ".join(one["sources"])
+    when = "upcoming" if upcoming else "past" if past else None
+    print_page(asking, asking.client().ask("GET", at("launches"), when=when, **filters), chosen)
+
+
+@click.command()
+@click.argument("launch_id", metavar="ID")
+@common
+@click.pass_obj
+def launch(asking: Asking, launch_id: str) -> None:
+    """One launch, with its sightings and its history."""
+    view = asking.client().ask("GET", at("launches", launch_id))
+    print_record(asking, view, hide=("history", "sightings", "provenance", "slips", "overrides", "conflicts"))
+    if asking.json:
+        return
+    click.echo(shown(view["slips"]["summary"]))
+    for title, shows in (("conflicts", ("kind", "values", "other_id")), ("overrides", _OVERRIDES)):
+        if view[title]:
+            print_table(view[title], columns(*shows))
+    print_table(view["sightings"], columns("source", "source_id", "name", "status", "net", "net_precision"))
+    print_table(view["history"], columns("seen_at", "field", "old", "new", "source"))
+
+
+@click.command()
+@common
+@click.pass_obj
+def sources(asking: Asking) -> None:
+    """The sources and how they fare."""
+    chosen: Columns = columns("name", "enabled")
+    chosen["age"] = lambda one: None if one["freshness"] is None else age(one["freshness"])
+    chosen |= columns("last_success", "records", "rejected")
+    chosen["circuit"] = lambda one: one["circuit"]["state"]
+    chosen["retry_at"] = lambda one: one["circuit"]["retry_at"]
+    chosen["requests"] = lambda one: one["traffic"]["total"]["requests"]
+    chosen["received"] = lambda one: size(one["traffic"]["total"]["bytes"])
+    print_all(asking, "sources", chosen | columns("error", "attribution"))
+
+
+@click.command()
+@click.option("--kind", help="Only these, such as net or possible_duplicate.")
+@click.option("--source")
+@_LIMIT
+@common
+@click.pass_obj
+def conflicts(asking: Asking, /, **filters: Options) -> None:
+    """Where the sources disagree, and launches that may be one."""
+    chosen: Columns = {"launch": lambda one: one["launch"]["name"][:_SHOWN_NAME]}
+    chosen |= columns("kind", "since", "values")
+    chosen["other"] = lambda one: one["other"] and one["other"]["name"]
+    print_page(asking, asking.client().ask("GET", at("conflicts"), **filters), chosen)
+
+
+@click.command("override")
+@click.argument("launch_id", metavar="ID")
+@click.argument("pairs", metavar="FIELD=VALUE...", nargs=-1, required=True)
+@click.option("--reason")
+@common
+@click.pass_obj
+def override_(asking: Asking, launch_id: str, pairs: tuple[str, ...], reason: str | None) -> None:
+    """Set fields of a launch by hand. Scrapes leave them alone; `null` means not known."""
+    fields = {name: None if value == "null" else value for name, value in map(pair, pairs)}
+    body = {"fields": fields, "reason": reason}
+    _overridden(asking, asking.client().ask("POST", at("launches", launch_id, "override"), body=body))
+
+
+@click.command("take-back")
+@click.argument("launch_id", metavar="ID")
+@click.argument("field", required=False)
+@click.option("--reason")
+@common
+@click.pass_obj
+def take_back(asking: Asking, launch_id: str, field: str | None, reason: str | None) -> None:
+    """Take overrides back: of a field, or all. The sources speak again."""
+    address = at("launches", launch_id, "override")
+    _overridden(asking, asking.client().ask("DELETE", address, field=field, reason=reason))
+
+
+def _overridden(asking: Asking, view: dict[str, Any]) -> None:
+    if asking.json:
+        print_json(view)
+        return
+    click.echo(f"{view['id']}  {shown(view['name'])}")
+    print_table(view["overrides"], columns(*_OVERRIDES))
+
+
+COMMANDS = (launches, launch, sources, conflicts, override_, take_back)

@@ -1,0 +1,88 @@
+"""Commands that run something here: the daemon, a check of its configuration, the demonstration."""
+
+import sys
+from typing import Any
+
+import click
+
+from launchd.cli.context import Asking, common
+from launchd.cli.errors import FAILED
+from launchd.cli.output import print_json
+from launchd.errors import ConfigError
+
+
+@click.command()
+@click.option("--queues", help="Run only these queues (a,b).")
+@click.option("--concurrency", type=click.IntRange(1, 1000), help="Slots of every queue.")
+@click.option("--no-scheduler", is_flag=True, help="Run jobs, fire no schedules.")
+@click.option("--scheduler-only", is_flag=True, help="Fire schedules, run no jobs.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
+@common
+@click.pass_obj
+def run(asking: Asking, /, queues: str | None, **options: Any) -> None:  # noqa: ANN401 - click's options
+    """Run the daemon until SIGTERM. With --json its log is JSON lines."""
+    if options["no_scheduler"] and options["scheduler_only"]:
+        raise click.UsageError("--no-scheduler and --scheduler-only exclude each other")
+    from launchd.daemon import service  # noqa: PLC0415 - the engine
+
+    code = service.main(
+        asking.config,
+        queues=queues.split(",") if queues else None,
+        concurrency=options["concurrency"],
+        scheduler=not options["no_scheduler"],
+        workers=not options["scheduler_only"],
+        log_level=options["log_level"],
+        log_format="json" if asking.json else None,
+    )
+    sys.exit(code)
+
+
+@click.command()
+@common
+@click.pass_obj
+def check(asking: Asking) -> None:
+    """Check the configuration and report every mistake."""
+    from launchd.daemon import service  # noqa: PLC0415 - the engine
+
+    if not asking.json:
+        click.echo(service.check(asking.config))
+        return
+    try:
+        print_json({"valid": True, "detail": service.check(asking.config), "errors": []})
+    except ConfigError as error:
+        errors = [{"path": problem.path, "message": problem.message} for problem in error.errors]
+        print_json({"valid": False, "detail": error.detail, "errors": errors})
+        sys.exit(FAILED)
+
+
+@click.command()
+@common
+@click.pass_obj
+def demo(asking: Asking) -> None:
+    """Show everything offline, in a few seconds.
+
+    A replay server, the daemon, two scrapes, the launches.
+    """
+    from launchd.demo.show import show  # noqa: PLC0415 - the engine
+
+    sys.exit(show(as_json=asking.json))
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print what completes words in a shell.
+
+    For bash: eval "$(launchd completion bash)".
+    """
+    from click.shell_completion import get_completion_class  # noqa: PLC0415 - the others do without
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.UsageError(f"click knows no completion for {shell}")
+    root = context.find_root()
+    click.echo(found(root.command, {}, "launchd", "_LAUNCHD_COMPLETE").source())
+
+
+COMMANDS = (run, check, demo, completion)

@@ -1,0 +1,1 @@
+"""Fetching from sources: hosts that may be asked, pace, bodies within bounds."""

@@ -1,0 +1,280 @@
+"""Fetching payloads politely: conditional requests, a rate per source, limits on size and time while streaming.
+
+The only place of launch data that speaks HTTP. Rules: a redirect may stay on the source's own site or go to a host that
+the source lists, never from https to http; an address that is not public is refused after the name was resolved and
+before anything connects, so that no second answer of the name server can slip in between. The exceptions are the host
+of a `base_url` that an operator has set, and `allow_private`.
+"""
+
+import asyncio
+import errno
+import hashlib
+import re
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+import launchd
+from launchd.clock import Clock
+from launchd.config import read_secret
+from launchd.errors import ConfigError, SourceError
+from launchd.launches.fetch import hosts
+from launchd.launches.fetch.body import BoundedBody
+from launchd.launches.fetch.politeness import RateLimiter, retry_after
+from launchd.launches.source_store import Page, Traffic
+from launchd.launches.sources.source import Payload, Source
+
+# The largest payload kept, after decompression: GCAT's launch.tsv is about 20 MB.
+MAX_BYTES = 100 * 1024 * 1024
+MAX_REDIRECTS = 5
+_CHUNK = 256 * 1024
+_LONGEST_VALIDATOR = 1000
+_ESCAPED = re.compile(r"[\udc80-\udcff]")
+_VALIDATOR = re.compile(r"[\x20-\x7e]+")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class RateLimitedError(SourceError):
+    """A source allows no more requests at the moment. `by_source`: it said so itself."""
+
+    def __init__(self, detail: str, retry_after_seconds: float, *, by_source: bool) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+        self.by_source = by_source
+
+
+class FetchOptions(NamedTuple):
+    """How a source is asked: where, how long, and with which secret (in the source's token header).
+
+    `trusted_host` may have any address; other hosts only public ones unless `allow_private`.
+    """
+
+    base_url: str
+    timeout_seconds: float
+    token: str | None = None
+    trusted_host: str | None = None
+    allow_private: bool = False
+    max_bytes: int = MAX_BYTES
+
+    def may_reach(self, host: str, address: str) -> bool:
+        """Whether a connection to this address of a host is allowed."""
+        if self.allow_private or (self.trusted_host is not None and host.lower() == self.trusted_host.lower()):
+            return True
+        found = hosts.literal(address)
+        return found is not None and hosts.is_public(found)
+
+
+class Identity(NamedTuple):
+    """Who asks, for the operators of the sources: `contact` is a URL or an address, `from_email` the From header's."""
+
+    contact: str | None = None
+    from_email: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """User-Agent (RFC 9110 §10.1.5) with the contact in its comment, and From (§10.1.2) where it is set."""
+        contact = self.contact or self.from_email
+        comment = "launch tracker; one request at a time" + (f"; +{contact}" if contact else "")
+        headers = {"User-Agent": f"launchd/{launchd.__version__} ({comment})", "Accept-Encoding": "gzip"}
+        return headers | ({"From": self.from_email} if self.from_email else {})
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves names to the addresses that may be reached; aiohttp connects to these and to no others."""
+
+    def __init__(self, options: FetchOptions, inner: AbstractResolver) -> None:
+        self._options = options
+        self._inner = inner
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The allowed addresses; OSError when there is none."""
+        answers = await self._inner.resolve(host, port, family)
+        allowed = [one for one in answers if self._options.may_reach(host, one["host"])]
+        if answers and not allowed:
+            raise OSError(errno.EACCES, _private(host, answers[0]["host"]))
+        return allowed
+
+    async def close(self) -> None:
+        """Close the resolver within."""
+        await self._inner.close()
+
+
+class HttpClient:
+    """Reads one source once; `pages` says what was answered, `known` what a request is conditional on."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        source: Source,
+        options: FetchOptions,
+        *,
+        limiter: RateLimiter,
+        known: Mapping[str, Page],
+        clock: Clock,
+    ) -> None:
+        self.pages: list[Page] = []
+        self.traffic = Traffic()
+        self._session = session
+        self._source = source
+        self._options = options
+        self._limiter = limiter
+        self._known = known
+        self._clock = clock
+
+    def unchanged(self) -> bool:
+        """Whether every page is what it was last time, and none is missing."""
+        return bool(self.pages) and {page.url: page.sha256 for page in self.pages} == {
+            url: page.sha256 for url, page in self._known.items()
+        }
+
+    def known(self, path: str, params: Mapping[str, str] | None = None) -> bool:
+        """Whether this address was part of the last successful pull."""
+        return self._url(path, params) in self._known
+
+    async def get(
+        self, path: str, params: Mapping[str, str] | None = None, *, optional: bool = False
+    ) -> Payload | None:
+        """The payload at `path` under the base URL; see `sources.source.Client`."""
+        url = self._url(path, params)
+        wait = self._limiter.take()
+        if wait > 0:
+            detail = f"{self._source.name}: its rate of {self._limiter.rate} is used up; free again in {wait:.0f} s"
+            raise RateLimitedError(detail, wait, by_source=False)
+        started = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(self._options.timeout_seconds):
+                return await self._get(url, optional=optional)
+        except TimeoutError:
+            raise SourceError(f"{url}: no complete answer in {self._options.timeout_seconds:g} s") from None
+        except SourceError:
+            raise
+        except Exception as error:
+            # whatever the library raises for what a server says, it is this source that could not be read
+            raise SourceError(f"{url}: {said(str(error)) or type(error).__name__}") from error
+        finally:
+            self.traffic += Traffic(seconds=self._clock.monotonic() - started)
+
+    def _url(self, path: str, params: Mapping[str, str] | None) -> str:
+        return str(URL(self._options.base_url.rstrip("/") + "/").join(URL(path)).with_query(params))
+
+    async def _get(self, url: str, *, optional: bool) -> Payload | None:
+        base, target = URL(self._options.base_url), URL(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            self._check(base, target, url)
+            self.traffic += Traffic(requests=1)
+            headers = self._headers(url, own=target.origin() == base.origin())
+            async with self._session.get(target, headers=headers, allow_redirects=False) as response:
+                if response.status not in _REDIRECTS:
+                    return await self._answer(url, response, optional=optional)
+                target = target.join(URL(response.headers.get("Location", "")))
+        raise SourceError(f"{url}: more than {MAX_REDIRECTS} redirects")
+
+    def _check(self, base: URL, target: URL, url: str) -> None:
+        """Refuse a target that is another site's, is less secret than the base, or is an address nobody may reach."""
+        if target.scheme not in {"http", "https"} or (base.scheme, target.scheme) == ("https", "http"):
+            raise SourceError(f"{url} redirects from {base.scheme} to {target.scheme}: refused")
+        host = target.host or ""
+        if not hosts.may_redirect(base.host or "", host, self._source.hosts):
+            raise SourceError(f"{url} redirects to another host ({host}): set base_url if that is meant")
+        # the resolver is asked for names only; to aiohttp whatever is all digits ("127.1") is an address
+        numeric = ":" in host or host.replace(".", "").isdigit()
+        if numeric and not self._options.may_reach(host, host):
+            raise SourceError(f"{url}: {_private(host, host)}")
+
+    def _headers(self, url: str, *, own: bool) -> dict[str, str]:
+        """The validators of the page, and the token, which goes to the base URL's own origin alone."""
+        headers = {}
+        if own and self._options.token is not None and self._source.token_header is not None:
+            headers[self._source.token_header] = f"Token {self._options.token}"
+        known = self._known.get(url)
+        if known is not None and known.etag is not None:
+            headers["If-None-Match"] = known.etag
+        if known is not None and known.last_modified is not None:
+            headers["If-Modified-Since"] = known.last_modified
+        return headers
+
+    async def _answer(self, url: str, response: aiohttp.ClientResponse, *, optional: bool) -> Payload | None:
+        known = self._known.get(url)
+        if response.status == 304 and known is not None:  # noqa: PLR2004 - Not Modified
+            self.pages.append(known)
+            return Payload(url, None)
+        if response.status in {429, 503}:
+            seconds = retry_after(response.headers.get("Retry-After"), self._clock.now())
+            detail = f"{url}: HTTP {response.status}; asked to wait {seconds:.0f} s"
+            raise RateLimitedError(detail, seconds, by_source=True)
+        if response.status == 404 and optional:  # noqa: PLR2004 - Not Found
+            return None
+        if response.status != 200:  # noqa: PLR2004 - OK
+            raise SourceError(f"{url}: HTTP {response.status} {said(response.reason or '')}")
+        body = await self._body(url, response)
+        headers = response.headers
+        digest = hashlib.sha256(body).hexdigest()
+        self.pages.append(Page(url, _validator(headers.get("ETag")), _validator(headers.get("Last-Modified")), digest))
+        return Payload(url, body)
+
+    async def _body(self, url: str, response: aiohttp.ClientResponse) -> bytes:
+        """The unpacked body; the traffic counts its bytes as they came."""
+        try:
+            body = BoundedBody(response.headers.get("Content-Encoding"), self._options.max_bytes)
+            async for chunk in response.content.iter_chunked(_CHUNK):
+                self.traffic += Traffic(bytes=len(chunk))
+                body.add(chunk)
+            return body.end()
+        except SourceError as error:
+            raise SourceError(f"{url}: {error.detail}") from error
+
+
+def said(text: str) -> str:
+    """Text from the head of an answer: UTF-8, else Latin-1 (RFC 9110 §5.5), which reads any byte."""
+    try:  # aiohttp reads UTF-8, and keeps each byte that is none as half of a surrogate pair
+        data = text.encode("utf-8", "surrogateescape")
+        return data.decode("latin-1" if _ESCAPED.search(text) else "utf-8")
+    except UnicodeError:
+        return text.encode("utf-8", "replace").decode()
+
+
+def _validator(value: str | None) -> str | None:
+    """A validator that can be kept and sent back as it came; any other would never match, so it counts as none."""
+    return value if value is not None and len(value) <= _LONGEST_VALIDATOR and _VALIDATOR.fullmatch(value) else None
+
+
+def _private(host: str, address: str) -> str:
+    where = f"{host} is {address}, which" if host != address else host
+    return f"{where} is not a public address: set base_url or allow_private if that is meant"
+
+
+def read_token(path: str | None) -> str | None:
+    """The secret in a file or a systemd credential, None without one; raises SourceError."""
+    if path is None:
+        return None
+    try:
+        return read_secret(path)
+    except ConfigError as error:
+        raise SourceError(f"token_file {error.detail}") from error
+
+
+@asynccontextmanager
+async def open_session(
+    options: FetchOptions, identity: Identity, *, resolver: AbstractResolver | None = None
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session for one source that says who asks, takes nothing from the environment and keeps to `options`.
+
+    Bodies come as they were sent: `BoundedBody` unpacks them. `resolver` is guarded in the place of the system's.
+    """
+    guard = GuardedResolver(options, resolver or aiohttp.ThreadedResolver())
+    connector = aiohttp.TCPConnector(resolver=guard, limit_per_host=1)
+    timeout = aiohttp.ClientTimeout(total=None)  # each request has its own, `timeout_seconds`
+    session = aiohttp.ClientSession(
+        connector=connector, headers=identity.headers(), timeout=timeout, trust_env=False, auto_decompress=False
+    )
+    try:
+        async with session:
+            yield session
+    finally:
+        await guard.close()

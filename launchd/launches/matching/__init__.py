@@ -1,0 +1,1 @@
+"""Which sightings are of one launch: names made comparable, evidence, decision. Pure."""

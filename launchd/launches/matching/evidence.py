@@ -1,0 +1,224 @@
+"""What two sightings share: the evidence that they are of one launch, or that they are not. Pure.
+
+Rules, the strongest first: identifiers; the same time with the same vehicle or pad; a name with a time near by. A name
+alone, or a day alone, is never enough. What contradicts (another designator, another number of the same series,
+another site) outweighs all that agrees, but for a vehicle, which a launch may change until it flies.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from launchd.clock import DAY, HOUR, MINUTE
+from launchd.launches.launch import FLOWN, Net, Precision, Sighting, Status
+from launchd.launches.matching import names
+
+Key = tuple[str, str]
+# Two timed NETs this close are one lift-off; the closest real pair of a family flew 66 minutes apart (2024-154, -155).
+SLACK = 10 * MINUTE
+# A scrub of a day, a wrong zone or a local day is not further; beyond it what flew is another launch.
+NEAR = 36 * HOUR
+# How far a name may be believed of a launch that has not flown: slips are longer than moves to an earlier date.
+SLIP, EARLIER = 730 * DAY, 60 * DAY
+_TIMED = (Precision.SECOND, Precision.MINUTE, Precision.HOUR)
+_DATED = (*_TIMED, Precision.DAY)
+_LIFTED = FLOWN | {Status.IN_FLIGHT}
+
+
+class Strength(IntEnum):
+    """How strongly two sightings are one launch; `DOUBTFUL` is never merged, only listed."""
+
+    NONE = 0
+    DOUBTFUL = 1
+    NAME = 2
+    CIRCUMSTANCES = 3
+    TIME = 4
+    TIME_AND_NAME = 5
+    IDENTIFIERS = 6
+
+
+class When(IntEnum):
+    """How the times of two sightings relate; `SAME_PERIOD` is an hour or a day, which two launches may share."""
+
+    APART = 0
+    SLIPPED = 1
+    VAGUE = 2
+    NEAR = 3
+    SAME_PERIOD = 4
+    SAME_TIME = 5
+
+
+class Traits(NamedTuple):
+    """A sighting as it is compared. `missions` is what its name tells; `lifted` is False for what is still to fly."""
+
+    key: Key
+    sighting: Sighting
+    net: Net | None
+    timed: bool
+    dated: bool
+    lifted: bool
+    family: str | None
+    vehicle: str | None
+    provider: str | None
+    pad: names.Pad | None
+    series: tuple[str, str, str] | None
+    missions: tuple[names.Mission, ...]
+    words: frozenset[str]
+
+
+def traits(sighting: Sighting) -> Traits:
+    """What of a sighting is compared, made comparable."""
+    net, vehicle = sighting.net, sighting.vehicle
+    return Traits(
+        key=(sighting.source, sighting.source_id),
+        sighting=sighting,
+        net=net,
+        timed=net is not None and net.precision in _TIMED,
+        dated=net is not None and net.precision in _DATED,
+        lifted=sighting.status in _LIFTED,
+        family=names.vehicle_family(vehicle) if vehicle else None,
+        vehicle=names.plain(vehicle) if vehicle else None,
+        provider=names.provider_name(sighting.provider) if sighting.provider else None,
+        pad=names.pad_of(sighting.pad, sighting.location.name if sighting.location else None),
+        series=names.series_number(sighting.name),
+        missions=names.missions(sighting.name, vehicle),
+        words=names.words(sighting.name, vehicle),
+    )
+
+
+def contradicts(a: Traits, b: Traits) -> str | None:
+    """Why two sightings cannot be one launch whatever else they share, or None."""
+    one, other = a.sighting, b.sighting
+    if one.designator and other.designator:
+        same = one.designator == other.designator
+        return None if same else f"designators {one.designator} and {other.designator}"
+    if a.series and b.series and a.series[0] == b.series[0] and a.series != b.series:
+        return f"groups {'-'.join(a.series[1:])} and {'-'.join(b.series[1:])}"
+    if a.lifted and b.lifted and a.dated and b.dated and when(a, b) is When.APART:
+        return "flown on different days"
+    return None
+
+
+def when(a: Traits, b: Traits) -> When:
+    """How the times of two sightings relate."""
+    if a.net is None or b.net is None:
+        return When.APART
+    gap = max(a.net.earliest - b.net.latest, b.net.earliest - a.net.latest, 0)
+    if a.timed and b.timed and abs(a.net.earliest - b.net.earliest) <= SLACK:
+        return When.SAME_TIME
+    if a.dated and b.dated and gap <= NEAR:
+        return When.SAME_PERIOD if gap == 0 else When.NEAR
+    if gap == 0:
+        return When.VAGUE
+    return When.SLIPPED if _slipped(a, b) or _slipped(b, a) else When.APART
+
+
+def _slipped(stale: Traits, other: Traits) -> bool:
+    """Whether `stale` may be an older word on the launch that `other` knows better."""
+    if stale.lifted or stale.net is None or other.net is None:
+        return False
+    return other.net.earliest - stale.net.latest >= -EARLIER and other.net.earliest - stale.net.earliest <= SLIP
+
+
+def compare(a: Traits, b: Traits) -> Strength:
+    """How strongly two sightings are one launch. Two of one source never are."""
+    if a.key[0] == b.key[0] or contradicts(a, b):
+        return Strength.NONE
+    if a.sighting.designator and a.sighting.designator == b.sighting.designator:
+        return Strength.IDENTIFIERS
+    time = when(a, b)
+    if time is When.APART:
+        return Strength.NONE
+    shared = _shared(a, b)
+    if shared.elsewhere and not (shared.name and not (a.lifted and b.lifted)):
+        return Strength.NONE
+    if _linked(a, b) and not shared.other_vehicle:
+        return Strength.IDENTIFIERS
+    return _at_one_time(shared) if time is When.SAME_TIME else _near(shared, time)
+
+
+def explain(one: Sighting, other: Sighting) -> str:
+    """The evidence in words, for those who must decide what the rules do not."""
+    a, b = traits(one), traits(other)
+    shared, time = _shared(a, b), when(a, b)
+    same = [field for field in ("vehicle", "pad", "provider", "name") if getattr(shared, field)]
+    differs = [field for field in ("vehicle", "pad", "name") if getattr(shared, f"other_{field}")]
+    words = [time.name.lower().replace("_", " ")]
+    words += [f"same {', '.join(same)}"] if same else []
+    words += [f"other {', '.join(differs)}"] if differs else []
+    return "; ".join(words)
+
+
+class _Shared(NamedTuple):
+    """What two sightings agree on, and where both speak and disagree. `word` is a word of their names."""
+
+    vehicle: bool
+    pad: bool
+    provider: bool
+    name: bool
+    word: bool
+    other_vehicle: bool
+    other_pad: bool
+    other_name: bool
+    elsewhere: bool
+    lifted: bool
+
+
+def _shared(a: Traits, b: Traits) -> _Shared:
+    pads = a.pad and b.pad and a.pad.pad and b.pad.pad
+    word = not a.words.isdisjoint(b.words)
+    series = a.series is not None and a.series == b.series
+    return _Shared(
+        vehicle=a.family is not None and a.family == b.family,
+        pad=bool(pads) and a.pad == b.pad,
+        provider=a.provider is not None and a.provider == b.provider,
+        name=series or names.same_mission(a.missions, b.missions),
+        word=word,
+        other_vehicle=bool(a.family and b.family) and a.family != b.family,
+        other_pad=bool(pads) and a.pad != b.pad,
+        other_name=_tells(a) and _tells(b) and not word,
+        elsewhere=a.pad is not None and b.pad is not None and a.pad.site != b.pad.site,
+        lifted=a.lifted and b.lifted,
+    )
+
+
+def _tells(one: Traits) -> bool:
+    return bool(one.missions) or one.series is not None
+
+
+def _linked(a: Traits, b: Traits) -> bool:
+    """Whether one names the other by its key. Some sources find such links by the nearest time: no proof by itself."""
+    linked = a.sighting.cross_ids.get(b.key[0]) == b.key[1]
+    return linked or b.sighting.cross_ids.get(a.key[0]) == a.key[1]
+
+
+def _at_one_time(shared: _Shared) -> Strength:
+    """Two timed NETs agree: a lift-off of one vehicle, or from one pad, happens once.
+
+    What has not flown may still move to another pad, but two launches may also wait for the same minute.
+    """
+    supported = shared.vehicle or shared.pad or shared.provider
+    if shared.other_vehicle:
+        if shared.name or shared.pad:
+            return Strength.CIRCUMSTANCES
+        return Strength.DOUBTFUL if supported else Strength.NONE
+    if shared.name:
+        return Strength.TIME_AND_NAME
+    if shared.other_pad and shared.other_name and not shared.lifted:
+        return Strength.NONE
+    return Strength.TIME if supported or shared.word else Strength.DOUBTFUL
+
+
+def _near(shared: _Shared, time: When) -> Strength:
+    """The same hour, day or vaguer period, or not even that: the name or the pad must agree."""
+    near = time in {When.SAME_PERIOD, When.NEAR}
+    if shared.name:
+        if shared.other_vehicle or not (shared.vehicle or shared.pad or shared.provider):
+            return Strength.DOUBTFUL
+        return Strength.TIME if near else Strength.NAME
+    if not near or not shared.vehicle or shared.other_pad:
+        return Strength.NONE
+    if shared.other_name and not shared.lifted:
+        return Strength.NONE
+    if shared.pad or time is When.SAME_PERIOD:
+        return Strength.CIRCUMSTANCES
+    return Strength.DOUBTFUL
