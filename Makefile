@@ -45,7 +45,7 @@ coldload: $(STAMP) ## all recorded payloads into an empty database: seconds, mem
 	$(BIN)/python -m tests.bench.coldload
 
 quality: $(STAMP) ## rows kept of each file, precision and recall of the matching on recorded payloads (SOURCES=, TRUTH=); skipped without ../shared
-	$(BIN)/python -m tests.quality
+	$(BIN)/python -m tests.bench.quality
 
 lab: $(STAMP) ## slow, root or fault-injecting tests, and those of the dashboard (needs a chromium)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint etc/constraints.txt --editable '.[dev,lab]'

@@ -7,11 +7,11 @@ import uvloop
 from hypothesis import settings
 
 from launchd.daemon import Daemon
-from tests.deployments import Deployment, cluster, sentinels
-from tests.hosting import hosted, quiet_config
 from tests.lab.installed import box, wheels
-from tests.tasks import ALL, gate, started
-from tests.valkey import binaries
+from tests.support.hosted_daemon import hosted, quiet_config
+from tests.support.redis_deployments import Deployment, cluster, sentinels
+from tests.support.tasks import ALL, gate, started
+from tests.support.valkey_server import binaries
 
 __all__ = ["box", "daemon", "wheels"]
 
@@ -29,7 +29,7 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
 
 @pytest.fixture
 async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
-    """A real daemon with the tasks of tests/tasks.py and no schedules of its own."""
+    """A real daemon with the tasks of tests/support/tasks.py and no schedules of its own."""
     async with hosted(quiet_config(tmp_path), tasks=ALL) as running:
         yield running
 

@@ -25,7 +25,7 @@ from launchd.db.database import Connection, Database
 from launchd.logs import setup as logs
 from tests.bench.process import percentile, say
 from tests.bench.recorded import BASES
-from tests.hosting import hosted, quiet_config
+from tests.support.hosted_daemon import hosted, quiet_config
 from tests.support.paths import ROOT, SHARED
 
 SECONDS, PEAK_MIB, LAG_MS = 20.0, 400.0, 20.0

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from tests.bench.day import going_on, live_through
 from tests.bench.process import Process, percentile, say
-from tests.browsing import ARGUMENTS, CHROMIUM, missing
+from tests.support.browser import ARGUMENTS, CHROMIUM, missing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext

@@ -19,9 +19,9 @@ from launchd.testing import TestDaemon, running
 from tests.bench import tracker
 from tests.bench.process import Process, started
 from tests.bench.scrape import launchlog
-from tests.hosting import only_these_sources
-from tests.payloads import LOG, PREVIOUS, UPCOMING, ll2, page
-from tests.replay import replaying
+from tests.support.hosted_daemon import only_these_sources
+from tests.support.payloads import LOG, PREVIOUS, UPCOMING, ll2, page
+from tests.support.replay_server import replaying
 
 HOURS = 12
 LAUNCHES, QUEUED, LINGERING = 300, 300, 6

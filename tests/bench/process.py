@@ -17,7 +17,7 @@ from typing import Any
 
 from launchd.admin.client import AdminClient, RefusedError
 from launchd.errors import UnreachableError
-from tests.hosting import QUIET_SCHEDULES
+from tests.support.hosted_daemon import QUIET_SCHEDULES
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """

@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from launchd.launches.sources import gcat, launch_library
-from tests.recordings import recordings
+from tests.support.recorded_payloads import recordings
 
 _WRAPPERS = ("results", "launches", "array")
 _TABLES = {"lp": "tables/lp", "sites": "tables/sites", "orgs": "tables/orgs", "lv": "tables/lv"}

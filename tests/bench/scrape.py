@@ -15,9 +15,9 @@ import uvloop
 from launchd.daemon import Daemon
 from launchd.logs import setup as logs
 from tests.bench.process import say
-from tests.hosting import ended, hosted, quiet_config
-from tests.payloads import LOG, PREVIOUS, UPCOMING, gcat, page
-from tests.replay import replaying
+from tests.support.hosted_daemon import ended, hosted, quiet_config
+from tests.support.payloads import LOG, PREVIOUS, UPCOMING, gcat, page
+from tests.support.replay_server import replaying
 
 LAUNCHES = 7_000
 

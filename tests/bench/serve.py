@@ -18,9 +18,9 @@ from launchd.logs import setup as logs
 from tests.bench import asker
 from tests.bench.process import Process, daemon, percentile, say
 from tests.bench.scrape import launchlog
-from tests.hosting import ended, hosted, quiet_config
-from tests.payloads import LOG, PREVIOUS, UPCOMING, crew_7, page
-from tests.replay import replaying
+from tests.support.hosted_daemon import ended, hosted, quiet_config
+from tests.support.payloads import LOG, PREVIOUS, UPCOMING, crew_7, page
+from tests.support.replay_server import replaying
 
 PLANNED, JOBS_A_SECOND = 500, 200
 CONNECTIONS, ROUNDS = 32, 3

@@ -27,11 +27,11 @@ from launchd.demo import payloads
 from launchd.job import JobState
 from launchd.launches.sources import SOURCES
 from launchd.logs import setup as logs
-from tests.hosting import ended, hosted, quiet_config
-from tests.replay import Replay, replaying
-from tests.scraping import asking
+from tests.support.hosted_daemon import ended, hosted, quiet_config
 from tests.support.paths import ROOT
-from tests.tasks import ALL, gate
+from tests.support.replay_server import Replay, replaying
+from tests.support.scraping_daemon import asking
+from tests.support.tasks import ALL, gate
 
 # Of each operation and kind of request, in one run of the tool: some 4,000 in all. More come from further seeds.
 EXAMPLES = 10

@@ -18,10 +18,10 @@ import aiohttp
 from launchd import config as configuration
 from launchd.clock import SystemClock
 from launchd.schedules.recurrence import Recurrence
-from tests.hosting import only_these_sources
 from tests.lab.brood import brood
 from tests.lab.load import QUEUES, SCHEDULES, Client, Journal
 from tests.lab.record import Record, read
+from tests.support.hosted_daemon import only_these_sources
 
 ROOT = Path(__file__).parents[2]
 # No daemon takes longer to answer, none longer to stop, no backlog longer to run dry.

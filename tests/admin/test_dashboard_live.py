@@ -1,0 +1,171 @@
+"""The dashboard as things happen: shown without a reload, through every loss of the stream and of the daemon itself."""
+
+import asyncio
+import re
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from launchd.daemon import Daemon
+from tests.support.browser import Tab, browsing, browsing_at, needs_browser, panel, row, see, sign_in_link, with_tcp
+from tests.support.daemon_process import Installation
+from tests.support.hosted_daemon import PATIENCE_SECONDS, ended, hosted
+from tests.support.tasks import ALL, gate
+
+pytestmark = pytest.mark.browser
+SCHEDULE = """
+[schedules.half_yearly]
+task = "echo"
+cron = "30 4 1 1,7 *"
+"""
+
+
+@pytest.fixture(autouse=True)
+def browser() -> None:
+    needs_browser()
+
+
+@pytest.fixture
+async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
+    async with hosted(with_tcp(tmp_path, SCHEDULE), tasks=ALL) as running:
+        yield running
+
+
+@pytest.fixture
+async def tab(daemon: Daemon) -> AsyncIterator[Tab]:
+    async with browsing(daemon) as one:
+        yield one
+
+
+@pytest.mark.parametrize("mode", ["live", "polling"])
+async def test_what_happens_is_shown_without_a_reload(
+    tab: Tab, daemon: Daemon, mode: str, held: Callable[[str], None]
+) -> None:
+    """By the event stream, or without one: with it, lists are asked for by themselves far too seldom to pass."""
+    held("lively")
+    if mode == "polling":
+        await tab.page.route("**/v1/events", lambda route: route.abort())
+        await tab.page.reload()
+    await tab.show("jobs")
+    await see(tab.page.locator("#link"), mode)
+    await tab.page.evaluate("() => { window.stayed = true }")
+    await see(panel(tab, "Jobs"), "There is no job yet.")
+    job, _ = await daemon.control.trigger("waiting", {"name": "lively"}, by="test")
+    await see(row(tab, "Jobs", "waiting"), "running")
+    gate("lively").set()
+    await ended(daemon, job.id)
+    await see(row(tab, "Jobs", "waiting"), "succeeded")
+    assert await tab.page.evaluate("() => window.stayed")
+
+
+async def test_a_daemon_that_is_away_is_told_and_found_again(tab: Tab, daemon: Daemon) -> None:
+    await tab.show()
+    await tab.page.context.set_offline(True)
+    await see(tab.page.locator("#banner"), "The daemon cannot be reached since")
+    await see(tab.page.locator("#verdict"), "unreachable")
+    await see(row(tab, "Queues", "scraping"), "/")  # what was known stays
+    await tab.page.goto(f"{tab.origin}/#/sources")
+    await see(panel(tab, "Open disagreements"), "This cannot be shown: the daemon cannot be reached.")
+    await tab.page.goto(f"{tab.origin}/#/")
+    await tab.page.context.set_offline(False)
+    job, _ = await daemon.control.trigger("failing_at_once", {}, by="test")
+    await ended(daemon, job.id)
+    await see(row(tab, "Latest failures", "failing_at_once"), "ValueError")
+    await tab.page.locator("#banner").wait_for(state="hidden")
+    await see(tab.page.locator("#link"), "live")
+
+
+async def test_who_is_not_signed_in_is_told_how_and_goes_on_once_that_is_done(tab: Tab, daemon: Daemon) -> None:
+    await tab.page.context.clear_cookies()
+    await tab.page.goto(f"{tab.origin}/#/jobs")
+    await tab.page.reload()
+    await see(tab.page.locator("dialog[open]"), "launchd dashboard")
+    other = await tab.page.context.new_page()
+    await other.goto(await sign_in_link(daemon))
+    await tab.page.locator("#signin").wait_for(state="detached")
+    await see(panel(tab, "Jobs"), "There is no job yet.")
+
+
+async def test_another_tab_of_the_browser_is_signed_in_too_and_signing_out_is_for_all(tab: Tab) -> None:
+    await tab.show("jobs")
+    assert "session" not in tab.page.url
+    other = await tab.page.context.new_page()
+    await other.goto(f"{tab.origin}/#/jobs")
+    await other.wait_for_selector("main .panel[data-state]:not([data-state=loading])")
+    assert await other.locator("#signin").count() == 0
+    cookies: Any = await tab.page.context.cookies()
+    await tab.page.locator("#signout").click()
+    for page in (tab.page, other):
+        await see(page.locator("dialog[open]"), "launchd dashboard")
+    assert await tab.page.context.cookies() == []
+    await tab.page.context.add_cookies(cookies)
+    await other.reload()
+    await see(other.locator("dialog[open]"), "launchd dashboard")
+
+
+async def test_another_server_of_this_host_gets_no_session(tab: Tab) -> None:
+    """It is sent the cookie, as every port is; what the page keeps it cannot read."""
+    sent: list[str] = []
+
+    async def thief(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sent.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/html\r\n\r\nhi")
+        writer.close()
+
+    await tab.show("jobs")
+    server = await asyncio.start_server(thief, "127.0.0.1", 0)
+    async with server:
+        page = await tab.page.context.new_page()
+        await page.goto(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        assert await page.evaluate("() => sessionStorage.length + localStorage.length") == 0
+    cookie = re.search(r"Cookie: (.*)\r", sent[0])
+    assert cookie is not None
+    said = {"Cookie": cookie[1]}
+    async with aiohttp.ClientSession() as session, session.get(f"{tab.origin}/v1/status", headers=said) as response:
+        assert response.status == 401
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_daemon_that_is_started_again_is_found_and_what_it_says_is_shown(
+    tmp_path: Path, signal_number: signal.Signals
+) -> None:
+    """Without a reload and without signing in again; the new one knows nothing of the stream that was heard."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    installation = Installation(tmp_path, "", admin=f'tcp = "127.0.0.1:{port}"')
+    trigger = "/v1/tasks/{}/trigger"
+    async with AsyncExitStack() as stack:
+        first = stack.enter_context(installation.running())
+        link = installation.client.ask("POST", "/v1/sign-in")["url"]
+        tab = await stack.enter_async_context(browsing_at(link))
+        job = installation.client.ask("POST", trigger.format("linger"), body={"args": {"until": str(tmp_path / "go")}})
+        await tab.show("jobs")
+        await see(row(tab, "Jobs", job["id"][-8:]), "running")
+        await tab.page.evaluate("() => { window.stayed = true }")
+        first.send_signal(signal_number)
+        first.wait(PATIENCE_SECONDS)
+        await see(tab.page.locator("#banner"), "The daemon cannot be reached since")
+        (tmp_path / "go").touch()
+        stack.enter_context(installation.running())
+        ended_again = installation.client.ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
+        assert ended_again["state"] == "succeeded"
+        await see(row(tab, "Jobs", job["id"][-8:]), "succeeded")
+        await tab.page.locator("#banner").wait_for(state="hidden")
+        await see(tab.page.locator("#link"), "live")
+        installation.client.ask("POST", trigger.format("greet"), body={})
+        await see(row(tab, "Jobs", "greet"), "succeeded")
+        assert await tab.page.evaluate("() => window.stayed")
+
+
+async def test_live_updates_leave_the_focus_where_it_is(tab: Tab, daemon: Daemon) -> None:
+    await tab.show("schedules")
+    await tab.page.get_by_role("button", name="Pause half_yearly").focus()
+    await daemon.control.timetable.pause("half_yearly", "by somebody else", "test")
+    await see(row(tab, "Schedules", "half_yearly"), "by somebody else")
+    assert await tab.page.evaluate("() => document.activeElement.getAttribute('aria-label')") == "Resume half_yearly"

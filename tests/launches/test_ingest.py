@@ -1,0 +1,328 @@
+"""What scrapes make of what is known: identities, history, conflicts; and that no order of sources matters."""
+
+from collections.abc import Iterable, Sequence
+from itertools import count, permutations
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from launchd.clock import SystemClock
+from launchd.db.database import open_database
+from launchd.errors import NotFoundError
+from launchd.launches.ingest import Plan, Stored, plan
+from launchd.launches.launch import Launch, Precision, Sighting, Status
+from launchd.launches.matching.match import key
+from launchd.launches.store import LaunchStore
+from tests.launches.matching.test_match import worlds
+from tests.support.launch_memory import remembered
+from tests.support.sightings import GCAT, LL2, ROCKETLAUNCH, SPACEX_API, at, sight
+
+PRIORITIES = {LL2: 70, GCAT: 60, ROCKETLAUNCH: 40, SPACEX_API: 10}
+NOTHING = Stored({}, {})
+
+
+class Tracker:
+    """Scrapes into memory; ids are counted, so a younger one is larger."""
+
+    def __init__(self) -> None:
+        self.stored = NOTHING
+        self.last: Plan | None = None
+        self._ids = count(1)
+        self._now = count(1)
+
+    def scrape(self, *sightings: Sighting, now: int | None = None) -> Plan:
+        at_ = next(self._now) if now is None else now
+        made = plan(self.stored, sightings, PRIORITIES, at_, lambda: f"{next(self._ids):04d}")
+        self.stored = remembered(self.stored, made)
+        self.last = made
+        return made
+
+    def launch_of(self, sighting: Sighting) -> str:
+        return self.stored.seen[key(sighting)].launch_id
+
+    def launch(self, sighting: Sighting) -> Launch:
+        return self.stored.launches[self.launch_of(sighting)]
+
+
+def by_source(sightings: Iterable[Sighting]) -> list[list[Sighting]]:
+    found: dict[str, list[Sighting]] = {}
+    for one in sightings:
+        found.setdefault(one.source, []).append(one)
+    return list(found.values())
+
+
+def records(tracker: Tracker) -> list[dict[str, object]]:
+    """The launches without their ids, and which sightings each has."""
+    members: dict[str, list[object]] = {}
+    for one, seen in tracker.stored.seen.items():
+        members.setdefault(seen.launch_id, []).append(one)
+    return sorted(
+        (
+            {"members": sorted(map(str, members[one.id])), **{field: getattr(one, field) for field in FIELDS}}
+            for one in tracker.stored.launches.values()
+        ),
+        key=lambda record: str(record["members"]),
+    )
+
+
+FIELDS = tuple(field for field in Launch.__struct_fields__ if field != "id")
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds())
+def test_the_order_of_sources_changes_nothing(sightings: list[Sighting]) -> None:
+    expected = None
+    for order in list(permutations(by_source(sightings)))[:6]:
+        tracker = Tracker()
+        for batch in order:
+            tracker.scrape(*batch, now=1)
+        expected = expected or records(tracker)
+        assert records(tracker) == expected
+
+
+def test_what_was_one_launch_for_want_of_a_third_source_is_no_longer_when_that_comes() -> None:
+    """Two launches an hour apart, of one name, each source vague about another of them."""
+    name, day = "Falcon 9 | Starlink Group 6-1", at("1970-01-01T00:00:00Z", Precision.DAY)
+    early, late = "1970-01-01T00:00:00Z", "1970-01-01T01:00:00Z"
+    batches = [
+        [sight(SPACEX_API, name, early, key="1"), sight(SPACEX_API, name, day, key="2")],
+        [sight(LL2, name, early, key="1"), sight(LL2, name, late, key="2")],
+        [sight(GCAT, name, day, key="1"), sight(GCAT, name, late, key="2")],
+        [sight(ROCKETLAUNCH, name, early, key="1")],
+    ]
+    found = []
+    for order in permutations(batches):
+        tracker = Tracker()
+        for batch in order:
+            tracker.scrape(*batch, now=1)
+        found.append(records(tracker))
+    assert all(one == found[0] for one in found)
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds(), worlds())
+def test_scraping_the_same_again_writes_nothing(first: Sequence[Sighting], second: Sequence[Sighting]) -> None:
+    tracker = Tracker()
+    tracker.scrape(*first)
+    tracker.scrape(*second)
+    before = tracker.stored
+    made = tracker.scrape(*second)
+    assert (made.seen, made.launches, made.changes, made.merged, made.revived) == ((), (), (), (), ())
+    assert tracker.stored == before
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(worlds(), min_size=2, max_size=4))
+def test_every_id_ever_given_still_leads_to_a_launch_and_each_launch_has_its_own(
+    scrapes: list[list[Sighting]],
+) -> None:
+    tracker, redirects, given_out = Tracker(), dict[str, str](), set[str]()
+    for sightings in scrapes:
+        made = tracker.scrape(*sightings)
+        for young, old in made.merged:
+            redirects = {one: old if to == young else to for one, to in redirects.items()} | {young: old}
+        for one in made.revived:
+            del redirects[one]
+        given_out |= set(tracker.stored.launches)
+        assert not set(redirects) & set(tracker.stored.launches)
+        assert {redirects.get(one, one) for one in given_out} == set(tracker.stored.launches)
+        assert {seen.launch_id for seen in tracker.stored.seen.values()} == set(tracker.stored.launches)
+
+
+# --- merge and split ---
+
+UPCOMING = {"status": Status.GO, "vehicle": "Falcon 9"}
+NOON = at("2026-05-01T12:00:00Z", Precision.MINUTE)
+LIBRARY = sight(
+    LL2, "Falcon 9 | Starlink Group 10-5", NOON, key="uuid", pad="Space Launch Complex 40", status=Status.GO
+)
+VAGUE = sight(ROCKETLAUNCH, "Starlink", at("2026-05-02T18:00:00Z", Precision.MINUTE), key="r1", **UPCOMING)
+AGREEING = sight(ROCKETLAUNCH, "Starlink (10-5)", NOON, key="r1", **UPCOMING)
+CONTRADICTING = sight(ROCKETLAUNCH, "Starlink (10-7)", NOON, key="r1", **UPCOMING)
+
+
+def test_merged_launches_keep_the_older_id_and_split_ones_get_their_own_back_again_and_again() -> None:
+    tracker = Tracker()
+    tracker.scrape(LIBRARY)
+    tracker.scrape(VAGUE)
+    older, younger = tracker.launch_of(LIBRARY), tracker.launch_of(VAGUE)
+    assert older < younger
+    for _ in range(2):
+        assert tracker.scrape(AGREEING).merged == ((younger, older),)
+        assert tracker.launch_of(AGREEING) == tracker.launch_of(LIBRARY) == older
+        assert tracker.scrape(CONTRADICTING).revived == (younger,)
+        assert (tracker.launch_of(LIBRARY), tracker.launch_of(CONTRADICTING)) == (older, younger)
+        assert tracker.launch(LIBRARY).sources == (LL2,)
+
+
+def test_one_record_that_becomes_two_splits_the_launch_and_the_old_id_stays_with_its_first_record() -> None:
+    tracker = Tracker()
+    tracker.scrape(LIBRARY)
+    tracker.scrape(AGREEING)
+    (before,) = tracker.stored.launches
+    second = sight(ROCKETLAUNCH, "Starlink (10-5)", NOON, key="r2", **UPCOMING)
+    tracker.scrape(CONTRADICTING, second)
+    assert tracker.launch_of(LIBRARY) == tracker.launch_of(second) == before
+    assert tracker.launch_of(CONTRADICTING) > before
+
+
+def test_an_id_stays_with_the_record_that_was_seen_first_and_of_one_scrape_with_the_first_source() -> None:
+    tracker = Tracker()
+    tracker.scrape(AGREEING)
+    tracker.scrape(LIBRARY)
+    tracker.scrape(CONTRADICTING)
+    assert tracker.launch_of(CONTRADICTING) == "0001" < tracker.launch_of(LIBRARY)
+    tracker = Tracker()
+    flown = sight(GCAT, "?", "2026-05-01T12:00:00Z", key="g", vehicle="Falcon 9")
+    library = sight(LL2, "Falcon 9 | ?", "2026-05-01T12:00:00Z", key="uuid")
+    tracker.scrape(flown, library)
+    moved = sight(GCAT, "?", "2026-05-09T12:00:00Z", key="g", vehicle="Falcon 9")
+    tracker.scrape(moved)
+    assert tracker.launch_of(library) == "0001" < tracker.launch_of(moved)
+
+
+def test_a_slip_that_one_source_knows_of_leaves_the_launch_whole() -> None:
+    tracker = Tracker()
+    nameless = sight(ROCKETLAUNCH, "Unknown", NOON, key="r1", **UPCOMING)
+    tracker.scrape(LIBRARY, nameless)
+    slipped = sight(
+        LL2,
+        "Falcon 9 | Starlink Group 10-5",
+        at("2026-06-20T08:00:00Z", Precision.MINUTE),
+        key="uuid",
+        status=Status.TBC,
+    )
+    tracker.scrape(slipped)
+    assert tracker.launch_of(slipped) == tracker.launch_of(nameless)
+    net = tracker.launch(slipped).net
+    assert net is not None
+    assert net.earliest == slipped.net.earliest if slipped.net else False
+
+
+def test_a_record_that_its_source_no_longer_sends_keeps_its_launch_and_its_history() -> None:
+    tracker = Tracker()
+    tracker.scrape(LIBRARY)
+    before = tracker.stored
+    made = tracker.scrape(sight(LL2, "Electron | StriX", "2026-05-03T00:00:00Z", key="other"))
+    assert tracker.launch(LIBRARY) == before.launches[tracker.launch_of(LIBRARY)]
+    assert tracker.launch_of(LIBRARY) not in {one.id for one in made.launches}
+
+
+async def test_the_history_of_a_launch_goes_with_it_into_a_merge_and_out_of_a_split(tmp_path: Path) -> None:
+    clock = SystemClock()
+    ids = (f"{number:04d}" for number in count(1))
+    later = sight(ROCKETLAUNCH, "Starlink", at("2026-05-02T19:00:00Z", Precision.MINUTE), key="r1", **UPCOMING)
+    async with open_database(tmp_path / "launches.db", "launches", clock) as db:
+        store = LaunchStore(db)
+
+        async def scrape(now: int, *sightings: Sighting) -> None:
+            await store.apply(plan(await store.stored(), sightings, PRIORITIES, now, lambda: next(ids)), None, now)
+
+        async def nets(launch_id: str) -> list[str | None]:
+            return [row.new for row in (await store.get(launch_id)).history if row.field == "net"]
+
+        for now, one in enumerate([LIBRARY, VAGUE, later, AGREEING]):
+            await scrape(now, one)
+        assert (await store.get("0002")).record.launch.id == "0001"
+        assert await nets("0001") == ["2026-05-02T19:00:00Z"]
+        await scrape(9, CONTRADICTING)
+        assert (await store.get("0002")).record.launch.id == "0002"
+        assert await nets("0002") == ["2026-05-02T19:00:00Z"]
+        assert await nets("0001") == []
+        try:
+            await store.get("0003")
+        except NotFoundError:
+            return
+    raise AssertionError("an id was given to a launch that had its own")
+
+
+# --- conflicts ---
+
+
+def kinds(made: Plan) -> list[str]:
+    return [one.kind for one in made.conflicts]
+
+
+def test_a_conflict_of_pads_is_found_through_aliases_and_gone_with_its_cause() -> None:
+    tracker = Tracker()
+    same = sight(ROCKETLAUNCH, "Starlink (10-5)", NOON, key="r1", pad="SLC-40", place="Cape Canaveral SFS", **UPCOMING)
+    other = sight(
+        ROCKETLAUNCH, "Starlink (10-5)", NOON, key="r1", pad="LC-39A", place="Kennedy Space Center", **UPCOMING
+    )
+    library = sight(
+        LL2,
+        "Falcon 9 | Starlink Group 10-5",
+        NOON,
+        key="uuid",
+        pad="Space Launch Complex 40",
+        place="Cape Canaveral SFS, FL, USA",
+        status=Status.GO,
+    )
+    assert kinds(tracker.scrape(library, same)) == []
+    assert kinds(tracker.scrape(other)) == ["pad"]
+    assert kinds(tracker.scrape(same)) == []
+
+
+def test_what_may_be_one_launch_is_listed_with_its_evidence_until_it_is_settled() -> None:
+    tracker = Tracker()
+    unknown = sight(
+        LL2, "Long March 2D | Unknown Payload", at("2025-05-13T04:10:00Z", Precision.MINUTE), key="u", status=Status.GO
+    )
+    flown = sight(GCAT, "Xingshidai 27", "2025-05-14T04:11:00Z", vehicle="Chang Zheng 2D")
+    tracker.scrape(unknown)
+    (doubt,) = tracker.scrape(flown).conflicts
+    assert (doubt.kind, doubt.launch_id, doubt.other_id) == ("possible_duplicate", "0001", "0002")
+    assert doubt.values["evidence"] == "near; same vehicle"
+    settled = sight(LL2, "Long March 2D | Space Computing", "2025-05-14T04:12:00Z", key="u")
+    made = tracker.scrape(settled)
+    assert made.merged == (("0002", "0001"),)
+    assert kinds(made) == []
+
+
+# --- which source is believed ---
+
+
+def test_every_value_says_where_it_is_from_and_when_it_was_seen() -> None:
+    tracker = Tracker()
+    flown = sight(
+        GCAT,
+        "Starlink",
+        "2026-05-01T12:00:31Z",
+        key="2026-100",
+        vehicle="Falcon 9",
+        designator="2026-100",
+        urls=("https://e.org",),
+    )
+    library = sight(LL2, "Falcon 9 | Starlink Group 10-5", "2026-05-01T12:00:00Z", key="uuid", orbit="LEO")
+    tracker.scrape(library, now=5)
+    tracker.scrape(flown, now=7)
+    launch = tracker.launch(library)
+    told = {field: (one.source, one.seen_at) for field, one in launch.provenance.items()}
+    given_ = {field for field in FIELDS if getattr(launch, field) and field not in {"sources", "provenance"}}
+    assert set(told) == given_
+    assert told["net"] == told["designator"] == told["urls"] == (GCAT, 7)
+    assert told["name"] == told["orbit"] == told["status"] == (LL2, 5)
+
+
+def test_a_window_is_taken_from_a_source_that_has_heard_of_the_slip() -> None:
+    tracker = Tracker()
+    start = NOON.earliest
+    stale = sight(LL2, "Falcon 9 | SXM-8", NOON, key="uuid", status=Status.GO, window_start=start, window_end=start)
+    tracker.scrape(stale, now=1)
+    tomorrow = at("2026-05-03T12:00:00Z", Precision.MINUTE)
+    fresh = sight(ROCKETLAUNCH, "SXM-8", tomorrow, key="r", window_start=tomorrow.earliest, **UPCOMING)
+    tracker.scrape(fresh, now=2)
+    launch = tracker.launch(stale)
+    assert launch.net == tomorrow
+    assert launch.window_start == tomorrow.earliest
+    assert launch.provenance["window_start"].source == ROCKETLAUNCH
+
+
+def test_in_flight_beats_what_was_planned_and_an_outcome_beats_both() -> None:
+    tracker = Tracker()
+    for status in (Status.GO, Status.IN_FLIGHT, Status.SUCCESS):
+        tracker.scrape(
+            LIBRARY, sight(ROCKETLAUNCH, "Starlink (10-5)", NOON, key="r1", vehicle="Falcon 9", status=status)
+        )
+        assert tracker.launch(LIBRARY).status is status
