@@ -1,9 +1,9 @@
 """Keeping secrets out of the log: by the name of a value, by the form of a text, and by what the secrets are. Pure.
 
 Every text is masked in time that grows with its length and no faster, since a task may log anything and the
-interpreter is held meanwhile. Two rules make that sure, and a test checks them (tests/logs/test_redact.py): each repetition
-without a limit is possessive, so nothing is tried twice; and before the last part of a pattern only white space is
-repeated, so that what one attempt has passed over never is the beginning of another.
+interpreter is held meanwhile. Two rules make that sure (tests/logs/test_redact.py checks them): each repetition without
+a limit is possessive, so nothing is tried twice; and before the last part of a pattern only white space is repeated, so
+that what one attempt has passed over never is the beginning of another.
 """
 
 import re

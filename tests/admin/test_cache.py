@@ -21,7 +21,7 @@ from launchd.admin.routes import ROUTES
 from launchd.clock import FOREVER, Instant, SystemClock, parse_instant
 from launchd.daemon import Daemon
 from launchd.errors import NotFoundError
-from tests.admin.http.test_access import bearer, with_tcp
+from tests.support.admin_clients import bearer, with_tcp
 from tests.support.hosted_daemon import hosted
 from tests.support.payloads import LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.support.replay_server import Replay, replaying

@@ -1,4 +1,4 @@
-"""The daemon killed a few times under load, in every run of the tests; tests/lab/test_kill.py goes on for much longer."""
+"""The daemon killed a few times under load, in every run of the tests; tests/lab/test_kill.py does it 200 times."""
 
 from pathlib import Path
 

@@ -16,7 +16,7 @@ from launchd.job import JobState
 from launchd.task import Context, task
 from launchd.testing import VirtualClock
 from tests.support.hosted_daemon import PATIENCE_SECONDS, quiet_config
-from tests.values.test_plain import UnreadableError
+from tests.support.odd_values import UnreadableError
 
 
 async def test_a_loop_goes_on_over_exceptions_of_any_kind_with_a_growing_pause() -> None:

@@ -13,8 +13,8 @@ from launchd.db.database import Connection, Database, open_database
 from launchd.job import JobError, JobState, Outcome, Verb
 from launchd.store.jobs import JobStore, insert_jobs
 from launchd.task import Context, task
-from tests.store.test_jobs import NOW, new_job
 from tests.support.hosted_daemon import PATIENCE_SECONDS, ended, hosted, quiet_config
+from tests.support.jobs import NOW, new_job
 
 # Each breaks the transaction in a way of its own.
 UNWRITABLE = [

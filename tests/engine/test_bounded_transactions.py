@@ -14,7 +14,7 @@ from launchd.store.jobs import PROMOTE_BATCH, Audit, JobStore, insert_jobs
 from launchd.store.rescue import RESCUE_BATCH
 from launchd.store.schedules import CANCEL_BATCH
 from launchd.testing import TestDaemon, running
-from tests.store.test_jobs import new_job
+from tests.support.jobs import new_job
 
 NOW = 1_790_000_000 * SECOND
 

@@ -1,6 +1,6 @@
 """What scrapes make of what is known: identities, history, conflicts; and that no order of sources matters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import count, permutations
 from pathlib import Path
 
@@ -14,11 +14,25 @@ from launchd.launches.ingest import Plan, Stored, plan
 from launchd.launches.launch import Launch, Precision, Sighting, Status
 from launchd.launches.matching.match import key
 from launchd.launches.store import LaunchStore
-from tests.launches.matching.test_match import worlds
 from tests.support.launch_memory import remembered
-from tests.support.sightings import GCAT, LL2, ROCKETLAUNCH, SPACEX_API, at, sight
+from tests.support.sightings import (
+    AGREEING,
+    CONTRADICTING,
+    GCAT,
+    LIBRARY,
+    LL2,
+    NOON,
+    PRIORITIES,
+    ROCKETLAUNCH,
+    SPACEX_API,
+    UPCOMING,
+    VAGUE,
+    at,
+    by_source,
+    sight,
+    worlds,
+)
 
-PRIORITIES = {LL2: 70, GCAT: 60, ROCKETLAUNCH: 40, SPACEX_API: 10}
 NOTHING = Stored({}, {})
 
 
@@ -43,13 +57,6 @@ class Tracker:
 
     def launch(self, sighting: Sighting) -> Launch:
         return self.stored.launches[self.launch_of(sighting)]
-
-
-def by_source(sightings: Iterable[Sighting]) -> list[list[Sighting]]:
-    found: dict[str, list[Sighting]] = {}
-    for one in sightings:
-        found.setdefault(one.source, []).append(one)
-    return list(found.values())
 
 
 def records(tracker: Tracker) -> list[dict[str, object]]:
@@ -131,15 +138,6 @@ def test_every_id_ever_given_still_leads_to_a_launch_and_each_launch_has_its_own
 
 
 # --- merge and split ---
-
-UPCOMING = {"status": Status.GO, "vehicle": "Falcon 9"}
-NOON = at("2026-05-01T12:00:00Z", Precision.MINUTE)
-LIBRARY = sight(
-    LL2, "Falcon 9 | Starlink Group 10-5", NOON, key="uuid", pad="Space Launch Complex 40", status=Status.GO
-)
-VAGUE = sight(ROCKETLAUNCH, "Starlink", at("2026-05-02T18:00:00Z", Precision.MINUTE), key="r1", **UPCOMING)
-AGREEING = sight(ROCKETLAUNCH, "Starlink (10-5)", NOON, key="r1", **UPCOMING)
-CONTRADICTING = sight(ROCKETLAUNCH, "Starlink (10-7)", NOON, key="r1", **UPCOMING)
 
 
 def test_merged_launches_keep_the_older_id_and_split_ones_get_their_own_back_again_and_again() -> None:

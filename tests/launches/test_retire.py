@@ -20,11 +20,22 @@ from launchd.launches.launch import Launch, Precision, Sighting, Status
 from launchd.launches.retire import FEW
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import Detail, LaunchStore
-from tests.launches.matching.test_match import worlds
-from tests.launches.sources.test_wikipedia import AMOS_6, CRS_1, past
-from tests.launches.test_ingest import AGREEING, CONTRADICTING, LIBRARY, PRIORITIES, VAGUE, by_source
 from tests.support.payloads import FLOWN_ROW, gcat
-from tests.support.sightings import LL2, ROCKETLAUNCH, WIKIPEDIA, at, sight
+from tests.support.sightings import (
+    AGREEING,
+    CONTRADICTING,
+    LIBRARY,
+    LL2,
+    PRIORITIES,
+    ROCKETLAUNCH,
+    VAGUE,
+    WIKIPEDIA,
+    at,
+    by_source,
+    sight,
+    worlds,
+)
+from tests.support.wikipedia_pages import AMOS_6, CRS_1, past
 
 # Each example opens databases and syncs them to disk.
 FEWER = settings(max_examples=15, deadline=None)

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import msgspec
 import pytest
 
 from launchd.clock import SECOND
 from launchd.daemon import Daemon
-from launchd.job import Job, JobState
+from launchd.job import JobState
 from launchd.launches.query import LaunchQuery
 from tests.support.hosted_daemon import ended, hosted, quiet_config
 from tests.support.paths import SHARED
 from tests.support.payloads import FLOWN_ROW, LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.support.replay_server import Replay, replaying
+from tests.support.scraping_daemon import refresh, statistics
 
 FOREVER = 1 << 60
 RECORDED = SHARED / "sources"
@@ -45,17 +45,6 @@ enabled = false
 """
     async with hosted(quiet_config(tmp_path, extra)) as daemon:
         yield daemon
-
-
-async def refresh(daemon: Daemon, sources: list[str] | None = None) -> Job:
-    job = await daemon.control.refresh(sources, force=False, by="test")
-    return await ended(daemon, job.id)
-
-
-def statistics(job: Job) -> dict[str, Any]:
-    assert job.state is JobState.SUCCEEDED, job.error
-    found: dict[str, Any] = msgspec.json.decode(job.result or "{}")["sources"]
-    return found
 
 
 async def names(daemon: Daemon) -> list[str]:
@@ -91,7 +80,7 @@ async def test_a_slip_a_rename_and_a_scrub_keep_the_launch_and_are_its_history(r
     ]
     for step in steps:
         replay.bodies[UPCOMING] = page(step)
-        await refresh(scraper, ["launch_library"])
+        await refresh(scraper, "launch_library")
     (record,) = (await scraper.launches.list(LaunchQuery(), 0)).items
     history = (await scraper.launches.get(record.launch.id)).history
     assert [(row.field, row.old, row.new) for row in history if row.field in {"net", "net_precision", "status"}] == [
@@ -127,7 +116,7 @@ async def test_when_no_source_answers_the_job_waits_as_long_as_it_was_asked_to(r
 async def test_a_bad_record_costs_only_itself(replay: Replay, scraper: Daemon) -> None:
     good = ll2("Falcon 9 | Good", "2027-01-01T00:00:00Z")
     replay.bodies[UPCOMING] = page({"name": "no id"}, 7, good, ll2("Electron | Odd", "soon", key="id-2"))
-    numbers = statistics(await refresh(scraper, ["launch_library"]))["launch_library"]
+    numbers = statistics(await refresh(scraper, "launch_library"))["launch_library"]
     assert (numbers["fetched"], numbers["parsed"], numbers["rejected"]) == (4, 2, 3)
     assert sorted(await names(scraper)) == ["Electron | Odd", "Falcon 9 | Good"]
 
@@ -201,7 +190,7 @@ async def test_225_captures_leave_one_launch_per_id_and_a_row_for_each_visible_c
             for field, value in values.items():
                 if fields[field][-1:] != [value]:
                     fields[field].append(value)
-        await refresh(scraper, ["launch_library"])
+        await refresh(scraper, "launch_library")
     found = (await scraper.launches.list(LaunchQuery(limit=1000), FOREVER)).items
     assert len(captures) == 225
     assert len(found) == len(told) == 84

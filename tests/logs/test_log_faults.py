@@ -15,8 +15,8 @@ from launchd.cli.output import columns
 from launchd.cli.table import print_table
 from launchd.logs.setup import stream_sink
 from launchd.logs.writer import Line, Writer
-from tests.logs.test_logs import Configure, broken, configured, line
 from tests.support.hosted_daemon import PATIENCE_SECONDS
+from tests.support.log_lines import Configure, broken, configured, line
 
 __all__ = ["configured"]
 

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,26 +29,7 @@ from launchd.logs import setup as logs
 from launchd.logs.writer import BATCH, Line, Writer
 from launchd.values.plain import MAX_TEXT_BYTES
 from tests.support.hosted_daemon import PATIENCE_SECONDS, QUIET_SCHEDULES
-
-Configure = Callable[..., logs.Logs]
-
-
-@pytest.fixture
-def configured() -> Iterator[Configure]:
-    """`logs.configure`, undone afterwards."""
-    made: list[logs.Logs] = []
-    before = logging.getLogger().level
-
-    def configure(*words: Any, **more: Any) -> logs.Logs:  # noqa: ANN401 - passed on
-        made.append(logs.configure(*words, **more))
-        return made[-1]
-
-    yield configure
-    for one in made:
-        one.close()
-    logging.captureWarnings(False)
-    logging.getLogger().setLevel(before)
-    structlog.reset_defaults()
+from tests.support.log_lines import Configure, broken, line
 
 
 @pytest.fixture
@@ -58,10 +39,6 @@ def stream() -> Iterator[tuple[int, int]]:
     yield ends
     for end in ends:
         os.close(end)
-
-
-def broken(message: str) -> None:
-    raise ValueError(message)
 
 
 def written(log: logs.Logs, read_end: int) -> list[dict[str, Any]]:
@@ -306,10 +283,6 @@ def test_a_journal_that_reads_nothing_blocks_nobody_who_logs(journald: Journaled
 
 
 # --- floods and blocked pipes ---
-
-
-def line(text: str, level: int = logging.INFO) -> Line:
-    return Line(level, {"event": text}, len(text))
 
 
 class Gate:

@@ -16,25 +16,11 @@ from launchd.clock import HOUR, SystemClock
 from launchd.db.database import Connection, Database, open_database
 from launchd.engine.snapshots import JobQuery
 from launchd.errors import ConflictError, IdempotencyError, LaunchdError
-from launchd.job import TRANSITIONS, IdMaker, Job, JobState, NewJob, Outcome, Verb
+from launchd.job import TRANSITIONS, IdMaker, Job, JobState, Outcome, Verb
 from launchd.store.jobs import Audit, Idempotency, JobStore, insert_jobs
+from tests.support.jobs import NOW, new_job
 
-NOW = 1_800_000_000_000_000
 AUDIT = Audit(NOW, "test", "trigger", "x", None)
-
-
-def new_job(number: int = 1, **changes: object) -> NewJob:
-    values: dict[str, object] = {
-        "id": f"job-{number:04}",
-        "task": "echo",
-        "queue": "default",
-        "args": "{}",
-        "priority": 5,
-        "max_retries": 3,
-        "created_at": NOW,
-        "run_at": NOW,
-    }
-    return NewJob(**(values | changes))  # type: ignore[arg-type] # the names are NewJob's own
 
 
 @pytest.fixture

@@ -39,11 +39,12 @@ from launchd.admin.http.access import (
 from launchd.admin.http.tcp import RETRY_SECONDS
 from launchd.admin.routes import ROUTES
 from launchd.cli import Asking, cli
-from launchd.config import Config, parse
+from launchd.config import parse
 from launchd.daemon import Daemon, Host
 from launchd.errors import ConfigError
 from launchd.ops.health import Level
 from launchd.testing import VirtualClock
+from tests.support.admin_clients import bearer, with_tcp
 from tests.support.hosted_daemon import PATIENCE_SECONDS, ended, hosted, quiet_config
 from tests.support.scraping_daemon import asking
 from tests.support.tasks import ALL
@@ -65,11 +66,6 @@ for line in sys.argv[4:]:
     answer = connection.getresponse()
     print(answer.status, answer.read().decode().strip())
 """
-
-
-def with_tcp(directory: Path) -> Config:
-    quiet = quiet_config(directory)
-    return msgspec.structs.replace(quiet, admin=msgspec.structs.replace(quiet.admin, tcp="127.0.0.1:0"))
 
 
 @pytest.fixture
@@ -94,10 +90,6 @@ async def remote(link: str) -> AsyncIterator[aiohttp.ClientSession]:
     jar = aiohttp.CookieJar(unsafe=True)  # cookies of an IP address
     async with aiohttp.ClientSession(f"http://{base.netloc}", cookie_jar=jar) as session:
         yield session
-
-
-def bearer(directory: Path) -> dict[str, str]:
-    return {"Authorization": f"Bearer {(directory / 'admin.token').read_text().strip()}"}
 
 
 # --- the Unix socket ---

@@ -19,7 +19,7 @@ from launchd.engine.port import EnginePort
 from launchd.job import MAX_RESULT_BYTES, JobError, Outcome, Verb
 from launchd.store.claims import Claimed
 from launchd.task import MAX_DELAY_SECONDS, Cancel, Context, Retry, Snooze, progress_of, task
-from tests.values.test_plain import ODD, VALUES, Broken, UnreadableError, raised, real
+from tests.support.odd_values import ODD, VALUES, Broken, UnreadableError, raised, real
 
 NOW = 1_800_000_000 * SECOND
 

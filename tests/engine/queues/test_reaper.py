@@ -14,8 +14,8 @@ from launchd.engine.events.bus import Bus
 from launchd.engine.queues.reaper import Reaper
 from launchd.errors import StoreError
 from launchd.store.jobs import Audit, JobStore
-from tests.store.test_jobs import new_job
 from tests.support.hosted_daemon import PATIENCE_SECONDS
+from tests.support.jobs import new_job
 
 CLOCK = SystemClock()
 SOON = 100_000

@@ -3,7 +3,7 @@
 import gzip
 import socket
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from launchd.clock import SystemClock, from_datetime
+from launchd.clock import from_datetime
 from launchd.errors import SourceError
 from launchd.launches.fetch.body import BoundedBody
-from launchd.launches.fetch.client import FetchOptions, HttpClient, Identity, RateLimitedError, open_session
-from launchd.launches.fetch.politeness import RateLimiter, retry_after
-from launchd.launches.launch import Parsed
-from launchd.launches.source_store import Page
-from launchd.launches.sources.source import Payload, Source
+from launchd.launches.fetch.client import FetchOptions, Identity, RateLimitedError
+from launchd.launches.fetch.politeness import retry_after
+from launchd.launches.sources.source import Payload
+from tests.support.fetching import fetch
 from tests.support.replay_server import Replay, replaying
 
 BODY = b"what a source says " * 1000
@@ -48,40 +47,6 @@ class Answers(AbstractResolver):
 
     async def close(self) -> None:
         pass
-
-
-def source(*hosts: str) -> Source:
-    async def pull(_client: object) -> list[Payload]:
-        return []
-
-    return Source(
-        name="fake",
-        title="",
-        attribution="",
-        base_url="",
-        rate="1/s",
-        priority=1,
-        pull=pull,
-        parse=lambda _bodies: Parsed(()),
-        token_header="Authorization",
-        hosts=hosts,
-    )
-
-
-async def fetch(
-    options: FetchOptions,
-    path: str = "data",
-    *,
-    hosts: tuple[str, ...] = (),
-    identity: Identity = Identity(),  # noqa: B008 - immutable
-    resolver: AbstractResolver | None = None,
-    known: Mapping[str, Page] | None = None,
-) -> tuple[Payload | None, HttpClient]:
-    clock = SystemClock()
-    async with open_session(options, identity, resolver=resolver) as session:
-        limiter = RateLimiter("100/s", clock)
-        client = HttpClient(session, source(*hosts), options, limiter=limiter, known=known or {}, clock=clock)
-        return await client.get(path), client
 
 
 def trusted(replay: Replay, **more: Any) -> FetchOptions:  # noqa: ANN401 - the options' own types

@@ -15,7 +15,7 @@ from launchd.job import JobState
 from launchd.launches.circuit import LONGEST_PAUSE
 from launchd.launches.fetch.client import FetchOptions, HttpClient
 from launchd.launches.fetch.politeness import DEFAULT_WAIT_SECONDS, retry_after
-from tests.launches.fetch.test_client import fetch
+from tests.support.fetching import fetch
 from tests.support.hosted_daemon import PATIENCE_SECONDS, hosted, quiet_config
 from tests.support.scraping_daemon import asking
 

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launchd.clock import DAY, HOUR, MINUTE
-from launchd.launches.launch import Net, Precision, Sighting, Status
+from launchd.launches.launch import Precision, Sighting, Status
 from launchd.launches.matching.evidence import Strength
 from launchd.launches.matching.match import Assignment, Known, assign, key
-from tests.support.sightings import GCAT, LL2, ROCKETLAUNCH, SPACEX_API, WIKIPEDIA, at, sight
+from tests.support.sightings import GCAT, LL2, ROCKETLAUNCH, SPACEX_API, WIKIPEDIA, at, sight, worlds
 
 F9 = "Falcon 9 Block 5"
 CAPE, VANDENBERG = "Cape Canaveral SFS, FL, USA", "Vandenberg SFB, CA, USA"
@@ -306,37 +305,6 @@ def test_a_slip_onto_the_time_of_another_launch_does_not_take_that_launchs_recor
     stale = sight(ROCKETLAUNCH, "Falcon 9 | ?", "2026-01-01T12:00:00Z", key="stale", status=Status.GO)
     other = sight(ROCKETLAUNCH, "Falcon 9 | ?", "2026-01-03T12:02:00Z", key="other", status=Status.GO)
     assert (key(slipped), key(stale)) in assign_again([[slipped, stale], [other]], slipped, stale, other).groups
-
-
-SOURCES = (LL2, GCAT, SPACEX_API, ROCKETLAUNCH)
-VEHICLES = {LL2: ("Falcon 9 Block 5", "Long March 2D"), GCAT: ("Falcon 9", "Chang Zheng 2D")}
-MISSIONS = ("Starlink Group 6-1", "Starlink Group 6-2", "Unknown Payload", "Crew-7", "Starlink", "Yaogan 40")
-
-
-@st.composite
-def worlds(draw: st.DrawFn) -> list[Sighting]:
-    """Sightings of a few launches close to each other, each source with its own words, errors and gaps."""
-    found = []
-    for number in range(draw(st.integers(1, 4))):
-        start = draw(st.integers(0, 40)) * HOUR
-        vehicle = draw(st.integers(0, 1))
-        for source in draw(st.sets(st.sampled_from(SOURCES))):
-            precision = draw(st.sampled_from([Precision.SECOND, Precision.HOUR, Precision.DAY, Precision.MONTH]))
-            shift = draw(st.sampled_from([0, MINUTE, 9 * MINUTE, HOUR, DAY]))
-            begin = start + shift
-            length = {Precision.SECOND: 1, Precision.HOUR: HOUR, Precision.DAY: DAY}.get(precision, 30 * DAY)
-            names = VEHICLES.get(source, VEHICLES[GCAT])
-            found.append(
-                sight(
-                    source,
-                    draw(st.sampled_from(MISSIONS)),
-                    Net(begin, begin + length - 1, precision),
-                    key=str(number),
-                    vehicle=draw(st.sampled_from([names[vehicle], None])),
-                    status=draw(st.sampled_from([Status.SUCCESS, Status.GO])),
-                )
-            )
-    return found
 
 
 @settings(max_examples=200, deadline=None)

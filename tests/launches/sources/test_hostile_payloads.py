@@ -19,9 +19,9 @@ from launchd.errors import SourceError
 from launchd.launches.launch import Parsed, Sighting
 from launchd.launches.sources import SOURCES, records
 from launchd.launches.validate import MAX_REASON, MAX_TEXT
-from tests.launches.sources.test_nasa import PLAIN
-from tests.launches.sources.test_wikipedia import AMOS_6, CRS_1, HEAVY, past
 from tests.support import payloads
+from tests.support.nasa_feeds import PLAIN
+from tests.support.wikipedia_pages import AMOS_6, CRS_1, HEAVY, past
 
 EXAMPLES = payloads.EXAMPLES | {"nasa": (PLAIN,), "wikipedia": (past(CRS_1, HEAVY, AMOS_6),)}
 every_source = pytest.mark.parametrize("name", [name for name in SOURCES if name in EXAMPLES])

@@ -10,11 +10,11 @@ from launchd.config import SourceConfig
 from launchd.launches.launch import Parsed, Place, Sighting, Status
 from launchd.launches.reconcile import Seen, reconcile
 from launchd.launches.sources import spacex_api
-from tests.launches.test_scrape import refresh, statistics
 from tests.support.hosted_daemon import hosted, quiet_config
 from tests.support.paths import SHARED
 from tests.support.payloads import CARGO, LAUNCHPADS, LC_39A, ROCKETS, archived, archived_v3, encoded
 from tests.support.replay_server import replaying
+from tests.support.scraping_daemon import refresh, statistics
 
 RECORDED = SHARED / "sources" / "spacex_api"
 
@@ -136,7 +136,7 @@ async def test_the_archive_is_scraped_when_asked_for_and_not_otherwise(tmp_path:
         async with hosted(quiet_config(tmp_path, extra)) as daemon:
             assert statistics(await refresh(daemon)) == {}
             assert server.requests == []
-            numbers = statistics(await refresh(daemon, ["spacex_api"]))["spacex_api"]
+            numbers = statistics(await refresh(daemon, "spacex_api"))["spacex_api"]
         assert (numbers["created"], numbers["rejected"]) == (1, 0)
         assert server.requests[:2] == [("/v5/launches", 404), ("/v4/launches", 200)]
 

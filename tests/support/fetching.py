@@ -1,0 +1,46 @@
+"""One fetch by the real client."""
+
+from collections.abc import Mapping
+
+from aiohttp.abc import AbstractResolver
+
+from launchd.clock import SystemClock
+from launchd.launches.fetch.client import FetchOptions, HttpClient, Identity, open_session
+from launchd.launches.fetch.politeness import RateLimiter
+from launchd.launches.launch import Parsed
+from launchd.launches.source_store import Page
+from launchd.launches.sources.source import Payload, Source
+
+
+def source(*hosts: str) -> Source:
+    async def pull(_client: object) -> list[Payload]:
+        return []
+
+    return Source(
+        name="fake",
+        title="",
+        attribution="",
+        base_url="",
+        rate="1/s",
+        priority=1,
+        pull=pull,
+        parse=lambda _bodies: Parsed(()),
+        token_header="Authorization",
+        hosts=hosts,
+    )
+
+
+async def fetch(
+    options: FetchOptions,
+    path: str = "data",
+    *,
+    hosts: tuple[str, ...] = (),
+    identity: Identity = Identity(),  # noqa: B008 - immutable
+    resolver: AbstractResolver | None = None,
+    known: Mapping[str, Page] | None = None,
+) -> tuple[Payload | None, HttpClient]:
+    clock = SystemClock()
+    async with open_session(options, identity, resolver=resolver) as session:
+        limiter = RateLimiter("100/s", clock)
+        client = HttpClient(session, source(*hosts), options, limiter=limiter, known=known or {}, clock=clock)
+        return await client.get(path), client
