@@ -10,13 +10,12 @@ from launchd.clock import SECOND
 from launchd.db.database import Database
 from launchd.engine.attempts.stall import StallMonitor
 from launchd.engine.control import Control
-from launchd.engine.firecount import FireCount
 from launchd.engine.firing.scheduler import Entry
 from launchd.engine.queues.pool import Pool
 from launchd.errors import UnavailableError
 from launchd.launches.source_store import SourceStore
 from launchd.ops.metrics import Labels, Reading, Value, exposition
-from launchd.ops.tally import LagMeter, Tally
+from launchd.ops.tally import FireCount, LagMeter, Tally
 
 Values = dict[Labels, Value]
 

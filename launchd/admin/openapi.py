@@ -12,9 +12,8 @@ from typing import Any, get_args
 import msgspec
 
 from launchd.admin.api.events import EventView, GapView
-from launchd.admin.api.views import ProblemView
 from launchd.admin.http.access import COOKIE, SESSION_KEY
-from launchd.admin.http.problems import CONTENT_TYPE
+from launchd.admin.http.problems import CONTENT_TYPE, ProblemView
 from launchd.admin.route import EVENT_STREAM, Route
 
 Json = dict[str, Any]

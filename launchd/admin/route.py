@@ -21,7 +21,7 @@ from msgspec import Meta
 
 from launchd.admin.http.access import Access, Caller, Role
 from launchd.admin.http.connections import reading
-from launchd.admin.http.encoding import encode
+from launchd.admin.http.view import encode
 from launchd.admin.metrics import Metered
 from launchd.alerts.alerting import Alerting
 from launchd.backup.backup import Backups

@@ -9,16 +9,17 @@ from typing import Any
 import launchd
 from launchd.admin import metrics
 from launchd.admin.api.alerts import ALERT_ROUTES
-from launchd.admin.api.audit import PAST_ROUTES
+from launchd.admin.api.audit import AUDIT_ROUTES
 from launchd.admin.api.backup import BACKUP_ROUTES
+from launchd.admin.api.config import CONFIG_ROUTES
 from launchd.admin.api.events import EVENT_ROUTES
 from launchd.admin.api.jobs import JOB_ROUTES
 from launchd.admin.api.launches import LAUNCH_ROUTES
 from launchd.admin.api.queues import QUEUE_ROUTES
 from launchd.admin.api.schedules import SCHEDULE_ROUTES
-from launchd.admin.api.stats import SERIES_ROUTES
+from launchd.admin.api.stats import STATS_ROUTES
 from launchd.admin.api.status import STATUS_ROUTES
-from launchd.admin.http.encoding import encode
+from launchd.admin.http.view import encode
 from launchd.admin.openapi import document
 from launchd.admin.route import Answer, Api, Ask, Body, Document, Query, Route
 
@@ -35,8 +36,9 @@ async def openapi(api: Api, _ask: Ask[Query, Body]) -> Answer:
 
 ROUTES: tuple[Route, ...] = (
     *STATUS_ROUTES,
-    *SERIES_ROUTES,
-    *PAST_ROUTES,
+    *STATS_ROUTES,
+    *AUDIT_ROUTES,
+    *CONFIG_ROUTES,
     *JOB_ROUTES,
     *QUEUE_ROUTES,
     *SCHEDULE_ROUTES,

@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from launchd.cli.context import Asking
-from launchd.cli.output import columns, print_json, seconds, shown
-from launchd.cli.table import print_table
+from launchd.cli.output import columns, print_json, print_table, seconds, shown
 from launchd.values.text import one_line, visible
 
 Job = dict[str, Any]

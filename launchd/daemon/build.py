@@ -28,7 +28,6 @@ from launchd.engine.checks.sources import Sources, sources_check
 from launchd.engine.control import Control
 from launchd.engine.events.bus import Bus
 from launchd.engine.events.feed import Feed
-from launchd.engine.firecount import FireCount
 from launchd.engine.firing.loading import Options, load_tasks, plan_schedules, pool_sizes
 from launchd.engine.firing.scheduler import Scheduler, Told
 from launchd.engine.firing.timekeeper import Timekeeper
@@ -53,14 +52,12 @@ from launchd.logger import get_logger
 from launchd.ops.checks import database_check, disk_check, locks_check
 from launchd.ops.health import Check, Health
 from launchd.ops.reload import InForce
-from launchd.ops.tally import LagMeter, Tally
+from launchd.ops.tally import FireCount, LagMeter, Tally
 from launchd.rate import Rate
 from launchd.store.clock import ClockStore
-from launchd.store.history import HistoryStore
 from launchd.store.jobs import JobStore
+from launchd.store.queues import QueueStore
 from launchd.store.schedules import ScheduleStore
-from launchd.store.series import SeriesStore
-from launchd.store.starts import StartStore
 from launchd.store.upkeep import UpkeepStore
 from launchd.task import Task
 
@@ -152,9 +149,8 @@ async def build(given: Given) -> Parts:
         maker=maker,
         databases=given.databases,
         jobs=ground.jobs,
-        history=HistoryStore(given.databases[0]),
         schedules=ground.schedules,
-        series=SeriesStore(given.databases[0]),
+        queue_store=QueueStore(given.databases[0]),
         scheduler=scheduler,
         dispatcher=ground.dispatcher,
         executor=executor,
@@ -299,10 +295,11 @@ async def _open_pools(
     """A pool for each queue, with what is remembered of it: what started under its rate, and whether it is paused."""
     pools = ground.dispatcher.pools
     pools |= {name: Pool(name, concurrency, shared, rate) for name, (concurrency, rate) in sizes.items()}
-    for name, ages in (await StartStore(given.databases[0]).ages(given.clock.now())).items():
+    remembered = QueueStore(given.databases[0])
+    for name, ages in (await remembered.start_ages(given.clock.now())).items():
         if name in pools:
             pools[name].recall(ages)
-    for name, (paused, note) in (await ground.jobs.queue_states()).items():
+    for name, (paused, note) in (await remembered.pauses()).items():
         if name in pools:
             pools[name].paused, pools[name].note = paused, note
 

@@ -2,7 +2,7 @@
 
 Nesting is start order, its reverse is stop order: state directory, databases, what a dead instance left, task thread,
 pools, scheduler, admin socket. Everything that runs for ever is a task of one group; each goes on over any exception
-(unending.py): one that cannot ends the daemon loudly.
+(`unending`): one that cannot ends the daemon loudly.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The end of a daemon: what runs may finish, is asked to end, is put back; in this order, within bounds.
 
 A stop goes on whatever fails on the way. While a database refuses writes, what runs cannot be put back: that is tried
-again for a while, and where it is in vain, a mark tells the next start that nothing crashed (mark.py).
+again for a while, and where it is in vain, a mark tells the next start that nothing crashed (`stop_mark`).
 """
 
 import asyncio

@@ -42,10 +42,10 @@ from launchd.lock import Lock
 from launchd.locks.manager import LockManager
 from launchd.ops.health import Check, Health, HealthReport
 from launchd.rate import parse_rate
-from launchd.store.history import HistoryStore
-from launchd.store.jobs import Audit, Idempotency, JobStore
+from launchd.store.audit import Audit
+from launchd.store.jobs import Idempotency, JobStore
+from launchd.store.queues import QueueStore
 from launchd.store.schedules import ScheduleStore
-from launchd.store.series import Series, SeriesStore, Span, Timeline, Window
 from launchd.task import Task
 
 __all__ = ["MAX_WAITERS", "MAX_WAIT_SECONDS", "NO_RATE", "Control", "Lifecycle", "resident_bytes"]
@@ -68,9 +68,8 @@ class Control:
         maker: JobMaker,
         databases: Sequence[Database],
         jobs: JobStore,
-        history: HistoryStore,
         schedules: ScheduleStore,
-        series: SeriesStore,
+        queue_store: QueueStore,
         scheduler: Scheduler,
         dispatcher: Dispatcher,
         executor: Executor,
@@ -86,8 +85,7 @@ class Control:
         self._maker = maker
         self._databases = databases
         self._jobs = jobs
-        self._history = history
-        self._series = series
+        self._queue_store = queue_store
         self.timetable = Timetable(clock, scheduler, schedules, self._audit)
         self._dispatcher = dispatcher
         self._pools = dispatcher.pools
@@ -138,14 +136,6 @@ class Control:
     async def health(self) -> HealthReport:
         """Run every check now."""
         return await self._health.report()
-
-    async def series(self, window: Window) -> Series:
-        """What ended in the window before now, over time."""
-        return await self._series.series(window, self._clock.now())
-
-    async def timeline(self, span: Span, limit: int) -> Timeline:
-        """What ran in the span before now."""
-        return await self._series.timeline(span, limit, self._clock.now())
 
     # --- making jobs ---
 
@@ -218,7 +208,7 @@ class Control:
 
     async def history(self, job_id: str) -> tuple[Job, list[Entry]]:
         """The same with everything that happened to it, the oldest first; raises NotFoundError."""
-        job, entries = await self._history.of(job_id)
+        job, entries = await self._jobs.with_history(job_id)
         return self._with_progress(job), entries
 
     async def jobs(self, query: JobQuery) -> JobPage:
@@ -389,7 +379,7 @@ class Control:
 
     async def _set_paused(self, name: str, *, paused: bool, note: str | None, by: str) -> QueueSnapshot:
         pool = self._pool(name)
-        await self._jobs.pause_queue(name, paused=paused, note=note)
+        await self._queue_store.pause(name, paused=paused, note=note)
         pool.paused, pool.note = paused, note
         pool.wake()
         await self._audit(by, "pause_queue" if paused else "resume_queue", name, note)

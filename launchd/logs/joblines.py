@@ -1,6 +1,6 @@
 """The last log lines of each job, in memory: for who looks at a job. The log itself keeps them for good.
 
-Lines come from any thread and are plain already (logs.py). Bounded three ways: lines of a job, jobs, characters of all;
+Lines come from any thread and are plain already. Bounded three ways: lines of a job, jobs, characters of all;
 the job that has been silent longest is forgotten first. Secrets are masked when somebody looks.
 """
 

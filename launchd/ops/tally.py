@@ -1,4 +1,4 @@
-"""What is counted as it happens, at the price of an addition a job: ended jobs, their run and wait times, loop lag.
+"""What is counted as it happens: ended jobs with their run and wait times, fires as the ledger grows, loop lag.
 
 Everything else is read from the daemon when somebody scrapes (admin/metrics.py). Counters start at 0 with the process,
 as Prometheus expects. Owned by the control loop.
@@ -7,9 +7,14 @@ as Prometheus expects. Owned by the control loop.
 import asyncio
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from launchd import sql
+from launchd.clock import SECOND, Instant
+from launchd.db.database import Database
 from launchd.event import JobEnd
+
+_SQL = sql.statements("jobs", "metrics")
 
 # Upper bounds in seconds. Runs last from a millisecond to the longest time limit, lag matters from a millisecond on.
 RUN_BOUNDS = (0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
@@ -17,6 +22,8 @@ WAIT_BOUNDS = (0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600, 21_600)
 LAG_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 LATE_BOUNDS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
 LAG_SECONDS = 0.5
+# The most rows of the ledger that are read at once; the next look reads the rest.
+_LIMIT = 10_000
 
 
 class Histogram:
@@ -92,6 +99,35 @@ class LagMeter:
     def _measure(self, due: float) -> None:
         self.lag.add(max(self._loop.time() - due, 0.0))
         self.start()
+
+
+class FireCount:
+    """Fires of this run by (schedule, outcome), and how late those that were fired made their job."""
+
+    def __init__(self, db: Database) -> None:
+        self.outcomes: Counter[tuple[str, ...]] = Counter()
+        self.late: dict[str, Histogram] = {}
+        self._db = db
+        self._seen: dict[str, Instant] = {}
+
+    async def begin(self) -> None:
+        """Leave out what is on the ledger now; what comes to it later counts, and so does an outage before this run."""
+        self._seen = {row["schedule"]: row["fire_time"] for row in await self._db.read(_SQL["last_fires"])}
+
+    async def look(self, schedules: Iterable[str], now: Instant) -> None:
+        """Count what is new on the ledger of these schedules; what was counted under a clock ahead of now is over."""
+        for schedule in schedules:
+            after = self._seen[schedule] = min(self._seen.get(schedule, 0), now)
+            values = {"schedule": schedule, "after": after, "now": now, "limit": _LIMIT}
+            rows = await self._db.read(_SQL["fires_since"], values)
+            if self._seen[schedule] != after:  # another look was faster
+                continue
+            for row in rows:
+                self.outcomes[schedule, row["outcome"]] += row["count"]
+                if row["outcome"] == "fired" and row["created_at"] is not None:
+                    late = self.late.setdefault(schedule, Histogram(LATE_BOUNDS))
+                    late.add(max((row["created_at"] - row["fire_time"]) / SECOND, 0.0))
+                self._seen[schedule] = row["fire_time"]
 
 
 def _bound(value: float) -> str:

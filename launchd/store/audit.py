@@ -1,4 +1,4 @@
-"""The audit in jobs.db, for those who read it: who did what to what, when."""
+"""The audit in jobs.db: who did what to what, and when."""
 
 from typing import NamedTuple
 
@@ -9,6 +9,16 @@ from launchd.db.database import Database
 from launchd.values.rows import Reader
 
 _SQL = sql.statements("jobs", "audit")
+
+
+class Audit(NamedTuple):
+    """Who did what to what, and when."""
+
+    at: Instant
+    actor: str
+    action: str
+    target: str
+    detail: str | None
 
 
 class AuditQuery(NamedTuple):

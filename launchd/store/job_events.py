@@ -12,7 +12,7 @@ from launchd.db.database import Connection
 from launchd.job import Job, Outcome
 from launchd.job_history import RETURNS, WISHES, Entry, JobEvent, end_of, return_of
 
-_SQL = sql.statements("jobs", "history")
+_SQL = sql.statements("jobs", "job_events")
 
 
 def note_returns(connection: Connection, outcomes: Sequence[Outcome]) -> None:

@@ -8,17 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
+
 from launchd import sql
 from launchd.clock import Instant
 from launchd.db.database import Connection, Database
 from launchd.errors import ConflictError, NotFoundError
 from launchd.job import Job, JobState, NewJob, Outcome, claim_order
+from launchd.job_history import Entry, Noted, history
+from launchd.store.audit import Audit
 from launchd.store.claims import Candidate, Claimed, candidates, claim, claim_locked
 from launchd.store.idempotency import Idempotency, recall, remember
 from launchd.store.job_events import note_requeue, note_wish
 from launchd.store.prune import prune_audit, prune_fires, prune_jobs, prune_keys
+from launchd.store.queues import note_starts
 from launchd.store.rescue import Rescued, rescue_batch
-from launchd.store.starts import note_starts
 from launchd.store.unfit import update_fit
 from launchd.store.verdicts import finish_each, finish_jobs
 from launchd.values.rows import Reader
@@ -29,6 +33,7 @@ _SQL = sql.statements("jobs", "jobs")
 PROMOTE_BATCH = 1000
 # The job in a row of the table, whatever the row holds.
 job_of = Reader(Job, "jobs", "id")
+_noted = Reader(Noted, "job_events", "job", "number")
 _RARE = frozenset(JobState) - {JobState.QUEUED, JobState.SUCCEEDED}
 
 
@@ -42,16 +47,6 @@ class Turn(NamedTuple):
     candidates: list[Candidate]
     refused: list[Outcome]
     written: list[Outcome] | None = None
-
-
-class Audit(NamedTuple):
-    """Who did what to what, and when."""
-
-    at: Instant
-    actor: str
-    action: str
-    target: str
-    detail: str | None
 
 
 class JobStore:
@@ -217,6 +212,17 @@ class JobStore:
             raise NotFoundError(f"no job {job_id}")
         return job_of(row)
 
+    async def with_history(self, job_id: str) -> tuple[Job, list[Entry]]:
+        """A job with its history, as of one moment; raises NotFoundError."""
+        row = await self._db.read_one(_SQL["job_with_events"], (job_id,))
+        if row is None:
+            raise NotFoundError(f"no job {job_id}")
+        job = job_of(row)
+        found = msgspec.json.decode(row["events"], type=list[list[Any]])
+        names = Noted._fields[:-1]
+        noted = [_noted({"job": job_id} | dict(zip(names, values, strict=True))) for values in found]
+        return job, history(job, noted)
+
     async def list(self, filters: dict[str, Any]) -> list[Job]:
         """Jobs, newest first; `filters` has every parameter of the statement `list`, the cursor being a `seq`."""
         statement = _SQL["list_rare"] if filters["state"] in _RARE else _SQL["list"]
@@ -229,15 +235,6 @@ class JobStore:
     async def lock_waiters(self) -> dict[str, int]:
         """By lock: how many ready jobs need it."""
         return {row["lock"]: row["waiters"] for row in await self._db.read(_SQL["waiting_for_lock"])}
-
-    async def queue_states(self) -> dict[str, tuple[bool, str | None]]:
-        """By queue: paused, and the note."""
-        return {row["name"]: (bool(row["paused"]), row["note"]) for row in await self._db.read(_SQL["queue_states"])}
-
-    async def pause_queue(self, name: str, *, paused: bool, note: str | None) -> None:
-        """Remember that a queue is paused, or no longer."""
-        values = {"name": name, "paused": int(paused), "note": note}
-        await self._db.write(lambda connection: connection.execute(_SQL["pause_queue"], values))
 
     async def audit(self, audit: Audit) -> None:
         """Remember who did what."""

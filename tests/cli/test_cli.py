@@ -220,7 +220,7 @@ def test_a_running_job_shows_where_it_stands_and_its_progress_as_it_comes(
 ) -> None:
     job_id = lingering(installation, tmp_path)
     assert "linger" in installation.text("job", job_id, "--stack")
-    assert "errands.py" in installation.json("job", job_id, "--stack")["stack"]
+    assert "file_tasks.py" in installation.json("job", job_id, "--stack")["stack"]
     assert re.search(rf"^errand_lock +{job_id} ", installation.text("locks"), re.MULTILINE)
     assert re.search(r"^progress +1 of 2: begun$", installation.text("job", job_id), re.MULTILINE)
     with subprocess.Popen(

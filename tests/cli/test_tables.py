@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from launchd.cli.output import columns
-from launchd.cli.table import print_table, table
+from launchd.cli.output import columns, print_table, table
 
 ID = "01a21823-2d80-7001-82c2-3fbd0118b3f0"
 ROWS: list[dict[str, Any]] = [

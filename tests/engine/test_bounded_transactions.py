@@ -10,7 +10,8 @@ from launchd.db.database import Connection, Database, open_database
 from launchd.engine.builtin import PRUNE_BATCH
 from launchd.engine.maker import TriggerRequest
 from launchd.job import JobState, NewJob
-from launchd.store.jobs import PROMOTE_BATCH, Audit, JobStore, insert_jobs
+from launchd.store.audit import Audit
+from launchd.store.jobs import PROMOTE_BATCH, JobStore, insert_jobs
 from launchd.store.rescue import RESCUE_BATCH
 from launchd.store.schedules import CANCEL_BATCH
 from launchd.testing import TestDaemon, running

@@ -11,8 +11,7 @@ import pytest
 import structlog
 
 from launchd.cli.job import print_log
-from launchd.cli.output import columns
-from launchd.cli.table import print_table
+from launchd.cli.output import columns, print_table
 from launchd.logs.setup import stream_sink
 from launchd.logs.writer import Line, Writer
 from tests.support.hosted_daemon import PATIENCE_SECONDS

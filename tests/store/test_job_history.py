@@ -12,9 +12,9 @@ from launchd.daemon import Daemon
 from launchd.db.database import Connection, Database, open_database
 from launchd.job import JobState, NewJob, Outcome, Verb
 from launchd.job_history import Entry, JobEvent
+from launchd.store.audit import Audit
 from launchd.store.claims import Claimed
-from launchd.store.history import HistoryStore
-from launchd.store.jobs import Audit, JobStore
+from launchd.store.jobs import JobStore
 from launchd.testing import running
 from tests.support.hosted_daemon import ended
 from tests.support.scraping_daemon import asking
@@ -50,7 +50,7 @@ async def noted(db: Database) -> int:
 
 async def told(db: Database, job_id: str = "job-0001") -> list[tuple[int, str, str | None]]:
     """The history: seconds since NOW, event, detail."""
-    _, entries = await HistoryStore(db).of(job_id)
+    _, entries = await JobStore(db, "me").with_history(job_id)
     return [((one.at - NOW) // 1_000_000, one.event.value, one.detail) for one in entries]
 
 
@@ -192,14 +192,14 @@ async def test_it_goes_with_its_job(db: Database) -> None:
 
 async def test_job_and_events_are_read_as_of_one_moment(db: Database) -> None:
     """While verdicts come in, no answer has an attempt twice or misses one."""
-    store, reader = JobStore(db, "me"), HistoryStore(db)
+    store = JobStore(db, "me")
     await store.insert([new_job()], AUDIT)
     stop = False
 
     async def read() -> list[list[Entry]]:
         seen = []
         while not stop:
-            seen.append((await reader.of("job-0001"))[1])
+            seen.append((await store.with_history("job-0001"))[1])
         return seen
 
     reading = asyncio.create_task(read())

@@ -17,7 +17,8 @@ from launchd.db.database import Connection, Database, open_database
 from launchd.engine.snapshots import JobQuery
 from launchd.errors import ConflictError, IdempotencyError, LaunchdError
 from launchd.job import TRANSITIONS, IdMaker, Job, JobState, Outcome, Verb
-from launchd.store.jobs import Audit, Idempotency, JobStore, insert_jobs
+from launchd.store.audit import Audit
+from launchd.store.jobs import Idempotency, JobStore, insert_jobs
 from tests.support.jobs import NOW, new_job
 
 AUDIT = Audit(NOW, "test", "trigger", "x", None)

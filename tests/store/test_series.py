@@ -14,7 +14,7 @@ from launchd.clock import SECOND, SystemClock, parse_instant
 from launchd.daemon import Daemon
 from launchd.db.database import Connection, Database, open_database
 from launchd.store import series
-from launchd.store.series import BUCKETS, SeriesStore, Span, Window
+from launchd.store.stats import BUCKETS, Span, StatsStore, Window
 from tests.support.hosted_daemon import ended
 from tests.support.scraping_daemon import asking
 from tests.support.tasks import fact, gate, started
@@ -74,7 +74,7 @@ def test_every_bucket_agrees_with_a_plain_count(jobs: list[Past]) -> None:
         with TemporaryDirectory() as directory:
             async with open_database(Path(directory) / "jobs.db", "jobs", SystemClock()) as database:
                 await insert(database, jobs)
-                found = await SeriesStore(database).series(Window.HOUR, NOW)
+                found = await StatsStore(database).series(Window.HOUR, NOW)
         step, count = BUCKETS[Window.HOUR]
         assert [bucket.at for bucket in found.buckets] == [
             (NOW // step - count + 1 + index) * step for index in range(count)
@@ -93,10 +93,10 @@ async def test_only_the_newest_jobs_are_looked_at_and_that_is_said(
     jobs = [Past("succeeded", ago, 1, 0) for ago in (500, 400, 300, 200, 100)]
     async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as database:
         await insert(database, jobs[:3])
-        assert (await SeriesStore(database).series(Window.DAY, NOW)).counted_since is None
+        assert (await StatsStore(database).series(Window.DAY, NOW)).counted_since is None
     async with open_database(tmp_path / "more.db", "jobs", SystemClock()) as database:
         await insert(database, jobs)
-        found = await SeriesStore(database).series(Window.DAY, NOW)
+        found = await StatsStore(database).series(Window.DAY, NOW)
         assert sum(bucket.succeeded for bucket in found.buckets) == 3
         assert found.counted_since == NOW - 301 * SECOND
 
@@ -121,7 +121,7 @@ def test_a_timeline_holds_what_ran_in_its_span_the_longest_first(jobs: list[Past
         with TemporaryDirectory() as directory:
             async with open_database(Path(directory) / "jobs.db", "jobs", SystemClock()) as database:
                 await insert(database, jobs)
-                found = await SeriesStore(database).timeline(Span.QUARTER, limit, NOW)
+                found = await StatsStore(database).timeline(Span.QUARTER, limit, NOW)
         inside = {
             str(at): min(job.ran, 900 - job.ago)
             for at, job in enumerate(jobs)

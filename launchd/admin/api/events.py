@@ -14,8 +14,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from launchd.admin.api.views import Time
-from launchd.admin.http.encoding import encode_line
-from launchd.admin.http.view import View
+from launchd.admin.http.view import View, encode_line
 from launchd.admin.route import EVENT_STREAM, Answer, Api, Ask, Body, Query, Route
 from launchd.clock import format_instant
 from launchd.engine.events.feed import LostPlaceError, Reader

@@ -143,3 +143,21 @@ def _error(text: str | None, missing: list[str], *, brief: bool) -> JobError | N
 def waiting_on(one: WaitingOn) -> WaitingView:
     """Why a job waits."""
     return WaitingView(reason=one.reason, detail=one.detail, until=instant(one.until))
+
+
+class JobLineView(View):
+    """A line of a job's log."""
+
+    at: str
+    level: str
+    logger: str
+    event: str
+    fields: dict[str, Any]
+
+
+class JobLinesView(View):
+    """A page of a job's last log lines, oldest first; `missing` earlier ones are in the log only."""
+
+    items: list[JobLineView]
+    next: str | None
+    missing: int

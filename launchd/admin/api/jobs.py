@@ -21,6 +21,7 @@ from launchd.admin.route import (
     moment,
     moment_in_query,
 )
+from launchd.cursor import number_of
 from launchd.engine.maker import MAX_DELAY_SECONDS, MAX_RETRIES, TriggerRequest
 from launchd.engine.snapshots import JobQuery
 from launchd.errors import ConflictError
@@ -193,6 +194,19 @@ async def stack(api: Api, ask: Ask[Query, Body]) -> Answer:
     return Answer(job_views.StackView(job_id=ask.path["id"], stack=found))
 
 
+async def logs(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+    """The last log lines of a job; the log itself keeps them for good."""
+    given, after = ask.query, number_of(ask.query.cursor)
+    job = await api.control.job(ask.path["id"])
+    lines, missing = api.kept.job_lines.of(job.id, after or 0, given.limit + 1)
+    items = [
+        job_views.JobLineView(at=one.at, level=one.level, logger=one.logger, event=one.event, fields=one.fields)
+        for one in lines[: given.limit]
+    ]
+    following = str(lines[given.limit - 1].number) if len(lines) > given.limit else None
+    return Answer(job_views.JobLinesView(items=items, next=following, missing=missing))
+
+
 JOB_ROUTES = (
     Route("POST", "/v1/refresh", refresh, job_views.JobView, body=RefreshBody, status=202, also=(200,), headers=ONCE),
     Route("GET", "/v1/tasks", tasks, views.TaskPageView, query=PageQuery),
@@ -220,5 +234,6 @@ JOB_ROUTES = (
         errors=(409,),
         headers=ONCE,
     ),
+    Route("GET", "/v1/jobs/{id}/logs", logs, job_views.JobLinesView, query=PageQuery),
     Route("GET", "/v1/jobs/{id}/stack", stack, job_views.StackView, errors=(409,)),
 )

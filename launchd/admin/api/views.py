@@ -6,7 +6,6 @@ The same structs encode the answers and make the OpenAPI document, so the two ca
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
-import msgspec
 from msgspec import Meta
 
 from launchd.admin.http.view import RowView, View, json_text, lost, total
@@ -248,24 +247,6 @@ class SignInView(View):
 
     url: str
     expires_at: Time
-
-
-class ProblemPath(View):
-    """One thing wrong with a request."""
-
-    path: str
-    message: str
-
-
-class ProblemView(View, omit_defaults=True):
-    """What went wrong (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    errors: list[ProblemPath] = msgspec.field(default_factory=list)
 
 
 def instant(value: Instant | None) -> str | None:

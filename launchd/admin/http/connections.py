@@ -16,8 +16,8 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from launchd.admin.http.access import Caller
-from launchd.admin.http.encoding import encode
 from launchd.admin.http.problems import CONTENT_TYPE, of_status, problem, view
+from launchd.admin.http.view import encode
 
 # A head must be whole so long after its first byte (or after the connection was made).
 HEAD_SECONDS = 10.0

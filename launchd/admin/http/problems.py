@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 
+import msgspec
 from aiohttp import web
 
-from launchd.admin.api import views
-from launchd.admin.http.encoding import encode
+from launchd.admin.http.view import View, encode
 from launchd.errors import HTTP_STATUS, LaunchdError, TooManyRequestsError, UnauthorizedError
 
 CONTENT_TYPE = "application/problem+json"
@@ -22,9 +22,27 @@ _HTTP_CODES = {
 }
 
 
+class ProblemPath(View):
+    """One thing wrong with a request."""
+
+    path: str
+    message: str
+
+
+class ProblemView(View, omit_defaults=True):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[ProblemPath] = msgspec.field(default_factory=list)
+
+
 def of_error(error: LaunchdError) -> web.Response:
     """What an error of ours is answered with."""
-    errors = [views.ProblemPath(path=problem.path, message=problem.message) for problem in error.errors]
+    errors = [ProblemPath(path=problem.path, message=problem.message) for problem in error.errors]
     status = HTTP_STATUS.get(error.code, 500)
     return problem(status, error.code, error.title, error.detail, errors=errors, headers=_hints(error))
 
@@ -40,7 +58,7 @@ def problem(
     title: str,
     detail: str,
     *,
-    errors: list[views.ProblemPath] | None = None,
+    errors: list[ProblemPath] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """A problem as a response."""
@@ -48,13 +66,9 @@ def problem(
     return web.Response(status=status, body=body, content_type=CONTENT_TYPE, headers=headers)
 
 
-def view(
-    status: int, code: str, title: str, detail: str, errors: list[views.ProblemPath] | None = None
-) -> views.ProblemView:
+def view(status: int, code: str, title: str, detail: str, errors: list[ProblemPath] | None = None) -> ProblemView:
     """A problem as it is encoded."""
-    return views.ProblemView(
-        type="about:blank", title=title, status=status, code=code, detail=detail, errors=errors or []
-    )
+    return ProblemView(type="about:blank", title=title, status=status, code=code, detail=detail, errors=errors or [])
 
 
 def _hints(error: LaunchdError) -> dict[str, str]:

@@ -15,6 +15,7 @@ from msgspec import Meta
 from launchd.clock import UNREADABLE
 from launchd.values.rows import decoded, neutral, tell
 
+_ENCODER = msgspec.json.Encoder()
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -129,3 +130,16 @@ def _blank(kind: type[S], known: dict[str, Any]) -> S:
             is_view = isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
             found[field.name] = _blank(field.type, {}) if is_view else neutral(field.type)
     return kind(**found)
+
+
+def encode(view: object) -> bytes:
+    """JSON with a final newline, as a terminal likes it. Never raises: what JSON cannot say is replaced, alone."""
+    return encode_line(view) + b"\n"
+
+
+def encode_line(view: object) -> bytes:
+    """The same without the newline."""
+    try:
+        return _ENCODER.encode(view)
+    except (ValueError, TypeError, OverflowError, RecursionError):  # UnicodeEncodeError is a ValueError
+        return _ENCODER.encode(cleaned(view))

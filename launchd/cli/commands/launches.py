@@ -6,8 +6,19 @@ import click
 
 from launchd.cli.commands.write import pair
 from launchd.cli.context import Asking, Options, at, common
-from launchd.cli.output import Columns, age, columns, net_text, print_json, print_record, shown, size
-from launchd.cli.table import print_all, print_page, print_table
+from launchd.cli.output import (
+    Columns,
+    age,
+    columns,
+    net_text,
+    print_all,
+    print_json,
+    print_page,
+    print_record,
+    print_table,
+    shown,
+    size,
+)
 
 _SHOWN_NAME = 48
 _OVERRIDES = ("field", "value", "by", "reason", "at")

@@ -10,8 +10,7 @@ from launchd.cli.commands.stats import stats
 from launchd.cli.context import Asking, Options, at, common
 from launchd.cli.errors import FAILED
 from launchd.cli.job import error_text, print_job, print_log
-from launchd.cli.output import QUEUES, age, columns, print_json, size
-from launchd.cli.table import print_all, print_page, print_table
+from launchd.cli.output import QUEUES, age, columns, print_all, print_json, print_page, print_table, size
 from launchd.cli.wait import ended_well, follow, how_it_ended
 from launchd.job import JobState
 from launchd.values.text import one_line, visible

@@ -5,8 +5,7 @@ from typing import Any
 import click
 
 from launchd.cli.context import Asking, at, common
-from launchd.cli.output import Columns, columns, print_json, seconds
-from launchd.cli.table import print_table
+from launchd.cli.output import Columns, columns, print_json, print_table, seconds
 
 
 @click.command()

@@ -12,8 +12,7 @@ from launchd.admin.client import AdminClient, RefusedError
 from launchd.cli.context import Asking, Options, at, common
 from launchd.cli.errors import FAILED, suggestion
 from launchd.cli.job import print_job
-from launchd.cli.output import QUEUES, columns, print_json, print_record
-from launchd.cli.table import print_table
+from launchd.cli.output import QUEUES, columns, print_json, print_record, print_table
 from launchd.cli.wait import ended_well, follow, how_it_ended
 from launchd.errors import NotFoundError
 

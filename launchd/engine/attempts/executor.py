@@ -3,7 +3,7 @@
 Rules:
 - The control loop calls `start`, `stop`, `stack` and `close`; everything named `_..._here` runs on the task loop only.
 - A coroutine runs on the task loop (task_loop.py). A plain function runs in a thread of its own, a task in a process is
-  driven by one (isolation.py); neither touches the task loop, so a coroutine that blocks it delays coroutines only.
+  driven by one (process.py); neither touches the task loop, so a coroutine that blocks it delays coroutines only.
 - Batches cross to and from the task loop: one thread-safe call for all attempts handed over, one for all verdicts of a
   turn of the loop.
 - An attempt is four steps: arguments, run, verdict, report. It never touches the store.

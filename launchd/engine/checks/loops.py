@@ -1,4 +1,4 @@
-"""The engine's health checks: does the scheduler tick, does the control loop keep up. See workcheck.py for the jobs."""
+"""The engine's health checks: does the scheduler tick, does the control loop keep up."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The timekeeper: notices that the wall clock was set, and puts right what waits by it.
 
 A delay, a retry, a snooze and an expiry are durations: when the clock is set, in either direction, they last as long as
-they were to. An instant that a client named stays what it is. Schedules look for themselves (engine/scheduler.py).
+they were to. An instant that a client named stays what it is. Schedules look for themselves (`scheduler`).
 
 The last reading of the clocks is on disk, so a clock that was set while the daemon was stopped is noticed at the start.
 Owned by the control loop.

@@ -14,12 +14,11 @@ from launchd.engine.attempts.verdict import UnknownTaskError, failed, lock_lost
 from launchd.engine.queues.ends import abandoned, job_end, without_task
 from launchd.engine.queues.lockdesk import LockDesk, Slots
 from launchd.engine.queues.shared import Shared
-from launchd.engine.rate import RateLimiter
 from launchd.errors import LaunchdError
 from launchd.job import Outcome, Verb
 from launchd.lock import Lock
 from launchd.logger import get_logger
-from launchd.rate import Rate
+from launchd.rate import Rate, RateLimiter
 from launchd.store.claims import Claimed
 from launchd.store.jobs import Turn
 from launchd.values.failure import describe

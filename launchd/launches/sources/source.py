@@ -16,7 +16,7 @@ class Payload(NamedTuple):
 
 
 class Client(Protocol):
-    """What `pull` may ask of the network; launches/fetch.py keeps to the source's rate and limits."""
+    """What `pull` may ask of the network; the client of launches/fetch/ keeps to the source's rate and limits."""
 
     async def get(
         self, path: str, params: Mapping[str, str] | None = None, *, optional: bool = False

@@ -249,12 +249,13 @@ SELECT digest, job_id FROM idempotency WHERE key = ? AND created_at >= ?;
 INSERT INTO idempotency (key, digest, job_id, created_at) VALUES (?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, job_id = excluded.job_id, created_at = excluded.created_at;
 
--- name: queue_states
-SELECT name, paused, note FROM queues;
-
--- name: pause_queue
-INSERT INTO queues (name, paused, note) VALUES (:name, :paused, :note)
-ON CONFLICT (name) DO UPDATE SET paused = excluded.paused, note = excluded.note;
+-- name: job_with_events
+-- A job and its events as of one moment.
+SELECT jobs.*, (
+    SELECT json_group_array(json_array(number, at, event, detail, attempt, started_at))
+    FROM job_events WHERE job_seq = jobs.seq
+  ) AS events
+FROM jobs WHERE id = ?;
 
 -- name: audit
 INSERT INTO audit (at, actor, action, target, detail) VALUES (?, ?, ?, ?, ?);

@@ -24,8 +24,7 @@ from launchd.logs.joblines import JobLines
 from launchd.logs.redact import MASK, Redactor
 from launchd.logs.writer import Line
 from launchd.store import stats as statistics
-from launchd.store.series import Window
-from launchd.store.stats import StatsStore
+from launchd.store.stats import StatsStore, Window
 from launchd.testing import START, running
 from tests.support.hosted_daemon import ended, hosted, only_these_sources, quiet_config
 from tests.support.scraping_daemon import asking

@@ -101,7 +101,7 @@ def test_an_impossible_delay_is_refused_in_the_task_where_it_is_made(
     job = run(daemon, kind, body)
     assert (job["state"], job["error"]["type"]) == ("failed", error)
     assert "366 days" in job["error"]["message"] or "timedelta" in job["error"]["message"]
-    assert "seam_tasks.py" in job["error"]["traceback"]
+    assert "odd_outcome_tasks.py" in job["error"]["traceback"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,7 +147,7 @@ def test_an_error_whose_text_cannot_be_read_fails_the_job_and_says_so(daemon: Re
     job = run(daemon, kind, "broken text")
     assert (job["state"], job["error"]["type"]) == ("failed", "Bad")
     assert job["error"]["message"] == "<Bad: its text cannot be read: TypeError>"
-    assert "seam_tasks.py" in job["error"]["traceback"]
+    assert "odd_outcome_tasks.py" in job["error"]["traceback"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -186,7 +186,7 @@ def test_the_notes_of_an_error_are_bounded_before_they_are_formatted(daemon: Rea
     job = run(daemon, "coroutine", body)
     assert (job["state"], job["error"]["message"]) == ("failed", "with notes")
     assert len(job["error"]["traceback"].encode()) <= MAX_TRACEBACK_BYTES
-    assert "seam_tasks.py" in job["error"]["traceback"]
+    assert "odd_outcome_tasks.py" in job["error"]["traceback"]
 
 
 # --- progress and results ---
@@ -273,7 +273,7 @@ def test_a_logged_exception_keeps_its_traceback(daemon: RealDaemon, kind: str) -
     (line,) = [one for one in lines_of(daemon, job) if one["event"] == "something failed"]
     assert (job["state"], line["level"], line["fields"]["source"]) == ("succeeded", "error", "gcat")
     assert "an error to log" in str(line["fields"]["exception"])
-    assert "seam_tasks.py" in str(line["fields"]["exception"])
+    assert "odd_outcome_tasks.py" in str(line["fields"]["exception"])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -91,7 +91,7 @@ async def test_the_stack_of_a_thread_and_of_a_blocking_coroutine_is_the_line_tha
 async def test_the_stack_of_a_process_is_its_own(tmp_path: Path) -> None:
     async with hosted(quiet_config(tmp_path), tasks=ALL_APART) as daemon:
         job, _ = await daemon.control.trigger("stand", {"path": str(tmp_path / "pid")}, by="test")
-        assert "apart.py" in await stack_with(daemon, job, "stand_right_here")
+        assert "process_tasks.py" in await stack_with(daemon, job, "stand_right_here")
         job, _ = await daemon.control.trigger("compute_forever", {"path": str(tmp_path / "other")}, by="test")
         await stack_with(daemon, job, "in compute_forever")  # a loop in C does not keep it from telling
         await daemon.control.cancel(job.id, terminate=True, reason=None, by="test")

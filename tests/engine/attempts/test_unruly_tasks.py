@@ -85,7 +85,7 @@ def test_sys_exit_that_leaks_into_the_daemon_is_logged_and_is_not_exit_code_0(pl
     assert daemon.returncode == 70
     (line,) = lines(place, "ended_unasked")
     assert (line["level"], line["error"]) == ("critical", "SystemExit(0)")
-    assert line["where"].startswith(str(ROOT / "tests" / "unruly.py"))
+    assert line["where"].startswith(str(ROOT / "tests" / "support" / "unruly_tasks.py"))
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,8 @@ from launchd.db.database import Connection, open_database
 from launchd.engine.attempts.attempt import Stop
 from launchd.engine.firing.scheduler import Scheduler, Told
 from launchd.engine.maker import JobMaker
-from launchd.engine.rate import RateLimiter
 from launchd.job import Job, JobState
-from launchd.rate import Rate
+from launchd.rate import Rate, RateLimiter
 from launchd.schedules.recurrence import Every
 from launchd.schedules.schedule import Schedule
 from launchd.store.claims import Claimed

@@ -13,7 +13,8 @@ from launchd.db.database import Connection, Database, open_database
 from launchd.engine.events.bus import Bus
 from launchd.engine.queues.reaper import Reaper
 from launchd.errors import StoreError
-from launchd.store.jobs import Audit, JobStore
+from launchd.store.audit import Audit
+from launchd.store.jobs import JobStore
 from tests.support.hosted_daemon import PATIENCE_SECONDS
 from tests.support.jobs import new_job
 

@@ -1,4 +1,4 @@
--- Statements on the starts of queues with a rate.
+-- Statements on queues: pauses, and the starts of those with a rate.
 
 -- name: note
 -- Within the transaction that claims: what a crash leaves claimed has counted.
@@ -15,3 +15,10 @@ DELETE FROM starts WHERE at <= :before;
 
 -- name: all
 SELECT queue, at, count FROM starts ORDER BY queue, at;
+
+-- name: states
+SELECT name, paused, note FROM queues;
+
+-- name: pause
+INSERT INTO queues (name, paused, note) VALUES (:name, :paused, :note)
+ON CONFLICT (name) DO UPDATE SET paused = excluded.paused, note = excluded.note;

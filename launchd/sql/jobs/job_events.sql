@@ -35,11 +35,3 @@ FROM jobs WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND s
 INSERT INTO job_events (job_seq, number, at, event, detail, attempt, started_at)
 SELECT :job_seq, 1 + coalesce(max(number), 0), :at, :event, :detail, :attempt, :started_at
 FROM job_events WHERE job_seq = :job_seq;
-
--- name: job_with_events
--- A job and its events as of one moment.
-SELECT jobs.*, (
-    SELECT json_group_array(json_array(number, at, event, detail, attempt, started_at))
-    FROM job_events WHERE job_seq = jobs.seq
-  ) AS events
-FROM jobs WHERE id = ?;

@@ -1,0 +1,77 @@
+"""The endpoints of the configuration: the one in force, and its reload."""
+
+from typing import Any
+
+import msgspec
+
+from launchd.admin.http.access import Role
+from launchd.admin.http.view import View
+from launchd.admin.route import Answer, Api, Ask, Body, Query, Route
+from launchd.config import Config
+from launchd.logs.redact import Redactor
+from launchd.ops.reload import compare, flat
+
+
+class ConfigView(View):
+    """The configuration in force, secrets masked; the keys that have other values in the file await a restart."""
+
+    path: str | None
+    config: dict[str, Any]
+    needs_restart: list[str]
+
+
+class ChangeView(View):
+    """A key that has another value; null where it has none."""
+
+    key: str
+    old: Any
+    new: Any
+    applied: bool
+
+
+class ReloadView(View):
+    """What a reload has changed, and what a restart will."""
+
+    applied: list[str]
+    needs_restart: list[str]
+    changes: list[ChangeView]
+
+
+async def config(api: Api, _ask: Ask[Query, Body]) -> Answer:
+    """The configuration in force, secrets masked."""
+    running = api.reloader.running
+    shown = Redactor().value(msgspec.to_builtins(running))
+    path = shown.pop("path")
+    waiting = compare(running, api.reloader.read).restart
+    return Answer(ConfigView(path=path, config=shown, needs_restart=list(waiting)))
+
+
+async def reload(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Take up the configuration again, as SIGHUP does; all of it is checked first."""
+    before = api.reloader.running
+    changes = await api.reloader.reload()
+    changed = _differences(before, api.reloader.read)
+    said = (
+        f"applied: {', '.join(changes.live) or 'nothing'}; needs a restart: {', '.join(changes.restart) or 'nothing'}"
+    )
+    await api.control.audit(ask.by, "reload", "configuration", said)
+    views = [ChangeView(key=key, old=old, new=new, applied=key in changes.live) for key, (old, new) in changed.items()]
+    return Answer(ReloadView(applied=list(changes.live), needs_restart=list(changes.restart), changes=views))
+
+
+def _differences(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
+    """The old and the new value of each dotted key that differs, secrets masked."""
+    old, new = flat(before), flat(after)
+    keys = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return {key: (_masked(key, old.get(key)), _masked(key, new.get(key))) for key in keys}
+
+
+def _masked(key: str, value: object) -> Any:  # noqa: ANN401 - any value of a configuration
+    name = key.rpartition(".")[2]
+    return Redactor().value({name: value})[name]
+
+
+CONFIG_ROUTES = (
+    Route("GET", "/v1/config", config, ConfigView, needs=Role.ADMIN),
+    Route("POST", "/v1/config/reload", reload, ReloadView, needs=Role.ADMIN),
+)
