@@ -105,7 +105,7 @@ async def test_the_overview_shows_what_the_api_says(tab: Tab, daemon: Daemon, he
     await see(row(tab, "Running now", "locked"), running.id[-8:])
     await see(row(tab, "Latest failures", "failing_at_once"), "ValueError: no second chance")
     await see(row(tab, "Locks", "one_at_a_time"), running.id[-8:])
-    await see(row(tab, "Next fires", "half_yearly"), re.compile("in \\d+ d"))
+    await see(row(tab, "Next runs", "half_yearly"), re.compile("in \\d+ d"))
     await see(row(tab, "Sources", "Launch Library 2"), "ago")
     for name, check in (await ask(daemon, "/v1/health"))["checks"].items():
         await see(row(tab, "Health", name.replace("_", " ")), check["status"])
@@ -122,7 +122,7 @@ async def test_a_launch_that_slips_says_so(tab: Tab, daemon: Daemon, replay: Rep
     await see(panel(tab, "Next launches").locator(".hero"), re.compile(r"slipped 1\W, 3 d$"))
     await panel(tab, "Next launches").get_by_role("link", name="Falcon 9 | Crew-20").click()
     await see(panel(tab, "History"), "slipped once, 3 days")
-    await see(row(tab, "What each source says", "launch_library"), "23 Apr 2027")
+    await see(row(tab, "Source records", "launch_library"), "23 Apr 2027")
 
 
 async def test_a_job_shows_its_traceback_arguments_and_result(tab: Tab, daemon: Daemon) -> None:
@@ -150,19 +150,20 @@ async def test_a_job_shows_what_it_logged_and_who_touched_it(tmp_path: Path) -> 
                 await tab.show(f"jobs/{job.id}")
                 await see(panel(tab, "Log").get_by_role("region"), HOSTILE)
                 await see(panel(tab, "Log").get_by_role("region"), f"field={HOSTILE}")
-                await see(row(tab, "Who did what", "trigger"), "somebody")
+                await see(row(tab, "Audit log", "trigger"), "somebody")
         finally:
             log.close()
             structlog.reset_defaults()
 
 
-async def test_a_running_job_shows_where_it_stands(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
+async def test_a_running_job_shows_its_current_stack(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
     held("standing")
     job, _ = await daemon.control.trigger("waiting", {"name": "standing"}, by="test")
     await fact(started("standing"))
     await tab.show(f"jobs/{job.id}")
-    told = (await ask(daemon, f"/v1/jobs/{job.id}/stack"))["stack"]
-    await see(panel(tab, "Where it stands").get_by_role("region", name="Stack"), told.strip().splitlines()[-1].strip())
+    stack = (await ask(daemon, f"/v1/jobs/{job.id}/stack"))["stack"]
+    last = stack.strip().splitlines()[-1].strip()
+    await see(panel(tab, "Current stack").get_by_role("region", name="Stack"), last)
 
 
 async def test_filters_select_and_stay_in_the_address(tab: Tab, daemon: Daemon) -> None:
@@ -171,15 +172,15 @@ async def test_filters_select_and_stay_in_the_address(tab: Tab, daemon: Daemon) 
         await ended(daemon, job.id)
     await tab.show("jobs")
     rows = panel(tab, "Jobs").locator("tbody tr")
-    await see(panel(tab, "Jobs"), "3 in all")
+    await see(panel(tab, "Jobs"), "3 in total")
     await tab.page.get_by_label("State").select_option("failed")
-    await see(panel(tab, "Jobs"), "1 in all")
+    await see(panel(tab, "Jobs"), "1 in total")
     await see(rows, "failing_at_once")
     assert "state=failed" in tab.page.url
     await tab.page.reload()
-    await see(panel(tab, "Jobs"), "1 in all")
+    await see(panel(tab, "Jobs"), "1 in total")
     await tab.page.get_by_label("Task").select_option("echo")
-    await see(panel(tab, "Jobs"), "No job fits these filters.")
+    await see(panel(tab, "Jobs"), "No job matches these filters.")
 
 
 async def test_the_charts_count_what_ended(tab: Tab, daemon: Daemon) -> None:
@@ -190,7 +191,7 @@ async def test_the_charts_count_what_ended(tab: Tab, daemon: Daemon) -> None:
     assert sum(one["succeeded"] for one in found["items"]) == 2
     await tab.show("charts?window=24h")
     charts = panel(tab, "Over time")
-    await see(charts.locator("figure").filter(has_text="Throughput"), "3 jobs ended")
+    await see(charts.locator("figure").filter(has_text="Throughput"), "3 jobs finished")
     await see(charts.locator("figure").filter(has_text="Failures"), "1 failed, 33.3 %")
     await see(row(tab, "By task", "failing_at_once"), "0 %")
     await see(row(tab, "By queue", "default"), "66.7 %")
@@ -201,7 +202,7 @@ async def test_the_charts_count_what_ended(tab: Tab, daemon: Daemon) -> None:
 async def test_the_system_shows_the_audit_and_the_configuration(tab: Tab, daemon: Daemon) -> None:
     await daemon.control.pause_queue("default", "for the audit", "somebody")
     await tab.show("system")
-    shown = row(tab, "Who did what", "for the audit")
+    shown = row(tab, "Audit log", "for the audit")
     await see(shown, "somebody")
     await see(shown, "pause queue")
     await see(panel(tab, "Configuration").get_by_role("region"), '"half_yearly"')
@@ -256,9 +257,9 @@ async def test_a_schedule_is_triggered_and_backfilled(tab: Tab, daemon: Daemon) 
     (job,) = (await ask(daemon, "/v1/jobs?task=echo"))["items"]
     assert job["args"] == {"value": "of the schedule"}
     await tab.page.get_by_role("button", name="Backfill").click()
-    await answer(tab, "Make the jobs", From="2025-01-01T00:00", To="2025-12-31T00:00")
-    await see(tab.page.locator("#toasts"), "2 jobs made for half_yearly")
-    await see(panel(tab, "Ledger").locator("tbody"), "1 Jul 2025 04:30")
+    await answer(tab, "Create jobs", From="2025-01-01T00:00", To="2025-12-31T00:00")
+    await see(tab.page.locator("#toasts"), "2 jobs created for half_yearly")
+    await see(panel(tab, "History").locator("tbody"), "1 Jul 2025 04:30")
     assert [one["outcome"] for one in (await ask(daemon, "/v1/schedules/half_yearly/fires"))["items"]] == [
         "backfilled"
     ] * 2
@@ -273,7 +274,7 @@ async def test_a_lock_is_released_only_with_a_reason(tab: Tab, daemon: Daemon, h
     await tab.page.get_by_role("button", name="Release one_at_a_time").click()
     dialog = tab.page.locator("dialog[open]")
     await dialog.get_by_role("button", name="Release lock").click()
-    await see(dialog, "This is needed.")
+    await see(dialog, "This field is required.")
     assert (await ask(daemon, "/v1/locks"))["items"][0]["fence"] == fence
     await answer(tab, "Release lock", Reason="its holder hangs")
     await see(tab.page.locator("#toasts"), "one_at_a_time is released.")
@@ -394,8 +395,8 @@ async def test_everything_is_reached_by_keyboard(tab: Tab, daemon: Daemon) -> No
 
 async def test_of_a_job_that_is_not_there_only_one_panel_speaks(tab: Tab) -> None:
     await tab.show("jobs/00000000-0000-7000-8000-000000000000")
-    await see(panel(tab, "Job"), "There is no such thing")
-    await tab.page.locator(".panel:visible:has-text('no such thing')").nth(1).wait_for(state="detached")
+    await see(panel(tab, "Job"), "Not found. It does not exist or was deleted.")
+    await tab.page.locator(".panel:visible:has-text('Not found.')").nth(1).wait_for(state="detached")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -15,6 +15,8 @@ from launchd.daemon import Daemon
 from tests.browsing import fetching, with_tcp
 from tests.hosting import hosted
 
+LONGEST_LINE = 120
+
 
 @pytest.fixture
 async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
@@ -111,3 +113,16 @@ def test_no_file_parses_markup_or_asks_elsewhere() -> None:
     source = resources.files("launchd.admin").joinpath("web", "index.html").read_text()
     assert not re.search(r"<script(?![^>]*src=)|<style| style=| on\w+=", source)
     assert len(files) == len(list(resources.files("launchd.admin").joinpath("web").iterdir()))
+
+
+def test_no_line_of_the_dashboard_is_longer_than_one_of_python() -> None:
+    folders = [resources.files("launchd.admin").joinpath("web"), Path(__file__).with_name("web")]
+    files = [file for folder in folders for file in folder.iterdir()]
+    assert len(files) > len(load().assets)
+    long = [
+        f"{file.name}:{number}"
+        for file in files
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1)
+        if len(line) > LONGEST_LINE
+    ]
+    assert long == []

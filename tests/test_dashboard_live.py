@@ -55,7 +55,7 @@ async def test_what_happens_is_shown_without_a_reload(
     await tab.show("jobs")
     await see(tab.page.locator("#link"), mode)
     await tab.page.evaluate("() => { window.stayed = true }")
-    await see(panel(tab, "Jobs"), "There is no job yet.")
+    await see(panel(tab, "Jobs"), "No jobs yet.")
     job, _ = await daemon.control.trigger("waiting", {"name": "lively"}, by="test")
     await see(row(tab, "Jobs", "waiting"), "running")
     gate("lively").set()
@@ -67,11 +67,11 @@ async def test_what_happens_is_shown_without_a_reload(
 async def test_a_daemon_that_is_away_is_told_and_found_again(tab: Tab, daemon: Daemon) -> None:
     await tab.show()
     await tab.page.context.set_offline(True)
-    await see(tab.page.locator("#banner"), "The daemon cannot be reached since")
+    await see(tab.page.locator("#banner"), "The daemon cannot be reached. No answer since")
     await see(tab.page.locator("#verdict"), "unreachable")
     await see(row(tab, "Queues", "scraping"), "/")  # what was known stays
     await tab.page.goto(f"{tab.origin}/#/sources")
-    await see(panel(tab, "Open disagreements"), "This cannot be shown: the daemon cannot be reached.")
+    await see(panel(tab, "Open conflicts"), "Cannot load this: the daemon cannot be reached.")
     await tab.page.goto(f"{tab.origin}/#/")
     await tab.page.context.set_offline(False)
     job, _ = await daemon.control.trigger("failing_at_once", {}, by="test")
@@ -89,7 +89,7 @@ async def test_who_is_not_signed_in_is_told_how_and_goes_on_once_that_is_done(ta
     other = await tab.page.context.new_page()
     await other.goto(await sign_in_link(daemon))
     await tab.page.locator("#signin").wait_for(state="detached")
-    await see(panel(tab, "Jobs"), "There is no job yet.")
+    await see(panel(tab, "Jobs"), "No jobs yet.")
 
 
 async def test_another_tab_of_the_browser_is_signed_in_too_and_signing_out_is_for_all(tab: Tab) -> None:
@@ -150,7 +150,7 @@ async def test_a_daemon_that_is_started_again_is_found_and_what_it_says_is_shown
         await tab.page.evaluate("() => { window.stayed = true }")
         first.send_signal(signal_number)
         first.wait(PATIENCE_SECONDS)
-        await see(tab.page.locator("#banner"), "The daemon cannot be reached since")
+        await see(tab.page.locator("#banner"), "The daemon cannot be reached. No answer since")
         (tmp_path / "go").touch()
         stack.enter_context(installation.running())
         ended_again = installation.client.ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
