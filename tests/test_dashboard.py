@@ -41,7 +41,7 @@ def browser() -> None:
 
 @task(max_retries=0)
 async def hostile(ctx: Context, *, name: str) -> dict[str, str]:
-    """Say what no page should take for markup, everywhere it can be said."""
+    """Put markup into every text that a task can write."""
     ctx.progress(1, 2, HOSTILE)
     ctx.log.info(HOSTILE, field=HOSTILE)
     if name == "fail":
@@ -86,7 +86,7 @@ async def tab(daemon: Daemon) -> AsyncIterator[Tab]:
         yield one
 
 
-# --- what is seen ---
+# --- views ---
 
 
 async def test_the_overview_shows_what_the_api_says(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
@@ -139,7 +139,7 @@ async def test_a_job_shows_its_traceback_arguments_and_result(tab: Tab, daemon: 
     await see(panel(tab, "Job"), "half way")
 
 
-async def test_a_job_shows_what_it_logged_and_who_touched_it(tmp_path: Path) -> None:
+async def test_a_job_shows_its_log_and_its_audit_log(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as sink:
         log = logs.configure("info", "json", secrets=["s3cret"], descriptor=sink.fileno())
         host = Host(job_lines=log.job_lines)
@@ -183,7 +183,7 @@ async def test_filters_select_and_stay_in_the_address(tab: Tab, daemon: Daemon) 
     await see(panel(tab, "Jobs"), "No job matches these filters.")
 
 
-async def test_the_charts_count_what_ended(tab: Tab, daemon: Daemon) -> None:
+async def test_the_charts_count_finished_jobs(tab: Tab, daemon: Daemon) -> None:
     for name in ("failing_at_once", "double", "double"):
         job, _ = await daemon.control.trigger(name, {"number": 1} if name == "double" else {}, by="test")
         await ended(daemon, job.id)
@@ -209,7 +209,7 @@ async def test_the_system_shows_the_audit_and_the_configuration(tab: Tab, daemon
     await see(panel(tab, "Daemon"), str((await ask(daemon, "/v1/status"))["pid"]))
 
 
-# --- acts ---
+# --- actions ---
 
 
 async def test_a_job_is_cancelled_with_a_reason(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
@@ -222,8 +222,8 @@ async def test_a_job_is_cancelled_with_a_reason(tab: Tab, daemon: Daemon, held: 
     assert (await ended(daemon, job.id)).state is JobState.CANCELLED
     await see(panel(tab, "Job"), "cancelled")
     await see(panel(tab, "Job"), "not needed")
-    for told in ("created", "attempt 1", "cancel requested", "cancelled"):
-        await see(panel(tab, "History"), told)
+    for event in ("created", "attempt 1", "cancel requested", "cancelled"):
+        await see(panel(tab, "History"), event)
     await see(tab.page.locator("#toasts"), "waiting")
 
 
@@ -233,6 +233,8 @@ async def test_an_ended_job_is_retried(tab: Tab, daemon: Daemon) -> None:
     await tab.show(f"jobs/{job.id}")
     await panel(tab, "Job").get_by_role("button", name="Retry").click()
     await see(tab.page.locator("#toasts"), "failing_at_once")
+    toast = tab.page.locator("#toasts").get_by_role("link", name="View job")
+    assert await toast.get_attribute("href") == f"#/jobs/{job.id}"
     again = await ended(daemon, job.id)
     assert (again.finished_at or 0) > (first.finished_at or 0)
 
@@ -313,7 +315,7 @@ async def test_a_refusal_stays_in_the_dialog_with_its_reason(tab: Tab, daemon: D
     assert job["result"] == 8
 
 
-# --- for everybody ---
+# --- safety, access, size ---
 
 
 async def test_hostile_names_are_text_everywhere(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
@@ -393,7 +395,7 @@ async def test_everything_is_reached_by_keyboard(tab: Tab, daemon: Daemon) -> No
     assert (await daemon.control.timetable.get("half_yearly")).note == "by hand"
 
 
-async def test_of_a_job_that_is_not_there_only_one_panel_speaks(tab: Tab) -> None:
+async def test_for_an_unknown_job_only_one_panel_says_not_found(tab: Tab) -> None:
     await tab.show("jobs/00000000-0000-7000-8000-000000000000")
     await see(panel(tab, "Job"), "Not found. It does not exist or was deleted.")
     await tab.page.locator(".panel:visible:has-text('Not found.')").nth(1).wait_for(state="detached")
@@ -412,7 +414,7 @@ async def test_axe_finds_nothing_serious(daemon: Daemon, scheme: Any, held: Call
     await daemon.control.trigger("locked", {"name": "axe"}, by="test")
     await daemon.control.pause_queue("monitoring", "maintenance", "test")
     await fact(started("axe"))
-    # axe is injected as a script, which the policy rightly refuses
+    # axe is injected as a script, which the policy forbids
     async with browsing(daemon, color_scheme=scheme, bypass_csp=True, reduced_motion="reduce") as tab:
         for view in [*VIEWS, f"jobs/{failed}", "schedules/half_yearly", "dialog"]:
             if view == "dialog":
@@ -441,7 +443,7 @@ async def test_the_theme_can_be_chosen_and_is_kept(tab: Tab) -> None:
 
 
 async def test_the_whole_page_is_light_however_many_and_large_the_jobs(tab: Tab, daemon: Daemon) -> None:
-    """The bodies of the page, of all that it loads, and of the first answers, as they come over the wire."""
+    """Counts the compressed bodies of the page, of all files that it loads, and of the first answers of the API."""
     wanted = [TriggerRequest("large", {"size": 60_000})] * 20 + [TriggerRequest("double", {"number": 1})] * 400
     for job_id in await daemon.control.enqueue(wanted, "test"):
         await ended(daemon, job_id)
@@ -455,9 +457,9 @@ async def test_the_whole_page_is_light_however_many_and_large_the_jobs(tab: Tab,
             "() => ['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind))"
             ".map((one) => [new URL(one.name).pathname, one.encodedBodySize, one.decodedBodySize])"
         )
-        if not view:  # it holds the stylesheet and the theme's script, and the icon is the browser's own affair
+        if not view:  # the stylesheet and first.js are inlined, and the browser alone decides when it loads the icon
             loaded = {path.rpartition("/")[2] for path, _, _ in entries}
             assert set(load().assets) - loaded <= {"index.html", "style.css", "first.js", "icon.svg"}
         assert sum(sent for _, sent, _ in entries) < MOST_BYTES, view
-        # not by compression alone: neither results nor tracebacks are asked for where they are not shown
+        # uncompressed too: lists ask for no results and no tracebacks
         assert sum(size for path, _, size in entries if path.startswith("/v1/")) < MOST_BYTES, view

@@ -39,7 +39,7 @@ async def test_the_page_is_open_guarded_and_revalidated(daemon: Daemon) -> None:
             assert refused.status == 401
 
 
-async def test_only_what_is_laid_into_the_page_is_allowed_inline_and_only_as_it_is(daemon: Daemon) -> None:
+async def test_only_the_inlined_files_are_allowed_inline_and_only_unchanged(daemon: Daemon) -> None:
     async with fetching(daemon) as client, client.get("/", headers={"Accept-Encoding": "identity"}) as response:
         text, policy = await response.read(), response.headers["Content-Security-Policy"].split("; ")
     for tag, name in (("script", "first.js"), ("style", "style.css")):
@@ -49,7 +49,7 @@ async def test_only_what_is_laid_into_the_page_is_allowed_inline_and_only_as_it_
         assert f"{tag}-src 'self' 'sha256-{digest}'" in policy
 
 
-async def test_what_the_page_refers_to_is_kept_for_ever_under_the_digest_of_all(daemon: Daemon) -> None:
+async def test_browsers_keep_the_files_of_the_page_for_ever_under_the_digest_of_all_files(daemon: Daemon) -> None:
     async with fetching(daemon) as client:
         async with client.get("/", headers={"Accept-Encoding": "identity"}) as response:
             text = await response.text()
@@ -68,7 +68,7 @@ async def test_what_the_page_refers_to_is_kept_for_ever_under_the_digest_of_all(
                 assert "immutable" not in response.headers.get("Cache-Control", "")
 
 
-async def test_compressed_for_those_who_take_it(daemon: Daemon) -> None:
+async def test_files_are_compressed_for_clients_that_accept_gzip(daemon: Daemon) -> None:
     async with fetching(daemon) as client:
         bodies = {}
         cases = {
@@ -99,7 +99,7 @@ def test_the_digest_changes_with_any_file() -> None:
 
 
 def test_no_file_parses_markup_or_asks_elsewhere() -> None:
-    """What the policy would stop must not be there in the first place; every module is loaded ahead, so in one step."""
+    """The policy forbids both. The page preloads every module, so that all of them load in one step."""
     files = load().assets
     page_text = files["index.html"].body.decode()
     for name, asset in files.items():
@@ -115,7 +115,7 @@ def test_no_file_parses_markup_or_asks_elsewhere() -> None:
     assert len(files) == len(list(resources.files("launchd.admin").joinpath("web").iterdir()))
 
 
-def test_no_line_of_the_dashboard_is_longer_than_one_of_python() -> None:
+def test_no_line_of_the_dashboard_is_longer_than_120_columns() -> None:
     folders = [resources.files("launchd.admin").joinpath("web"), Path(__file__).with_name("web")]
     files = [file for folder in folders for file in folder.iterdir()]
     assert len(files) > len(load().assets)

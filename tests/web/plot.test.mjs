@@ -29,9 +29,9 @@ test("the marks of a time axis are round, few and within it", () => {
   }
 });
 
-test("an axis without length or turned round has no marks", () => {
+test("an axis that is empty or reversed has no marks", () => {
   assert.deepEqual([marks(0, 0), marks(HOUR, 0)], [[], []]);
-  assert.deepEqual(marks(0, 60e3), [0], "the end is not marked: the word now stands there");
+  assert.deepEqual(marks(0, 60e3), [0], "the end has no mark: the word now is there");
 });
 
 test("a scale of counts begins at zero and has a mark half way", () => {
@@ -41,9 +41,9 @@ test("a scale of counts begins at zero and has a mark half way", () => {
   for (const nothing of [[], [0], [0, 0]]) assert.deepEqual(countScale(nothing).marks, [[HEIGHT, "1"]]);
 });
 
-test("a scale of durations tells milliseconds from hours", () => {
+test("a scale of durations shows milliseconds and hours apart", () => {
   const scale = durationScale([0.004, 7000, null, undefined, 0]);
-  assert.equal(scale.place(0), 0);
+  assert.deepEqual([0, -1].map(scale.place), [0, 0]);
   assert.equal(scale.place(0.001), 0);
   assert.equal(Math.round(scale.place(36000)), HEIGHT);
   assert.ok(scale.place(0.004) > 0 && scale.place(0.004) < scale.place(1) && scale.place(1) < scale.place(7000));
@@ -51,7 +51,7 @@ test("a scale of durations tells milliseconds from hours", () => {
   assert.deepEqual(words, ["10 ms", "100 ms", "1 s", "10 s", "1 m", "10 m", "1 h", "10 h"]);
 });
 
-test("a scale of durations holds every value, also of one, of equal and of extreme ones", () => {
+test("a scale of durations has a place for every value: none, one, equal and extreme ones", () => {
   for (const values of [[], [null], [0], [5], [1, 1, 1], [0.0000001], [1e9], [0.0000001, 1e9]]) {
     const scale = durationScale(values);
     const places = [...values.map((value) => scale.place(value ?? 0)), ...scale.marks.map(([place]) => place)];
@@ -89,20 +89,20 @@ test("runs in one lane never overlap while there are lanes", () => {
   assert.deepEqual(lanes([], 8), []);
 });
 
-test("runs that no lane is free for share the last one", () => {
+test("runs share the last lane if none is free", () => {
   const same = Array.from({ length: 5 }, () => ({ from: 0, to: 10 }));
   assert.deepEqual(lanes(same, 3).map((run) => run.lane), [0, 1, 2, 2, 2]);
   assert.deepEqual(lanes([...same, { from: 10, to: 11 }], 3).at(-1).lane, 0, "a lane that is free again is used");
   assert.deepEqual(lanes(same, 1).map((run) => run.lane), [0, 0, 0, 0, 0]);
 });
 
-test("sums and largest values leave out what is missing", () => {
+test("sums and largest values ignore missing values", () => {
   const points = [{ failed: 1, succeeded: 2, other: 3 }, { failed: null }, {}];
   assert.deepEqual([sum(points, "failed"), sum([], "failed"), finished(points)], [1, 0, 6]);
   assert.deepEqual([most(points, (one) => one.succeeded), most([], Number)], [2, 0]);
 });
 
-test("the largest p95 is named, or that there is none", () => {
+test("the summary names the largest p95, or says that there is no data", () => {
   assert.equal(longest([{ run: { p95: 2 } }, { run: null }, { run: { p95: 61 } }], "run"), "highest p95: 1 m 01 s");
   for (const points of [[], [{}], [{ run: null }], [{ run: { p95: null } }]]) {
     assert.equal(longest(points, "run"), "no data");

@@ -5,14 +5,14 @@ import { load } from "./modules.mjs";
 
 const { happened, joinPages, keepFresh, refreshAll, Resource, resource, resync } = await load("resource.js");
 
-/** A question whose answers come when the test says so, and its resource. */
+/** A resource whose requests the test answers itself. */
 function asking(topics = [], every = { gap: 0 }) {
   const asked = [], waiting = [];
   const one = new Resource(() => new Promise((answer, refuse) => {
     asked.push({ answer, refuse });
     waiting.shift()?.();
   }), topics, every);
-  /** Resolves once it has been asked so many times. */
+  /** Resolves with the request of this number once it has been sent. */
   const times = async (number) => {
     while (asked.length < number) await new Promise((resolve) => waiting.push(resolve));
     return asked[number - 1];
@@ -20,7 +20,7 @@ function asking(topics = [], every = { gap: 0 }) {
   return { one, asked, times };
 }
 
-test("an answer is shown to all who watch, and to none who has left", async () => {
+test("an answer is drawn by all watchers, except those that have stopped", async () => {
   const { one, times } = asking();
   const drawn = [];
   const stop = one.watch(() => drawn.push(["first", one.data]));
@@ -35,7 +35,7 @@ test("an answer is shown to all who watch, and to none who has left", async () =
   assert.deepEqual(drawn, [["first", 7], ["second", 7], ["second", 8]]);
 });
 
-test("a refusal leaves the last answer as it was, and the next answer clears it", async () => {
+test("an error keeps the last answer, and the next answer clears the error", async () => {
   const { one, times } = asking();
   for (const [number, act] of [[1, (it) => it.answer(7)], [2, (it) => it.refuse(new Error("no"))]]) {
     const asked = one.refresh();
@@ -49,7 +49,7 @@ test("a refusal leaves the last answer as it was, and the next answer clears it"
   assert.deepEqual([one.data, one.error], [null, null]);
 });
 
-test("all who ask during a request share one more request after it", async () => {
+test("all calls during a request share one more request after it", async () => {
   const { one, asked, times } = asking();
   const stop = one.watch(() => {});
   one.refresh();
@@ -62,22 +62,25 @@ test("all who ask during a request share one more request after it", async () =>
   stop();
 });
 
-test("many events are one request, and none where nobody watches", async () => {
+test("many events cause one request, and none without a watcher", async () => {
   const { one, asked, times } = asking();
   one.touch();
   assert.equal(one.timer, 0);
   const stop = one.watch(() => {});
+  one.touch();
+  const due = one.timer;
   for (let event = 0; event < 1000; event++) one.touch();
+  assert.equal(one.timer, due);
   (await times(1)).answer(1);
   await one.busy;
   assert.equal(asked.length, 1);
   one.touch();
   assert.notEqual(one.timer, 0);
   stop();
-  assert.equal(one.timer, 0, "whoever leaves last takes the request that is due along");
+  assert.equal(one.timer, 0, "the last watcher cancels the pending request");
 });
 
-test("panels that share a resource ask once for one instant", async () => {
+test("panels that share a resource send one request", async () => {
   const { one, asked, times } = asking();
   const since = Date.now();
   for (let panel = 0; panel < 3; panel++) one.ensure(since);
@@ -96,7 +99,7 @@ test("a resource is old when its period has passed, which may depend on its data
   assert.deepEqual([old("polling", 1999), old("polling", 2000), old("live", 9999), old("live", 10000)],
     [false, true, false, true]);
   one.busy = Promise.resolve();
-  assert.equal(old("polling", 1e6), false, "it is asked already");
+  assert.equal(old("polling", 1e6), false, "a request is under way");
 });
 
 test("the periods have defaults", () => {
@@ -125,7 +128,7 @@ test("an event touches the resources of its noun, and those of every noun", asyn
   for (const stop of stops) stop();
 });
 
-test("a resource is shared by its name, and those that nobody shows are dropped beyond sixty", () => {
+test("a resource is shared by its name, and above sixty, those without a watcher are dropped", () => {
   const first = resource("first", () => {}, []);
   assert.equal(resource("first"), first);
   const kept = resource("kept", () => {}, []);

@@ -41,7 +41,7 @@ test("a clock shows today's times alone and other days with their date", (t) => 
   assert.equal(clock("2026-11-26T09:05:59Z", { seconds: false }), "09:05");
 });
 
-test("a stamp has a year only where it is another one", (t) => {
+test("a stamp has a year only if it is not the current one", (t) => {
   at(t, NOON);
   each([[NOON, "26 Nov 12:00"], ["1957-10-04T19:28:34Z", "4 Oct 1957 19:28"], [0, "1 Jan 1970 00:00"]], stamp);
 });
@@ -51,7 +51,7 @@ test("a time that cannot be read is shown as it is", () => {
   each([["unreadable", false], ["", false], [undefined, false], [NOON, true], ["2026-13-01T00:00:00Z", false]], isTime);
 });
 
-test("a countdown has T−, T+ and the days only where there are some", (t) => {
+test("a countdown starts with T− or T+, and has days only if there are any", (t) => {
   at(t, NOON);
   each([
     [NOON, "T−00:00:00"], ["2026-11-26T12:00:01Z", "T−00:00:01"], ["2026-11-26T11:50:00Z", "T+00:10:00"],
@@ -85,7 +85,7 @@ test("a NET is never finer than its precision", (t) => {
     (precision) => netText({ net: "2026-11-26T15:16:17Z", net_precision: precision }));
 });
 
-test("quarters, halves and decades begin and end where they should", () => {
+test("quarters, halves and decades begin and end with their first and last second", () => {
   const edges = ["01-01T00:00:00Z", "03-31T23:59:59Z", "04-01T00:00:00Z", "06-30T23:59:59Z", "07-01T00:00:00Z",
     "12-31T23:59:59Z"];
   const text = (precision, year) => edges.map((one) => netText({ net: `${year}-${one}`, net_precision: precision }));
@@ -107,7 +107,7 @@ test("a countdown is for a NET that is known to the hour or finer", () => {
   assert.equal(isExact({ net: NOON, net_precision: null }), true);
 });
 
-test("now follows the daemon's clock where it differs by more than its header's precision", (t) => {
+test("now follows the daemon's clock if it differs by more than the header's precision", (t) => {
   at(t, NOON);
   const here = Date.parse(NOON);
   const after = (header) => (setClock(header), now() - here);
@@ -120,12 +120,12 @@ test("now follows the daemon's clock where it differs by more than its header's 
   assert.equal(after("Thu, 26 Nov 2026 11:59:58 GMT"), 0);
 });
 
-test("counts are grouped, and a dash where there is no number", () => each([
+test("counts have separators, and no number is a dash", () => each([
   [0, "0"], [999, "999"], [1234567, "1,234,567"], [-1000, "-1,000"], [null, "–"], [undefined, "–"], [NaN, "–"],
   [Infinity, "–"],
 ], count));
 
-test("a share has one decimal, except nothing and (nearly) all", () => each([
+test("a share has one decimal, except zero and (nearly) all", () => each([
   [0, "0 %"], [0.0001, "0.0 %"], [1 / 3, "33.3 %"], [0.999, "99.9 %"], [1, "100 %"], [null, "–"], [NaN, "–"],
 ], percent));
 

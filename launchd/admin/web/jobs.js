@@ -133,7 +133,7 @@ export const failedPanel = few({
 
 // --- one job ---
 
-/** The resources of one job: those that change while it runs are asked for more often then. */
+/** The resources of one job: the page refreshes them more often while the job is active. */
 function resourcesOf(id) {
   const active = (job) => ACTIVE.has(job?.state);
   const job = resource(`job:${id}`, () => get(at`/v1/jobs/${id}`), ["job"],

@@ -1,4 +1,4 @@
-// Hears of changes over server-sent events. An event is only a signal: the page always asks for what it shows, so a
+// Hears of changes over server-sent events. An event is only a signal: the page always asks for the data itself, so a
 // lost or repeated event does no harm. Without a stream the page polls; after each reconnect it refreshes everything.
 // fetch instead of EventSource: with fetch the page sees heartbeats (a silent stream is dead), events of any name,
 // and the status code of a refusal.

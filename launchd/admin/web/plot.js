@@ -38,7 +38,7 @@ export function countScale(values) {
 }
 
 /**
- * A logarithmic scale, so that milliseconds and hours are told apart in one chart: {place(value), marks}. A duration
+ * A logarithmic scale, that shows milliseconds and hours in one chart: {place(value), marks}. A duration
  * of zero lies at the bottom.
  */
 export function durationScale(values) {
@@ -86,7 +86,7 @@ export function lanes(runs, most) {
   return [...runs].sort((a, b) => a.from - b.from).map((run) => {
     let lane = ends.findIndex((end) => end <= run.from);
     if (lane < 0) lane = Math.min(ends.length, most - 1);
-    ends[lane] = Math.max(ends[lane] ?? 0, run.to);
+    ends[lane] = run.to;
     return { ...run, lane };
   });
 }

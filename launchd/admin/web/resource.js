@@ -32,7 +32,7 @@ export class Resource {
     };
   }
 
-  /** Ask now. All calls during a request share one more request after it. */
+  /** Send a request now. All calls during a request share one more request after it. */
   refresh() {
     clearTimeout(this.timer);
     this.timer = 0;
@@ -50,7 +50,7 @@ export class Resource {
     return this.busy;
   }
 
-  /** Ask unless it was asked since `since` (in ms): panels that share a resource ask once. */
+  /** Ask unless a request was sent since `since` (in ms): panels that share a resource send one. */
   ensure(since) {
     if (this.asked < since) this.refresh();
   }
