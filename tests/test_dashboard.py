@@ -401,6 +401,13 @@ async def test_for_an_unknown_job_only_one_panel_says_not_found(tab: Tab) -> Non
     await tab.page.locator(".panel:visible:has-text('Not found.')").nth(1).wait_for(state="detached")
 
 
+async def test_an_unknown_address_leads_to_the_overview(tab: Tab) -> None:
+    await tab.page.goto(f"{tab.origin}/#/nowhere")
+    await see(tab.page.locator("main"), "This page does not exist.")
+    await tab.page.get_by_role("link", name="Go to the overview").click()
+    await see(panel(tab, "Queues"), "default")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_serious(daemon: Daemon, scheme: Any, held: Callable[[str], None]) -> None:  # noqa: ANN401 - a Literal
     from axe_playwright_python.async_playwright import Axe  # noqa: PLC0415 - an extra

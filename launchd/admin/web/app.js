@@ -11,7 +11,7 @@ import { parseRoute } from "./http.js";
 import { failedPanel, jobView, jobsView, runningPanel } from "./jobs.js";
 import { freshnessPanel, launchView, launchesView, nextPanel, sourcesView } from "./launches.js";
 import { Live } from "./live.js";
-import { link } from "./parts.js";
+import { empty, link } from "./parts.js";
 import { queuesPanel, queuesView, locksPanel, timelinePanel } from "./queues.js";
 import { happened, keepFresh, resync } from "./resource.js";
 import { firesPanel, scheduleView, schedulesView } from "./schedules.js";
@@ -103,13 +103,12 @@ function show() {
 
 function draw(view, path) {
   const nodes = (panels) => panels.map((one) => one.node);
-  const missing = () => h("p", { class: "empty" }, "This page does not exist. Go to ", link("#/", "Overview"), ".");
   render($("#main"),
     h("div", { class: "head", "data-key": `head ${path}` }),
     h("div", { "data-key": `filters ${path}` }),
     h("div", { class: `grid ${view.layout ?? ""}`, "data-key": `grid ${path} ${++shows}` },
       nodes(view.panels), view.columns.map((column) => h("div", { class: "column" }, nodes(column))),
-      view.lost ? missing() : null));
+      view.lost ? empty("This page does not exist.", link("#/", "Go to the overview")) : null));
 }
 
 /** Draw the title and the filters, which can depend on data. */

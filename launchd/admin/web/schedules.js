@@ -97,7 +97,8 @@ export function scheduleView(name, query) {
       panel({ title: "Schedule", main: true, of: [one], lines: 10, tools, draw: scheduleFacts }),
       panel({ title: "Next runs", of: [one], lines: 8, draw: drawNext }),
       panel({ title: "History", of: [ledger], lines: 8, area: "full",
-        tools: ({ items }) => faint(`newest ${count(items.length)}`), draw: (data) => drawLedger(data, many) }),
+        tools: ({ items }) => (items.length ? faint(`newest ${count(items.length)}`) : null),
+        draw: (data) => drawLedger(data, many) }),
     ],
   };
 }
