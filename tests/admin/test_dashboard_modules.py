@@ -1,4 +1,4 @@
-"""Modules of the dashboard that need a document, in a real browser; Node tests the pure ones (tests/web/)."""
+"""Modules of the dashboard that need a document, in a real browser; Node tests the pure ones (tests/admin/web/)."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

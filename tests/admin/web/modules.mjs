@@ -3,7 +3,7 @@
 // as CommonJS. This hook tells Node their format. It works in Node 18.19, 20 and 22, and adds no file to the package.
 import { register } from "node:module";
 
-const WEB = new URL("../../launchd/admin/web/", import.meta.url);
+const WEB = new URL("../../../launchd/admin/web/", import.meta.url);
 const HOOK = `export const load = (url, context, next) =>
   next(url, url.startsWith(${JSON.stringify(WEB.href)}) ? { ...context, format: "module" } : context);`;
 

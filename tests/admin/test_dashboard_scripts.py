@@ -1,4 +1,4 @@
-"""The pure modules of the dashboard, tested by Node's own runner: each file of tests/web/ is one case here."""
+"""The pure modules of the dashboard, tested by Node's own runner: each file of tests/admin/web/ is one case here."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 FILES = sorted(Path(__file__).with_name("web").glob("*.test.mjs"))
-# The first version with module.register(), which tests/web/modules.mjs uses.
+# The first version with module.register(), which tests/admin/web/modules.mjs uses.
 OLDEST = (18, 19)
 PATIENCE_SECONDS = 120
 
