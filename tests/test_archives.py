@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from launchd import sql
 from launchd.clock import parse_instant
 from launchd.db import connect, migrate
-from launchd.errors import InvalidError, LaunchdError
+from launchd.errors import InvalidError, LaunchdError, StoreError
 from launchd.ops.archive import MAX_HEADERS, unpack, verify
 from launchd.ops.restore import restore
 from launchd.ops.shape import foreign_schema
@@ -199,7 +199,7 @@ FOREIGN = [
     "ALTER TABLE jobs ADD COLUMN more TEXT",
     "DROP TABLE audit",
     "PRAGMA user_version = -1",
-    "PRAGMA user_version = 1",
+    "PRAGMA user_version = 0",
 ]
 
 
@@ -208,6 +208,16 @@ async def test_a_database_with_anything_of_its_own_is_refused(tmp_path: Path, ch
     bodies = PLAIN | {"jobs": database("jobs", change)}
     path = archive(tmp_path / "foreign.tar.gz", *parts(bodies))
     with pytest.raises(InvalidError, match=r"jobs\.db is damaged"):
+        await restore(path, tmp_path / "state", parse_instant(AT))
+    assert not (tmp_path / "state" / "jobs.db").exists()
+
+
+@pytest.mark.parametrize("version", [1, 10])
+async def test_a_database_of_an_unreleased_launchd_is_refused(tmp_path: Path, version: int) -> None:
+    spy = "CREATE TRIGGER spy AFTER INSERT ON jobs BEGIN DELETE FROM audit; END"
+    bodies = PLAIN | {"jobs": database("jobs", spy, f"PRAGMA user_version = {version}")}
+    path = archive(tmp_path / "unreleased.tar.gz", *parts(bodies))
+    with pytest.raises(StoreError, match=rf"jobs\.db: the database has schema {version}, written by an unreleased"):
         await restore(path, tmp_path / "state", parse_instant(AT))
     assert not (tmp_path / "state" / "jobs.db").exists()
 
@@ -232,11 +242,11 @@ def test_a_definition_that_was_rewritten_is_noticed(tmp_path: Path, kind: str) -
 
 
 @pytest.mark.parametrize("kind", ["jobs", "launches"])
-def test_a_database_of_every_earlier_version_and_one_that_was_analysed_are_ours(kind: str) -> None:
+def test_a_database_of_every_version_and_one_that_was_analysed_are_ours(kind: str) -> None:
     steps = sql.migrations(kind)
-    for version in range(len(steps) + 1):
+    for taken in range(len(steps) + 1):
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as made:
-            migrate(made, steps[:version])
+            migrate(made, steps[:taken])
             made.execute("ANALYZE")
             assert foreign_schema(made, kind) is None
             migrate(made, steps)
