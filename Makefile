@@ -21,7 +21,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(RUN): pyproject.toml etc/constraints.txt launchd/__init__.py
-	@$(PYTHON) -c 'import sys; sys.exit("launchd needs Python 3.11 or newer: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -c 'import sys; sys.exit("launchd needs Python 3.11 or newer: make PYTHON=python3.12 $(or $(MAKECMDGOALS),run)") if sys.version_info < (3, 11) else None'
 	@echo "installing launchd into $(VENV) (about a minute, once) ..."
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --constraint etc/constraints.txt --editable .
