@@ -242,8 +242,12 @@ def test_a_definition_that_was_rewritten_is_noticed(tmp_path: Path, kind: str) -
 
 
 @pytest.mark.parametrize("kind", ["jobs", "launches"])
-def test_a_database_of_every_version_and_one_that_was_analysed_are_ours(kind: str) -> None:
-    steps = sql.migrations(kind)
+def test_a_database_of_every_version_and_one_that_was_analysed_are_ours(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sql.migrations(kind)
+    steps = [*first, sql.Migration(first[-1].version + 1, "shelves", "CREATE TABLE shelves (name TEXT) STRICT;")]
+    monkeypatch.setattr(sql, "migrations", {kind: steps}.get)
     for taken in range(len(steps) + 1):
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as made:
             migrate(made, steps[:taken])
