@@ -1,8 +1,8 @@
 """A job: one doing of a task. Its states, the verbs that move it, and the verdict on one attempt. Pure.
 
 `TRANSITIONS` is the whole state machine. SQL repeats each guard (`state` and `attempt`), CHECK constraints tie the
-final states to `finished_at`, and one test walks every pair of state and verb against table, SQL and the README's
-diagram.
+final states to `finished_at`, and one test walks every pair of state and verb against table, SQL and the diagram of
+etc/docs/jobs.md.
 """
 
 import hashlib

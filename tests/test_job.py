@@ -17,7 +17,7 @@ from launchd.job import (
 from launchd.values.plain import bounded
 from tests.support.paths import ROOT
 
-README = ROOT / "README.md"
+PAGE = ROOT / "etc" / "docs" / "jobs.md"
 
 
 def test_every_verb_applies_somewhere_and_final_states_are_left_only_by_requeue() -> None:
@@ -26,8 +26,8 @@ def test_every_verb_applies_somewhere_and_final_states_are_left_only_by_requeue(
         assert {verb for verb in Verb if (state, verb) in TRANSITIONS} == {Verb.REQUEUE}
 
 
-def test_the_diagram_in_the_readme_is_the_table() -> None:
-    drawn = set(re.findall(r"^ *(\w+) -- (\w+) --> (\w+)$", README.read_text("utf-8"), re.MULTILINE))
+def test_the_diagram_in_jobs_md_is_the_table() -> None:
+    drawn = set(re.findall(r"^ *(\w+) -- (\w+) --> (\w+)$", PAGE.read_text("utf-8"), re.MULTILINE))
     table = {(state.value, verb.value, to.value) for (state, verb), to in TRANSITIONS.items()}
     assert drawn == table
 

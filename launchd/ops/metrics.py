@@ -1,6 +1,6 @@
 """The metrics: their names, what they mean, and how a reading of the daemon becomes Prometheus' text. Pure.
 
-`METRICS` is the only list of them: the README's table, the alerts and the dashboard are checked against it.
+`METRICS` is the only list of them: etc/docs/metrics.md, the alerts and the dashboard are checked against it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -544,13 +544,12 @@ def test_asking_starts_without_the_engine() -> None:
     assert done.stdout == "[]\n"
 
 
-# --- the README ---
+# --- the table of commands ---
 
 
 def documented() -> dict[str, set[str]]:
-    """The commands in README's table, each with the options that it names there."""
-    text = (ROOT / "README.md").read_text("utf-8")
-    section = text.partition("## Operate")[2].partition("\n## ")[0]
+    """The commands in the table of command-line.md, each with the options that it names there."""
+    section = (ROOT / "etc" / "docs" / "command-line.md").read_text("utf-8")
     found: dict[str, set[str]] = {}
     for row in re.findall(r"^\| (`.*?) \| .* \|$", section, re.MULTILINE):
         for words in re.findall(r"`([^`]+)`", row):
@@ -559,12 +558,12 @@ def documented() -> dict[str, set[str]]:
     return found
 
 
-def test_the_readme_names_every_command_that_help_lists_and_no_other(idle: Installation) -> None:
+def test_the_table_names_every_command_that_help_lists_and_no_other(idle: Installation) -> None:
     listed = set(re.findall(r"^  ([a-z][a-z-]+)  ", idle.text("--help"), re.MULTILINE))
     assert set(documented()) == listed == set(cli.commands)
 
 
-def test_each_option_that_the_readme_names_exists() -> None:
+def test_each_option_that_the_table_names_exists() -> None:
     for name, options in documented().items():
         known: set[Any] = {option for parameter in cli.commands[name].params for option in parameter.opts}
         assert options <= known, name

@@ -166,10 +166,10 @@ async def test_who_waits_hears_at_once_when_another_host_gives_back(anywhere: Se
 
 
 def rights(more: str = "") -> list[str]:
-    """What README gives the user `launchd`."""
-    readme = (ROOT / "README.md").read_text()
-    (line,) = re.findall(r"^user launchd on >PASSWORD (.+)$", readme, re.MULTILINE)
-    assert not more or f"`{more}`" in readme
+    """The rights that locks.md gives the user `launchd`."""
+    page = (ROOT / "etc" / "docs" / "locks.md").read_text("utf-8")
+    (line,) = re.findall(r"^user launchd on >PASSWORD (.+)$", page, re.MULTILINE)
+    assert not more or f"`{more}`" in page
     return ["on", ">secret", *line.split(), *more.split()]
 
 
