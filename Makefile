@@ -15,7 +15,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 export SOURCES TRUTH
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format cover matrix lab contract bench coldload quality lock install uninstall clean
+.PHONY: help run demo test lint format cover matrix lab contract picture bench coldload quality lock install uninstall clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ lab: $(LAB) ## tests that are slow, need root or inject faults, and those of the
 
 contract: $(LAB) ## generated requests against the OpenAPI document (CASES=10000, SEED=)
 	$(BIN)/python -m tests.lab.contract $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
+
+picture: $(LAB) ## take the two pictures of the README again, and look at them (needs a chromium)
+	$(BIN)/python -m tests.docs.picture
 
 bench: $(DEV) ## figures of this machine (ARGS=dashboard for one part)
 	$(BIN)/python -m tests.bench $(ARGS)

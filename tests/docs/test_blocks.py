@@ -1,6 +1,7 @@
 """Blocks of the pages run: Python is imported and its tests pass, bash reads shell, a real daemon answers curl."""
 
 import ast
+import contextlib
 import importlib
 import inspect
 import os
@@ -15,9 +16,11 @@ from types import ModuleType
 
 import pytest
 
-from tests.docs.pages import DOCS, README, ROOT, Fence, every_page, fences, shell_lines
+from tests.docs.pages import DOCS, README, Fence, every_page, fences, shell_lines
 from tests.support.daemon_process import Installation
+from tests.support.paths import ROOT
 
+_JOB = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 Load = Callable[[Path], list[ModuleType]]
 
 
@@ -25,7 +28,16 @@ Load = Callable[[Path], list[ModuleType]]
 def test_every_python_block_names_its_file_and_is_python(page: Path) -> None:
     for fence in fences(page, "python"):
         assert fence.file, f"{page.name}: a Python block does not begin with the name of its file"
-        ast.parse(textwrap.dedent(fence.text))
+        assert is_python(textwrap.dedent(fence.text.partition("\n")[2])), f"{page.name}: {fence.text}"
+
+
+def is_python(text: str) -> bool:
+    """True if the text is Python: a file, or an excerpt such as some entries of a dict or some arguments of a call."""
+    for form in ("{}", "{{\n{}\n}}", "f(\n{}\n)"):
+        with contextlib.suppress(SyntaxError):
+            ast.parse(form.format(text))
+            return True
+    return False
 
 
 @every_page
@@ -110,7 +122,7 @@ class Reader:
         )
         assert done.returncode == 0, f"{line}: exit {done.returncode}\n{done.stdout}{done.stderr}"
         if " trigger " in words:
-            self.job = done.stdout.split()[0]
+            self.job = _JOB.findall(done.stdout + done.stderr)[0]
         return done.stdout
 
 
@@ -144,8 +156,8 @@ def test_the_steps_of_the_first_task_lead_where_the_page_says(tmp_path: Path) ->
     page = DOCS / "first-task.md"
     place = Installation(tmp_path, "")
     tables = "\n".join(one.text for one in fences(page, "toml")).replace("[tasks]\n", "")
-    text = place.config.read_text("utf-8").replace('modules = ["tests.errands"]\n', "")
-    place.config.write_text(text.replace("[tasks]\n", "[tasks]\n" + tables.strip() + "\n", 1), "utf-8")
+    text = place.config.read_text("utf-8")
+    place.config.write_text(re.sub(r"\[tasks\]\nmodules = .*", f"[tasks]\n{tables}", text), "utf-8")
     (task,) = (one.text for one in fences(page, "python") if one.file == "my_tasks.py")
     (tmp_path / "my_tasks.py").write_text(task, "utf-8")
     with place.running():

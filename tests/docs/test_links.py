@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.docs.pages import DOCS, PAGES, README, ROOT, anchors, codes, every_page, fences, prose
+from tests.docs.pages import DOCS, PAGES, README, anchors, codes, every_page, fences, prose
+from tests.support.paths import ROOT
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
 # A path of this repository, as opposed to one of an installed machine (/etc/launchd/...).
