@@ -40,13 +40,27 @@ MAX_ARGS_BYTES = 64 * 1024
 
 
 class Retry(Exception):  # noqa: N818 - a verdict, not an error
-    """Raised by task code: this attempt failed, try again later.
+    """Raise this in a task: the attempt has failed, and the job runs again later while retries are left.
 
-    `after` is the delay in seconds or as a `timedelta`, from 0 to 366 days; None takes the usual delay. Raises
-    TypeError or ValueError, which fail the attempt, for any other.
+    `reason` is shown in the job's history, at most 2,000 bytes. `after` is the delay in seconds or as a `timedelta`,
+    from 0 to 366 days; None means the usual delay (1, 2, 4 minutes, at most an hour). Raises TypeError if `after` is
+    neither, ValueError if it is out of bounds; inside a task either fails the attempt.
 
     >>> Retry("rate limit", after=timedelta(minutes=5)).after
     300.0
+    >>> Retry(after=-1)
+    Traceback (most recent call last):
+    ValueError: Retry(after=...): expected 0 to 31622400 seconds (366 days), got -1
+
+    In a task:
+
+    >>> @task(max_retries=5)
+    ... async def fetch(ctx: Context, *, page: int) -> None:
+    ...     if page > 1:
+    ...         raise Retry(f"page {page} is not there yet", after=30)
+    >>> asyncio.run(fetch(Context(job_id="1", task="fetch"), page=2))
+    Traceback (most recent call last):
+    launchd.task.Retry: page 2 is not there yet
     """
 
     def __init__(self, reason: str = "", *, after: SupportsFloat | timedelta | None = None) -> None:
@@ -58,13 +72,19 @@ class Retry(Exception):  # noqa: N818 - a verdict, not an error
 
 
 class Snooze(Exception):  # noqa: N818 - a verdict, not an error
-    """Raised by task code: not now, come back later; no attempt is spent.
+    """Raise this in a task: the job is queued again for later, and no attempt is spent.
 
-    `seconds` is the delay as a number or a `timedelta`, from 0 to 366 days; a job comes back after one second at the
-    soonest. Raises TypeError or ValueError, which fail the attempt, for any other.
+    `seconds` is the delay as a number or a `timedelta`, from 0 to 366 days; the job comes back after one second at the
+    soonest. `reason` is shown in the job's history, at most 2,000 bytes. Raises TypeError if `seconds` is neither,
+    ValueError if it is out of bounds; inside a task either fails the attempt.
 
     >>> str(Snooze(90))
     'snoozed for 90 s'
+    >>> Snooze(timedelta(hours=1), "the pad is closed").seconds
+    3600.0
+    >>> Snooze("soon")
+    Traceback (most recent call last):
+    TypeError: Snooze(seconds): expected seconds or a timedelta, got str
     """
 
     def __init__(self, seconds: SupportsFloat | timedelta, reason: str = "") -> None:
@@ -76,10 +96,14 @@ class Snooze(Exception):  # noqa: N818 - a verdict, not an error
 
 
 class Cancel(Exception):  # noqa: N818 - a verdict, not an error
-    """Raised by task code: end this job as cancelled, with the reason.
+    """Raise this in a task: the job ends as `cancelled`, and no retry follows.
+
+    `reason` is shown with the job, at most 2,000 bytes.
 
     >>> str(Cancel("the launch was scrubbed"))
     'the launch was scrubbed'
+    >>> str(Cancel())
+    'cancelled by the task'
     """
 
     def __init__(self, reason: str = "") -> None:
@@ -134,12 +158,23 @@ class Port(Protocol):
 
 
 class Context:
-    """What a running job knows of itself.
+    """The first argument of a task's function: its job's ids, a logger, progress, and a way to make other jobs.
 
-    `fire_time` is the nominal instant of a scheduled job, else None; `fence` is the number of its hold of `lock`.
+    `attempt` counts from 1. `fire_time` is the scheduled time in microseconds since 1970 UTC, None unless a schedule
+    made the job. `lock` is the name of the task's lock and `fence` the number of this hold of it; both are None without
+    a lock. `stopping` becomes True once the job is asked to end: a plain function, which cannot be interrupted, should
+    check it in its loops.
 
-    `latest_progress` is written by the task and read by the control loop: one reference, swapped whole. `stopping`
-    becomes true once the job was asked to end: a plain function, which nobody can interrupt, should look at it.
+    A test makes one itself:
+
+    >>> ctx = Context(job_id="1", task="report")
+    >>> ctx.attempt, ctx.queue, ctx.fire_time, ctx.stopping
+    (1, 'default', None, False)
+    >>> ctx.progress(3, 10, "page 3")
+    >>> ctx.latest_progress
+    Progress(done=3.0, total=10.0, note='page 3')
+
+    `latest_progress` is written by the task and read by the control loop: one reference, swapped whole.
     """
 
     __slots__ = (
@@ -185,7 +220,7 @@ class Context:
 
     @property
     def log(self) -> Any:  # noqa: ANN401 - structlog's bound loggers have no common static type
-        """A structured logger that carries `names` on every line."""
+        """A structured logger: `ctx.log.info("event", key=value)` writes a line with the job's names."""
         if self._log is None:
             self._log = get_logger("launchd.task").bind(**self.names())
         return self._log
@@ -197,14 +232,18 @@ class Context:
         return said | {name: value for name, value in others.items() if value is not None}
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
-        """Say how far the job is; cheap, call it as often as you like. `note` is cut to 500 bytes.
+        """Show how far the job is; cheap, call it as often as you like.
 
-        Raises TypeError or ValueError when `done` or `total` is not a finite number.
+        `done` and `total` are in any unit, `total` None where it is unknown. `note` is cut to 500 bytes. Raises
+        TypeError if `done` or `total` is not a number, ValueError if it is not finite.
         """
         self.latest_progress = progress_of(done, total, note)
 
     async def checkpoint(self) -> None:
-        """Let others run, and end here if that was asked for: for loops that compute without awaiting anything."""
+        """Let other coroutines run; for loops that compute without any other await.
+
+        Raises asyncio.CancelledError here if the job was asked to end.
+        """
         await asyncio.sleep(0)
 
     async def trigger(
@@ -216,9 +255,11 @@ class Context:
         priority: int | None = None,
         **more: Any,  # noqa: ANN401 - a task's arguments are its own
     ) -> str:
-        """Make a job of another task; returns its id once it is on disk. Raises InvalidError and NotFoundError.
+        """Make a job of another task; returns its id once it is on disk.
 
-        The task's arguments are keywords, or a mapping as `args`, or both.
+        The task's arguments are keywords, or a mapping as `args`, or both. `delay` is in seconds, `priority` 0 to 9,
+        None for the task's own. Raises NotFoundError if there is no such task, or outside of a daemon; InvalidError if
+        the arguments do not fit.
         """
         if self._port is None:
             raise NotFoundError("this context runs outside a daemon: there is nothing to trigger")
@@ -371,10 +412,25 @@ def task(
 
     `async def` runs on the task loop, a plain `def` in a thread; with `isolation="process"` either runs in a process of
     its own, which can be killed. `lock` names the lock held for the run; the job waits at most `lock_wait_seconds` for
-    it, then is skipped. `timeout` is seconds of running (0 = none) until a TimeoutError is raised inside, which the
-    task may catch; at `hard_timeout` (30 s later by default) it is ended. `unique` allows one job with the same
-    arguments to be queued or running: another wish for it gets that one.
-    Raises InvalidError when the signature cannot be a task's.
+    it, then is skipped; it may hold it for `lock_ttl_seconds`. `timeout` is seconds of running (0 = none) until a
+    TimeoutError is raised inside, which the task may catch; at `hard_timeout` (30 s later by default) it is ended.
+    `priority` is 0 to 9, the highest first. With `unique`, at most one job with the same arguments is queued or
+    running: a second trigger returns the first job. The result must be JSON, at most 64 KiB.
+    Raises InvalidError if the signature cannot be a task's.
+
+    >>> @task(queue="reports", max_retries=1)
+    ... async def report(ctx: Context, *, days: int = 7) -> dict[str, int]:
+    ...     return {"days": days}
+    >>> report.name, report.queue, report.max_retries
+    ('report', 'reports', 1)
+
+    A task stays callable, and checks a job's arguments before the job is made:
+
+    >>> asyncio.run(report(Context(job_id="1", task="report"), days=3))
+    {'days': 3}
+    >>> report.validate({"days": "many"})
+    Traceback (most recent call last):
+    launchd.errors.InvalidError: task report: args.days: Expected `int`, got `str`
     """
 
     def decorate(target: Callable[..., Any]) -> Task:

@@ -1,13 +1,21 @@
-"""For the tests of those who write tasks: a virtual clock, and a whole daemon in a temporary directory.
+"""Tests of your own tasks: a whole daemon in a temporary directory, under a virtual clock.
 
-    async with running(tasks=[my_task], schedules={"nightly": {"task": "my_task", "cron": "0 3 * * *"}}) as daemon:
-        job = await daemon.trigger("my_task", size=3)
-        assert job.state == "succeeded"
-        await daemon.advance(hours=48)
-        assert len(await daemon.fires("nightly")) == 2
+It is the real daemon: real SQLite, real threads, real tasks. Only its clock differs: time passes when the test says so,
+as fast as the daemon can follow.
 
-It is the real daemon: real SQLite, real threads, real tasks. Only its clock is another: time passes when a test says
-so, and as fast as the daemon can follow.
+>>> import asyncio
+>>> from launchd import Context, task
+>>> @task
+... async def count(ctx: Context, *, size: int = 1) -> int:
+...     return 2 * size
+>>> async def two_nights() -> tuple[str, str, list[str]]:
+...     nightly = {"task": "count", "cron": "0 3 * * *"}
+...     async with running(tasks=[count], schedules={"nightly": nightly}) as daemon:
+...         job = await daemon.trigger("count", size=3)
+...         await daemon.advance(hours=48)
+...         return job.state.value, job.result, [fire.outcome.value for fire in await daemon.fires("nightly")]
+>>> asyncio.run(two_nights())
+('succeeded', '6', ['fired', 'fired'])
 """
 
 import asyncio
@@ -48,8 +56,15 @@ _STOP_SECONDS = 2.0
 class VirtualClock:
     """A clock that stands still until it is moved. May be asked from any thread, and slept on from any loop.
 
-    `move` lets time pass, `jump` sets the wall clock, `suspend` puts the machine to sleep. Each clock is a boot of its
-    own, `boot` seconds after it began, unless `boot_id` names the same one as another clock's.
+    `start` is the wall time in microseconds since 1970 UTC. `move` lets time pass, `jump` sets the wall clock,
+    `suspend` puts the machine to sleep. Each clock is a boot of its own, `boot` seconds after it began, unless
+    `boot_id` names the same one as another clock's.
+
+    >>> clock = VirtualClock(parse_instant("2026-06-01T12:00:00Z"))
+    >>> clock.move(90.0)
+    >>> clock.jump(-3600)
+    >>> (clock.now() - parse_instant("2026-06-01T12:00:00Z")) // SECOND, clock.monotonic()
+    (-3510, 90.0)
     """
 
     def __init__(self, start: Instant = START, *, boot: float = 0.0, boot_id: str | None = None) -> None:
@@ -167,13 +182,16 @@ class TestDaemon:
         return self._daemon
 
     async def trigger(self, task: str, **args: Any) -> Job:  # noqa: ANN401 - a task's arguments are its own
-        """Make a job and return it as it is when nothing more happens without time passing."""
+        """Make a job, and return it once nothing more happens without time passing.
+
+        Raises NotFoundError if there is no such task, InvalidError if the arguments do not fit.
+        """
         job, _ = await self.daemon.control.trigger(task, args, by="test")
         await self.settle()
         return await self.job(job.id)
 
     async def job(self, job_id: str) -> Job:
-        """One job."""
+        """One job; raises NotFoundError."""
         return await self.daemon.control.job(job_id)
 
     async def jobs(self, **query: Any) -> list[Job]:  # noqa: ANN401 - the fields of JobQuery
@@ -263,10 +281,11 @@ async def running(
     start: str | Instant = START,
     directory: Path | None = None,
 ) -> AsyncIterator[TestDaemon]:
-    """A daemon under a virtual clock that stands at `start`, in a temporary directory (or in `directory`).
+    """Run a daemon under a virtual clock that stands at `start`, in a temporary directory (or in `directory`).
 
-    `config` is TOML; `schedules` are tables of it as Python values, laid over it. The shipped schedules are off unless
-    `config` names them. Raises ConfigError.
+    `start` is a text such as "2026-01-01T00:00:00Z", or microseconds since 1970 UTC. `config` is TOML; `schedules` maps
+    names to tables such as `{"task": "report", "cron": "0 3 * * *"}`, laid over it. The shipped schedules are off
+    unless `config` names them. Raises ConfigError if the configuration is not valid.
     """
     clock = VirtualClock(parse_instant(start) if isinstance(start, str) else start)
     async with _directory(directory) as place:
