@@ -1,8 +1,8 @@
 #!/bin/sh
-# Takes launchd off this machine. State (/var/lib/launchd), configuration (/etc/launchd), secrets (/etc/credstore) and
-# the user launchd, who owns the state, and the group launchd-operators stay: delete them by hand.
+# Removes launchd from this machine. State (/var/lib/launchd), configuration (/etc/launchd), secrets (/etc/credstore), the
+# user launchd, who owns the state, and the group launchd-operators stay: delete them by hand.
 set -eu
-[ "$(id -u)" -eq 0 ] || { echo "uninstall: run as root (sudo make uninstall)" >&2; exit 1; }
+[ "$(id -u)" -eq 0 ] || { echo "uninstall: run it as root: sudo make uninstall" >&2; exit 1; }
 if [ -d /run/systemd/system ]; then
 	systemctl stop launchd.socket launchd-tcp.socket launchd.service || true
 fi

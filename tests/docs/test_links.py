@@ -1,10 +1,12 @@
 """Links, files and modules that a page names are there, and README leads to every page."""
 
 import re
+import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.docs.pages import DOCS, PAGES, README, anchors, codes, every_page, fences, prose
+from tests.docs.pages import DOCS, PAGES, README, anchors, codes, every_page, fences, prose, table
+from tests.docs.picture import MOST_BYTES
 from tests.support.paths import ROOT
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
@@ -48,3 +50,34 @@ def test_every_folder_of_the_package_is_in_the_architecture() -> None:
     text = (DOCS / "architecture.md").read_text("utf-8")
     folders = {file.parent.relative_to(ROOT) for file in (ROOT / "launchd").rglob("__init__.py")}
     assert not {str(folder) for folder in folders if f"{folder}/" not in text}
+
+
+def test_every_file_that_a_page_links_to_is_installed_with_it() -> None:
+    listed = re.search(r"^for page in (.+); do$", (ROOT / "etc" / "install.sh").read_text("utf-8"), re.MULTILINE)
+    assert listed is not None
+    installed = {file for pattern in listed[1].split() for file in ROOT.glob(pattern)}
+    for page in PAGES:
+        links = [urlsplit("".join(pair)) for pair in _LINK.findall(prose(page))]
+        files = {(page.parent / link.path).resolve() for link in links if link.path and not link.scheme}
+        assert files <= installed, f"{page.name}: {files - installed}"
+
+
+def test_the_pictures_are_small() -> None:
+    pictures = list((DOCS / "pictures").glob("*.png"))
+    assert {file.name for file in pictures} == {"dashboard-light.png", "dashboard-dark.png"}
+    assert [file.name for file in pictures if file.stat().st_size > MOST_BYTES] == []
+
+
+def test_the_layers_of_the_architecture_are_those_that_lint_checks() -> None:
+    """Each row of the page holds packages of one line of pyproject.toml, and the rows are in its order."""
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]
+    place = {
+        name: number for number, line in enumerate(contract["layers"]) for name in re.split(r"\W+", line.strip("[]"))
+    }
+    rows = [
+        {place[re.split(r"[/.]", path)[1]] for path in codes(cells[0]) if path.startswith("launchd/")}
+        for cells in table(DOCS / "architecture.md", "layer")
+    ]
+    order = [layer for row in rows for layer in sorted(row)]
+    assert order == sorted(order)
+    assert set(order) == set(place.values())
