@@ -1,6 +1,6 @@
 """launchd: one asyncio daemon that schedules, runs and steers the jobs of a space-launch tracker.
 
-What task code needs is here: the decorator, what a task is given, and the three verdicts it may raise.
+Task code imports from here: the decorator `task`, the `Context`, and the exceptions `Retry`, `Snooze` and `Cancel`.
 """
 
 import sys

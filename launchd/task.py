@@ -1,4 +1,4 @@
-"""A task: what can be done. The decorator, the arguments' contract, and what task code is given and may raise.
+"""A task: a function that can be run as a job. The decorator, the check of arguments, the Context, the exceptions.
 
 A decorated function stays callable, so a user's own test can call it. Nothing is registered anywhere: the daemon
 collects the `Task` objects of the modules that the configuration names.
@@ -111,15 +111,15 @@ class Cancel(Exception):  # noqa: N818 - a verdict, not an error
 
 
 def _reason(reason: object) -> str:
-    """A reason made plain; empty for None, so that the usual words stand in its place."""
+    """A reason made plain; empty for None, so that the default is used."""
     return "" if reason is None else plain_text(reason, MAX_REASON_BYTES)
 
 
 def delay_seconds(value: object, where: str) -> float:
     """A delay in seconds from a number or a `timedelta`.
 
-    Raises TypeError for what is neither, ValueError for what is not finite or not within 0 to 366 days; both name
-    `where`. A delay beyond a year is nearly always an instant, such as an epoch in milliseconds.
+    Raises TypeError if it is neither, ValueError if it is not finite or not within 0 to 366 days; both name `where`. A
+    delay beyond a year is nearly always a point in time, such as an epoch in milliseconds.
     """
     seconds = _number(value)
     if seconds is None:
@@ -130,7 +130,7 @@ def delay_seconds(value: object, where: str) -> float:
 
 
 def _number(value: object) -> float | None:
-    """A number as a float, infinite where it is too large for one; None for what is no number (a text is none)."""
+    """A number as a float, infinite if it is too large; None for anything else, also for a text of digits."""
     if type(value) is float:
         return value
     if isinstance(value, timedelta):
@@ -151,7 +151,7 @@ class Isolation(StrEnum):
 
 
 class Port(Protocol):
-    """What a Context needs of the engine. It may be called from the task's own thread or loop."""
+    """The part of the engine that a Context uses. It may be called from the task's own thread or loop."""
 
     async def trigger(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
         """Make a job and return its id once it is durable."""
@@ -226,7 +226,7 @@ class Context:
         return self._log
 
     def names(self) -> dict[str, Any]:
-        """What every line of the log on this attempt says: job, task, queue, attempt, and schedule and lock if any."""
+        """The fields of each log line of this attempt: job, task, queue, attempt, and schedule and lock if any."""
         said = {"job_id": self.job_id, "task": self.task, "queue": self.queue, "attempt": self.attempt}
         others = {"schedule": self.schedule, "lock": self.lock}
         return said | {name: value for name, value in others.items() if value is not None}
@@ -270,12 +270,12 @@ class Context:
         return await self._port.trigger(task, given | more, delay=delay, priority=priority)
 
 
-# The Context of the job whose code runs here, for whatever that code calls: the log puts the job's names on its lines.
+# The Context of the job whose code runs here: the log puts its names on the lines of whatever that code calls.
 CURRENT: ContextVar[Context | None] = ContextVar("launchd_context", default=None)
 
 
 def progress_of(done: object, total: object = None, note: object = None) -> Progress:
-    """The progress of a task, made plain; raises TypeError or ValueError for numbers that are none."""
+    """The progress of a task, made plain; raises TypeError if a number is not one, ValueError if it is not finite."""
     return Progress(
         _finite(done, "done"),
         None if total is None else _finite(total, "total"),
@@ -293,7 +293,7 @@ def _finite(value: object, name: str) -> float:
 
 
 class Task:
-    """A task as the daemon knows it: a function with its name, its defaults and its arguments' contract."""
+    """A task as the daemon knows it: a function with its name, its defaults and the types of its arguments."""
 
     def __init__(
         self,
@@ -334,7 +334,7 @@ class Task:
         return self.function(*args, **kwargs)
 
     def validate(self, args: dict[str, Any]) -> dict[str, Any]:
-        """The arguments as the function will get them, or InvalidError with every path that is wrong."""
+        """The arguments as the function will get them; raises InvalidError with every path that is wrong."""
         if not isinstance(args, dict):
             raise InvalidError.at("args", f"task {self.name}: expected an object, got {type(args).__name__}")
         known = ", ".join(self.parameters) or "none"
@@ -358,7 +358,7 @@ class Task:
         return valid
 
     def encode(self, args: dict[str, Any]) -> str:
-        """Validate and give the canonical JSON that the store keeps."""
+        """The canonical JSON of the arguments, as the store keeps it; raises InvalidError."""
         valid = self.validate(args)
         try:
             data = msgspec.json.encode(valid, order="deterministic")
@@ -374,7 +374,7 @@ class Task:
         return data.decode()
 
     def decode(self, text: str) -> dict[str, Any]:
-        """The keyword arguments from the canonical JSON."""
+        """The keyword arguments from the canonical JSON; raises InvalidError."""
         if text == "{}":
             return {}
         try:
@@ -459,6 +459,6 @@ def _isolation(function: Callable[..., Any], name: str, isolation: str) -> Isola
 
 
 def _problem(name: str, error: msgspec.ValidationError) -> Problem:
-    """The path and the message of what msgspec says: "Expected `int`, got `str` - at `$[0]`"."""
+    """The problem in an error of msgspec such as "Expected `int`, got `str` - at `$[0]`"."""
     message, _, where = str(error).partition(" - at `$")
     return Problem(f"args.{name}{where.rstrip('`')}", message)

@@ -43,13 +43,13 @@ from launchd.task import Task
 __all__ = ["TestDaemon", "VirtualClock", "configuration", "running"]
 
 START = parse_instant("2026-01-01T00:00:00Z")
-# A daemon that has not come to rest after so many seconds of real time never will.
+# A daemon that is not at rest after so many seconds of real time never will be.
 PATIENCE_SECONDS = 30.0
-# How often in a row it must be seen at rest. A sleeper that was woken goes through some eight turns of its loop before
-# it asks the store for anything: three times that is enough, and a turn costs microseconds.
+# How often in a row the daemon must be seen at rest. A woken sleeper takes about eight turns of its loop before it asks
+# the store for anything: three times that is enough, and a turn costs microseconds.
 _RESTS = 24
 _PAGE = 1000
-# How long what runs may take, in real time, before a stop lets the drain's time pass.
+# How long running jobs may take, in real time, before a stop lets virtual time pass for the drain.
 _STOP_SECONDS = 2.0
 
 
@@ -120,19 +120,19 @@ class VirtualClock:
                 future.cancel()
 
     def next_wake(self) -> float | None:
-        """The earliest time, by `monotonic`, that somebody waits for."""
+        """The earliest time, by `monotonic`, at which a sleeper wakes; None without sleepers."""
         with self._guard:
             while self._sleepers and self._sleepers[0][3].done():
                 heapq.heappop(self._sleepers)
             return self._sleepers[0][0] if self._sleepers else None
 
     def sleepers(self, loop: asyncio.AbstractEventLoop) -> int:
-        """How many sleep on a loop."""
+        """The number of sleepers on a loop."""
         with self._guard:
             return sum(1 for _, _, where, future in self._sleepers if where is loop and not future.done())
 
     def move(self, elapsed: float) -> None:
-        """Go on to a time by `monotonic`, and wake those who waited for it."""
+        """Go on to a time by `monotonic`, and wake the sleepers that are due."""
         with self._guard:
             self._elapsed = max(elapsed, self._elapsed)
             due = []
@@ -153,7 +153,7 @@ class VirtualClock:
         self._wake_up()
 
     def _wake_up(self) -> None:
-        """Wake those who wait for a wall time, each on its own loop."""
+        """Wake the waiters for a wall time, each on its own loop."""
         with self._guard:
             watchers = dict(self._watchers)
             self._watchers.clear()
@@ -255,7 +255,7 @@ class TestDaemon:
         patience = time.monotonic() + _STOP_SECONDS
         while host is not None and not host.done():
             wake = self.clock.next_wake()
-            if wake is not None and time.monotonic() > patience:  # what runs does not end by itself: let it be drained
+            if wake is not None and time.monotonic() > patience:  # a running job does not end by itself: drain it
                 self.clock.move(wake)
             await asyncio.sleep(0.0002)
         if host is not None:
@@ -268,7 +268,7 @@ class TestDaemon:
             await leave.wait()
 
     def _busy(self) -> str | None:
-        """What is going on, None when nothing is."""
+        """A sentence on what the daemon does, None when it is at rest."""
         return None if self._daemon is None else self._daemon.busy(self.clock.sleepers)
 
 

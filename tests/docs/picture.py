@@ -138,6 +138,7 @@ async def _have_begun(daemon: Daemon) -> bool:
 async def _photograph(daemon: Daemon, scheme: str, file: Path) -> None:
     async with browsing(daemon, width=WIDTH, height=HEIGHT, color_scheme=scheme) as tab:
         await tab.show("?span=1h")
+        assert await tab.text("#verdict") == "healthy"
         await tab.page.screenshot(path=file)
 
 
