@@ -28,7 +28,7 @@ async def publish_feeds(ctx: Context) -> dict[str, list[str]]:
     return {"files": ["launches.ics", "launches.atom", "launches.csv"]}
 
 
-@task(queue="archive", lock=CATALOGUE)
+@task(queue="archive", lock=CATALOGUE, lock_wait_seconds=3600)
 async def rebuild_catalogue(ctx: Context) -> None:
     """Rebuild the catalogue for some minutes."""
     await clocks[0].sleep(240 + share(ctx) * 240)
@@ -49,7 +49,7 @@ async def compare_catalogue(ctx: Context, *, done: int, total: int) -> None:
 async def _work(ctx: Context, done: int, total: int, note: str) -> None:
     for one in range(done, total):
         ctx.progress(one, total, note)
-        await clocks[0].sleep(1)
+        await clocks[0].sleep(5)
 
 
 TASKS = (notify_watchers, publish_feeds, rebuild_catalogue, export_history, compare_catalogue)
