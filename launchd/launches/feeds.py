@@ -17,7 +17,7 @@ from icalendar import Calendar, Event, vDuration
 
 import launchd
 from launchd.clock import DAY, FIRST_INSTANT, LAST_INSTANT, UNREADABLE, Instant, format_instant, to_datetime
-from launchd.launches.launch import Launch, Net, Precision, Status
+from launchd.launches.launch import Launch, LaunchStatus, Net, Precision
 from launchd.launches.store import ChangedLaunch, HistoryRow, Record
 from launchd.values.rows import tell
 
@@ -27,7 +27,7 @@ _ATOM = "http://www.w3.org/2005/Atom"
 # A calendar shows what its readers can add a day to: a date beyond is a row that another program wrote.
 _DATED = range(FIRST_INSTANT + DAY, LAST_INSTANT - DAY)
 _TIMED = (Precision.SECOND, Precision.MINUTE, Precision.HOUR)
-_TENTATIVE = (Status.TBD, Status.TBC, Status.HOLD, None)
+_TENTATIVE = (LaunchStatus.TBD, LaunchStatus.TBC, LaunchStatus.HOLD, None)
 # XML 1.0 §2.2: characters that no document may hold, escaped or not.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # https://owasp.org/www-community/attacks/CSV_Injection: a cell that begins so is run by spreadsheets.
@@ -128,7 +128,7 @@ def _span(launch: Launch, net: Net) -> tuple[Any, Any]:
 
 
 def _ical_status(launch: Launch, net: Net) -> str:
-    if launch.status is Status.CANCELLED:
+    if launch.status is LaunchStatus.CANCELLED:
         return "CANCELLED"
     return "TENTATIVE" if launch.status in _TENTATIVE or net.precision not in _TIMED else "CONFIRMED"
 

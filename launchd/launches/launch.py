@@ -26,7 +26,7 @@ class Precision(StrEnum):
     DECADE = "decade"
 
 
-class Status(StrEnum):
+class LaunchStatus(StrEnum):
     """Where a launch stands. It may go backwards after a scrub: that is history, not an error."""
 
     GO = "go"
@@ -40,7 +40,7 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
-FLOWN = frozenset({Status.SUCCESS, Status.PARTIAL_FAILURE, Status.FAILURE})
+FLOWN = frozenset({LaunchStatus.SUCCESS, LaunchStatus.PARTIAL_FAILURE, LaunchStatus.FAILURE})
 
 
 class Net(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -80,7 +80,7 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
     source_id: str
     name: str
     net: Net | None = None
-    status: Status | None = None
+    status: LaunchStatus | None = None
     status_word: str | None = None
     provider: str | None = None
     vehicle: str | None = None
@@ -132,7 +132,7 @@ class Launch(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     id: str
     name: str
     net: Net | None = None
-    status: Status | None = None
+    status: LaunchStatus | None = None
     provider: str | None = None
     vehicle: str | None = None
     pad: str | None = None

@@ -8,7 +8,7 @@ import msgspec
 from launchd.clock import Instant, parse_instant
 from launchd.errors import InvalidError, Problem
 from launchd.launches.dates import net_at
-from launchd.launches.launch import Change, FieldSource, Launch, Net, Precision, Status
+from launchd.launches.launch import Change, FieldSource, Launch, LaunchStatus, Net, Precision
 from launchd.launches.reconcile import shown
 from launchd.launches.validate import MAX_TEXT, plain
 
@@ -20,7 +20,9 @@ FIELDS = (*_TEXTS, *_TIMES, "status", "net")
 # A NET is one field with two rows of history.
 _SHOWN_AS = {"net": ("net", "net_precision")}
 _TYPES: dict[str, Any] = (
-    dict.fromkeys(_TEXTS, str | None) | dict.fromkeys(_TIMES, int | None) | {"status": Status | None, "net": Net | None}
+    dict.fromkeys(_TEXTS, str | None)
+    | dict.fromkeys(_TIMES, int | None)
+    | {"status": LaunchStatus | None, "net": Net | None}
 )
 
 
@@ -125,7 +127,7 @@ def _value(name: str, value: object) -> object:
     if name in _TIMES:
         return net_at(parse_instant(value), Precision.SECOND).earliest
     if name == "status":
-        return _member(Status, value)
+        return _member(LaunchStatus, value)
     text = plain(value)
     if not 1 <= len(text) <= MAX_TEXT:
         raise InvalidError(f"expected 1..{MAX_TEXT} characters")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from launchd.clock import Instant
 from launchd.cursor import no_cursor
 from launchd.errors import InvalidError
-from launchd.launches.launch import Status
+from launchd.launches.launch import LaunchStatus
 
 _FLOWN = "('success', 'partial_failure', 'failure', 'cancelled')"
 # Launches without a date come after all others in time; the same expression as in the index launches_by_net.
@@ -72,8 +72,8 @@ def _conditions(query: LaunchQuery, now: Instant) -> Iterator[tuple[str, tuple[o
     if query.when is not None:
         yield (_UPCOMING if query.when == "upcoming" else f"NOT {_UPCOMING}"), (now,)
     if query.status is not None:
-        if query.status not in set(Status):
-            raise InvalidError.at("status", f"expected one of {', '.join(Status)}, got {query.status!r}")
+        if query.status not in set(LaunchStatus):
+            raise InvalidError.at("status", f"expected one of {', '.join(LaunchStatus)}, got {query.status!r}")
         yield "status = ?", (query.status,)
     if query.provider is not None:
         yield "provider LIKE ? ESCAPE '\\'", (f"%{_escaped(query.provider)}%",)

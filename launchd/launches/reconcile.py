@@ -15,11 +15,11 @@ from launchd.launches.launch import (
     Conflict,
     FieldSource,
     Launch,
+    LaunchStatus,
     Net,
     Place,
     Precision,
     Sighting,
-    Status,
 )
 from launchd.launches.matching import names
 
@@ -115,7 +115,7 @@ def _stale(one: Seen, net: Seen | None) -> bool:
 def _best_status(current: Sequence[Seen]) -> Seen | None:
     """A final status, else one of a lift-off, else what is said first."""
     said = [one for one in current if one.sighting.status is not None]
-    for wanted in (FLOWN, frozenset({Status.IN_FLIGHT})):
+    for wanted in (FLOWN, frozenset({LaunchStatus.IN_FLIGHT})):
         found = next((one for one in said if one.sighting.status in wanted), None)
         if found is not None:
             return found
@@ -176,7 +176,7 @@ def _conflicts(launch_id: str, ranked: Sequence[Seen]) -> list[Conflict]:
         times = {source: f"{format_instant(net.earliest)} ({net.precision})" for source, net in nets.items()}
         found.append(Conflict(launch_id=launch_id, kind="net", values=times))
     finals = {one.sighting.source: one.sighting.status for one in ranked if one.sighting.status in FLOWN}
-    if len({status is Status.FAILURE for status in finals.values()}) > 1:
+    if len({status is LaunchStatus.FAILURE for status in finals.values()}) > 1:
         words = {source: str(status) for source, status in finals.items()}
         found.append(Conflict(launch_id=launch_id, kind="status", values=words))
     vehicles = {one.sighting.source: one.sighting.vehicle for one in ranked if one.sighting.vehicle is not None}

@@ -13,7 +13,7 @@ from launchd.event import Happening
 from launchd.job import IdMaker
 from launchd.launches.approach import MARKS, Mark, approach
 from launchd.launches.ingest import plan
-from launchd.launches.launch import Precision, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Precision, Sighting
 from launchd.schedules.tighten import LOOK, Near
 from launchd.testing import TestDaemon, running
 from tests.support.sightings import LL2, ROCKETLAUNCH, at, sight
@@ -106,7 +106,7 @@ async def said(daemon: TestDaemon, *sightings: Sighting) -> None:
 
 
 def crew(net: str, source: str = LL2, **more: Any) -> Sighting:  # noqa: ANN401 - fields of a sighting
-    more.setdefault("status", Status.GO)
+    more.setdefault("status", LaunchStatus.GO)
     return sight(source, "Falcon 9 | Crew-20", at(net, Precision.MINUTE), key="uuid", **more)
 
 
@@ -141,7 +141,7 @@ async def test_a_launch_that_slips_away_is_told_anew_and_one_that_is_done_not_at
         await said(daemon, crew("2026-06-01T15:50:00Z"))
         await daemon.advance(hours=3)
         assert [(hours, left) for _, hours, left in heard] == [(1, 50), (1, 60)]
-        await said(daemon, crew("2026-06-02T20:00:00Z", status=Status.CANCELLED))
+        await said(daemon, crew("2026-06-02T20:00:00Z", status=LaunchStatus.CANCELLED))
         await daemon.advance(hours=40)
         assert len(heard) == 2
 
@@ -150,7 +150,7 @@ async def test_two_records_that_turn_out_to_be_one_launch_are_told_once(tmp_path
     async with listening(tmp_path) as (daemon, heard):
         net = "2026-06-02T12:00:00Z"
         await said(daemon, crew(net))
-        other = sight(ROCKETLAUNCH, "Electron", at(net, Precision.MINUTE), key="r", status=Status.GO)
+        other = sight(ROCKETLAUNCH, "Electron", at(net, Precision.MINUTE), key="r", status=LaunchStatus.GO)
         await said(daemon, other)
         assert [hours for _, hours, _ in heard] == [24, 24]
         await said(daemon, crew(net, ROCKETLAUNCH, vehicle="Falcon 9"), crew(net))

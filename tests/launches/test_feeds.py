@@ -15,7 +15,7 @@ from icalendar import Calendar
 from launchd.clock import parse_instant
 from launchd.launches import feeds
 from launchd.launches.dates import net_at
-from launchd.launches.launch import Launch, Place, Precision, Status
+from launchd.launches.launch import Launch, LaunchStatus, Place, Precision
 from launchd.launches.store import ChangedLaunch, HistoryRow, Record
 
 ID = "019aaaaa-0000-7000-8000-000000000001"
@@ -31,7 +31,7 @@ def record(
     **more: Any,  # noqa: ANN401 - a launch's fields
 ) -> Record:
     net = None if at is None else net_at(parse_instant(at), Precision(precision))
-    fields: dict[str, Any] = {"id": ID, "name": "Falcon 9 | Crew-20", "net": net, "status": Status.GO} | more
+    fields: dict[str, Any] = {"id": ID, "name": "Falcon 9 | Crew-20", "net": net, "status": LaunchStatus.GO} | more
     return Record(Launch(**fields), UPDATED, revision)
 
 
@@ -82,8 +82,8 @@ def test_the_uid_stays_and_the_sequence_grows_with_the_revision() -> None:
 
 
 def test_a_cancelled_launch_is_a_cancelled_event_and_an_unconfirmed_one_is_tentative() -> None:
-    assert event(record(status=Status.CANCELLED))["status"] == "CANCELLED"
-    assert event(record(status=Status.TBC))["status"] == "TENTATIVE"
+    assert event(record(status=LaunchStatus.CANCELLED))["status"] == "CANCELLED"
+    assert event(record(status=LaunchStatus.TBC))["status"] == "TENTATIVE"
 
 
 def test_what_a_source_wrote_cannot_break_out_of_its_line() -> None:

@@ -11,7 +11,7 @@ from launchd.clock import SystemClock
 from launchd.db.database import open_database
 from launchd.errors import NotFoundError
 from launchd.launches.ingest import Plan, Stored, plan
-from launchd.launches.launch import Launch, Precision, Sighting, Status
+from launchd.launches.launch import Launch, LaunchStatus, Precision, Sighting
 from launchd.launches.matching.match import key
 from launchd.launches.store import LaunchStore
 from tests.support.launch_memory import remembered
@@ -189,7 +189,7 @@ def test_a_slip_that_one_source_knows_of_leaves_the_launch_whole() -> None:
         "Falcon 9 | Starlink Group 10-5",
         at("2026-06-20T08:00:00Z", Precision.MINUTE),
         key="uuid",
-        status=Status.TBC,
+        status=LaunchStatus.TBC,
     )
     tracker.scrape(slipped)
     assert tracker.launch_of(slipped) == tracker.launch_of(nameless)
@@ -255,7 +255,7 @@ def test_a_conflict_of_pads_is_found_through_aliases_and_gone_with_its_cause() -
         key="uuid",
         pad="Space Launch Complex 40",
         place="Cape Canaveral SFS, FL, USA",
-        status=Status.GO,
+        status=LaunchStatus.GO,
     )
     assert kinds(tracker.scrape(library, same)) == []
     assert kinds(tracker.scrape(other)) == ["pad"]
@@ -265,7 +265,11 @@ def test_a_conflict_of_pads_is_found_through_aliases_and_gone_with_its_cause() -
 def test_what_may_be_one_launch_is_listed_with_its_evidence_until_it_is_settled() -> None:
     tracker = Tracker()
     unknown = sight(
-        LL2, "Long March 2D | Unknown Payload", at("2025-05-13T04:10:00Z", Precision.MINUTE), key="u", status=Status.GO
+        LL2,
+        "Long March 2D | Unknown Payload",
+        at("2025-05-13T04:10:00Z", Precision.MINUTE),
+        key="u",
+        status=LaunchStatus.GO,
     )
     flown = sight(GCAT, "Xingshidai 27", "2025-05-14T04:11:00Z", vehicle="Chang Zheng 2D")
     tracker.scrape(unknown)
@@ -306,7 +310,9 @@ def test_every_value_says_where_it_is_from_and_when_it_was_seen() -> None:
 def test_a_window_is_taken_from_a_source_that_has_heard_of_the_slip() -> None:
     tracker = Tracker()
     start = NOON.earliest
-    stale = sight(LL2, "Falcon 9 | SXM-8", NOON, key="uuid", status=Status.GO, window_start=start, window_end=start)
+    stale = sight(
+        LL2, "Falcon 9 | SXM-8", NOON, key="uuid", status=LaunchStatus.GO, window_start=start, window_end=start
+    )
     tracker.scrape(stale, now=1)
     tomorrow = at("2026-05-03T12:00:00Z", Precision.MINUTE)
     fresh = sight(ROCKETLAUNCH, "SXM-8", tomorrow, key="r", window_start=tomorrow.earliest, **UPCOMING)
@@ -319,7 +325,7 @@ def test_a_window_is_taken_from_a_source_that_has_heard_of_the_slip() -> None:
 
 def test_in_flight_beats_what_was_planned_and_an_outcome_beats_both() -> None:
     tracker = Tracker()
-    for status in (Status.GO, Status.IN_FLIGHT, Status.SUCCESS):
+    for status in (LaunchStatus.GO, LaunchStatus.IN_FLIGHT, LaunchStatus.SUCCESS):
         tracker.scrape(
             LIBRARY, sight(ROCKETLAUNCH, "Starlink (10-5)", NOON, key="r1", vehicle="Falcon 9", status=status)
         )

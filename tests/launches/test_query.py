@@ -14,7 +14,7 @@ from launchd.db.database import Database, Row, open_database
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_at
 from launchd.launches.ingest import plan
-from launchd.launches.launch import Place, Precision, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Place, Precision, Sighting
 from launchd.launches.query import LaunchQuery, search_expression
 from launchd.launches.store import LaunchStore
 
@@ -35,12 +35,12 @@ SOME = (
         vehicle="Falcon 9 Block 5",
         pad="Space Launch Complex 40",
         location=Place("Cape Canaveral SFS, FL, USA"),
-        status=Status.GO,
+        status=LaunchStatus.GO,
     ),
     sighting("b", "Électron | Été “quoted” 100%", 1, provider="Rocket Lab", mission="Test flight NEAR orbit"),
-    sighting("c", "Ceres-1 | Unknown Payload", None, provider="Galactic Energy", status=Status.TBD),
-    sighting("d", "Ariane 6 | Flown", -3, provider="Arianespace", status=Status.SUCCESS),
-    sighting("e", "Vega | Late and not judged", -1, provider="Arianespace", status=Status.GO),
+    sighting("c", "Ceres-1 | Unknown Payload", None, provider="Galactic Energy", status=LaunchStatus.TBD),
+    sighting("d", "Ariane 6 | Flown", -3, provider="Arianespace", status=LaunchStatus.SUCCESS),
+    sighting("e", "Vega | Late and not judged", -1, provider="Arianespace", status=LaunchStatus.GO),
 )
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from launchd.clock import SystemClock
 from launchd.db.database import open_database
 from launchd.launches.ingest import Plan, plan
-from launchd.launches.launch import Launch, Precision, Sighting, Status
+from launchd.launches.launch import Launch, LaunchStatus, Precision, Sighting
 from launchd.launches.retire import FEW
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import Detail, LaunchStore
@@ -173,7 +173,7 @@ def test_what_a_source_no_longer_sends_keeps_its_launch_and_its_history(
 # --- a list that is complete ---
 
 EVENING = at("2026-05-01T12:00:00Z", Precision.MINUTE)
-FALCON: dict[str, Any] = {"vehicle": "Falcon 9", "status": Status.GO}
+FALCON: dict[str, Any] = {"vehicle": "Falcon 9", "status": LaunchStatus.GO}
 OLD = sight(WIKIPEDIA, "Starlink Group 10-5", EVENING, key="starlink", **FALCON)
 NEW = sight(WIKIPEDIA, "Starlink Group 10-5", EVENING, key="starlink-10-5", **FALCON)
 OTHER = sight(WIKIPEDIA, "Crew-20", at("2026-08-01T12:00:00Z", Precision.MINUTE), key="crew-20", **FALCON)

@@ -8,7 +8,7 @@ from launchd.admin.api.views import Seconds, Time, instant
 from launchd.admin.http.view import RowView, View, finite, lost, total
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.launches.circuit import Circuit, CircuitState
-from launchd.launches.launch import Net, Place, Precision, Status
+from launchd.launches.launch import LaunchStatus, Net, Place, Precision
 from launchd.launches.override import Override
 from launchd.launches.reconcile import Seen
 from launchd.launches.slips import Slips
@@ -44,7 +44,7 @@ class LaunchView(RowView):
     pad: str | None
     mission: str | None
     orbit: str | None
-    status: Status | None
+    status: LaunchStatus | None
     designator: str | None
     urls: tuple[str, ...]
     sources: tuple[str, ...]
@@ -78,7 +78,7 @@ class SightingView(RowView):
     source: str
     source_id: str
     name: str
-    status: Status | None
+    status: LaunchStatus | None
     status_word: str | None
     net: Time | None
     net_precision: Precision | None

@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from launchd.clock import DAY, HOUR, MINUTE
-from launchd.launches.launch import FLOWN, Net, Precision, Sighting, Status
+from launchd.launches.launch import FLOWN, LaunchStatus, Net, Precision, Sighting
 from launchd.launches.matching import names
 
 Key = tuple[str, str]
@@ -21,7 +21,7 @@ NEAR = 36 * HOUR
 SLIP, EARLIER = 730 * DAY, 60 * DAY
 _TIMED = (Precision.SECOND, Precision.MINUTE, Precision.HOUR)
 _DATED = (*_TIMED, Precision.DAY)
-_LIFTED = FLOWN | {Status.IN_FLIGHT}
+_LIFTED = FLOWN | {LaunchStatus.IN_FLIGHT}
 
 
 class Strength(IntEnum):

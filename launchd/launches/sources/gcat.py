@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from launchd.errors import InvalidError
 from launchd.launches.dates import parse_vague
-from launchd.launches.launch import Net, Parsed, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Net, Parsed, Sighting
 from launchd.launches.sources import gcat_tables
 from launchd.launches.sources.gcat_tables import EMPTY, FILE, Row, Tables
 from launchd.launches.sources.source import Client, Payload, Source
@@ -144,14 +144,14 @@ def _code(row: Row) -> str:
     return row.get("LaunchCode") or row.get("Launch_Code") or ""
 
 
-def _status(code: str) -> Status | None:
+def _status(code: str) -> LaunchStatus | None:
     """The outcome in a launch code: S success, F failure, E explosion on the pad, digits the fraction of success."""
     outcome = _OUTCOME.fullmatch(code)
     if outcome is None or outcome[1] == "U":
         return None
     if outcome[1] == "S":
-        return Status.PARTIAL_FAILURE if outcome[2] and int(outcome[2]) < 100 else Status.SUCCESS  # noqa: PLR2004 - per cent
-    return Status.FAILURE
+        return LaunchStatus.PARTIAL_FAILURE if outcome[2] and int(outcome[2]) < 100 else LaunchStatus.SUCCESS  # noqa: PLR2004 - per cent
+    return LaunchStatus.FAILURE
 
 
 def _name(rows: list[Row]) -> str | None:

@@ -11,7 +11,7 @@ import msgspec
 from launchd.clock import DAY, MINUTE, Instant
 from launchd.errors import InvalidError, SourceError
 from launchd.launches.dates import TIMED, net_from
-from launchd.launches.launch import FLOWN, Net, Parsed, Place, Precision, Sighting, Status
+from launchd.launches.launch import FLOWN, LaunchStatus, Net, Parsed, Place, Precision, Sighting
 from launchd.launches.sources import launch_library_shape as shape
 from launchd.launches.sources import records
 from launchd.launches.sources.source import Client, Payload, Source
@@ -25,15 +25,15 @@ FOLDERS = ("launches/", "launch/")
 
 # https://ll.thespacedevs.com/2.3.0/config/launch_statuses/; 9 is "payload deployed": past lift-off, not yet judged.
 _STATUSES = {
-    1: Status.GO,
-    2: Status.TBD,
-    3: Status.SUCCESS,
-    4: Status.FAILURE,
-    5: Status.HOLD,
-    6: Status.IN_FLIGHT,
-    7: Status.PARTIAL_FAILURE,
-    8: Status.TBC,
-    9: Status.IN_FLIGHT,
+    1: LaunchStatus.GO,
+    2: LaunchStatus.TBD,
+    3: LaunchStatus.SUCCESS,
+    4: LaunchStatus.FAILURE,
+    5: LaunchStatus.HOLD,
+    6: LaunchStatus.IN_FLIGHT,
+    7: LaunchStatus.PARTIAL_FAILURE,
+    8: LaunchStatus.TBC,
+    9: LaunchStatus.IN_FLIGHT,
 }
 # https://ll.thespacedevs.com/2.3.0/config/net_precisions/; 3 and 4 are a local morning and afternoon, 15 a fiscal
 # year, 16 a decade.
@@ -185,7 +185,7 @@ def _from_full(sighting: Sighting, record: shape.Launch) -> Sighting:
     )
 
 
-def _net(record: shape.Common, status: Status | None, report: Report) -> Net | None:
+def _net(record: shape.Common, status: LaunchStatus | None, report: Report) -> Net | None:
     """The NET as an interval; LL2 puts vague ones at the last day of the period, 00:00Z."""
     instant = records.instant(record.net, record.id, "net", report)
     if instant is None:
@@ -197,18 +197,20 @@ def _net(record: shape.Common, status: Status | None, report: Report) -> Net | N
         return None
 
 
-def _precision(record: shape.Common, status: Status | None, instant: Instant, report: Report) -> Precision:
+def _precision(record: shape.Common, status: LaunchStatus | None, instant: Instant, report: Report) -> Precision:
     """The stated precision; where LL2 states none, what the flags, the status and a placeholder's midnight allow."""
     if record.net_precision is not None:
         stated = _PRECISIONS.get(record.net_precision.id)
         if stated is not None:
             return stated
         report.reject(record.id, f"unknown precision {record.net_precision.id}", "net_precision")
-    if status in FLOWN or status is Status.IN_FLIGHT:
+    if status in FLOWN or status is LaunchStatus.IN_FLIGHT:
         return Precision.SECOND if instant % MINUTE else Precision.MINUTE
-    if status is Status.TBD and instant % DAY == 0:
+    if status is LaunchStatus.TBD and instant % DAY == 0:
         return Precision.DAY if record.tbdtime and not record.tbddate else Precision.MONTH
-    unsure = status in {Status.TBD, Status.TBC} if record.tbddate is None else record.tbddate or record.tbdtime
+    unsure = (
+        status in {LaunchStatus.TBD, LaunchStatus.TBC} if record.tbddate is None else record.tbddate or record.tbdtime
+    )
     return Precision.DAY if unsure else Precision.MINUTE
 
 

@@ -12,7 +12,7 @@ import msgspec
 from launchd.clock import from_datetime
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_from, utc_date
-from launchd.launches.launch import Net, Parsed, Place, Precision, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Net, Parsed, Place, Precision, Sighting
 from launchd.launches.sources import records
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean, text_or_none
@@ -20,7 +20,7 @@ from launchd.launches.validate import Report, clean, text_or_none
 NAME = "rocketlaunch"
 _UNSET = -1
 # 3 is an abort in flight.
-_RESULTS = {0: Status.FAILURE, 1: Status.SUCCESS, 2: Status.PARTIAL_FAILURE, 3: Status.FAILURE}
+_RESULTS = {0: LaunchStatus.FAILURE, 1: LaunchStatus.SUCCESS, 2: LaunchStatus.PARTIAL_FAILURE, 3: LaunchStatus.FAILURE}
 _COSPAR = re.compile(r"(\d{4}-\d{3})[A-Z]{0,3}")
 _SLUG = re.compile(r"[\w-]+", re.ASCII)
 _NO_PAD = "pad tbd"
@@ -134,7 +134,7 @@ def _estimated(date: _Estimate) -> Net | None:
     return net_from(from_datetime(utc_date(date.year)), Precision.YEAR)
 
 
-def _status(launch: _Launch, key: str, report: Report) -> Status | None:
+def _status(launch: _Launch, key: str, report: Report) -> LaunchStatus | None:
     """The outcome; of a launch to come this source says only when."""
     if launch.result in (None, _UNSET):
         return None

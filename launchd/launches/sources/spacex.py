@@ -14,7 +14,7 @@ import msgspec
 from launchd.clock import MINUTE, Instant, from_datetime
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_from, utc_date
-from launchd.launches.launch import Net, Parsed, Precision, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Net, Parsed, Precision, Sighting
 from launchd.launches.sources import records
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean, text_or_none
@@ -99,7 +99,7 @@ def _sighting(tile: _Tile, report: Report) -> Sighting | None:
         source_id=tile.link,
         name=f"{vehicle} | {mission}" if vehicle and mission else mission,
         net=net,
-        status=Status.TBD if net is None and tile.mission_status == _UPCOMING else None,
+        status=LaunchStatus.TBD if net is None and tile.mission_status == _UPCOMING else None,
         status_word=text_or_none(tile.mission_status),
         provider="SpaceX",
         vehicle=vehicle,

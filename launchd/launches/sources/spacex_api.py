@@ -12,7 +12,7 @@ import msgspec
 
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_from
-from launchd.launches.launch import Net, Parsed, Place, Precision, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Net, Parsed, Place, Precision, Sighting
 from launchd.launches.sources import records
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean, text_or_none
@@ -247,13 +247,13 @@ def _net(facts: _Facts, report: Report) -> Net | None:
         return None
 
 
-def _status(facts: _Facts) -> Status | None:
+def _status(facts: _Facts) -> LaunchStatus | None:
     """The outcome; None for what flew without one. What still is `upcoming` was so in 2022."""
     if facts.is_upcoming:
-        return Status.TBC if facts.precision is Precision.HOUR else Status.TBD
+        return LaunchStatus.TBC if facts.precision is Precision.HOUR else LaunchStatus.TBD
     if facts.success is None:
         return None
-    return Status.SUCCESS if facts.success else Status.FAILURE
+    return LaunchStatus.SUCCESS if facts.success else LaunchStatus.FAILURE
 
 
 def _place(pad: _Entry) -> Place | None:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from launchd.errors import InvalidError
-from launchd.launches.launch import Net, Parsed, Place, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Net, Parsed, Place, Sighting
 from launchd.launches.sources.markup import Cell, Row, tables
 from launchd.launches.sources.prose_dates import Written, parse_prose
 from launchd.launches.sources.source import Client, Payload, Source
@@ -47,10 +47,10 @@ _FALCON = re.compile(
 )
 _SEVERAL = re.compile(r"\b\d+ (?:more |additional )?launches\b", re.IGNORECASE)
 _OUTCOMES = {
-    "success": Status.SUCCESS,
-    "partial failure": Status.PARTIAL_FAILURE,
-    "failure": Status.FAILURE,
-    "precluded": Status.FAILURE,  # lost on the pad before the launch (Amos-6)
+    "success": LaunchStatus.SUCCESS,
+    "partial failure": LaunchStatus.PARTIAL_FAILURE,
+    "failure": LaunchStatus.FAILURE,
+    "precluded": LaunchStatus.FAILURE,  # lost on the pad before the launch (Amos-6)
 }
 # JSON nested too deeply is a RecursionError.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -280,7 +280,7 @@ def _place(text: str) -> tuple[str | None, str | None]:
     return f"{site} {pad}" if pad and " or " not in pad else None, site
 
 
-def _status(name: str, outcome: Cell | None, report: Report) -> Status | None:
+def _status(name: str, outcome: Cell | None, report: Report) -> LaunchStatus | None:
     if outcome is None:
         return None
     words = outcome.text.lower().partition("(")[0].strip()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launchd.clock import format_instant
-from launchd.launches.launch import Parsed, Place, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Parsed, Place, Sighting
 from launchd.launches.sources import gcat, gcat_tables
 from launchd.launches.sources.source import Payload
 from tests.support.paths import SHARED
@@ -84,7 +84,7 @@ def test_the_pieces_of_a_launch_are_one_sighting_named_by_its_payload() -> None:
     assert (launch.source_id, launch.designator, launch.name) == ("1957 ALP", "1957-001", "PS-1")
     assert launch.net is not None
     assert (format_instant(launch.net.earliest), launch.net.precision) == ("1957-10-04T19:28:34Z", "second")
-    assert (launch.status, launch.provider, launch.pad) == (Status.SUCCESS, "MVS", "NIIP-5 LC1")
+    assert (launch.status, launch.provider, launch.pad) == (LaunchStatus.SUCCESS, "MVS", "NIIP-5 LC1")
 
 
 def test_the_row_of_the_launch_says_more_than_its_pieces_in_any_order_of_the_files() -> None:
@@ -96,7 +96,7 @@ def test_the_row_of_the_launch_says_more_than_its_pieces_in_any_order_of_the_fil
 
 def test_a_pad_explosion_is_a_failure_and_suborbital_flights_are_left_out() -> None:
     launch = only(parse(file(LAUNCH, AMOS_6, V_2)))
-    assert (launch.name, launch.status, launch.designator) == ("Amos-6", Status.FAILURE, "2016-E01")
+    assert (launch.name, launch.status, launch.designator) == ("Amos-6", LaunchStatus.FAILURE, "2016-E01")
 
 
 @pytest.mark.parametrize(
@@ -120,18 +120,18 @@ def test_greek_tags_have_modern_forms(tag: str, modern: str | None) -> None:
 @pytest.mark.parametrize(
     ("code", "status"),
     [
-        ("OS", Status.SUCCESS),
-        ("OS85", Status.PARTIAL_FAILURE),
-        ("OS100", Status.SUCCESS),
-        ("OF40", Status.FAILURE),
-        ("DS", Status.SUCCESS),
-        ("OE", Status.FAILURE),
+        ("OS", LaunchStatus.SUCCESS),
+        ("OS85", LaunchStatus.PARTIAL_FAILURE),
+        ("OS100", LaunchStatus.SUCCESS),
+        ("OF40", LaunchStatus.FAILURE),
+        ("DS", LaunchStatus.SUCCESS),
+        ("OE", LaunchStatus.FAILURE),
         ("OU", None),
         ("OS\u00b2", None),
         ("OS" + "9" * 5000, None),
     ],
 )
-def test_launch_codes_say_the_outcome_and_unknown_ones_are_reported(code: str, status: Status | None) -> None:
+def test_launch_codes_say_the_outcome_and_unknown_ones_are_reported(code: str, status: LaunchStatus | None) -> None:
     found = parse(file(LOG, CRS_1.removesuffix("OS85") + code))
     assert found.sightings[0].status is status
     assert [one.field for one in found.rejections] == ([] if status else ["status"])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchd.clock import format_instant, parse_instant
-from launchd.launches.launch import Place, Precision, Rejection, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Place, Precision, Rejection, Sighting
 from launchd.launches.sources import launch_library
 from launchd.launches.sources.source import Payload
 from tests.support.paths import SHARED
@@ -47,7 +47,11 @@ def test_a_launch_of_2_3_0_is_read_with_all_it_says() -> None:
         liftoff + 999_999,
         Precision.SECOND,
     )
-    assert (sighting.status, sighting.designator, sighting.orbit) == (Status.SUCCESS, "2023-128", "Low Earth Orbit")
+    assert (sighting.status, sighting.designator, sighting.orbit) == (
+        LaunchStatus.SUCCESS,
+        "2023-128",
+        "Low Earth Orbit",
+    )
     assert (sighting.provider, sighting.vehicle, sighting.mission) == ("SpaceX", "Falcon 9 Block 5", "Crew-7")
     assert sighting.pad == "Launch Complex 39A"
     assert sighting.location == Place("Kennedy Space Center, FL, USA", 28.608227, -80.604282)

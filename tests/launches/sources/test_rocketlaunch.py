@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from launchd.clock import format_instant, parse_instant
-from launchd.launches.launch import Place, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Place, Sighting
 from launchd.launches.sources import rocketlaunch
 from tests.support.paths import SHARED
 from tests.support.payloads import capstone, encoded, next_launch
@@ -68,9 +68,15 @@ def test_an_estimate_without_a_year_or_that_is_no_date_says_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("result", "status"),
-    [(-1, None), (0, Status.FAILURE), (1, Status.SUCCESS), (2, Status.PARTIAL_FAILURE), (3, Status.FAILURE)],
+    [
+        (-1, None),
+        (0, LaunchStatus.FAILURE),
+        (1, LaunchStatus.SUCCESS),
+        (2, LaunchStatus.PARTIAL_FAILURE),
+        (3, LaunchStatus.FAILURE),
+    ],
 )
-def test_a_result_is_the_status_once_there_is_one(result: int, status: Status | None) -> None:
+def test_a_result_is_the_status_once_there_is_one(result: int, status: LaunchStatus | None) -> None:
     assert one(next_launch(result=result)).status is status
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchd.clock import format_instant, from_datetime, parse_instant
-from launchd.launches.launch import Precision, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Precision, Sighting
 from launchd.launches.sources import spacex
 from tests.support.paths import SHARED
 from tests.support.payloads import encoded, tile
@@ -85,7 +85,7 @@ def test_a_date_without_a_time_is_the_local_day_wherever_it_is_read() -> None:
 
 def test_a_tile_without_a_date_is_to_be_determined_while_it_is_upcoming() -> None:
     upcoming = one(launchDate=None, launchTime=None, missionStatus="upcoming")
-    assert (upcoming.net, upcoming.status, upcoming.status_word) == (None, Status.TBD, "upcoming")
+    assert (upcoming.net, upcoming.status, upcoming.status_word) == (None, LaunchStatus.TBD, "upcoming")
 
 
 def test_final_is_no_outcome() -> None:

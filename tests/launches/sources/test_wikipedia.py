@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from launchd.clock import format_instant
 from launchd.errors import InvalidError
-from launchd.launches.launch import Parsed, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Parsed, Sighting
 from launchd.launches.sources import wikipedia
 from launchd.launches.sources.markup import MAX_COLUMNS, MAX_TAGS, tables
 from launchd.launches.sources.source import Payload
@@ -53,7 +53,7 @@ def test_a_row_with_a_second_payload_and_a_description_is_one_launch() -> None:
     launch = only(parse(past(CRS_1)))
     assert (launch.name, launch.mission) == ("SpaceX CRS-1", "SpaceX CRS-1 (Dragon C103)")
     assert start(launch) == "2012-10-08T00:35:00Z"
-    assert (launch.status, launch.status_word) == (Status.SUCCESS, "Success")
+    assert (launch.status, launch.status_word) == (LaunchStatus.SUCCESS, "Success")
     assert (launch.vehicle, launch.pad, launch.orbit) == ("Falcon 9 v1.0", "CCAFS SLC-40", "LEO (ISS)")
     assert launch.urls == ("https://en.wikipedia.org/wiki/List_of_Falcon_9_and_Falcon_Heavy_launches",)
 
@@ -65,7 +65,7 @@ def test_three_boosters_are_one_falcon_heavy() -> None:
 
 def test_a_rocket_lost_on_its_pad_is_a_failure_without_a_flight_number() -> None:
     launch = only(parse(past(AMOS_6)))
-    assert (launch.name, launch.status, start(launch)) == ("Amos-6", Status.FAILURE, "2016-09-03T07:00:00Z")
+    assert (launch.name, launch.status, start(launch)) == ("Amos-6", LaunchStatus.FAILURE, "2016-09-03T07:00:00Z")
 
 
 def test_a_planned_launch_has_a_window_or_a_vague_date_and_no_status() -> None:
