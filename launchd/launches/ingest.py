@@ -22,7 +22,7 @@ class Stored(NamedTuple):
     launches: Mapping[str, Launch]
 
 
-class Plan(NamedTuple):
+class IngestPlan(NamedTuple):
     """What to write. `merged` pairs a launch id with the one it redirects to; `revived` redirected until now.
 
     `conflicts` are all that are open for the launches in `launches`. Counts are of records, by source.
@@ -47,7 +47,7 @@ def plan(
     new_id: Callable[[], str],
     *,
     complete: Collection[str] = (),
-) -> Plan:
+) -> IngestPlan:
     """What the sightings change. Absence changes nothing, but for the sources whose `complete` lists these are."""
     created: Counter[str] = Counter()
     updated: Counter[str] = Counter()
@@ -64,7 +64,7 @@ def plan(
         (created if before is None else updated)[sighting.source] += 1
         changed.add(one)
     if not changed and not retired:
-        return Plan((), (), (), (), (), (), created, updated, unchanged)
+        return IngestPlan((), (), (), (), (), (), created, updated, unchanged)
     left = without(known, retired)
     everything = {one: seen.sighting for one, seen in left.items()} | {one: sent[one] for one in changed}
     assignment = assign(everything.values(), _known(left, changed, now))
@@ -81,7 +81,7 @@ def plan(
     conflicts += _duplicates(assignment, identities.launch, touched, everything)
     written = [one for members in touched.values() for one in members]
     written += [known[one]._replace(retired_at=now) for one in sorted(retired)]
-    return Plan(
+    return IngestPlan(
         tuple(written),
         tuple(records),
         tuple(changes),

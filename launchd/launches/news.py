@@ -5,7 +5,7 @@ from typing import Any
 
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.event import Event
-from launchd.launches.ingest import Plan
+from launchd.launches.ingest import IngestPlan
 from launchd.launches.launch import Launch
 from launchd.launches.slips import moved
 
@@ -22,7 +22,7 @@ def source_event(name: str, statistics: Mapping[str, Any], now: Instant) -> Even
     return Event(type="source.read", at=now, data={"source": name, **numbers})
 
 
-def launch_events(before: Mapping[str, Launch], plan: Plan, now: Instant) -> list[Event]:
+def launch_events(before: Mapping[str, Launch], plan: IngestPlan, now: Instant) -> list[Event]:
     """What a plan changes for those who follow launches."""
     new = [launch for launch in plan.launches if launch.id not in before and launch.id not in plan.revived]
     events = [Event(type="launch.made", at=now, data=_shown(launch) | _by(launch, "name")) for launch in new]

@@ -14,7 +14,7 @@ from launchd.cursor import SMALLEST, no_cursor, number_of
 from launchd.db.database import Connection, Database, Row
 from launchd.errors import ConflictError, NotFoundError, StaleFenceError
 from launchd.launches import override
-from launchd.launches.ingest import Plan, Stored
+from launchd.launches.ingest import IngestPlan, Stored
 from launchd.launches.launch import Change, Conflict, Launch, Sighting
 from launchd.launches.offload import aside
 from launchd.launches.override import Override
@@ -126,7 +126,7 @@ class LaunchStore:
         row = await self._db.read_one(_SQL["fence"])
         return 0 if row is None else int(row["fence"])
 
-    async def apply(self, plan: Plan, fence: int | None, now: Instant) -> None:
+    async def apply(self, plan: IngestPlan, fence: int | None, now: Instant) -> None:
         """Write a plan in one transaction; raises StaleFenceError when a newer holder of the lock has written since.
 
         A plan that changes nothing is not written at all.
@@ -372,7 +372,7 @@ def _overrides(db: Connection) -> dict[str, list[Override]]:
     return found
 
 
-def _put_launches(db: Connection, plan: Plan, now: Instant) -> list[Change]:
+def _put_launches(db: Connection, plan: IngestPlan, now: Instant) -> list[Change]:
     """Write the records of a plan, with what operators say of them; the rows of history that show.
 
     A merge may have brought a launch an override, and a split may have taken one away.
@@ -424,7 +424,7 @@ def _conflict_cursor(text: str | None) -> tuple[int | None, str, str, str]:
     return number_of(parts[0], least=SMALLEST), parts[1], parts[2], parts[3]
 
 
-def _put_conflicts(db: Connection, plan: Plan, now: Instant) -> None:
+def _put_conflicts(db: Connection, plan: IngestPlan, now: Instant) -> None:
     """Open what is new, close what has vanished, for the launches that the plan is about."""
     about = {launch.id for launch in plan.launches} | {young for young, _ in plan.merged}
     about |= {one.launch_id for one in plan.seen if one.retired_at is not None}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from launchd.clock import SystemClock
 from launchd.db.database import open_database
 from launchd.errors import NotFoundError
-from launchd.launches.ingest import Plan, Stored, plan
+from launchd.launches.ingest import IngestPlan, Stored, plan
 from launchd.launches.launch import Launch, LaunchStatus, Precision, Sighting
 from launchd.launches.matching.match import key
 from launchd.launches.store import LaunchStore
@@ -41,11 +41,11 @@ class Tracker:
 
     def __init__(self) -> None:
         self.stored = NOTHING
-        self.last: Plan | None = None
+        self.last: IngestPlan | None = None
         self._ids = count(1)
         self._now = count(1)
 
-    def scrape(self, *sightings: Sighting, now: int | None = None) -> Plan:
+    def scrape(self, *sightings: Sighting, now: int | None = None) -> IngestPlan:
         at_ = next(self._now) if now is None else now
         made = plan(self.stored, sightings, PRIORITIES, at_, lambda: f"{next(self._ids):04d}")
         self.stored = remembered(self.stored, made)
@@ -238,7 +238,7 @@ async def test_the_history_of_a_launch_goes_with_it_into_a_merge_and_out_of_a_sp
 # --- conflicts ---
 
 
-def kinds(made: Plan) -> list[str]:
+def kinds(made: IngestPlan) -> list[str]:
     return [one.kind for one in made.conflicts]
 
 

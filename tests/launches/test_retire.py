@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from launchd.clock import SystemClock
 from launchd.db.database import open_database
-from launchd.launches.ingest import Plan, plan
+from launchd.launches.ingest import IngestPlan, plan
 from launchd.launches.launch import Launch, LaunchStatus, Precision, Sighting
 from launchd.launches.retire import FEW
 from launchd.launches.sources import SOURCES
@@ -49,7 +49,7 @@ class Scraped:
         self._ids = count(1)
         self._now = count(1)
 
-    async def scrape(self, *sightings: Sighting, now: int | None = None, complete: Sequence[str] = ()) -> Plan:
+    async def scrape(self, *sightings: Sighting, now: int | None = None, complete: Sequence[str] = ()) -> IngestPlan:
         at_ = next(self._now) if now is None else now
         stored = await self.store.stored()
         made = plan(stored, sightings, PRIORITIES, at_, lambda: f"{next(self._ids):04d}", complete=complete)

@@ -19,7 +19,7 @@ from launchd.engine.events.bus import Bus
 from launchd.engine.events.feed import BATCH, LINGER_SECONDS, RING, Feed, LostPlaceError
 from launchd.errors import UnavailableError
 from launchd.event import TYPES, Event, JobEnd
-from launchd.launches.ingest import Plan
+from launchd.launches.ingest import IngestPlan
 from launchd.launches.launch import Launch, LaunchStatus, Net, Precision
 from launchd.launches.news import MAX_MADE, launch_events
 from launchd.ops.health import Finding, Health, Level
@@ -350,9 +350,9 @@ def launch(number: int, net: str | None = None, status: LaunchStatus | None = No
     return Launch(id=f"id-{number}", name=f"Launch {number}", net=interval, status=status)
 
 
-def planned(*launches: Launch, merged: tuple[tuple[str, str], ...] = ()) -> Plan:
+def planned(*launches: Launch, merged: tuple[tuple[str, str], ...] = ()) -> IngestPlan:
     empty: Any = {}
-    return Plan((), launches, (), (), merged, (), empty, empty, empty)
+    return IngestPlan((), launches, (), (), merged, (), empty, empty, empty)
 
 
 def test_a_whole_past_is_told_as_one_event() -> None:
