@@ -11,7 +11,7 @@ from launchd.launches.circuit import Circuit
 _SQL = sql.statements("launches", "sources")
 
 
-class Page(NamedTuple):
+class FetchedPage(NamedTuple):
     """What a source answered last time: the validators of a conditional request and the digest of the body."""
 
     url: str
@@ -33,7 +33,7 @@ class Traffic(NamedTuple):
         return Traffic(self.requests + other.requests, self.bytes + other.bytes, self.seconds + other.seconds)
 
 
-class KeptPayload(NamedTuple):
+class StoredPayload(NamedTuple):
     """A payload to keep: `body` is compressed (zlib), `size` its bytes before."""
 
     url: str
@@ -41,7 +41,7 @@ class KeptPayload(NamedTuple):
     body: bytes
 
 
-class Kept(NamedTuple):
+class PayloadTotals(NamedTuple):
     """What is kept of a source for a replay: bytes before and after compression."""
 
     pages: int
@@ -63,10 +63,10 @@ class SourceState(NamedTuple):
     total: Traffic
     last: Traffic
     etag: str | None
-    kept: Kept | None
+    kept: PayloadTotals | None
 
 
-class Attempt(NamedTuple):
+class FetchAttempt(NamedTuple):
     """One pull of a source, whatever became of it."""
 
     source: str
@@ -83,10 +83,10 @@ class SourceStore:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def pages(self, source: str, revision: int) -> dict[str, Page]:
+    async def pages(self, source: str, revision: int) -> dict[str, FetchedPage]:
         """What the last successful pull of a source was answered, by URL; empty after a change of its parser."""
         rows = await self._db.write(lambda db: db.execute(_SQL["pages"], (source, revision)).fetchall())
-        return {row["url"]: Page(row["url"], row["etag"], row["last_modified"], row["sha256"]) for row in rows}
+        return {row["url"]: FetchedPage(row["url"], row["etag"], row["last_modified"], row["sha256"]) for row in rows}
 
     async def last_requests(self) -> dict[str, int]:
         """How many requests the last pull of each source took."""
@@ -100,7 +100,9 @@ class SourceStore:
             return Circuit(), None
         return Circuit(row["failures"], row["retry_at"]), row["last_error"]
 
-    async def succeeded(self, attempt: Attempt, revision: int, pages: Sequence[Page], counts: tuple[int, int]) -> None:
+    async def succeeded(
+        self, attempt: FetchAttempt, revision: int, pages: Sequence[FetchedPage], counts: tuple[int, int]
+    ) -> None:
         """Remember a pull that is stored: the next one is conditional on it. `counts`: records, rejected."""
 
         def act(db: Connection) -> None:
@@ -116,7 +118,7 @@ class SourceStore:
 
         await self._db.write(act)
 
-    async def unchanged(self, attempt: Attempt) -> None:
+    async def unchanged(self, attempt: FetchAttempt) -> None:
         """Remember that a source answered, with nothing new."""
 
         def act(db: Connection) -> None:
@@ -129,7 +131,7 @@ class SourceStore:
         """The clock was put back to now: believe no time of a source that is later."""
         await self._db.write(lambda connection: connection.execute(_SQL["not_after"], {"now": now}))
 
-    async def failed(self, attempt: Attempt, error: str, circuit: Circuit) -> None:
+    async def failed(self, attempt: FetchAttempt, error: str, circuit: Circuit) -> None:
         """Remember that a source could not be read, and when it is asked again."""
 
         def act(db: Connection) -> None:
@@ -144,7 +146,7 @@ class SourceStore:
         values = {"name": source, "records": counts[0], "rejected": counts[1]}
         await self._db.write(lambda db: db.execute(_SQL["counted"], values))
 
-    async def keep(self, source: str, payloads: Sequence[KeptPayload], now: Instant) -> None:
+    async def keep(self, source: str, payloads: Sequence[StoredPayload], now: Instant) -> None:
         """Keep these payloads of a source in the place of the earlier ones."""
         rows = [(source, number, one.url, now, one.size, one.body) for number, one in enumerate(payloads)]
 
@@ -161,7 +163,7 @@ class SourceStore:
 
     async def states(self) -> dict[str, SourceState]:
         """How each source that was ever tried fared."""
-        kept = {row["source"]: Kept(*tuple(row)[1:]) for row in await self._db.read(_SQL["kept"])}
+        kept = {row["source"]: PayloadTotals(*tuple(row)[1:]) for row in await self._db.read(_SQL["kept"])}
         found = {}
         for row in await self._db.read(_SQL["sources"]):
             found[row["name"]] = SourceState(
@@ -180,5 +182,5 @@ class SourceStore:
         return found
 
 
-def _attempted(db: Connection, attempt: Attempt) -> None:
+def _attempted(db: Connection, attempt: FetchAttempt) -> None:
     db.execute(_SQL["attempted"], {"name": attempt.source, "at": attempt.at} | attempt.traffic._asdict())

@@ -26,7 +26,7 @@ from launchd.launches.ingest import plan
 from launchd.launches.launch import Parsed
 from launchd.launches.news import launch_events, source_event
 from launchd.launches.offload import aside
-from launchd.launches.source_store import Attempt, KeptPayload, Page, SourceStore, Traffic
+from launchd.launches.source_store import FetchAttempt, FetchedPage, SourceStore, StoredPayload, Traffic
 from launchd.launches.sources import SOURCES
 from launchd.launches.sources.source import Payload, Source
 from launchd.launches.store import LaunchStore
@@ -42,8 +42,8 @@ class _Pulled(NamedTuple):
     """A source's answer. `parsed` is None when it has not changed."""
 
     source: Source
-    attempt: Attempt
-    pages: list[Page]
+    attempt: FetchAttempt
+    pages: list[FetchedPage]
     parsed: Parsed | None
     statistics: dict[str, Any]
 
@@ -257,9 +257,9 @@ class Tracker:
         await self.sources.failed(attempt, error, after)
         return _Failure(source.name, error, asked_to_wait)
 
-    def _attempt(self, source: Source, clients: Sequence[HttpClient]) -> Attempt:
+    def _attempt(self, source: Source, clients: Sequence[HttpClient]) -> FetchAttempt:
         traffic = sum((client.traffic for client in clients), Traffic())
-        return Attempt(source.name, self._clock.now(), traffic)
+        return FetchAttempt(source.name, self._clock.now(), traffic)
 
     async def _fetch(self, source: Source, clients: list[HttpClient], *, force: bool) -> list[Payload]:
         """The payloads of a source; the last of `clients` is the one that read them. Raises SourceError."""
@@ -275,7 +275,7 @@ class Tracker:
         known = {} if force else await self.sources.pages(source.name, source.revision)
         async with open_session(options, self._identity) as session:
 
-            def client(conditions: Mapping[str, Page]) -> HttpClient:
+            def client(conditions: Mapping[str, FetchedPage]) -> HttpClient:
                 limiter = self._limiters[source.name]
                 clients.append(
                     HttpClient(session, source, options, limiter=limiter, known=conditions, clock=self._clock)
@@ -291,7 +291,7 @@ class Tracker:
         """Keep what was fetched for a replay, compressed off the loop."""
         read = [(one.url, one.body) for one in payloads if one.body is not None]
         kept = await aside(
-            lambda: [KeptPayload(url, len(body), zlib.compress(body)) for url, body in read],
+            lambda: [StoredPayload(url, len(body), zlib.compress(body)) for url, body in read],
         )
         await self.sources.keep(source.name, kept, self._clock.now())
 

@@ -8,7 +8,7 @@ from launchd.clock import SystemClock
 from launchd.launches.fetch.client import FetchOptions, HttpClient, Identity, open_session
 from launchd.launches.fetch.politeness import RateLimiter
 from launchd.launches.launch import Parsed
-from launchd.launches.source_store import Page
+from launchd.launches.source_store import FetchedPage
 from launchd.launches.sources.source import Payload, Source
 
 
@@ -37,7 +37,7 @@ async def fetch(
     hosts: tuple[str, ...] = (),
     identity: Identity = Identity(),  # noqa: B008 - immutable
     resolver: AbstractResolver | None = None,
-    known: Mapping[str, Page] | None = None,
+    known: Mapping[str, FetchedPage] | None = None,
 ) -> tuple[Payload | None, HttpClient]:
     clock = SystemClock()
     async with open_session(options, identity, resolver=resolver) as session:

@@ -12,7 +12,7 @@ from launchd.launches.launch import LaunchStatus, Net, Place, Precision
 from launchd.launches.override import Override
 from launchd.launches.reconcile import Seen
 from launchd.launches.slips import Slips
-from launchd.launches.source_store import Kept, SourceState, Traffic
+from launchd.launches.source_store import PayloadTotals, SourceState, Traffic
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import Detail, OpenConflict, Record
 
@@ -352,5 +352,5 @@ def _traffic(one: Traffic) -> TrafficView:
     return TrafficView(requests=one.requests, bytes=one.bytes, seconds=finite(one.seconds))
 
 
-def _kept(one: Kept) -> KeptView:
+def _kept(one: PayloadTotals) -> KeptView:
     return KeptView(pages=one.pages, size=one.size, stored=one.stored, fetched_at=format_instant(one.fetched_at))

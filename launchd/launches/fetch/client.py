@@ -26,7 +26,7 @@ from launchd.errors import ConfigError, SourceError
 from launchd.launches.fetch import hosts
 from launchd.launches.fetch.body import BoundedBody
 from launchd.launches.fetch.politeness import RateLimiter, retry_after
-from launchd.launches.source_store import Page, Traffic
+from launchd.launches.source_store import FetchedPage, Traffic
 from launchd.launches.sources.source import Payload, Source
 
 # The largest payload kept, after decompression: GCAT's launch.tsv is about 20 MB.
@@ -115,10 +115,10 @@ class HttpClient:
         options: FetchOptions,
         *,
         limiter: RateLimiter,
-        known: Mapping[str, Page],
+        known: Mapping[str, FetchedPage],
         clock: Clock,
     ) -> None:
-        self.pages: list[Page] = []
+        self.pages: list[FetchedPage] = []
         self.traffic = Traffic()
         self._session = session
         self._source = source
@@ -215,7 +215,9 @@ class HttpClient:
         body = await self._body(url, response)
         headers = response.headers
         digest = hashlib.sha256(body).hexdigest()
-        self.pages.append(Page(url, _validator(headers.get("ETag")), _validator(headers.get("Last-Modified")), digest))
+        self.pages.append(
+            FetchedPage(url, _validator(headers.get("ETag")), _validator(headers.get("Last-Modified")), digest)
+        )
         return Payload(url, body)
 
     async def _body(self, url: str, response: aiohttp.ClientResponse) -> bytes:
