@@ -17,8 +17,8 @@ from icalendar import Calendar, Event, vDuration
 
 import launchd
 from launchd.clock import DAY, FIRST_INSTANT, LAST_INSTANT, UNREADABLE, Instant, format_instant, to_datetime
-from launchd.launches.launch import Launch, LaunchStatus, Net, Precision
-from launchd.launches.store import ChangedLaunch, HistoryRow, Record
+from launchd.launches.launch import HistoryRow, Launch, LaunchStatus, Net, Precision
+from launchd.launches.store import ChangedLaunch, Record
 from launchd.values.rows import tell
 
 T = TypeVar("T")

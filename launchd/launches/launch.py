@@ -5,6 +5,7 @@ They hold no cycles and come in tens of thousands, so the collector need not wal
 """
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -151,6 +152,16 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One field of a launch that got another value: one row of its history."""
 
     launch_id: str
+    field: str
+    old: str | None
+    new: str | None
+    source: str
+    seen_at: Instant
+
+
+class HistoryRow(NamedTuple):
+    """One row of a launch's history as the store serves it: a `Change` without the launch's id."""
+
     field: str
     old: str | None
     new: str | None

@@ -7,28 +7,12 @@ of how far the beginning and the end moved. Less than a minute is the measuring 
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from launchd.clock import DAY, HOUR, MINUTE, Instant, parse_instant
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_at
-from launchd.launches.launch import Net, Precision
-
-
-class HistoryRow(Protocol):
-    """One row of a launch's history, as the store gives it."""
-
-    @property
-    def field(self) -> str:
-        """The field that changed; `net` and `net_precision` are read here."""
-
-    @property
-    def old(self) -> str | None:
-        """Its value before."""
-
-    @property
-    def seen_at(self) -> Instant:
-        """When the new value was seen; rows of one moment are one change."""
+from launchd.launches.launch import HistoryRow, Net, Precision
 
 
 class Slips(NamedTuple):

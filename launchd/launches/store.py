@@ -15,7 +15,7 @@ from launchd.db.database import Connection, Database, Row
 from launchd.errors import ConflictError, NotFoundError, StaleFenceError
 from launchd.launches import override
 from launchd.launches.ingest import IngestPlan, Stored
-from launchd.launches.launch import Change, Conflict, Launch, Sighting
+from launchd.launches.launch import Change, Conflict, HistoryRow, Launch, Sighting
 from launchd.launches.offload import aside
 from launchd.launches.override import Override
 from launchd.launches.query import NEXT_END, LaunchQuery, cursor, selection
@@ -57,16 +57,6 @@ class LaunchPage(NamedTuple):
 
     items: tuple[Record, ...]
     next: str | None
-
-
-class HistoryRow(NamedTuple):
-    """One field of a launch that got another value."""
-
-    field: str
-    old: str | None
-    new: str | None
-    source: str
-    seen_at: Instant
 
 
 class Detail(NamedTuple):

@@ -15,8 +15,8 @@ from icalendar import Calendar
 from launchd.clock import parse_instant
 from launchd.launches import feeds
 from launchd.launches.dates import net_at
-from launchd.launches.launch import Launch, LaunchStatus, Place, Precision
-from launchd.launches.store import ChangedLaunch, HistoryRow, Record
+from launchd.launches.launch import HistoryRow, Launch, LaunchStatus, Place, Precision
+from launchd.launches.store import ChangedLaunch, Record
 
 ID = "019aaaaa-0000-7000-8000-000000000001"
 FEED = str(uuid.UUID(int=1, version=4))

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from launchd.clock import DAY, MINUTE, SECOND, Instant, parse_instant
 from launchd.launches.dates import net_at
-from launchd.launches.launch import Launch, Net, Precision
+from launchd.launches.launch import HistoryRow, Launch, Net, Precision
 from launchd.launches.reconcile import shown
 from launchd.launches.slips import Slips, slips
-from launchd.launches.store import HistoryRow
 
 
 def net(text: str, precision: str = "minute") -> Net:
