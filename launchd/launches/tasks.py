@@ -21,7 +21,7 @@ from launchd.launches.fetch.client import (
     open_session,
     read_token,
 )
-from launchd.launches.fetch.politeness import RateLimiter, affords
+from launchd.launches.fetch.politeness import RequestLimiter, affords
 from launchd.launches.ingest import plan
 from launchd.launches.launch import Parsed
 from launchd.launches.news import launch_events, source_event
@@ -78,7 +78,7 @@ class Tracker:
         self.on_change: Callable[[], None] = lambda: None
         self.sources = sources
         self._clock = clock
-        self._limiters = {name: RateLimiter(source.rate, clock) for name, source in SOURCES.items()}
+        self._limiters = {name: RequestLimiter(source.rate, clock) for name, source in SOURCES.items()}
         self.configure(config, identity)
         self._new_id = IdMaker()
         # by (source, outcome): pulls since the start; written on the task loop, read by metrics

@@ -6,7 +6,7 @@ from aiohttp.abc import AbstractResolver
 
 from launchd.clock import SystemClock
 from launchd.launches.fetch.client import FetchOptions, HttpClient, Identity, open_session
-from launchd.launches.fetch.politeness import RateLimiter
+from launchd.launches.fetch.politeness import RequestLimiter
 from launchd.launches.launch import Parsed
 from launchd.launches.source_store import FetchedPage
 from launchd.launches.sources.source import Payload, Source
@@ -41,6 +41,6 @@ async def fetch(
 ) -> tuple[Payload | None, HttpClient]:
     clock = SystemClock()
     async with open_session(options, identity, resolver=resolver) as session:
-        limiter = RateLimiter("100/s", clock)
+        limiter = RequestLimiter("100/s", clock)
         client = HttpClient(session, source(*hosts), options, limiter=limiter, known=known or {}, clock=clock)
         return await client.get(path), client

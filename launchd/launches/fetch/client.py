@@ -25,7 +25,7 @@ from launchd.config import read_secret
 from launchd.errors import ConfigError, SourceError
 from launchd.launches.fetch import hosts
 from launchd.launches.fetch.body import BoundedBody
-from launchd.launches.fetch.politeness import RateLimiter, retry_after
+from launchd.launches.fetch.politeness import RequestLimiter, retry_after
 from launchd.launches.source_store import FetchedPage, Traffic
 from launchd.launches.sources.source import Payload, Source
 
@@ -114,7 +114,7 @@ class HttpClient:
         source: Source,
         options: FetchOptions,
         *,
-        limiter: RateLimiter,
+        limiter: RequestLimiter,
         known: Mapping[str, FetchedPage],
         clock: Clock,
     ) -> None:
