@@ -16,7 +16,7 @@ from launchd.errors import ConflictError, NotFoundError, StaleFenceError
 from launchd.launches import override
 from launchd.launches.ingest import IngestPlan, Stored
 from launchd.launches.launch import Change, Conflict, HistoryRow, Launch, Sighting
-from launchd.launches.offload import aside
+from launchd.launches.offload import offload
 from launchd.launches.override import Override
 from launchd.launches.query import NEXT_END, LaunchQuery, cursor, selection
 from launchd.launches.reconcile import Seen
@@ -109,7 +109,7 @@ class LaunchStore:
             check_fence(db, fence)
             return db.execute(_SQL["all_sightings"]).fetchall(), db.execute(_SQL["all_launches"]).fetchall()
 
-        return await aside(_stored, *await self._db.write(act))
+        return await offload(_stored, *await self._db.write(act))
 
     async def fence(self) -> int:
         """The highest fence that has written; 0 before any."""

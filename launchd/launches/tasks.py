@@ -25,7 +25,7 @@ from launchd.launches.fetch.politeness import RequestLimiter, affords
 from launchd.launches.ingest import plan
 from launchd.launches.launch import Parsed
 from launchd.launches.news import launch_events, source_event
-from launchd.launches.offload import aside
+from launchd.launches.offload import offload
 from launchd.launches.source_store import FetchAttempt, FetchedPage, SourceStore, StoredPayload, Traffic
 from launchd.launches.sources import SOURCES
 from launchd.launches.sources.source import Payload, Source
@@ -188,7 +188,7 @@ class Tracker:
         kept = await self.sources.payloads(name)
         if not kept:
             raise NotFoundError(f"nothing is kept of {name}: refresh it first")
-        payloads = await aside(lambda: [Payload(url, zlib.decompress(body)) for url, body in kept])
+        payloads = await offload(lambda: [Payload(url, zlib.decompress(body)) for url, body in kept])
         reading = await _parse(source, payloads)
         if reading.parsed is None:
             raise SourceError(reading.trouble or "")
@@ -290,7 +290,7 @@ class Tracker:
     async def _keep(self, source: Source, payloads: Sequence[Payload]) -> None:
         """Keep what was fetched for a replay, compressed off the loop."""
         read = [(one.url, one.body) for one in payloads if one.body is not None]
-        kept = await aside(
+        kept = await offload(
             lambda: [StoredPayload(url, len(body), zlib.compress(body)) for url, body in read],
         )
         await self.sources.keep(source.name, kept, self._clock.now())
@@ -314,7 +314,9 @@ class Tracker:
         sightings = [sighting for _, parsed, _ in read for sighting in parsed.sightings]
         stored = await self._store.stored(ctx.fence)
         complete = {name for name, parsed, _ in read if parsed.complete}
-        made = await aside(plan, stored, sightings, self._priorities, now, lambda: self._new_id(now), complete=complete)
+        made = await offload(
+            plan, stored, sightings, self._priorities, now, lambda: self._new_id(now), complete=complete
+        )
         await self._store.apply(made, ctx.fence, now)
         self.on_change()
         self._tell(launch_events(stored.launches, made, now))
@@ -344,7 +346,7 @@ async def _parse(source: Source, payloads: Sequence[Payload]) -> _Reading:
     """Run the source's parser off the loop."""
     bodies = [payload.body for payload in payloads if payload.body is not None]
     try:
-        parsed = await aside(source.parse, bodies)
+        parsed = await offload(source.parse, bodies)
     except Exception as error:  # noqa: BLE001 - a broken parser is this source's trouble alone
         _log.exception("parser_failed", source=source.name)
         trouble = f"{source.name}: its parser failed: {type(error).__name__}: {error}"
