@@ -38,6 +38,16 @@ class IngestPlan(NamedTuple):
     updated: Counter[str]
     unchanged: Counter[str]
 
+    def counts(self, source: str) -> dict[str, int]:
+        """The part of a source's statistics that the ingest accounts for."""
+        return {
+            "created": self.created[source],
+            "updated": self.updated[source],
+            "unchanged": self.unchanged[source],
+            "retired": sum(one.retired_at is not None and one.sighting.source == source for one in self.seen),
+            "conflicts": sum(source in conflict.values for conflict in self.conflicts),
+        }
+
 
 def plan(
     stored: Stored,
