@@ -49,6 +49,16 @@ class IngestPlan(NamedTuple):
         }
 
 
+class _Compared(NamedTuple):
+    """The sightings of a scrape by key, the keys whose content is new, and the counts by source."""
+
+    sent: Mapping[Key, Sighting]
+    changed: set[Key]
+    created: Counter[str]
+    updated: Counter[str]
+    unchanged: Counter[str]
+
+
 def plan(
     stored: Stored,
     sightings: Iterable[Sighting],
@@ -58,50 +68,49 @@ def plan(
     *,
     complete: Collection[str] = (),
 ) -> IngestPlan:
-    """What the sightings change. Absence changes nothing, but for the sources whose `complete` lists these are."""
-    created: Counter[str] = Counter()
-    updated: Counter[str] = Counter()
-    unchanged: Counter[str] = Counter()
-    sent = {key(sighting): sighting for sighting in sightings}
-    known = present(stored.seen, sent)
-    retired = gone(known, sent, complete)
-    changed: set[Key] = set()
-    for one, sighting in sent.items():
-        before = stored.seen.get(one)
-        if before is not None and before.retired_at is None and _same(before.sighting, sighting):
-            unchanged[sighting.source] += 1
-            continue
-        (created if before is None else updated)[sighting.source] += 1
-        changed.add(one)
+    """The changes that the sightings cause. A missing sighting is retired only for a source with a `complete` list."""
+    compared = _compared(stored, sightings)
+    changed, counts = compared.changed, (compared.created, compared.updated, compared.unchanged)
+    known = present(stored.seen, compared.sent)
+    retired = gone(known, compared.sent, complete)
     if not changed and not retired:
-        return IngestPlan((), (), (), (), (), (), created, updated, unchanged)
+        return IngestPlan((), (), (), (), (), (), *counts)
     left = without(known, retired)
-    everything = {one: seen.sighting for one, seen in left.items()} | {one: sent[one] for one in changed}
+    everything = {one: seen.sighting for one, seen in left.items()} | {one: compared.sent[one] for one in changed}
     assignment = assign(everything.values(), _known(left, changed, now))
     identities = identify(assignment.groups, left, priorities, new_id)
     touched = _touched(known, left, everything, changed, identities, now=now)
-    records: list[Launch] = []
-    changes: list[Change] = []
-    conflicts: list[Conflict] = []
-    for launch_id in sorted(touched):
-        result = reconcile(launch_id, touched[launch_id], priorities, stored.launches.get(launch_id))
-        records.append(result.launch)
-        changes += result.changes
-        conflicts += result.conflicts
+    reconciled = [
+        reconcile(launch_id, touched[launch_id], priorities, stored.launches.get(launch_id))
+        for launch_id in sorted(touched)
+    ]
+    conflicts = [conflict for one in reconciled for conflict in one.conflicts]
     conflicts += _duplicates(assignment, identities.launch, touched, everything)
     written = [one for members in touched.values() for one in members]
     written += [known[one]._replace(retired_at=now) for one in sorted(retired)]
     return IngestPlan(
         tuple(written),
-        tuple(records),
-        tuple(changes),
+        tuple(one.launch for one in reconciled),
+        tuple(change for one in reconciled for change in one.changes),
         tuple(conflicts),
         identities.merged,
         identities.revived,
-        created,
-        updated,
-        unchanged,
+        *counts,
     )
+
+
+def _compared(stored: Stored, sightings: Iterable[Sighting]) -> _Compared:
+    """Compare the sightings with the stored ones; a record that was retired and comes back counts as updated."""
+    sent = {key(sighting): sighting for sighting in sightings}
+    found = _Compared(sent, set(), Counter(), Counter(), Counter())
+    for one, sighting in sent.items():
+        before = stored.seen.get(one)
+        if before is not None and before.retired_at is None and _same(before.sighting, sighting):
+            found.unchanged[sighting.source] += 1
+            continue
+        (found.created if before is None else found.updated)[sighting.source] += 1
+        found.changed.add(one)
+    return found
 
 
 def _known(seen: Mapping[Key, Seen], changed: set[Key], now: Instant) -> dict[Key, Known]:
