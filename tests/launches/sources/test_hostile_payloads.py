@@ -19,11 +19,8 @@ from launchd.errors import SourceError
 from launchd.launches.launch import Parsed, Sighting
 from launchd.launches.sources import SOURCES, records
 from launchd.launches.validate import MAX_REASON, MAX_TEXT
-from tests.support import payloads
-from tests.support.nasa_feeds import PLAIN
-from tests.support.wikipedia_pages import AMOS_6, CRS_1, HEAVY, past
+from tests.support.payloads import EXAMPLES
 
-EXAMPLES = payloads.EXAMPLES | {"nasa": (PLAIN,), "wikipedia": (past(CRS_1, HEAVY, AMOS_6),)}
 every_source = pytest.mark.parametrize("name", [name for name in SOURCES if name in EXAMPLES])
 thorough = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
