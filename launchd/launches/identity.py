@@ -1,9 +1,9 @@
-"""Which id a launch keeps when sightings are merged, split and merged again. Pure.
+"""The id of a launch while its sightings are merged, split and merged again. Pure.
 
-Each id was made for one sighting, its founder: the one seen first, of the source of the highest priority if several
-were. An id goes where its founder goes. A group takes the oldest id that its members founded (UUIDv7 sorts by age); its
-other ids redirect to that one, and are in use again once their founder is split off. A group without any founder gets
-a new id.
+Each id was made for one sighting, its founder: the sighting that was seen first; of several, that of the source with
+the highest priority. An id follows its founder. A group takes the oldest id that its members founded (UUIDv7 sorts by
+age); its other ids redirect to that one, and are used again once their founder is split off. A group without a founder
+gets a new id.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from launchd.launches.reconcile import Seen
 
 
 class Identities(NamedTuple):
-    """The launch of each sighting, and the id that it founded or came with.
+    """The launch of each sighting (`launch`), and the id that the sighting founded or came with (`origin`).
 
     `merged` pairs an id with the one it redirects to from now on; `revived` are ids that redirected until now.
     """
@@ -31,7 +31,7 @@ def identify(
     priorities: Mapping[str, int],
     new_id: Callable[[], str],
 ) -> Identities:
-    """Give every group its id; `seen` is what was stored before."""
+    """Give every group its id; `seen` holds the stored sightings."""
     founders = _founders(seen, priorities)
     found = Identities({}, {}, (), ())
     merged: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""What new sightings mean for what is stored: a plan, which the store carries out in one transaction. Pure."""
+"""From new sightings and the stored ones to a plan, which the store carries out in one transaction. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -16,16 +16,16 @@ from launchd.launches.retire import gone, present, without
 
 
 class Stored(NamedTuple):
-    """All that is remembered of launches."""
+    """The stored sightings and launches."""
 
     seen: Mapping[Key, Seen]
     launches: Mapping[str, Launch]
 
 
 class IngestPlan(NamedTuple):
-    """What to write. `merged` pairs a launch id with the one it redirects to; `revived` redirected until now.
+    """The rows to write. `merged` pairs a launch id with the id it now redirects to; ids in `revived` redirect no more.
 
-    `conflicts` are all that are open for the launches in `launches`. Counts are of records, by source.
+    `conflicts` holds all open conflicts of the launches in `launches`. The counters count records by source.
     """
 
     seen: tuple[Seen, ...]
@@ -121,7 +121,7 @@ def _known(seen: Mapping[Key, Seen], changed: set[Key], now: Instant) -> dict[Ke
 
 
 def _same(known: Sighting, sighting: Sighting) -> bool:
-    """Whether two records say the same; sources touch `modified` without any visible change."""
+    """True if two records differ in nothing but `modified`, which sources touch without any visible change."""
     return msgspec.structs.replace(known, modified=None) == msgspec.structs.replace(sighting, modified=None)
 
 
@@ -134,7 +134,7 @@ def _touched(
     *,
     now: Instant,
 ) -> dict[str, list[Seen]]:
-    """The sightings of each launch that must be reconciled anew: one changed, one came, or one went."""
+    """The sightings of each launch that must be reconciled again, because one was changed, added or removed."""
     before: dict[str, set[Key]] = defaultdict(set)
     for one, seen in known.items():
         before[seen.launch_id].add(one)
@@ -155,7 +155,7 @@ def _touched(
 def _seen(
     before: Seen | None, sighting: Sighting, one: Key, identities: Identities, changed_at: Instant | None
 ) -> Seen:
-    """A sighting as it is remembered; one that was never seen before has changed."""
+    """A sighting as it is stored, with its times; `changed_at` is None for an unchanged one."""
     if before is not None and changed_at is None:
         first_seen, seen_at = before.first_seen, before.seen_at
     else:
@@ -170,7 +170,7 @@ def _duplicates(
     touched: Mapping[str, object],
     everything: Mapping[Key, Sighting],
 ) -> list[Conflict]:
-    """Pairs of launches that may be one; left apart and listed."""
+    """The pairs of launches that may be one, as conflicts; they are not merged."""
     pairs: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for pair in assignment.doubtful:
         first, second = sorted((owner[pair.first], owner[pair.second]))

@@ -26,7 +26,7 @@ _SHOWN_REJECTIONS = 10
 
 
 class Outcome(StrEnum):
-    """How a pull ended, as the metric of fetches counts it."""
+    """The outcome of a pull, as the metric of fetches counts it."""
 
     CHANGED = "changed"
     UNCHANGED = "unchanged"
@@ -211,7 +211,7 @@ async def replayed(source: Source, stored: Sequence[tuple[str, bytes]]) -> Parse
 
 
 def records(parsed: Parsed) -> tuple[int, int]:
-    """How many records were read, and how many rejections there were."""
+    """The number of records that were read, and of rejections."""
     return len(parsed.sightings), len(parsed.rejections)
 
 

@@ -13,7 +13,7 @@ from launchd.launches.sources.source import Source
 
 
 class SourceSettings(NamedTuple):
-    """How one source is scraped. `limiter` counts its requests and outlives a change of the configuration."""
+    """The settings of one source. `limiter` counts its requests, also across changes of the configuration."""
 
     enabled: bool
     priority: int

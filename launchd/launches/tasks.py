@@ -28,7 +28,7 @@ LOCK = "scraping_task_lock"
 class Tracker:
     """Scrapes the configured sources into the store: it gathers the pulls, ingests their sightings and reports.
 
-    The caller holds the lock, so there is one scrape at a time. `tell` gets the events, on the task loop.
+    The caller holds the lock, so there is one scrape at a time. `publish` gets the events, on the task loop.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class Tracker:
         clock: Clock,
         identity: Identity,
         *,
-        tell: Callable[[Sequence[Event]], None] = lambda _events: None,
+        publish: Callable[[Sequence[Event]], None] = lambda _events: None,
     ) -> None:
         self._store = store
-        self._tell = tell
+        self._publish = publish
         # called once launches have changed on disk; set before the first scrape
         self.on_change: Callable[[], None] = lambda: None
         self.sources = sources
@@ -117,7 +117,7 @@ class Tracker:
         self.check_sources([name])
         stored = await self.sources.payloads(name)
         if not stored:
-            raise NotFoundError(f"nothing is kept of {name}: refresh it first")
+            raise NotFoundError(f"no payloads of {name} are stored: refresh it first")
         parsed = await replayed(SOURCES[name], stored)
         ingested = await self._apply(ctx, {name: parsed})
         statistics = {"replayed": True} | counts(parsed) | ingested[name]
@@ -162,7 +162,7 @@ class Tracker:
         made = await offload(plan, stored, sightings, priorities, now, lambda: self._new_id(now), complete=complete)
         await self._store.apply(made, ctx.fence, now)
         self.on_change()
-        self._tell(launch_events(stored.launches, made, now))
+        self._publish(launch_events(stored.launches, made, now))
         return {name: made.counts(name) for name in parsed}
 
     def _report(
@@ -172,7 +172,7 @@ class Tracker:
         for name, numbers in {**statistics, **left_out}.items():
             say, event = (ctx.log.warning, "source_failed") if "error" in numbers else (ctx.log.info, "source_done")
             say(event, source=name, **numbers)
-        self._tell([source_event(name, numbers, self._clock.now()) for name, numbers in statistics.items()])
+        self._publish([source_event(name, numbers, self._clock.now()) for name, numbers in statistics.items()])
 
 
 class _Progress:
@@ -192,14 +192,14 @@ class _Progress:
 
 
 def _no_source_read(failed: Sequence[NotPulled]) -> Retry:
-    """The retry of a scrape without any answer: when the first source may be asked again, if one says so."""
+    """The retry of a scrape without any answer: as soon as the first source may be asked again, if that is known."""
     waits = [one.retry_after for one in failed if one.retry_after is not None]
     reason = "; ".join(one.error for one in failed)
     return Retry(f"no source could be read: {reason}", after=min(waits) if waits else None)
 
 
 def _in_words(state: SourceState | None) -> str:
-    """How the last pull of a source ended."""
+    """The result of the last pull of a source, in words."""
     if state is None:
         return "not tried yet"
     if state.last_error is None:
@@ -220,12 +220,12 @@ def launch_tasks(tracker: Tracker) -> tuple[Task, ...]:
 
     @task(queue="scraping", lock=LOCK, max_retries=3, timeout=900)
     async def manual_refresh(ctx: Context, *, sources: list[str] | None = None, force: bool = False) -> dict[str, Any]:
-        """Scrape now, whatever the schedule; `force` reads unchanged payloads again."""
+        """Scrape now, apart from the schedule; `force` reads unchanged payloads again."""
         return await tracker.scrape(ctx, sources, force=force)
 
     @task(queue="scraping", lock=LOCK, max_retries=0, timeout=900)
     async def replay_source(ctx: Context, *, source: str) -> dict[str, Any]:
-        """Read the last payloads of a source again without asking it, as after a fix of its parser."""
+        """Parse the stored payloads of a source again without a request to it, as after a fix of its parser."""
         return await tracker.replay(ctx, source)
 
     return scrape_launch_data, manual_refresh, replay_source

@@ -1,4 +1,4 @@
-"""Calendar, feed of changes and table: read back with other readers than what wrote them."""
+"""Calendar, feed of changes and table, each read back by another library than the one that wrote it."""
 
 import csv
 import io
@@ -59,7 +59,7 @@ def test_a_known_time_is_a_time_in_utc_and_ends_with_its_window() -> None:
         ("year", date(2027, 1, 1), date(2027, 1, 2), "2027-01-01 to 2027-12-31"),
     ],
 )
-def test_a_tentative_date_is_an_all_day_event_that_says_how_vague_it_is(
+def test_a_tentative_date_is_an_all_day_event_with_its_period_in_the_summary(
     precision: str, first: date, after: date, said: str | None
 ) -> None:
     found = event(record(precision=precision))
@@ -86,7 +86,7 @@ def test_a_cancelled_launch_is_a_cancelled_event_and_an_unconfirmed_one_is_tenta
     assert event(record(status=LaunchStatus.TBC))["status"] == "TENTATIVE"
 
 
-def test_what_a_source_wrote_cannot_break_out_of_its_line() -> None:
+def test_text_of_a_source_cannot_break_out_of_its_line() -> None:
     evil = "Mission\r\nBEGIN:VEVENT\nUID:evil;,\\n"
     found = event(record(name=evil, pad="A, B; C", location=Place("X", 28.5, -80.6), sources=("gcat",)))
     assert found["summary"].replace("\r", "") == evil.replace("\r", "")
@@ -100,7 +100,7 @@ def change(name: str = "Crew-20", at: int = UPDATED, *rows: HistoryRow) -> Chang
     return ChangedLaunch(record(name=name, urls=("https://example.org/x",)), at, made)
 
 
-def test_a_feed_says_what_changed_and_its_ids_stay() -> None:
+def test_a_feed_lists_the_changes_and_its_ids_stay() -> None:
     text = feeds.atom([change(at=UPDATED + 1_000_000), change()], FEED)
     feed = ET.fromstring(text)  # noqa: S314 - our own document
     entries = feed.findall(f"{ATOM}entry")

@@ -1,4 +1,4 @@
-"""What scrapes make of what is known: identities, history, conflicts; and that no order of sources matters."""
+"""Ingest: identities, history and conflicts after each scrape, in any order of the sources."""
 
 from collections.abc import Sequence
 from itertools import count, permutations
@@ -88,8 +88,8 @@ def test_the_order_of_sources_changes_nothing(sightings: list[Sighting]) -> None
         assert records(tracker) == expected
 
 
-def test_what_was_one_launch_for_want_of_a_third_source_is_no_longer_when_that_comes() -> None:
-    """Two launches an hour apart, of one name, each source vague about another of them."""
+def test_two_records_that_were_one_launch_for_want_of_a_third_source_part_when_it_comes() -> None:
+    """Two launches with one name, an hour apart; each source is vague about another of them."""
     name, day = "Falcon 9 | Starlink Group 6-1", at("1970-01-01T00:00:00Z", Precision.DAY)
     early, late = "1970-01-01T00:00:00Z", "1970-01-01T01:00:00Z"
     batches = [
@@ -109,7 +109,9 @@ def test_what_was_one_launch_for_want_of_a_third_source_is_no_longer_when_that_c
 
 @settings(max_examples=60, deadline=None)
 @given(worlds(), worlds())
-def test_scraping_the_same_again_writes_nothing(first: Sequence[Sighting], second: Sequence[Sighting]) -> None:
+def test_scraping_the_same_sightings_again_writes_nothing(
+    first: Sequence[Sighting], second: Sequence[Sighting]
+) -> None:
     tracker = Tracker()
     tracker.scrape(*first)
     tracker.scrape(*second)
@@ -262,7 +264,7 @@ def test_a_conflict_of_pads_is_found_through_aliases_and_gone_with_its_cause() -
     assert kinds(tracker.scrape(same)) == []
 
 
-def test_what_may_be_one_launch_is_listed_with_its_evidence_until_it_is_settled() -> None:
+def test_launches_that_may_be_one_are_listed_with_the_evidence_until_that_is_settled() -> None:
     tracker = Tracker()
     unknown = sight(
         LL2,
@@ -282,10 +284,10 @@ def test_what_may_be_one_launch_is_listed_with_its_evidence_until_it_is_settled(
     assert kinds(made) == []
 
 
-# --- which source is believed ---
+# --- the chosen source ---
 
 
-def test_every_value_says_where_it_is_from_and_when_it_was_seen() -> None:
+def test_every_value_has_its_source_and_the_time_when_it_was_seen() -> None:
     tracker = Tracker()
     flown = sight(
         GCAT,
@@ -307,7 +309,7 @@ def test_every_value_says_where_it_is_from_and_when_it_was_seen() -> None:
     assert told["name"] == told["orbit"] == told["status"] == (LL2, 5)
 
 
-def test_a_window_is_taken_from_a_source_that_has_heard_of_the_slip() -> None:
+def test_a_window_is_taken_from_a_source_that_knows_of_the_slip() -> None:
     tracker = Tracker()
     start = NOON.earliest
     stale = sight(
@@ -323,7 +325,7 @@ def test_a_window_is_taken_from_a_source_that_has_heard_of_the_slip() -> None:
     assert launch.provenance["window_start"].source == ROCKETLAUNCH
 
 
-def test_in_flight_beats_what_was_planned_and_an_outcome_beats_both() -> None:
+def test_in_flight_beats_a_plan_and_an_outcome_beats_both() -> None:
     tracker = Tracker()
     for status in (LaunchStatus.GO, LaunchStatus.IN_FLIGHT, LaunchStatus.SUCCESS):
         tracker.scrape(

@@ -1,4 +1,4 @@
-"""One pull of one source: what each answer of the source becomes, and what is recorded of it."""
+"""One pull of one source: the result of each kind of answer, and the state that it leaves."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -109,7 +109,7 @@ async def test_a_pull_answers_with_the_sightings_and_keeps_the_payloads_for_a_re
     assert [one.name for one in again.sightings] == ["first", "second"]
 
 
-async def test_a_pull_of_what_has_not_changed_is_not_parsed_unless_it_is_forced(bench: Bench) -> None:
+async def test_unchanged_payloads_are_not_parsed_unless_the_pull_is_forced(bench: Bench) -> None:
     await bench.stored_pull()
     bench.asked()
     result = await bench.pull(replace(TWO_PAGES, parse=broken))

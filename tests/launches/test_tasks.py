@@ -93,7 +93,7 @@ async def test_a_slip_a_rename_and_a_scrub_keep_the_launch_and_are_its_history(r
     assert ("name", "Falcon 9 | Unknown Payload", "Falcon 9 | Crew-20") in [(r.field, r.old, r.new) for r in history]
 
 
-async def test_a_failing_source_stops_no_other_and_is_named_in_health(replay: Replay, scraper: Daemon) -> None:
+async def test_a_failing_source_stops_no_other_and_health_names_it(replay: Replay, scraper: Daemon) -> None:
     replay.statuses[UPCOMING] = 500
     numbers = statistics(await refresh(scraper))
     assert numbers["gcat"]["created"] == 1
@@ -122,7 +122,7 @@ async def test_a_bad_record_costs_only_itself(replay: Replay, scraper: Daemon) -
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"<html>", b'{"results": 7}', b"[" * 5000, b'{"detail": "no"}'])
-async def test_a_page_that_is_none_is_an_error_that_keeps_what_is_stored(
+async def test_a_page_of_another_kind_is_an_error_and_the_stored_launches_stay(
     replay: Replay, scraper: Daemon, body: bytes
 ) -> None:
     replay.bodies[UPCOMING] = page(ll2("Falcon 9 | Kept", "2027-01-01T00:00:00Z"))

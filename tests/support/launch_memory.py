@@ -1,10 +1,10 @@
-"""What a store would remember of a plan, without one: for tests of pure rules and for measurements."""
+"""The stored state after a plan, without a store: for tests of pure rules and for measurements."""
 
 from launchd.launches.ingest import IngestPlan, Stored
 
 
 def remembered(stored: Stored, made: IngestPlan) -> Stored:
-    """All that is known after the plan was carried out."""
+    """The sightings and launches after the plan was carried out."""
     gone = {young for young, _ in made.merged}
     launches = {one: launch for one, launch in stored.launches.items() if one not in gone}
     merged = dict(made.merged)

@@ -92,7 +92,7 @@ def tile(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def next_launch(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """A launch of RocketLaunch.Live: Starliner's OFT-2 of 2022-05-19, as told ten days before."""
+    """A launch of RocketLaunch.Live: Starliner's OFT-2 of 2022-05-19, as listed ten days before."""
     return {
         "id": 679,
         "cospar_id": "",
@@ -188,7 +188,7 @@ def archived(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def archived_v3(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """The first launch as version 3 of the r/SpaceX API tells it: FalconSat, from Kwajalein on 2006-03-24."""
+    """The first launch as version 3 of the r/SpaceX API has it: FalconSat, from Kwajalein on 2006-03-24."""
     return {
         "flight_number": 1,
         "mission_name": "FalconSat",

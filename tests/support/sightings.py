@@ -19,7 +19,7 @@ LL2, GCAT, SPACEX_API, ROCKETLAUNCH, WIKIPEDIA = (
 
 
 def at(time: str, precision: Precision = Precision.SECOND) -> Net:
-    """The interval of a time: from it on where it is timed, else the whole period around it."""
+    """The interval of a time: a timed one starts there, any other is the whole period around it."""
     return net_from(parse_instant(time), precision)
 
 

@@ -1,4 +1,4 @@
-"""How often a source may be asked, by our own measure and by its word (Retry-After)."""
+"""Limits on the requests to a source: its rate, kept by our limiter, and the Retry-After of its answers."""
 
 import math
 import re
@@ -9,9 +9,9 @@ from launchd.clock import SECOND, Clock, Instant, from_datetime
 from launchd.launches.circuit import LONGEST_PAUSE
 from launchd.rate import RateLimiter, parse_rate
 
-# What a source that names no time is given, in seconds.
+# The pause after an answer without a valid Retry-After, in seconds.
 DEFAULT_WAIT_SECONDS = 60.0
-# A number of more digits is beyond any pause.
+# A number with more digits is longer than any pause.
 _DIGITS = 18
 
 
@@ -43,15 +43,15 @@ class RequestLimiter:
 
 
 def affords(rate: str, requests: int, every_seconds: float) -> bool:
-    """True if a rate ("15/h") leaves room for this many requests every `every_seconds`, and for one more pull."""
+    """True if a rate ("15/h") leaves room for pulls of this many requests `every_seconds`, and for one pull more."""
     limit, period = parse_rate(rate)
     return requests * (math.ceil(period / every_seconds) + 1) <= limit
 
 
 def retry_after(value: str | None, now: Instant) -> float:
-    """Seconds of a Retry-After header (RFC 9110 §10.2.3): a number or a date; a minute when it is neither.
+    """Seconds of a Retry-After header (RFC 9110 §10.2.3), a number or a date; DEFAULT_WAIT_SECONDS when it is neither.
 
-    At most the longest pause of a circuit: a source may ask for the year 9999, and is asked again tomorrow.
+    At most the longest pause of a circuit: a source that names the year 9999 is asked again tomorrow.
     """
     longest = LONGEST_PAUSE / SECOND
     if value is None:

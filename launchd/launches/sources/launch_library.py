@@ -1,7 +1,7 @@
 """Launch Library 2 of The Space Devs, versions 2.0.0 to 2.3.0, modes list, normal and detailed.
 
 Reference: https://ll.thespacedevs.com/docs. A launch's `id` survives renames, slips, another vehicle or provider. Its
-`r_spacex_api_id` (2.2.0, detailed) is not used as identity: a job of the other side made it by nearest time.
+`r_spacex_api_id` (2.2.0, detailed) is not used as identity: Launch Library guessed it by the nearest time.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from launchd.launches.validate import Report, clean, text_or_none
 NAME = "launch_library"
 PAGE = 100
 MAX_PAGES = 10
-# 2.3.0 renamed the path; older versions stay up under the old one.
+# 2.3.0 renamed the path; older versions are served under the old one.
 FOLDERS = ("launches/", "launch/")
 
 # https://ll.thespacedevs.com/2.3.0/config/launch_statuses/; 9 is "payload deployed": past lift-off, not yet judged.
@@ -77,17 +77,17 @@ async def pull(client: Client) -> list[Payload]:
 
 
 async def _first_page(client: Client) -> tuple[str, Payload]:
-    """The folder that the version of this server has, and its first page; what answered last time is asked first."""
+    """The folder of this server's version, and its first page; the folder that answered last time is asked first."""
     folders = sorted(FOLDERS, key=lambda one: not client.known(f"{one}upcoming/", _page(0)))
     for folder in folders:
         payload = await client.get(f"{folder}upcoming/", _page(0), optional=folder is not folders[-1])
         if payload is not None:
             return folder, payload
-    raise SourceError(f"{NAME}: neither {' nor '.join(FOLDERS)} is there")
+    raise SourceError(f"{NAME}: neither {' nor '.join(FOLDERS)} exists under base_url")
 
 
 def _has_next(client: Client, folder: str, payloads: Sequence[Payload]) -> bool:
-    """Whether the last page says that another follows; of an unchanged one, what it said last time."""
+    """True if another page follows the last one; of an unchanged page, if another followed it last time."""
     body = payloads[-1].body
     if body is None:
         return client.known(f"{folder}upcoming/", _page(len(payloads)))
@@ -107,7 +107,7 @@ def _page(number: int) -> dict[str, str]:
 
 
 def parse(payloads: Sequence[bytes]) -> Parsed:
-    """The launches of some pages; of a repeated id the record updated last is kept."""
+    """The launches of all pages; of a repeated id the record that was updated last."""
     report = Report(NAME)
     newest: dict[str, Sighting] = {}
     rows = 0
@@ -135,7 +135,7 @@ def _sighting(raw: msgspec.Raw, report: Report) -> Sighting | None:
 
 
 def _common(record: shape.Common, report: Report) -> Sighting:
-    """What every mode tells."""
+    """The fields that every mode has."""
     key = record.id
     status = _STATUSES.get(record.status.id)
     if status is None:
@@ -149,7 +149,7 @@ def _common(record: shape.Common, report: Report) -> Sighting:
         net=net,
         status=status,
         status_word=text_or_none(record.status.name),
-        # of a vague date the window says 00:00 as well
+        # the window of a vague date is 00:00, which means nothing
         window_start=records.instant(record.window_start, key, "window_start", report) if timed else None,
         window_end=records.instant(record.window_end, key, "window_end", report) if timed else None,
         designator=text_or_none(record.launch_designator),
@@ -198,7 +198,7 @@ def _net(record: shape.Common, status: LaunchStatus | None, report: Report) -> N
 
 
 def _precision(record: shape.Common, status: LaunchStatus | None, instant: Instant, report: Report) -> Precision:
-    """The stated precision; where LL2 states none, what the flags, the status and a placeholder's midnight allow."""
+    """The stated precision; without one, the precision that flags, status and a placeholder's midnight allow."""
     if record.net_precision is not None:
         stated = _PRECISIONS.get(record.net_precision.id)
         if stated is not None:
@@ -222,14 +222,14 @@ def _vehicle_in(name: str) -> str | None:
 
 def _mission_in(name: str) -> str | None:
     """The mission of "<vehicle> | <mission>", unless it is "Unknown Payload"."""
-    said = text_or_none(name.partition("|")[2])
-    return None if said is None or said.lower().startswith("unknown") else said
+    mission = text_or_none(name.partition("|")[2])
+    return None if mission is None or mission.lower().startswith("unknown") else mission
 
 
 def _place(pad: shape.Pad) -> Place | None:
     name = _known(_name(pad.location))
     latitude, longitude = _degrees(pad.latitude), _degrees(pad.longitude)
-    if latitude == 0 and longitude == 0:  # what LL2 sends for a pad it does not know
+    if latitude == 0 and longitude == 0:  # LL2 sends zeros for a pad that it does not know
         latitude = longitude = None
     return Place(name, latitude, longitude) if name or latitude is not None else None
 

@@ -1,7 +1,7 @@
 """RocketLaunch.Live: the next five launches of anyone, a second opinion on T-0.
 
-`json/launches/next/5` needs no key. `sort_date` is no time (vague launches of one month are kept apart by seconds), and
-the vehicle is a family only. Reference: https://www.rocketlaunch.live/api.
+`json/launches/next/5` needs no key. `sort_date` is not a time (it differs by seconds for vague launches of one month),
+and the vehicle is a family only. Reference: https://www.rocketlaunch.live/api.
 """
 
 import re
@@ -69,7 +69,7 @@ class _Launch(msgspec.Struct):
 
 
 async def pull(client: Client) -> list[Payload]:
-    """The next five; more of them needs a paid key."""
+    """The next five launches; more need a paid key."""
     payload = await client.get("json/launches/next/5")
     return [] if payload is None else [payload]
 
@@ -123,7 +123,7 @@ def _net(launch: _Launch, key: str, report: Report) -> Net | None:
 
 
 def _estimated(date: _Estimate) -> Net | None:
-    """The period that an estimate names; None when it has no year, since then it names none."""
+    """The period that an estimate names; None if it has no year."""
     if date.year is None:
         return None
     if date.month is not None:
@@ -135,7 +135,7 @@ def _estimated(date: _Estimate) -> Net | None:
 
 
 def _status(launch: _Launch, key: str, report: Report) -> LaunchStatus | None:
-    """The outcome; of a launch to come this source says only when."""
+    """The outcome; this source has no status for a launch to come."""
     if launch.result in (None, _UNSET):
         return None
     status = _RESULTS.get(launch.result)

@@ -25,7 +25,7 @@ A struct declares the fields that the parser needs, with their types. A record o
     ...     net: str | None = None
 
 `parse` turns payloads into sightings. It never raises for what a payload holds: `records.split` and `records.read`
-reject what is no record, `clean` drops bad fields, and the report collects both.
+reject broken records, `clean` drops bad fields, and the report collects both.
 
     >>> def sighting(launch: Launch, report: Report) -> Sighting | None:
     ...     at = records.instant(launch.net, launch.id, "net", report)
@@ -66,7 +66,7 @@ from launchd.launches.launch import Parsed
 
 
 class Payload(NamedTuple):
-    """One answer of a source. `body` is None when the source says that it has not changed since it was last read."""
+    """One answer of a source. `body` is None if it has not changed since the last pull (304 Not Modified)."""
 
     url: str
     body: bytes | None

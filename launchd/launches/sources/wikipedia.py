@@ -1,11 +1,11 @@
-"""Wikipedia's List of Falcon 9 and Falcon Heavy launches: outcomes of what flew, and what is planned, however vaguely.
+"""Wikipedia's List of Falcon 9 and Falcon Heavy launches: outcomes of flown launches, and all plans, also vague ones.
 
 Read from the HTML of the page, as such or within the answer of the parse API
 (https://www.mediawiki.org/wiki/API:Parsing_wikitext). The list is split by years; its main page links to the others.
 
-A row has no stable key: flight numbers are given after the flight and counted anew, dates slip. So a launch is known
-by the first line of its payload, which stays the same from the plan to the record ("Crew-2", "Starlink 28 v1.0"); a
-name that comes again is numbered in the order of the dates.
+A row has no stable key: flight numbers are given after the flight and change, and dates slip. So the key of a launch is
+the first line of its payload, which stays the same from the plan to the record ("Crew-2", "Starlink 28 v1.0"); a
+repeated name is numbered in the order of the dates.
 """
 
 from collections import Counter
@@ -58,9 +58,9 @@ async def pull(client: Client) -> list[Payload]:
 
 
 def parse(payloads: Sequence[bytes]) -> Parsed:
-    """The launches of some pages. A row that is not as expected is refused whole, with the reason.
+    """The launches of all pages. A row that is not as expected is rejected whole, with the reason.
 
-    The list is complete where every page and table could be read: a row that was renamed or taken out is then gone.
+    The list is complete if every page and table could be read, so renamed and removed rows can be retired.
     """
     report = Report(NAME)
     pages: list[list[FoundRow]] = []
@@ -87,7 +87,7 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
 
 
 def _query(title: str) -> dict[str, str]:
-    """Be told to come back later when the servers lag (maxlag): https://www.mediawiki.org/wiki/Manual:Maxlag_parameter."""
+    """The query for a page; servers that lag ask to wait: https://www.mediawiki.org/wiki/Manual:Maxlag_parameter."""
     asked = {"action": "parse", "page": title, "prop": "text|revid|links", "redirects": "1", "maxlag": "5"}
     return asked | {"format": "json", "formatversion": "2"}
 
@@ -110,8 +110,8 @@ def _page(body: bytes) -> tuple[str, str]:
     except _UNREADABLE as error:
         raise InvalidError(f"it is not an answer of the parse API: {error}") from error
     if answer.parse is None:
-        told = f"{answer.error.code}: {answer.error.info}" if answer.error else "it holds no page"
-        raise InvalidError(plain(told)[:200])
+        reason = f"{answer.error.code}: {answer.error.info}" if answer.error else "it holds no page"
+        raise InvalidError(plain(reason)[:200])
     text = answer.parse.text
     return plain(answer.parse.title)[:200] or TITLE, text if isinstance(text, str) else text.get("*", "")
 
@@ -121,7 +121,7 @@ def _url(title: str) -> str:
 
 
 def _keyed(pages: list[list[FoundRow]]) -> Iterator[Sighting]:
-    """The sightings in the order of their dates with unique keys; a row that stands on several pages is taken once."""
+    """The sightings in the order of their dates with unique keys; a row on several pages is taken once."""
     rows: dict[tuple[str, Net | None, int], FoundRow] = {}
     for page in pages:
         alike: Counter[tuple[str, Net | None]] = Counter()

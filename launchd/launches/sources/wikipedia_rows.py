@@ -1,6 +1,7 @@
 """The rows of Wikipedia's tables of Falcon launches, each read as a sighting. Pure.
 
-A table is known by the heads of its columns. A row that is not as expected is refused whole, with the reason.
+A table of launches is recognised by the heads of its columns. A row that is not as expected is rejected whole, with the
+reason.
 """
 
 import re
@@ -16,7 +17,7 @@ from launchd.launches.sources.prose_dates import Written, parse_prose
 from launchd.launches.validate import Report, plain
 
 MAX_ROWS = 5_000
-# What the head of a column says. A table without all of the needed ones is none of launches.
+# Words in the heads of columns. A table without all of the NEEDED ones is not a table of launches.
 _COLUMNS = {
     "date": re.compile(r"\bdate\b", re.IGNORECASE),
     "version": re.compile(r"\bversion\b", re.IGNORECASE),
@@ -25,7 +26,7 @@ _COLUMNS = {
     "orbit": re.compile(r"^orbit\b", re.IGNORECASE),
     "outcome": re.compile(r"\blaunch outcome\b", re.IGNORECASE),
 }
-# what the report calls a table that could not be read as a whole
+# the name in the report of a table that was rejected as a whole
 TABLE = "table"
 NEEDED = ("date", "version", "site", "payload")
 _OPEN = frozenset({"", "tbd", "tba", "unknown", "classified"})
@@ -44,14 +45,14 @@ _OUTCOMES = {
 
 
 class FoundRow(NamedTuple):
-    """A launch's row, read; `key` is that of its payload, not yet unique."""
+    """A launch's row as a sighting; `key` is that of its payload, not yet unique."""
 
     key: str
     sighting: Sighting
 
 
 def read_table(rows: Iterator[Row], url: str, report: Report) -> tuple[list[FoundRow], int]:
-    """The launches of a table, and how many rows were meant to be launches; none where its columns are of others."""
+    """The launches of a table, and the number of rows that should be launches; none for a table of other things."""
     columns = _columns(next(rows, {}), report)
     if columns is None:
         return [], 0
@@ -74,7 +75,7 @@ def read_table(rows: Iterator[Row], url: str, report: Report) -> tuple[list[Foun
 
 
 def _columns(head: Row, report: Report) -> dict[str, int] | None:
-    """Where each column is, by the words of its head; None when this is no table of launches."""
+    """The position of each column, by the words of its head; None if this is not a table of launches."""
     names = {column: plain(cell.text.removeprefix("hide")) for column, cell in head.items()}
     columns = {
         name: next((column for column, text in names.items() if words.search(text)), -1)
@@ -83,14 +84,14 @@ def _columns(head: Row, report: Report) -> dict[str, int] | None:
     missing = [name for name in NEEDED if columns[name] < 0]
     if not missing:
         return columns
-    if len(missing) < len(NEEDED) - 1:  # much like one: it may have changed
+    if len(missing) < len(NEEDED) - 1:  # a table of launches that has changed
         shown = ", ".join(names.values())[:200]
         report.reject(TABLE, f"its columns have changed: no {', '.join(missing)} among {shown}")
     return None
 
 
 def _is_launch(row: Row, columns: dict[str, int], number: int) -> bool:
-    """Whether a launch starts in this row: not a description over all columns, nor a further payload or booster."""
+    """True if a launch starts in this row, and not a description over all columns, a further payload or a booster."""
     date, payload = row.get(columns["date"]), row.get(columns["payload"])
     return date is not None and date.row == number and (payload is None or payload.column != date.column)
 
@@ -101,7 +102,7 @@ def _label(row: Row, columns: dict[str, int]) -> str:
 
 
 def _launch(cells: dict[str, Cell | None], url: str, report: Report) -> FoundRow:
-    """A row as a sighting, its key still to be made unique. Raises InvalidError for one that is not as expected."""
+    """A row as a sighting. Raises InvalidError for a row that is not as expected."""
     missing = [name for name in NEEDED if cells[name] is None]
     if missing:
         raise InvalidError(f"the row has no cell for {', '.join(missing)}")
@@ -139,24 +140,24 @@ def _dated(sighting: Sighting, when: Written | None) -> Sighting:
 
 
 def _payload(cell: Cell | None) -> tuple[str, str]:
-    """The name of the launch (the first line without its remarks), and all that it carries. Raises InvalidError."""
+    """The name of the launch (the first line without its remarks), and its whole payload. Raises InvalidError."""
     text = _text(cell).replace("♺", "").replace("\u2011", "-")
     first = plain(cell.lines[0] if cell and cell.lines else "").replace("♺", "").replace("\u2011", "-")
     name = first.partition("(")[0].strip(" ,;") or first
     if name.lower() in _OPEN:
         raise InvalidError("it names no payload")
     if _SEVERAL.search(text):
-        raise InvalidError("it stands for several launches")
+        raise InvalidError("it is a row for several launches")
     return name, " ".join(text.split())
 
 
 def _vehicle(text: str) -> str | None:
-    """Which Falcon: "F9 B5 ♺ B1062.2" is a Falcon 9 Block 5. None where it is left open; raises InvalidError."""
+    """The vehicle: "F9 B5 ♺ B1062.2" is a Falcon 9 Block 5. None if it is left open; raises InvalidError."""
     if text.lower() in _OPEN or " or " in text:
         return None
     falcon = _FALCON.match(text)
     if falcon is None:
-        raise InvalidError(f"{text[:50]!r} is no version of Falcon 9 or Falcon Heavy")
+        raise InvalidError(f"{text[:50]!r} is not a version of Falcon 9 or Falcon Heavy")
     if falcon["heavy"]:
         return "Falcon Heavy"
     if falcon["thrust"]:

@@ -1,4 +1,4 @@
-"""The store of launches: what the scraper writes, what operators override, what clients read."""
+"""The store of launches, for the scraper, for operators and for clients."""
 
 import uuid
 from collections.abc import Sequence
@@ -124,7 +124,7 @@ class LaunchStore:
         return self._db.version()
 
     async def slips_of(self, records: Sequence[Record]) -> tuple[Slips, ...]:
-        """How often and how far each of these launches has slipped, in their order."""
+        """The slips of each of these launches, in their order."""
         ids = msgspec.json.encode([one.launch.id for one in records]).decode()
         rows = await self._db.read(_SQL["moves_of"], (ids,))
         moves = {key: [HistoryRow(*row[1:]) for row in group] for key, group in groupby(rows, itemgetter("launch_id"))}

@@ -1,4 +1,4 @@
-"""Which sightings are of one launch: the ten hard cases of the sources, and what no rule may do."""
+"""Matching sightings to launches: the ten hard cases of the sources, and the bounds of every rule."""
 
 import itertools
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def grouped(*sightings: Sighting) -> list[set[str]]:
 
 
 def assign_again(launches: Sequence[Sequence[Sighting]], *sightings: Sighting, changed: bool = True) -> Assignment:
-    """Group sightings of which these were one launch each, before something was said anew."""
+    """Group the sightings again; each of `launches` was one launch before, and its records have changed since."""
     known = {
         key(one): Known(str(number), 0, int(changed)) for number, members in enumerate(launches) for one in members
     }
@@ -135,7 +135,7 @@ def test_satellites_of_a_rideshare_are_no_group_number() -> None:
         (("Falcon 9 | SXM-8", "2021-02-01T00:00:00Z"), ("Falcon 9 | SXM-8", "2021-06-06T04:26:00Z")),
     ],
 )
-def test_what_was_one_launch_stays_one_when_a_source_renames_moves_or_rebuilds_it(
+def test_a_launch_stays_one_when_a_source_renames_moves_or_rebuilds_it(
     before: tuple[str, str], after: tuple[str, str]
 ) -> None:
     other = sight(ROCKETLAUNCH, before[0], at(before[1], Precision.DAY), key="r", status=LaunchStatus.TBD)
@@ -154,19 +154,19 @@ def test_a_bond_does_not_outlive_a_contradiction() -> None:
     assert len(assign_again([[first, second]], first, second).groups) == 2
 
 
-def test_a_name_is_believed_of_a_launch_that_slipped_but_never_alone() -> None:
+def test_a_name_counts_for_a_launch_that_slipped_but_never_alone() -> None:
     stale = sight(LL2, "Falcon 9 | SXM-8", at("2021-02-01T00:00:00Z", Precision.MONTH), status=LaunchStatus.TBD)
     assert are_one(stale, sight(GCAT, "SXM-8", "2021-06-06T04:26:18Z", vehicle="Falcon 9"))
     assert are_apart(stale, sight(GCAT, "SXM-8", "2021-06-06T04:26:18Z"))
     assert are_apart(stale, sight(GCAT, "SXM-8", "2018-06-06T04:26:18Z", vehicle="Falcon 9"))
 
 
-def test_what_flew_does_not_slip() -> None:
+def test_a_launch_that_flew_does_not_slip() -> None:
     flown = sight(GCAT, "SXM-8", at("2021-02-01T00:00:00Z", Precision.MONTH), vehicle="Falcon 9")
     assert are_apart(flown, sight(LL2, "Falcon 9 | SXM-8", "2021-06-06T04:26:00Z", status=LaunchStatus.GO))
 
 
-# --- case 6: scrubs, and what exploded on its pad ---
+# --- case 6: scrubs, and explosions on the pad ---
 
 
 def test_a_scrub_of_a_day_is_the_same_launch_by_its_name_or_pad_and_a_doubt_without_both() -> None:
@@ -188,7 +188,7 @@ def test_a_pad_explosion_has_no_designator_in_common_and_is_found_by_its_time() 
 # --- case 7: rideshares ---
 
 
-def test_a_rideshare_is_one_launch_by_its_name_without_what_stands_in_brackets() -> None:
+def test_a_rideshare_is_one_launch_by_its_name_without_the_brackets() -> None:
     soon = {"status": LaunchStatus.TBC}
     library = sight(
         LL2, f"{F9} | Transporter 9 (Dedicated SSO Rideshare)", at("2023-11-30T00:00:00Z", Precision.MONTH), **soon
@@ -237,7 +237,7 @@ def test_a_launch_that_one_catalogue_leaves_out_is_left_unmatched() -> None:
     assert are_apart(suborbital, lunar, near)
 
 
-# --- what holds for all ---
+# --- rules for all cases ---
 
 
 def test_a_link_that_another_job_made_by_the_nearest_time_is_no_proof_against_the_vehicle() -> None:
@@ -254,7 +254,7 @@ def test_designators_decide_over_everything_visible() -> None:
 
 
 def test_another_pair_of_sources_that_is_settled_does_not_make_a_match_ambiguous() -> None:
-    """Two launches so near that each fits each: the designator settles the one, and so the other."""
+    """Two launches so close that every record fits both: the designator settles one pair, and so the other."""
     sightings = [
         sight(LL2, "Soyuz | Kosmos", "1970-01-01T00:00:00Z", key="a", designator="1970-001"),
         sight(LL2, "Soyuz | Kosmos", "1970-01-01T00:05:00Z", key="b"),
@@ -265,7 +265,7 @@ def test_another_pair_of_sources_that_is_settled_does_not_make_a_match_ambiguous
     assert set(groups) == {((GCAT, "1"), (LL2, "a")), ((GCAT, "2"), (LL2, "b"))}
 
 
-def test_what_fits_two_launches_of_a_source_is_left_apart_and_listed() -> None:
+def test_a_record_that_fits_two_launches_of_a_source_is_left_apart_and_listed() -> None:
     one = sight(GCAT, "?", at("1970-01-01T00:00:00Z", Precision.DAY), vehicle="Soyuz")
     both = [sight(LL2, "Soyuz | Kosmos", f"1970-01-01T0{hour}:00:00Z", key=str(hour)) for hour in (2, 8)]
     found = assign([one, *both], {})
@@ -274,7 +274,7 @@ def test_what_fits_two_launches_of_a_source_is_left_apart_and_listed() -> None:
     assert len(found.doubtful) == 2
 
 
-def test_a_choice_that_one_source_leaves_open_does_not_keep_others_apart() -> None:
+def test_an_ambiguity_of_one_source_does_not_keep_others_apart() -> None:
     vague = sight(GCAT, "?", at("1970-01-01T00:00:00Z", Precision.DAY), vehicle="Soyuz")
     early, late = (sight(LL2, "Soyuz | Kosmos", f"1970-01-01T{hour}:00:00Z", key=hour) for hour in ("02", "20"))
     same = sight(ROCKETLAUNCH, "Soyuz | ?", at("1970-01-01T01:30:00Z", Precision.HOUR))

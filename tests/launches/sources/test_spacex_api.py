@@ -36,7 +36,7 @@ def interval(sighting: Sighting) -> tuple[str, str, str]:
     return earliest, latest[:19], sighting.net.precision.value
 
 
-def test_a_launch_is_read_with_what_it_refers_to() -> None:
+def test_a_launch_is_read_with_the_entries_it_refers_to() -> None:
     sighting = one()
     assert interval(sighting) == ("2020-03-07T04:50:31Z", "2020-03-07T05:50:30", "hour")
     assert (sighting.name, sighting.vehicle, sighting.orbit) == ("CRS-20", "Falcon 9", "ISS")
@@ -60,7 +60,7 @@ def test_identifiers_that_were_guessed_are_not_passed_on() -> None:
         ("2022-11-08T00:00:00.000Z", "day", ("2022-11-08T00:00:00Z", "2022-11-08T23:59:59", "day")),
     ],
 )
-def test_a_vague_date_told_by_its_first_day_is_the_period(
+def test_a_vague_date_given_by_its_first_day_is_the_period(
     date: str, precision: str, expected: tuple[str, str, str]
 ) -> None:
     coming = one(date_utc=date, date_precision=precision, upcoming=True, success=None)
@@ -75,7 +75,7 @@ def test_an_hour_that_is_to_be_determined_is_a_day() -> None:
     assert (interval(unsure)[2], unsure.status) == ("day", LaunchStatus.TBD)
 
 
-def test_what_flew_without_an_outcome_has_none() -> None:
+def test_a_flown_launch_without_an_outcome_has_no_status() -> None:
     assert one(success=None).status is None
     assert one(success=False).status is LaunchStatus.FAILURE
 
@@ -86,14 +86,14 @@ def test_the_default_pad_of_a_launch_without_a_date_is_none_and_a_chosen_one_sta
     assert one(**vague, launchpad=LC_39A).pad == "KSC LC 39A"
 
 
-def test_a_reference_to_nothing_costs_its_field_and_is_told() -> None:
+def test_a_reference_to_nothing_costs_its_field_and_is_reported() -> None:
     found = read(archived(rocket="5e9d0d95eda69973a8000000"))
     (sighting,) = found.sightings
     assert (sighting.vehicle, sighting.pad) == (None, "CCSFS SLC 40")
     assert [(one.record, one.field) for one in found.rejections] == [(sighting.source_id, "vehicle")]
 
 
-def test_version_3_holds_what_it_refers_to() -> None:
+def test_version_3_holds_its_references_in_the_launch() -> None:
     (sighting,) = spacex_api.parse([encoded([archived_v3()])]).sightings
     assert (sighting.source_id, sighting.name, sighting.vehicle) == ("v3-1", "FalconSat", "Falcon 1")
     assert interval(sighting) == ("2006-03-24T22:30:00Z", "2006-03-24T23:29:59", "hour")

@@ -1,4 +1,4 @@
-"""Wikipedia's list: rows under rowspans become launches, vague dates intervals, and a changed page a report."""
+"""Wikipedia's list: rows under rowspans become launches, vague dates intervals; a changed page is reported."""
 
 import json
 from collections.abc import Mapping
@@ -88,7 +88,7 @@ def test_a_planned_launch_has_a_window_or_a_vague_date_and_no_status() -> None:
         ("TBD", None),
     ],
 )
-def test_versions_are_vehicles_and_open_ones_none(version: str, vehicle: str | None) -> None:
+def test_versions_become_vehicles_and_an_open_version_becomes_none(version: str, vehicle: str | None) -> None:
     assert only(parse(future(planned("2022", "Inmarsat-6B", version)))).vehicle == vehicle
 
 
@@ -101,7 +101,7 @@ def test_versions_are_vehicles_and_open_ones_none(version: str, vehicle: str | N
         ("TBD", None, None),
     ],
 )
-def test_a_pad_that_is_left_open_is_none(site: str, pad: str | None, place: str | None) -> None:
+def test_a_pad_that_is_left_open_is_unknown(site: str, pad: str | None, place: str | None) -> None:
     launch = only(parse(future(planned("2022", "Ax-2", site=site))))
     assert (launch.pad, launch.location.name if launch.location else None) == (pad, place)
 
@@ -120,14 +120,14 @@ def test_names_that_come_again_are_numbered_by_date_whatever_their_order_on_the_
     ]
 
 
-def test_a_row_that_stands_on_two_pages_is_one_launch_and_two_alike_on_one_page_are_two() -> None:
+def test_a_row_on_two_pages_is_one_launch_and_two_alike_on_one_page_are_two() -> None:
     page = past(CRS_1) + future(planned("July 2021", "Starlink"), planned("July 2021", "Starlink"))
     archive = answer(page, f"{wikipedia.TITLE} (2010\N{EN DASH}2019)")
     keys = [one.source_id for one in parse(answer(page), archive).sightings]
     assert keys == ["spacex-crs-1", "starlink", "starlink#2"]
 
 
-def test_the_answer_of_the_api_says_the_same_as_the_page() -> None:
+def test_the_answer_of_the_api_is_read_as_the_page_is() -> None:
     assert parse(answer(past(CRS_1, HEAVY))).sightings == parse(past(CRS_1, HEAVY)).sightings
 
 
@@ -143,13 +143,13 @@ def test_the_answer_of_the_api_says_the_same_as_the_page() -> None:
         (past(CRS_1).replace(b"Version,", b"Rocket,"), "its columns have changed: no version among Flight No."),
         (past("<tr><td>1</td><td>4 June 2010</td></tr>"), "no cell for version, site, payload"),
         (past(CRS_1.replace('<td rowspan="2">8 October 2012,<br>00:35', "<td>F9")), "is not a date"),
-        (past(CRS_1.replace("F9 v1.0", "Success")), "no version of Falcon 9"),
+        (past(CRS_1.replace("F9 v1.0", "Success")), "not a version of Falcon 9"),
         (past(CRS_1.replace("8 October 2012,<br>00:35", "TBD")), "an outcome, but no date"),
         (future(planned("2024-2027", "about 12 more launches")), "several launches"),
         (future(planned("2022", "TBD")), "names no payload"),
     ],
 )
-def test_what_is_not_as_expected_is_refused_whole_with_a_reason(body: bytes, reason: str) -> None:
+def test_an_unexpected_row_or_page_is_refused_whole_with_a_reason(body: bytes, reason: str) -> None:
     found = parse(body)
     assert found.sightings == ()
     assert any(reason in one.reason for one in found.rejections), found.rejections
@@ -186,7 +186,7 @@ async def test_the_pages_by_years_are_found_on_the_main_page() -> None:
     assert [payload.url for payload in payloads] == [wikipedia.TITLE, years]
 
 
-def test_spans_of_65534_cost_no_more_than_the_row_they_stand_in() -> None:
+def test_a_span_of_65534_costs_no_more_than_its_row() -> None:
     row = "<tr>" + '<td rowspan="65534" colspan="65534">x</td>' * 50 + "</tr>"
     (grid,) = (list(rows) for rows in tables(f"<table>{row * 200}</table>"))
     assert len(grid) == 200
