@@ -88,9 +88,9 @@ def show(*, as_json: bool = False) -> int:
 
             codes = [
                 say("The first scrape, both sources:", "refresh", "--wait"),
-                say("What comes next:", "launches", "--upcoming"),
+                say("Upcoming launches:", "launches", "--upcoming"),
                 say(
-                    "What flew, each launch once, lift-off to the second from GCAT:",
+                    "Past launches, each once, with the lift-off of GCAT to the second:",
                     "launches",
                     "--past",
                     "--limit",
@@ -102,7 +102,7 @@ def show(*, as_json: bool = False) -> int:
             for part in (payloads.SLIPPED, payloads.SCRUBBED):
                 (found,) = client.ask("GET", "/v1/launches", q=part.partition(" | ")[2])["items"]
                 codes.append(say("It is the same launch, with its history:", "launch", found["id"]))
-            codes += [say("How the sources fare:", "sources"), say("And the daemon:", "health")]
+            codes += [say("The state of the sources:", "sources"), say("The health of the daemon:", "health")]
     return max(codes)
 
 

@@ -16,7 +16,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 15 * MINUTE, DAY
 
 
 class CircuitState(StrEnum):
-    """The state of a circuit; the module's docstring explains each."""
+    """Closed: the source is asked. Open: it is left alone. Half open: the next pull decides."""
 
     CLOSED = "closed"
     OPEN = "open"
