@@ -275,7 +275,7 @@ def test_of_the_204_launches_of_a_recorded_page_203_are_read() -> None:
         found = parse(body)
         assert (found.rows, len(found.sightings)) == (204, 203)
         assert [(one.record, one.reason) for one in found.rejections] == [
-            ("about 12 more launches", "it stands for several launches")
+            ("about 12 more launches", "it is a row for several launches")
         ]
         assert sum(one.status is not None for one in found.sightings) == 125
         assert len({one.source_id for one in found.sightings}) == 203
