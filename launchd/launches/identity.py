@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from launchd.launches.matching.evidence import Key
-from launchd.launches.reconcile import Seen
+from launchd.launches.reconcile import StoredSighting
 
 
 class Identities(NamedTuple):
@@ -27,7 +27,7 @@ class Identities(NamedTuple):
 
 def identify(
     groups: Sequence[Sequence[Key]],
-    seen: Mapping[Key, Seen],
+    seen: Mapping[Key, StoredSighting],
     priorities: Mapping[str, int],
     new_id: Callable[[], str],
 ) -> Identities:
@@ -54,7 +54,7 @@ def identify(
     return found._replace(merged=tuple(merged), revived=tuple(revived))
 
 
-def _founders(seen: Mapping[Key, Seen], priorities: Mapping[str, int]) -> dict[str, Key]:
+def _founders(seen: Mapping[Key, StoredSighting], priorities: Mapping[str, int]) -> dict[str, Key]:
     """The founder of each id that was ever given."""
     ranked = sorted(seen.items(), key=lambda item: (item[1].first_seen, -priorities.get(item[0][0], 0), item[0]))
     founders: dict[str, Key] = {}

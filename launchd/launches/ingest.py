@@ -11,14 +11,14 @@ from launchd.launches.identity import Identities, identify
 from launchd.launches.launch import Change, Conflict, Launch, Sighting
 from launchd.launches.matching.evidence import Key, explain
 from launchd.launches.matching.match import Assignment, Known, assign, key
-from launchd.launches.reconcile import Seen, reconcile
+from launchd.launches.reconcile import StoredSighting, reconcile
 from launchd.launches.retire import gone, present, without
 
 
 class Stored(NamedTuple):
     """The stored sightings and launches."""
 
-    seen: Mapping[Key, Seen]
+    seen: Mapping[Key, StoredSighting]
     launches: Mapping[str, Launch]
 
 
@@ -28,7 +28,7 @@ class IngestPlan(NamedTuple):
     `conflicts` holds all open conflicts of the launches in `launches`. The counters count records by source.
     """
 
-    seen: tuple[Seen, ...]
+    seen: tuple[StoredSighting, ...]
     launches: tuple[Launch, ...]
     changes: tuple[Change, ...]
     conflicts: tuple[Conflict, ...]
@@ -113,7 +113,7 @@ def _compared(stored: Stored, sightings: Iterable[Sighting]) -> _Compared:
     return found
 
 
-def _known(seen: Mapping[Key, Seen], changed: set[Key], now: Instant) -> dict[Key, Known]:
+def _known(seen: Mapping[Key, StoredSighting], changed: set[Key], now: Instant) -> dict[Key, Known]:
     return {
         one: Known(before.launch_id, before.first_seen, now if one in changed else before.seen_at)
         for one, before in seen.items()
@@ -126,14 +126,14 @@ def _same(known: Sighting, sighting: Sighting) -> bool:
 
 
 def _touched(
-    known: Mapping[Key, Seen],
-    left: Mapping[Key, Seen],
+    known: Mapping[Key, StoredSighting],
+    left: Mapping[Key, StoredSighting],
     everything: Mapping[Key, Sighting],
     changed: set[Key],
     identities: Identities,
     *,
     now: Instant,
-) -> dict[str, list[Seen]]:
+) -> dict[str, list[StoredSighting]]:
     """The sightings of each launch that must be reconciled again, because one was changed, added or removed."""
     before: dict[str, set[Key]] = defaultdict(set)
     for one, seen in known.items():
@@ -153,15 +153,15 @@ def _touched(
 
 
 def _seen(
-    before: Seen | None, sighting: Sighting, one: Key, identities: Identities, changed_at: Instant | None
-) -> Seen:
+    before: StoredSighting | None, sighting: Sighting, one: Key, identities: Identities, changed_at: Instant | None
+) -> StoredSighting:
     """A sighting as it is stored, with its times; `changed_at` is None for an unchanged one."""
     if before is not None and changed_at is None:
         first_seen, seen_at = before.first_seen, before.seen_at
     else:
         seen_at = changed_at or 0
         first_seen = before.first_seen if before is not None else seen_at
-    return Seen(identities.launch[one], sighting, first_seen, seen_at, identities.origin[one])
+    return StoredSighting(identities.launch[one], sighting, first_seen, seen_at, identities.origin[one])
 
 
 def _duplicates(

@@ -45,7 +45,7 @@ _OF_THE_DAY = frozenset({"window_start", "window_end"})
 _FINENESS = {precision: rank for rank, precision in enumerate(Precision)}
 
 
-class Seen(NamedTuple):
+class StoredSighting(NamedTuple):
     """A stored sighting: its launch, when its key was first seen, and when its present content was.
 
     `origin` is the launch id that it founded or came with (launches/identity.py). A sighting with a `retired_at` is
@@ -69,13 +69,15 @@ class Reconciled(NamedTuple):
     conflicts: tuple[Conflict, ...]
 
 
-def reconcile(launch_id: str, seen: Sequence[Seen], priorities: Mapping[str, int], before: Launch | None) -> Reconciled:
+def reconcile(
+    launch_id: str, seen: Sequence[StoredSighting], priorities: Mapping[str, int], before: Launch | None
+) -> Reconciled:
     """The record of a launch from all of its sightings, in any order; the same sightings again change nothing."""
     ranked = sorted(seen, key=lambda one: _rank(one, priorities))
     values: dict[str, Any] = {}
     provenance: dict[str, FieldSource] = {}
 
-    def choose(field: str, best: Seen | None) -> None:
+    def choose(field: str, best: StoredSighting | None) -> None:
         if best is not None:
             values[field] = getattr(best.sighting, field)
             provenance[field] = FieldSource(best.sighting.source, best.seen_at)
@@ -100,19 +102,19 @@ def reconcile(launch_id: str, seen: Sequence[Seen], priorities: Mapping[str, int
     return Reconciled(launch, tuple(_changes(before, launch)), tuple(_conflicts(launch_id, ranked)))
 
 
-def _rank(one: Seen, priorities: Mapping[str, int]) -> tuple[object, ...]:
+def _rank(one: StoredSighting, priorities: Mapping[str, int]) -> tuple[object, ...]:
     sighting = one.sighting
     return not sighting.live, -priorities.get(sighting.source, 0), sighting.source, sighting.source_id
 
 
-def _stale(one: Seen, net: Seen | None) -> bool:
+def _stale(one: StoredSighting, net: StoredSighting | None) -> bool:
     """True if a sighting has another date than the chosen one, as after a slip."""
     if net is None or net.sighting.net is None or one.sighting.net is None or one.sighting.status in FLOWN:
         return False
     return not one.sighting.net.overlaps(net.sighting.net, slack=LIFTOFF_TOLERANCE)
 
 
-def _best_status(current: Sequence[Seen]) -> Seen | None:
+def _best_status(current: Sequence[StoredSighting]) -> StoredSighting | None:
     """A final status, else in flight, else the first status that a sighting has."""
     stated = [one for one in current if one.sighting.status is not None]
     for wanted in (FLOWN, frozenset({LaunchStatus.IN_FLIGHT})):
@@ -122,7 +124,7 @@ def _best_status(current: Sequence[Seen]) -> Seen | None:
     return stated[0] if stated else None
 
 
-def _best_net(ranked: Sequence[Seen]) -> Seen | None:
+def _best_net(ranked: Sequence[StoredSighting]) -> StoredSighting | None:
     dated = [(one, one.sighting.net) for one in ranked if one.sighting.net is not None]
     if not dated:
         return None
@@ -168,7 +170,7 @@ def shown(launch: Launch, field: str) -> str | None:
     return "\n".join(value) or None if isinstance(value, tuple) else str(value)
 
 
-def _conflicts(launch_id: str, ranked: Sequence[Seen]) -> list[Conflict]:
+def _conflicts(launch_id: str, ranked: Sequence[StoredSighting]) -> list[Conflict]:
     found = []
     nets = {one.sighting.source: one.sighting.net for one in ranked if one.sighting.net is not None}
     flown = any(one.sighting.status in FLOWN for one in ranked)

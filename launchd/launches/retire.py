@@ -9,13 +9,13 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from launchd.launches.matching.evidence import Key
-from launchd.launches.reconcile import Seen
+from launchd.launches.reconcile import StoredSighting
 
 # A list that lacks more than half of a source's records, and more than these few, counts as incomplete.
 FEW = 10
 
 
-def present(seen: Mapping[Key, Seen], sent: Collection[Key]) -> dict[Key, Seen]:
+def present(seen: Mapping[Key, StoredSighting], sent: Collection[Key]) -> dict[Key, StoredSighting]:
     """The sightings to match: those not retired, and retired ones that return to a launch without any other."""
     found = {one: known for one, known in seen.items() if known.retired_at is None}
     held = {known.launch_id for known in found.values()}
@@ -34,7 +34,7 @@ def gone(known: Collection[Key], sent: Collection[Key], complete: Collection[str
     return found
 
 
-def without(known: Mapping[Key, Seen], retired: Collection[Key]) -> dict[Key, Seen]:
+def without(known: Mapping[Key, StoredSighting], retired: Collection[Key]) -> dict[Key, StoredSighting]:
     """The sightings without the retired ones; the oldest record left of a launch inherits the id of its founder."""
     left = {one: seen for one, seen in known.items() if one not in retired}
     of_launch: dict[str, list[Key]] = defaultdict(list)

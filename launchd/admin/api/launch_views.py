@@ -10,7 +10,7 @@ from launchd.clock import SECOND, Instant, format_instant
 from launchd.launches.circuit import Circuit, CircuitState
 from launchd.launches.launch import LaunchStatus, Net, Place, Precision
 from launchd.launches.override import Override
-from launchd.launches.reconcile import Seen
+from launchd.launches.reconcile import StoredSighting
 from launchd.launches.slips import Slips
 from launchd.launches.source_store import PayloadTotals, SourceState, Traffic
 from launchd.launches.sources import SOURCES
@@ -315,7 +315,7 @@ def _slips(one: Slips) -> SlipsView:
     return SlipsView(count=one.later, total=one.total / SECOND, earlier=one.earlier, summary=one.sentence())
 
 
-def _sighting(seen: Seen) -> SightingView:
+def _sighting(seen: StoredSighting) -> SightingView:
     sighting = seen.sighting
     return SightingView(
         source=sighting.source,

@@ -11,7 +11,7 @@ from launchd.launches import override
 from launchd.launches.ingest import Stored
 from launchd.launches.launch import Conflict, HistoryRow, Launch, Sighting
 from launchd.launches.override import Override
-from launchd.launches.reconcile import Seen
+from launchd.launches.reconcile import StoredSighting
 from launchd.launches.slips import Slips
 from launchd.values.rows import decoded, tell
 
@@ -42,7 +42,7 @@ class Detail(NamedTuple):
     """A launch with its sightings, history, conflicts, overrides and slips."""
 
     record: Record
-    sightings: tuple[Seen, ...]
+    sightings: tuple[StoredSighting, ...]
     history: tuple[HistoryRow, ...]
     conflicts: tuple[Conflict, ...]
     overrides: tuple[Override, ...]
@@ -74,14 +74,14 @@ def record_in(row: Row) -> Record:
     return Record(launch, row["updated_at"], row["revision"], lost)
 
 
-def seen_in(row: Row, launch_id: str | None = None) -> Seen:
+def seen_in(row: Row, launch_id: str | None = None) -> StoredSighting:
     """The sighting in a row of `sightings`; `launch_id` stands in for a column that was not read."""
     sighting, lost = decoded(row["body"], Sighting), _READABLE
     if sighting is None:
         sighting = Sighting(source=row["source"], source_id=row["source_id"], name=UNREADABLE)
         lost = tell("sightings", f"{row['source']} {row['source_id']}", ("body",))
     launch_id = launch_id or row["launch_id"]
-    return Seen(
+    return StoredSighting(
         launch_id, sighting, row["first_seen"], row["seen_at"], row["origin_id"] or launch_id, row["retired_at"], lost
     )
 

@@ -12,7 +12,7 @@ from launchd.launches import override
 from launchd.launches.ingest import IngestPlan
 from launchd.launches.launch import Change, Launch
 from launchd.launches.override import Override
-from launchd.launches.reconcile import Seen
+from launchd.launches.reconcile import StoredSighting
 from launchd.launches.store.records import override_in
 from launchd.values.rows import decoded
 
@@ -90,7 +90,7 @@ def _resolved(db: Connection, launch_id: str) -> str:
     return str(target["to_id"])
 
 
-def _put_sighting(db: Connection, one: Seen) -> None:
+def _put_sighting(db: Connection, one: StoredSighting) -> None:
     sighting = one.sighting
     body = msgspec.json.encode(sighting)
     key = (sighting.source, sighting.source_id, one.launch_id)

@@ -8,7 +8,7 @@ import pytest
 from launchd.clock import format_instant
 from launchd.config import SourceConfig
 from launchd.launches.launch import LaunchStatus, Parsed, Place, Sighting
-from launchd.launches.reconcile import Seen, reconcile
+from launchd.launches.reconcile import StoredSighting, reconcile
 from launchd.launches.sources import spacex_api
 from tests.support.hosted_daemon import hosted, quiet_config
 from tests.support.paths import SHARED
@@ -122,7 +122,7 @@ def test_the_archive_never_overrules_a_living_source_whatever_the_priorities() -
     live = Sighting(
         source="launch_library", source_id="x", name="Falcon 9 | CRS-20", net=one().net, status=LaunchStatus.SUCCESS
     )
-    seen = [Seen("id", old, 2, 2, "id"), Seen("id", live, 1, 1, "id")]
+    seen = [StoredSighting("id", old, 2, 2, "id"), StoredSighting("id", live, 1, 1, "id")]
     launch = reconcile("id", seen, {"spacex_api": 100, "launch_library": 1}, None).launch
     assert (launch.name, launch.status) == ("Falcon 9 | CRS-20", LaunchStatus.SUCCESS)
 
