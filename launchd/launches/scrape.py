@@ -89,18 +89,6 @@ class Trouble(NamedTuple):
     by_source: bool = True
 
 
-class Reading(NamedTuple):
-    """A parser's result: `parsed`, or the trouble with it; neither when the payloads are those of the last pull."""
-
-    parsed: Parsed | None = None
-    trouble: Trouble | None = None
-
-    @property
-    def worth_keeping(self) -> bool:
-        """True for payloads with records, and for payloads that only a fault of our parser left unread."""
-        return self.parsed is not None or (self.trouble is not None and not self.trouble.by_source)
-
-
 def left_alone(source: str, circuit: Circuit, error: str | None, now: Instant) -> NotPulled | None:
     """The answer for a source whose circuit is open; None if it may be asked. `error` is that of its last pull."""
     if circuit.retry_at is None or circuit.state(now) is not CircuitState.OPEN:
@@ -118,15 +106,20 @@ def trouble_of(error: SourceError) -> Trouble:
     return Trouble(error.detail, outcome, error.retry_after_seconds, error.by_source)
 
 
-def reading_of(source: str, parsed: Parsed) -> Reading:
+def reading_of(source: str, parsed: Parsed) -> Parsed | Trouble:
     """A parser's result; payloads with rejections alone are a failure of the source."""
     if parsed.sightings or not parsed.rejections:
-        return Reading(parsed)
+        return parsed
     first = parsed.rejections[0]
-    return Reading(trouble=Trouble(f"{source}: nothing could be read; {first.record}: {first.reason}"))
+    return Trouble(f"{source}: nothing could be read; {first.record}: {first.reason}")
 
 
-async def read(source: Source, payloads: Sequence[Payload]) -> Reading:
+def worth_keeping(reading: Parsed | Trouble | None) -> bool:
+    """True for payloads with records, and for payloads that only a fault of our parser left unread."""
+    return isinstance(reading, Parsed) or (isinstance(reading, Trouble) and not reading.by_source)
+
+
+async def read(source: Source, payloads: Sequence[Payload]) -> Parsed | Trouble:
     """Run the source's parser in a thread; an exception in it is a fault of ours and stops no other source."""
     bodies = [payload.body for payload in payloads if payload.body is not None]
     try:
@@ -134,7 +127,7 @@ async def read(source: Source, payloads: Sequence[Payload]) -> Reading:
     except Exception as error:  # noqa: BLE001 - a parser may fail in any way
         _log.exception("parser_failed", source=source.name)
         detail = f"{source.name}: its parser failed: {type(error).__name__}: {error}"
-        return Reading(trouble=Trouble(detail, by_source=False))
+        return Trouble(detail, by_source=False)
     return reading_of(source.name, parsed)
 
 
@@ -159,12 +152,12 @@ class Scrape:
             payloads = await self._fetch(force=force)
         except SourceError as error:
             return await self._failed(trouble_of(error), circuit)
-        reading = Reading() if self._clients[-1].unchanged() else await read(self._source, payloads)
-        if reading.worth_keeping:
+        reading = None if self._clients[-1].unchanged() else await read(self._source, payloads)
+        if worth_keeping(reading):
             await self._keep(payloads)
-        if reading.trouble is not None:
-            return await self._failed(reading.trouble, circuit)
-        return Pulled(self._source, self._attempt(), tuple(self._clients[-1].pages), reading.parsed)
+        if isinstance(reading, Trouble):
+            return await self._failed(reading, circuit)
+        return Pulled(self._source, self._attempt(), tuple(self._clients[-1].pages), reading)
 
     async def _fetch(self, *, force: bool) -> list[Payload]:
         """The payloads of the source; raises SourceError."""
@@ -205,9 +198,9 @@ async def replayed(source: Source, stored: Sequence[tuple[str, bytes]]) -> Parse
     """Parse the stored payloads (URL, compressed body) of a source again; raises SourceError if that fails."""
     payloads = await offload(lambda: [Payload(url, zlib.decompress(body)) for url, body in stored])
     reading = await read(source, payloads)
-    if reading.parsed is None:
-        raise SourceError(reading.trouble.detail if reading.trouble else "")
-    return reading.parsed
+    if isinstance(reading, Trouble):
+        raise SourceError(reading.detail)
+    return reading
 
 
 def records(parsed: Parsed) -> tuple[int, int]:

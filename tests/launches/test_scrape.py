@@ -24,6 +24,7 @@ from launchd.launches.scrape import (
     reading_of,
     replayed,
     trouble_of,
+    worth_keeping,
 )
 from launchd.launches.settings import source_settings
 from launchd.launches.source_store import FetchAttempt, SourceStore, Traffic
@@ -202,10 +203,10 @@ def test_only_our_own_rate_limit_is_no_fault_of_the_source(error: SourceError, e
 
 
 def test_an_empty_list_without_rejections_is_an_answer_and_rejections_alone_are_none() -> None:
-    assert reading_of("gcat", Parsed(())).parsed == Parsed(())
+    assert reading_of("gcat", Parsed(())) == Parsed(())
     found = reading_of("gcat", refused([]))
-    assert found.parsed is None
-    assert not found.worth_keeping
+    assert isinstance(found, Trouble)
+    assert not worth_keeping(found)
 
 
 def test_statistics_show_at_most_ten_rejections_and_the_line_of_progress_counts_all() -> None:

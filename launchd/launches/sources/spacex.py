@@ -85,7 +85,7 @@ def _distinct(tiles: Iterable[_Tile], report: Report) -> list[_Tile]:
             continue
         first, second = sorted((known, tile), key=lambda one: (one.mission_status == _UPCOMING, one.launch_date or ""))
         chosen[tile.link] = second
-        report.reject(tile.link, f"the tile of {first.launch_date} gives way to that of {second.launch_date}")
+        report.reject(tile.link, f"the tile of {first.launch_date} is replaced by that of {second.launch_date}")
     return list(chosen.values())
 
 

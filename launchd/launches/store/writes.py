@@ -37,7 +37,7 @@ def check_fence(db: Connection, fence: int | None) -> None:
         return
     row = db.execute(_SQL["fence"]).fetchone()
     if row is not None and row["fence"] > fence:
-        raise StaleFenceError(f"fence {fence} is older than {row['fence']}, which was here since")
+        raise StaleFenceError(f"fence {fence} is older than {row['fence']}, which has written since")
     db.execute(_SQL["raise_fence"], (fence,))
 
 

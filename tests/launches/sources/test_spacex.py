@@ -140,7 +140,7 @@ def test_repeated_tiles_are_one_launch_and_of_two_dates_the_upcoming_one_stays()
     for tiles in ([flown, coming, coming], [coming, flown]):
         found = spacex.parse([encoded(tiles)])
         assert [one.status_word for one in found.sightings] == ["upcoming"]
-        assert "2025-09-01 gives way to that of 2025-08-01" in found.rejections[0].reason
+        assert "2025-09-01 is replaced by that of 2025-08-01" in found.rejections[0].reason
     assert spacex.parse([encoded([flown, flown])]).rejections == ()
 
 
