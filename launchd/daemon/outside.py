@@ -51,7 +51,7 @@ def launch_tracker(config: Config, database: Database, clock: Clock, bus: Bus) -
         if events:
             loop.call_soon_threadsafe(bus.publish, events)
 
-    return Tracker(LaunchStore(database), SourceStore(database), config.sources, clock, _identity(config), tell=tell)
+    return Tracker(LaunchStore(database), SourceStore(database), config.sources, clock, _identity(config), publish=tell)
 
 
 def _identity(config: Config) -> Identity:

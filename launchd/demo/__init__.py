@@ -1,1 +1,1 @@
-"""What `launchd demo` shows."""
+"""The demonstration `launchd demo`: a replay server, and the product against it."""

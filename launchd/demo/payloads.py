@@ -1,6 +1,6 @@
-"""Payloads in the real formats, made from facts: what flew in November 2024, and launches set in the near future.
+"""Payloads in the real formats, made from facts: the launches of November 2024, and launches set in the near future.
 
-There are two editions: in the second one launch has slipped by eleven days and one was scrubbed.
+There are two editions. In the second one launch has slipped by eleven days and another was scrubbed.
 """
 
 import json
@@ -77,7 +77,7 @@ def upcoming(now: datetime, edition: int) -> bytes:
 
 
 def previous() -> bytes:
-    """Launch Library's `launches/previous/`: what GCAT knows to the second, told in LL2's words to the minute."""
+    """Launch Library's `launches/previous/`: the launches of GCAT, in LL2's words and to the minute."""
     lines = [line.split("\t") for line in launchlog().decode().splitlines()]
     header = [name.lstrip("#") for name in lines[0]]
     records = []
@@ -95,7 +95,7 @@ def previous() -> bytes:
 
 
 def _instant(now: datetime, one: Planned) -> str:
-    """Launch Library puts a month at its last day, 00:00Z."""
+    """The NET as Launch Library writes it: a month is put at its last day, 00:00Z."""
     at = (now + timedelta(days=one.days)).replace(second=0, microsecond=0)
     if one.precision == _MONTH:
         at = (at.replace(day=28) + timedelta(days=4)).replace(day=1, hour=0, minute=0) - timedelta(days=1)

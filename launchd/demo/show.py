@@ -1,6 +1,6 @@
 """`launchd demo`: the product's own daemon and command line against a replay server on loopback, nothing else.
 
-The sources are pointed elsewhere by `base_url` only; those that the replay server does not play are off.
+Only `base_url` points the sources to the replay server; sources that it does not play are off.
 """
 
 import os
@@ -38,7 +38,7 @@ enabled = false
 
 
 class _Replay(ThreadingHTTPServer):
-    """Answers as the sources would; `edition` says which news."""
+    """Answers as the sources do; `edition` is that of the payloads."""
 
     edition = 1
     daemon_threads = True
@@ -67,11 +67,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body or b"")
 
     def log_message(self, *_args: object) -> None:
-        """The daemon's own log says enough."""
+        """Log nothing: the daemon's own log is enough."""
 
 
 def show(*, as_json: bool = False) -> int:
-    """Run the demonstration; the exit code. As JSON, standard output holds the commands' answers and nothing else."""
+    """Run the demonstration; returns the exit code. As JSON, standard output holds only the commands' answers."""
     with TemporaryDirectory(prefix="launchd-demo-") as name, _replaying() as replay:
         directory = Path(name)
         config = directory / "launchd.toml"
@@ -88,9 +88,9 @@ def show(*, as_json: bool = False) -> int:
 
             codes = [
                 say("The first scrape, both sources:", "refresh", "--wait"),
-                say("What comes next:", "launches", "--upcoming"),
+                say("Upcoming launches:", "launches", "--upcoming"),
                 say(
-                    "What flew, each launch once, lift-off to the second from GCAT:",
+                    "Past launches, each once, with the lift-off of GCAT to the second:",
                     "launches",
                     "--past",
                     "--limit",
@@ -102,7 +102,7 @@ def show(*, as_json: bool = False) -> int:
             for part in (payloads.SLIPPED, payloads.SCRUBBED):
                 (found,) = client.ask("GET", "/v1/launches", q=part.partition(" | ")[2])["items"]
                 codes.append(say("It is the same launch, with its history:", "launch", found["id"]))
-            codes += [say("How the sources fare:", "sources"), say("And the daemon:", "health")]
+            codes += [say("The state of the sources:", "sources"), say("The health of the daemon:", "health")]
     return max(codes)
 
 
@@ -120,7 +120,7 @@ def _replaying() -> Iterator[_Replay]:
 
 @contextmanager
 def _daemon(config: Path, environ: dict[str, str], client: AdminClient) -> Iterator[AdminClient]:
-    """The real daemon in a process of its own, ready; it is stopped as systemd would stop it."""
+    """The real daemon in a process of its own, once it is ready; it is stopped as systemd stops it."""
     process = subprocess.Popen([sys.executable, "-m", "launchd", "run", "--config", str(config)], env=environ)  # noqa: S603 - our own program
     try:
         deadline = time.monotonic() + _READY_SECONDS
@@ -130,8 +130,8 @@ def _daemon(config: Path, environ: dict[str, str], client: AdminClient) -> Itera
                 break
             except UnreachableError:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise UnavailableError("the daemon of the demonstration did not start") from None
-                time.sleep(0.05)  # between two questions whether it is ready
+                    raise UnavailableError("the daemon of the demonstration did not start; see its log") from None
+                time.sleep(0.05)  # between two checks of /readyz
         yield client
     finally:
         process.terminate()

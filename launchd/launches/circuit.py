@@ -1,8 +1,8 @@
-"""When a source that fails is asked again. Pure: a circuit is a value, each outcome gives the next one.
+"""The circuit of a source: when a source that fails is asked again. Pure: each outcome gives the next circuit.
 
-Closed: it is asked. Open: it is left alone until `retry_at`. Half open: `retry_at` has passed, the next pull decides.
-A source that says Retry-After is left alone for as long as it asked, from its first failure on. Only a forced refresh
-asks while the circuit is open.
+Closed: the source is asked. Open: it is left alone until `retry_at`. Half open: `retry_at` has passed, and the next
+pull decides. A source that sends Retry-After is left alone for that long, from its first failure on. Only a forced
+refresh asks while the circuit is open.
 """
 
 from enum import StrEnum
@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from launchd.clock import DAY, MINUTE, SECOND, Instant
 
-# So many failures in a row open the circuit, for the first pause; each further one doubles it, up to the longest.
+# This many failures in a row open the circuit for the first pause; each further one doubles the pause, to the longest.
 THRESHOLD = 5
 FIRST_PAUSE, LONGEST_PAUSE = 15 * MINUTE, DAY
 
 
 class CircuitState(StrEnum):
-    """Whether a source is asked."""
+    """Closed: the source is asked. Open: it is left alone. Half open: the next pull decides."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -30,13 +30,13 @@ class Circuit(NamedTuple):
     retry_at: Instant | None = None
 
     def state(self, now: Instant) -> CircuitState:
-        """The state at an instant; a `retry_at` further off than any pause is a clock that went back: half open."""
+        """The state at an instant; half open if `retry_at` is beyond any pause, since the clock was set back."""
         if self.retry_at is None:
             return CircuitState.CLOSED
         return CircuitState.OPEN if now < self.retry_at <= now + LONGEST_PAUSE else CircuitState.HALF_OPEN
 
     def failed(self, now: Instant, asked_to_wait: float | None = None) -> "Circuit":
-        """After one more failure; `asked_to_wait` is the seconds of the source's Retry-After."""
+        """The circuit after one more failure; `asked_to_wait` is the seconds of the source's Retry-After."""
         failures = self.failures + 1
         pause = 0
         if failures >= THRESHOLD:

@@ -1,6 +1,6 @@
-"""Periods and vague dates as intervals: what "April", "Q3 2026" or "1957 Oct  4 1928:34" allow. Pure, UTC.
+"""Periods and vague dates such as "April", "Q3 2026" or "1957 Oct  4 1928:34", as intervals. Pure, UTC.
 
-Sources put a vague date at opposite ends of its period, so a period is found from any instant inside it.
+Sources put a vague date at either end of its period, so a period is found from any instant inside it.
 """
 
 import re
@@ -10,10 +10,10 @@ from launchd.clock import DAY, HOUR, MINUTE, SECOND, Instant, from_datetime, to_
 from launchd.errors import InvalidError
 from launchd.launches.launch import Net, Precision
 
-# No record of a launch lies outside these years; what does is a mistake of its source.
+# No launch lies outside these years; a date that does is a mistake of its source.
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
-# These say a time of day; a vaguer NET comes with a clock that means nothing.
+# These give a time of day; of a vaguer NET the time of day means nothing.
 TIMED = frozenset({Precision.SECOND, Precision.MINUTE, Precision.HOUR})
 
 _CLOCK_UNITS = {Precision.SECOND: SECOND, Precision.MINUTE: MINUTE, Precision.HOUR: HOUR, Precision.DAY: DAY}
@@ -51,8 +51,8 @@ def net_at(instant: Instant, precision: Precision) -> Net:
 def net_from(instant: Instant, precision: Precision) -> Net:
     """The NET a source states as an instant with a precision.
 
-    A timed one starts as stated ("21:30, to the hour" is 21:30:00 to 22:29:59.999999); of a vaguer one the period is
-    meant that holds the instant, whichever end of it the source names. Raises InvalidError as `net_at` does.
+    A timed NET starts as stated ("21:30, to the hour" is 21:30:00 to 22:29:59.999999). A vaguer NET is the period that
+    holds the instant, at whichever end of it the instant lies. Raises InvalidError as `net_at` does.
     """
     period = net_at(instant, precision)
     length = period.latest - period.earliest
@@ -60,7 +60,7 @@ def net_from(instant: Instant, precision: Precision) -> Net:
 
 
 def utc_date(year: int, month: int = 1, day: int = 1) -> datetime:
-    """The start of a day, UTC; raises InvalidError for what is no day of the years 1900 to 2199."""
+    """The start of a day, UTC; raises InvalidError unless it is a day of the years 1900 to 2199."""
     if not FIRST_YEAR <= year <= LAST_YEAR:
         raise InvalidError(f"a launch date must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
     try:
@@ -70,11 +70,11 @@ def utc_date(year: int, month: int = 1, day: int = 1) -> datetime:
 
 
 def parse_vague(text: str) -> Net:
-    """A GCAT Vague Date as an interval; raises InvalidError for what is not one.
+    """A GCAT Vague Date as an interval; raises InvalidError for any other text.
 
     Forms (https://planet4589.org/space/gcat/web/intro/vague.html): `1957 Oct  4 1928:34`, `... 1928`, `... 19h`,
-    `1958 Jul 25`, `1992 Jul`, `2009 Q1`, `1968`, `1960s`. A trailing `?` doubts the last unit given: the interval is
-    widened by one such unit at each end.
+    `1958 Jul 25`, `1992 Jul`, `2009 Q1`, `1968`, `1960s`. A trailing `?` puts the last unit in doubt: the
+    interval is widened by one such unit at each end.
     """
     match = _VAGUE.fullmatch(text.strip())
     if match is None:
@@ -88,7 +88,7 @@ def parse_vague(text: str) -> Net:
 
 
 def _precision(match: re.Match[str]) -> Precision:
-    """The finest part that is given."""
+    """The precision of the finest part that is given."""
     if match["decade"]:
         return Precision.DECADE
     finest_first = (
@@ -110,7 +110,7 @@ def _start(match: re.Match[str], text: str) -> Instant:
         month = _MONTHS.get(match["month"].lower(), 0)
     try:
         moment = datetime(int(match["year"]), month, int(match["day"] or 1), tzinfo=UTC)
-        # 24:00 and a leap second are written by some sources: they belong to the next minute or day
+        # some sources write 24:00 or a leap second: they belong to the next day or minute
         moment += timedelta(
             hours=int(match["hour"] or 0), minutes=int(match["minute"] or 0), seconds=int(match["second"] or 0)
         )

@@ -1,7 +1,7 @@
 """Launches as files that other programs subscribe to: iCalendar, Atom and CSV. Pure: the same records, the same bytes.
 
-What a source wrote is data in all of them: the libraries escape it, what XML cannot hold is dropped, and what a
-spreadsheet would run as a formula is quoted.
+Text of a source is data in all of them: the libraries escape it, characters that XML cannot hold are dropped, and text
+that a spreadsheet would run as a formula is quoted.
 """
 
 import csv
@@ -17,17 +17,17 @@ from icalendar import Calendar, Event, vDuration
 
 import launchd
 from launchd.clock import DAY, FIRST_INSTANT, LAST_INSTANT, UNREADABLE, Instant, format_instant, to_datetime
-from launchd.launches.launch import Launch, Net, Precision, Status
-from launchd.launches.store import ChangedLaunch, HistoryRow, Record
+from launchd.launches.launch import HistoryRow, Launch, LaunchStatus, Net, Precision
+from launchd.launches.store import ChangedLaunch, Record
 from launchd.values.rows import tell
 
 T = TypeVar("T")
 P = ParamSpec("P")
 _ATOM = "http://www.w3.org/2005/Atom"
-# A calendar shows what its readers can add a day to: a date beyond is a row that another program wrote.
+# Readers of a calendar add a day to a date; dates beyond this range are rows that another program wrote.
 _DATED = range(FIRST_INSTANT + DAY, LAST_INSTANT - DAY)
 _TIMED = (Precision.SECOND, Precision.MINUTE, Precision.HOUR)
-_TENTATIVE = (Status.TBD, Status.TBC, Status.HOLD, None)
+_TENTATIVE = (LaunchStatus.TBD, LaunchStatus.TBC, LaunchStatus.HOLD, None)
 # XML 1.0 §2.2: characters that no document may hold, escaped or not.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # https://owasp.org/www-community/attacks/CSV_Injection: a cell that begins so is run by spreadsheets.
@@ -54,10 +54,10 @@ CSV_COLUMNS = (
 
 
 def _try(record: Record, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-    """The part of one launch; None where it cannot be written, which costs none of the others their place."""
+    """The part of one launch; None if it cannot be written, so that the others still are."""
     try:
         return make(*args, **kwargs)
-    except Exception:  # noqa: BLE001 - a row may hold anything, and so may the libraries raise
+    except Exception:  # noqa: BLE001 - a row may hold anything, and the libraries raise anything for it
         tell("launches", record.launch.id, (make.__name__.strip("_"),))
         return None
 
@@ -68,8 +68,9 @@ def _try(record: Record, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 def calendar(records: Iterable[Record], attributions: Mapping[str, str]) -> bytes:
     """One event for each launch that has a date; `attributions` are the sources' lines, by name.
 
-    A NET of a second, minute or hour is a time; a day or a week is an all-day event over all of it; what is vaguer is
-    an all-day event on the first day it allows, and says so: months of bars would hide everything else.
+    A NET of a second, minute or hour becomes a time, a day or a week an all-day event over all of it. A vaguer NET
+    becomes an all-day event on its first day, with the period in its summary: a bar of months would hide everything
+    else.
     """
     made = Calendar()
     made.add("prodid", f"-//launchd//{launchd.__version__}//EN")
@@ -110,7 +111,7 @@ def _event(record: Record, net: Net, attributions: Mapping[str, str]) -> Event:
     if launch.urls:
         event.add("url", launch.urls[0])
     event.add("description", _description(launch, net, attributions))
-    event.to_ical()  # what cannot be written is found out before it is part of a calendar
+    event.to_ical()  # fails here for a launch that cannot be written, before it is part of the calendar
     return event
 
 
@@ -128,7 +129,7 @@ def _span(launch: Launch, net: Net) -> tuple[Any, Any]:
 
 
 def _ical_status(launch: Launch, net: Net) -> str:
-    if launch.status is Status.CANCELLED:
+    if launch.status is LaunchStatus.CANCELLED:
         return "CANCELLED"
     return "TENTATIVE" if launch.status in _TENTATIVE or net.precision not in _TIMED else "CONFIRMED"
 
@@ -167,7 +168,7 @@ def _day(instant: Instant) -> date:
 
 
 def atom(changes: Sequence[ChangedLaunch], instance: str) -> bytes:
-    """A feed of what changed, the newest first; `instance` is a UUID that names this feed for ever."""
+    """A feed of changes, the newest first; `instance` is a UUID that names this feed for ever."""
     ET.register_namespace("", _ATOM)
     feed = ET.Element(f"{{{_ATOM}}}feed")
     _put(feed, "id", f"urn:uuid:{instance}")
@@ -187,7 +188,7 @@ def atom(changes: Sequence[ChangedLaunch], instance: str) -> bytes:
 def _entry(change: ChangedLaunch) -> ET.Element:
     launch = change.record.launch
     entry = ET.Element(f"{{{_ATOM}}}entry")
-    # the same change keeps its id for ever, the launch's own id in it
+    # derived from the launch's id and the moment, so a change keeps its id for ever
     _put(entry, "id", f"urn:uuid:{uuid.uuid5(_uuid(launch.id), str(change.at))}")
     _put(entry, "title", f"{launch.name}: {', '.join(dict.fromkeys(_field(row) for row in change.rows))}")
     _put(entry, "updated", format_instant(change.at))
@@ -201,7 +202,7 @@ def _entry(change: ChangedLaunch) -> ET.Element:
 
 
 def _uuid(text: str) -> uuid.UUID:
-    """The UUID that a launch's id is; one of its text where another program wrote an id that is none."""
+    """A launch's id as a UUID; an id that another program wrote otherwise gives the UUID of its text."""
     try:
         return uuid.UUID(text)
     except ValueError:
@@ -223,7 +224,7 @@ def _put(parent: ET.Element, tag: str, text: str | None = None, **attributes: st
 
 
 def table(records: Iterable[Record]) -> bytes:
-    """One row a launch under CSV_COLUMNS, UTF-8; lists are parted by blanks. Text cells cannot be formulas."""
+    """One row for each launch under CSV_COLUMNS, UTF-8; blanks separate the items of a list. No cell is a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(CSV_COLUMNS)
@@ -239,13 +240,13 @@ def _row(record: Record) -> list[str]:
 
 
 def cell(value: object) -> str:
-    """A value as a cell; text that a spreadsheet would run gets an apostrophe before it, numbers stay as they are."""
+    """A value as a cell; an apostrophe precedes text that a spreadsheet would run, numbers are written as they are."""
     if value is None:
         return ""
     if isinstance(value, (int, float)):
         return repr(value)
     text = str(value)
-    # white space before it does not keep a spreadsheet from running it
+    # spreadsheets skip leading white space before a formula
     return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
 
 

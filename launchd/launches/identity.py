@@ -1,20 +1,20 @@
-"""Which id a launch keeps when sightings are merged, split and merged again. Pure.
+"""The id of a launch while its sightings are merged, split and merged again. Pure.
 
-Each id was made for one sighting, its founder: the one seen first, of the source of the highest priority if several
-were. An id goes where its founder goes. A group takes the oldest id that its members founded (UUIDv7 sorts by age); its
-other ids redirect to that one, and are in use again once their founder is split off. A group without any founder gets
-a new id.
+Each id was made for one sighting, its founder: the sighting that was seen first; of several, that of the source with
+the highest priority. An id follows its founder. A group takes the oldest id that its members founded (UUIDv7 sorts by
+age); its other ids redirect to that one, and are used again once their founder is split off. A group without a founder
+gets a new id.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from launchd.launches.matching.evidence import Key
-from launchd.launches.reconcile import Seen
+from launchd.launches.reconcile import StoredSighting
 
 
 class Identities(NamedTuple):
-    """The launch of each sighting, and the id that it founded or came with.
+    """The launch of each sighting (`launch`), and the id that the sighting founded or came with (`origin`).
 
     `merged` pairs an id with the one it redirects to from now on; `revived` are ids that redirected until now.
     """
@@ -27,11 +27,11 @@ class Identities(NamedTuple):
 
 def identify(
     groups: Sequence[Sequence[Key]],
-    seen: Mapping[Key, Seen],
+    seen: Mapping[Key, StoredSighting],
     priorities: Mapping[str, int],
     new_id: Callable[[], str],
 ) -> Identities:
-    """Give every group its id; `seen` is what was stored before."""
+    """Give every group its id; `seen` holds the stored sightings."""
     founders = _founders(seen, priorities)
     found = Identities({}, {}, (), ())
     merged: list[tuple[str, str]] = []
@@ -54,7 +54,7 @@ def identify(
     return found._replace(merged=tuple(merged), revived=tuple(revived))
 
 
-def _founders(seen: Mapping[Key, Seen], priorities: Mapping[str, int]) -> dict[str, Key]:
+def _founders(seen: Mapping[Key, StoredSighting], priorities: Mapping[str, int]) -> dict[str, Key]:
     """The founder of each id that was ever given."""
     ranked = sorted(seen.items(), key=lambda item: (item[1].first_seen, -priorities.get(item[0][0], 0), item[0]))
     founders: dict[str, Key] = {}

@@ -1,4 +1,4 @@
-"""What new sightings mean for what is stored: a plan, which the store carries out in one transaction. Pure."""
+"""From new sightings and the stored ones to a plan, which the store carries out in one transaction. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -11,29 +11,49 @@ from launchd.launches.identity import Identities, identify
 from launchd.launches.launch import Change, Conflict, Launch, Sighting
 from launchd.launches.matching.evidence import Key, explain
 from launchd.launches.matching.match import Assignment, Known, assign, key
-from launchd.launches.reconcile import Seen, reconcile
+from launchd.launches.reconcile import StoredSighting, reconcile
 from launchd.launches.retire import gone, present, without
 
 
 class Stored(NamedTuple):
-    """All that is remembered of launches."""
+    """The stored sightings and launches."""
 
-    seen: Mapping[Key, Seen]
+    seen: Mapping[Key, StoredSighting]
     launches: Mapping[str, Launch]
 
 
-class Plan(NamedTuple):
-    """What to write. `merged` pairs a launch id with the one it redirects to; `revived` redirected until now.
+class IngestPlan(NamedTuple):
+    """The rows to write. `merged` pairs a launch id with the id it now redirects to; ids in `revived` redirect no more.
 
-    `conflicts` are all that are open for the launches in `launches`. Counts are of records, by source.
+    `conflicts` holds all open conflicts of the launches in `launches`. The counters count records by source.
     """
 
-    seen: tuple[Seen, ...]
+    seen: tuple[StoredSighting, ...]
     launches: tuple[Launch, ...]
     changes: tuple[Change, ...]
     conflicts: tuple[Conflict, ...]
     merged: tuple[tuple[str, str], ...]
     revived: tuple[str, ...]
+    created: Counter[str]
+    updated: Counter[str]
+    unchanged: Counter[str]
+
+    def counts(self, source: str) -> dict[str, int]:
+        """The part of a source's statistics that the ingest accounts for."""
+        return {
+            "created": self.created[source],
+            "updated": self.updated[source],
+            "unchanged": self.unchanged[source],
+            "retired": sum(one.retired_at is not None and one.sighting.source == source for one in self.seen),
+            "conflicts": sum(source in conflict.values for conflict in self.conflicts),
+        }
+
+
+class _Compared(NamedTuple):
+    """The sightings of a scrape by key, the keys whose content is new, and the counts by source."""
+
+    sent: Mapping[Key, Sighting]
+    changed: set[Key]
     created: Counter[str]
     updated: Counter[str]
     unchanged: Counter[str]
@@ -47,54 +67,53 @@ def plan(
     new_id: Callable[[], str],
     *,
     complete: Collection[str] = (),
-) -> Plan:
-    """What the sightings change. Absence changes nothing, but for the sources whose `complete` lists these are."""
-    created: Counter[str] = Counter()
-    updated: Counter[str] = Counter()
-    unchanged: Counter[str] = Counter()
-    sent = {key(sighting): sighting for sighting in sightings}
-    known = present(stored.seen, sent)
-    retired = gone(known, sent, complete)
-    changed: set[Key] = set()
-    for one, sighting in sent.items():
-        before = stored.seen.get(one)
-        if before is not None and before.retired_at is None and _same(before.sighting, sighting):
-            unchanged[sighting.source] += 1
-            continue
-        (created if before is None else updated)[sighting.source] += 1
-        changed.add(one)
+) -> IngestPlan:
+    """The changes that the sightings cause. A missing sighting is retired only for a source with a `complete` list."""
+    compared = _compared(stored, sightings)
+    changed, counts = compared.changed, (compared.created, compared.updated, compared.unchanged)
+    known = present(stored.seen, compared.sent)
+    retired = gone(known, compared.sent, complete)
     if not changed and not retired:
-        return Plan((), (), (), (), (), (), created, updated, unchanged)
+        return IngestPlan((), (), (), (), (), (), *counts)
     left = without(known, retired)
-    everything = {one: seen.sighting for one, seen in left.items()} | {one: sent[one] for one in changed}
+    everything = {one: seen.sighting for one, seen in left.items()} | {one: compared.sent[one] for one in changed}
     assignment = assign(everything.values(), _known(left, changed, now))
     identities = identify(assignment.groups, left, priorities, new_id)
     touched = _touched(known, left, everything, changed, identities, now=now)
-    records: list[Launch] = []
-    changes: list[Change] = []
-    conflicts: list[Conflict] = []
-    for launch_id in sorted(touched):
-        result = reconcile(launch_id, touched[launch_id], priorities, stored.launches.get(launch_id))
-        records.append(result.launch)
-        changes += result.changes
-        conflicts += result.conflicts
+    reconciled = [
+        reconcile(launch_id, touched[launch_id], priorities, stored.launches.get(launch_id))
+        for launch_id in sorted(touched)
+    ]
+    conflicts = [conflict for one in reconciled for conflict in one.conflicts]
     conflicts += _duplicates(assignment, identities.launch, touched, everything)
     written = [one for members in touched.values() for one in members]
     written += [known[one]._replace(retired_at=now) for one in sorted(retired)]
-    return Plan(
+    return IngestPlan(
         tuple(written),
-        tuple(records),
-        tuple(changes),
+        tuple(one.launch for one in reconciled),
+        tuple(change for one in reconciled for change in one.changes),
         tuple(conflicts),
         identities.merged,
         identities.revived,
-        created,
-        updated,
-        unchanged,
+        *counts,
     )
 
 
-def _known(seen: Mapping[Key, Seen], changed: set[Key], now: Instant) -> dict[Key, Known]:
+def _compared(stored: Stored, sightings: Iterable[Sighting]) -> _Compared:
+    """Compare the sightings with the stored ones; a record that was retired and comes back counts as updated."""
+    sent = {key(sighting): sighting for sighting in sightings}
+    found = _Compared(sent, set(), Counter(), Counter(), Counter())
+    for one, sighting in sent.items():
+        before = stored.seen.get(one)
+        if before is not None and before.retired_at is None and _same(before.sighting, sighting):
+            found.unchanged[sighting.source] += 1
+            continue
+        (found.created if before is None else found.updated)[sighting.source] += 1
+        found.changed.add(one)
+    return found
+
+
+def _known(seen: Mapping[Key, StoredSighting], changed: set[Key], now: Instant) -> dict[Key, Known]:
     return {
         one: Known(before.launch_id, before.first_seen, now if one in changed else before.seen_at)
         for one, before in seen.items()
@@ -102,20 +121,20 @@ def _known(seen: Mapping[Key, Seen], changed: set[Key], now: Instant) -> dict[Ke
 
 
 def _same(known: Sighting, sighting: Sighting) -> bool:
-    """Whether two records say the same; sources touch `modified` without any visible change."""
+    """True if two records differ in nothing but `modified`, which sources touch without any visible change."""
     return msgspec.structs.replace(known, modified=None) == msgspec.structs.replace(sighting, modified=None)
 
 
 def _touched(
-    known: Mapping[Key, Seen],
-    left: Mapping[Key, Seen],
+    known: Mapping[Key, StoredSighting],
+    left: Mapping[Key, StoredSighting],
     everything: Mapping[Key, Sighting],
     changed: set[Key],
     identities: Identities,
     *,
     now: Instant,
-) -> dict[str, list[Seen]]:
-    """The sightings of each launch that must be reconciled anew: one changed, one came, or one went."""
+) -> dict[str, list[StoredSighting]]:
+    """The sightings of each launch that must be reconciled again, because one was changed, added or removed."""
     before: dict[str, set[Key]] = defaultdict(set)
     for one, seen in known.items():
         before[seen.launch_id].add(one)
@@ -134,15 +153,15 @@ def _touched(
 
 
 def _seen(
-    before: Seen | None, sighting: Sighting, one: Key, identities: Identities, changed_at: Instant | None
-) -> Seen:
-    """A sighting as it is remembered; one that was never seen before has changed."""
+    before: StoredSighting | None, sighting: Sighting, one: Key, identities: Identities, changed_at: Instant | None
+) -> StoredSighting:
+    """A sighting as it is stored, with its times; `changed_at` is None for an unchanged one."""
     if before is not None and changed_at is None:
         first_seen, seen_at = before.first_seen, before.seen_at
     else:
         seen_at = changed_at or 0
         first_seen = before.first_seen if before is not None else seen_at
-    return Seen(identities.launch[one], sighting, first_seen, seen_at, identities.origin[one])
+    return StoredSighting(identities.launch[one], sighting, first_seen, seen_at, identities.origin[one])
 
 
 def _duplicates(
@@ -151,7 +170,7 @@ def _duplicates(
     touched: Mapping[str, object],
     everything: Mapping[Key, Sighting],
 ) -> list[Conflict]:
-    """Pairs of launches that may be one; left apart and listed."""
+    """The pairs of launches that may be one, as conflicts; they are not merged."""
     pairs: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for pair in assignment.doubtful:
         first, second = sorted((owner[pair.first], owner[pair.second]))

@@ -5,6 +5,7 @@ They hold no cycles and come in tens of thousands, so the collector need not wal
 """
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,7 +13,7 @@ from launchd.clock import Instant
 
 
 class Precision(StrEnum):
-    """How finely a NET is known, finest first."""
+    """The precision of a NET, finest first."""
 
     SECOND = "second"
     MINUTE = "minute"
@@ -26,8 +27,8 @@ class Precision(StrEnum):
     DECADE = "decade"
 
 
-class Status(StrEnum):
-    """Where a launch stands. It may go backwards after a scrub: that is history, not an error."""
+class LaunchStatus(StrEnum):
+    """The status of a launch. It may go backwards after a scrub, which is history and no error."""
 
     GO = "go"
     TBC = "tbc"
@@ -40,14 +41,14 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
-FLOWN = frozenset({Status.SUCCESS, Status.PARTIAL_FAILURE, Status.FAILURE})
+FLOWN = frozenset({LaunchStatus.SUCCESS, LaunchStatus.PARTIAL_FAILURE, LaunchStatus.FAILURE})
 
 
 class Net(msgspec.Struct, frozen=True, order=True, gc=False):
-    """No Earlier Than, as what it is: a closed interval with a precision, never a bare instant.
+    """No Earlier Than: a closed interval with a precision, never a bare instant.
 
-    `earliest` and `latest` are the first and the last instant the source's words allow (for `minute`, hh:mm:00 to
-    hh:mm:59.999999). Sources put a vague date at opposite ends of its period; the interval is what is compared.
+    `earliest` and `latest` are the first and the last instant that the source allows (for `minute`, hh:mm:00 to
+    hh:mm:59.999999). Sources put a vague date at either end of its period, so the intervals are compared.
     """
 
     earliest: Instant
@@ -55,12 +56,12 @@ class Net(msgspec.Struct, frozen=True, order=True, gc=False):
     precision: Precision
 
     def overlaps(self, other: "Net", *, slack: int = 0) -> bool:
-        """Whether the two intervals share an instant once each is widened by `slack` microseconds."""
+        """True if the two intervals lie no more than `slack` microseconds apart."""
         return self.earliest <= other.latest + slack and other.earliest <= self.latest + slack
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Where a launch leaves from. Degrees, north and east positive."""
+    """The site of a launch. Degrees, north and east positive."""
 
     name: str | None = None
     latitude: float | None = None
@@ -68,19 +69,19 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """One source's record of one launch, validated. None means that the source does not say.
+    """One source's record of one launch, validated. None means that the source gives no value.
 
     `source_id` is the source's own stable key. `cross_ids` holds other sources' keys for the same launch
     (`{"launch_library": uuid}`). `designator` is the COSPAR launch id in its modern form ("1957-001", "2024-237") or
     GCAT's own tag where COSPAR has none ("2024-F05"). `status_word` is the source's own word for the status.
-    `modified` is when the source says that it changed the record. `live` is False for frozen archives.
+    `modified` is the time at which the source says it changed the record. `live` is False for frozen archives.
     """
 
     source: str
     source_id: str
     name: str
     net: Net | None = None
-    status: Status | None = None
+    status: LaunchStatus | None = None
     status_word: str | None = None
     provider: str | None = None
     vehicle: str | None = None
@@ -99,7 +100,7 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A record, or a field of one, that was not kept, and why. `field` is None when the whole record was refused."""
+    """A record or field that was rejected, and the reason. `field` is None when the whole record was rejected."""
 
     source: str
     record: str
@@ -108,9 +109,9 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """What a parser made of a payload: the good, and the report on the rest. `rows` counts the payload's records.
+    """A parser's result: sightings, and rejections of the rest. `rows` counts the records of the payloads.
 
-    `complete` says that the source has no other records than these: what it had before and is not here is gone.
+    `complete` says that the source has no other records: stored ones that are missing here are retired.
     """
 
     sightings: tuple[Sighting, ...]
@@ -120,19 +121,19 @@ class Parsed(msgspec.Struct, frozen=True):
 
 
 class FieldSource(msgspec.Struct, frozen=True, gc=False):
-    """Where the value of one field of a launch comes from."""
+    """The origin of a field's value: its source, and when that value was first seen."""
 
     source: str
     seen_at: Instant
 
 
 class Launch(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """The reconciled record of one launch. `id` is a UUIDv7 of ours, stable for ever."""
+    """The reconciled record of one launch. `id` is a UUIDv7 that the daemon makes and never changes."""
 
     id: str
     name: str
     net: Net | None = None
-    status: Status | None = None
+    status: LaunchStatus | None = None
     provider: str | None = None
     vehicle: str | None = None
     pad: str | None = None
@@ -148,9 +149,19 @@ class Launch(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One field of a launch that got another value: one row of its history."""
+    """A change of one field of a launch: one row of its history."""
 
     launch_id: str
+    field: str
+    old: str | None
+    new: str | None
+    source: str
+    seen_at: Instant
+
+
+class HistoryRow(NamedTuple):
+    """One row of a launch's history as the store serves it: a `Change` without the launch's id."""
+
     field: str
     old: str | None
     new: str | None

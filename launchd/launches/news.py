@@ -1,29 +1,29 @@
-"""What a scrape is worth telling: sources read, launches new, slipped or of another status. Pure."""
+"""The events of a scrape: sources read or failed; launches that are new, slipped or changed their status. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.event import Event
-from launchd.launches.ingest import Plan
+from launchd.launches.ingest import IngestPlan
 from launchd.launches.launch import Launch
 from launchd.launches.slips import moved
 
-# More new launches than this come from a source's whole past: they are told as one event.
+# More new launches than this come from a source's whole past: they are one event.
 MAX_MADE = 100
 _NUMBERS = ("requests", "bytes", "seconds", "fetched", "parsed", "rejected", "created", "updated", "conflicts")
 
 
 def source_event(name: str, statistics: Mapping[str, Any], now: Instant) -> Event:
-    """How a source answered, by what the scrape's result says of it."""
+    """The event of a source that was read or failed, from its statistics."""
     if "error" in statistics:
         return Event(type="source.failed", at=now, data={"source": name, "error": statistics["error"]})
     numbers = {key: statistics[key] for key in _NUMBERS if key in statistics}
     return Event(type="source.read", at=now, data={"source": name, **numbers})
 
 
-def launch_events(before: Mapping[str, Launch], plan: Plan, now: Instant) -> list[Event]:
-    """What a plan changes for those who follow launches."""
+def launch_events(before: Mapping[str, Launch], plan: IngestPlan, now: Instant) -> list[Event]:
+    """The events of the launches that a plan changes."""
     new = [launch for launch in plan.launches if launch.id not in before and launch.id not in plan.revived]
     events = [Event(type="launch.made", at=now, data=_shown(launch) | _by(launch, "name")) for launch in new]
     if len(new) > MAX_MADE:
@@ -37,7 +37,7 @@ def launch_events(before: Mapping[str, Launch], plan: Plan, now: Instant) -> lis
 
 
 def approaching_event(launch: Launch, hours: int, now: Instant) -> Event:
-    """A launch is so many hours away, or less where it became known later."""
+    """The event of a launch that is at most `hours` away."""
     seconds = (launch.net.earliest - now) / SECOND if launch.net else None
     return Event(type="launch.approaching", at=now, data=_shown(launch) | {"hours": hours, "seconds": seconds})
 
@@ -54,7 +54,7 @@ def _changes(before: Launch, after: Launch, now: Instant) -> Iterator[Event]:
 
 
 def _by(launch: Launch, field: str) -> dict[str, str | None]:
-    """Which source the value of a field is from."""
+    """The source of a field's value."""
     origin = launch.provenance.get(field)
     return {"source": origin.source if origin else None}
 

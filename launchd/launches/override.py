@@ -1,4 +1,4 @@
-"""What an operator says of a launch, whatever its sources say: the last step after reconciling. Pure."""
+"""Overrides: fields of a launch that an operator sets, applied after reconciling. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -8,11 +8,11 @@ import msgspec
 from launchd.clock import Instant, parse_instant
 from launchd.errors import InvalidError, Problem
 from launchd.launches.dates import net_at
-from launchd.launches.launch import Change, FieldSource, Launch, Net, Precision, Status
+from launchd.launches.launch import Change, FieldSource, Launch, LaunchStatus, Net, Precision
 from launchd.launches.reconcile import shown
 from launchd.launches.validate import MAX_TEXT, plain
 
-# The source that provenance and history name for a value that an operator has set.
+# Provenance and history give this as the source of a value that an operator has set.
 SOURCE = "override"
 _TEXTS = ("name", "provider", "vehicle", "pad", "mission", "orbit", "designator")
 _TIMES = ("window_start", "window_end")
@@ -20,12 +20,14 @@ FIELDS = (*_TEXTS, *_TIMES, "status", "net")
 # A NET is one field with two rows of history.
 _SHOWN_AS = {"net": ("net", "net_precision")}
 _TYPES: dict[str, Any] = (
-    dict.fromkeys(_TEXTS, str | None) | dict.fromkeys(_TIMES, int | None) | {"status": Status | None, "net": Net | None}
+    dict.fromkeys(_TEXTS, str | None)
+    | dict.fromkeys(_TIMES, int | None)
+    | {"status": LaunchStatus | None, "net": Net | None}
 )
 
 
 class Override(NamedTuple):
-    """One field's value by an operator (None: not known), who set it, why and when."""
+    """A field's value as an operator set it (None: not known), with the actor, reason and time."""
 
     field: str
     value: Any
@@ -47,7 +49,7 @@ def decoded(field: str, value: bytes) -> Any:  # noqa: ANN401 - a field's own ty
 def values(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a request as a launch has them; a NET comes with its precision, as the API serves it.
 
-    Raises InvalidError with every path that is wrong.
+    Raises InvalidError with every invalid path.
     """
     problems: list[Problem] = []
     found: dict[str, Any] = {}
@@ -71,7 +73,7 @@ def values(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def apply(launch: Launch, overrides: Iterable[Override]) -> Launch:
-    """The launch with what operators say of it; raises InvalidError when the window would end before it starts."""
+    """The launch with the overrides applied."""
     changes: dict[str, Any] = {}
     provenance = dict(launch.provenance)
     for one in overrides:
@@ -87,7 +89,7 @@ def check_window(launch: Launch) -> None:
 
 
 def changes(before: Launch, after: Launch, fields: Iterable[str], now: Instant) -> list[Change]:
-    """The rows of history for fields whose value an operator has set or taken back."""
+    """The history rows of fields whose override an operator has set or removed."""
     found = []
     for field in fields:
         origin = after.provenance.get(field)
@@ -105,7 +107,7 @@ def overridden(launch: Launch) -> set[str]:
 
 
 def visible(rows: Iterable[Change], hidden: Mapping[str, Collection[str]]) -> list[Change]:
-    """The changes by sources that show: those of fields that are set by hand, `hidden` by launch, do not."""
+    """The visible changes by sources: those of overridden fields (`hidden`, by launch) are left out."""
     names = {
         (launch_id, name)
         for launch_id, fields in hidden.items()
@@ -125,7 +127,7 @@ def _value(name: str, value: object) -> object:
     if name in _TIMES:
         return net_at(parse_instant(value), Precision.SECOND).earliest
     if name == "status":
-        return _member(Status, value)
+        return _member(LaunchStatus, value)
     text = plain(value)
     if not 1 <= len(text) <= MAX_TEXT:
         raise InvalidError(f"expected 1..{MAX_TEXT} characters")

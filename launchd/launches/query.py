@@ -1,6 +1,6 @@
-"""Which launches are asked for: filters and full-text search as conditions of SQL, and the cursor of a page. Pure.
+"""Queries for launches: filters and full-text search as conditions of SQL, and the cursor of a page. Pure.
 
-What a client writes is only ever a parameter; the search text becomes quoted phrases, so nothing in it is syntax.
+Values of a client are passed as parameters only; the search text becomes quoted phrases, so nothing in it is syntax.
 """
 
 import re
@@ -10,22 +10,22 @@ from typing import NamedTuple
 from launchd.clock import Instant
 from launchd.cursor import no_cursor
 from launchd.errors import InvalidError
-from launchd.launches.launch import Status
+from launchd.launches.launch import LaunchStatus
 
 _FLOWN = "('success', 'partial_failure', 'failure', 'cancelled')"
-# Launches without a date come after all others in time; the same expression as in the index launches_by_net.
+# Launches without a date come last; the expression is that of the index launches_by_net.
 _LAST = 9223372036854775807
 _TIME = f"coalesce(net_earliest, {_LAST})"
-# The same expression as in the indexes of launches_to_come.
+# The expression is that of the indexes of launches_to_come.
 _TO_COME = f"coalesce(status, '') NOT IN {_FLOWN}"
 _UPCOMING = f"({_TO_COME} AND coalesce(net_latest, {_LAST}) >= ?)"
-# The first moment from a given one on at which the NET of a launch to come ends; None without one.
+# The first instant, from a given one on, at which the NET of a launch to come ends; None if no NET does.
 NEXT_END = f"SELECT min(net_latest) AS at FROM launches WHERE {_TO_COME} AND net_latest >= ?"  # noqa: S608 - constants
 MAX_TEXT, MAX_WORDS = 200, 20
 
 
 class LaunchQuery(NamedTuple):
-    """Which launches to list: `upcoming` soonest first, else newest first; a limit of None lists all.
+    """A query for launches. `upcoming` lists the soonest first, any other the newest first; a limit of None lists all.
 
     `provider` matches a part of the name in any case; `q` matches launches that have all of its words, or words that
     begin with them.
@@ -51,7 +51,7 @@ class Selection(NamedTuple):
 
 
 def selection(query: LaunchQuery, now: Instant) -> Selection:
-    """What a query selects; raises InvalidError for a filter that cannot be meant."""
+    """The SQL of a query; raises InvalidError for an invalid filter."""
     conditions = list(_conditions(query, now))
     ascending = query.when == "upcoming"
     if query.cursor is not None:
@@ -72,8 +72,8 @@ def _conditions(query: LaunchQuery, now: Instant) -> Iterator[tuple[str, tuple[o
     if query.when is not None:
         yield (_UPCOMING if query.when == "upcoming" else f"NOT {_UPCOMING}"), (now,)
     if query.status is not None:
-        if query.status not in set(Status):
-            raise InvalidError.at("status", f"expected one of {', '.join(Status)}, got {query.status!r}")
+        if query.status not in set(LaunchStatus):
+            raise InvalidError.at("status", f"expected one of {', '.join(LaunchStatus)}, got {query.status!r}")
         yield "status = ?", (query.status,)
     if query.provider is not None:
         yield "provider LIKE ? ESCAPE '\\'", (f"%{_escaped(query.provider)}%",)
@@ -89,7 +89,7 @@ def _conditions(query: LaunchQuery, now: Instant) -> Iterator[tuple[str, tuple[o
 
 def _search(text: str) -> Iterator[tuple[str, tuple[object, ...]]]:
     match = search_expression(text)
-    if match is None:  # no word can be found in it, so no launch can have it
+    if match is None:  # the text has no word, so no launch matches
         yield "0", ()
         return
     yield (
@@ -101,7 +101,7 @@ def _search(text: str) -> Iterator[tuple[str, tuple[object, ...]]]:
 def search_expression(text: str) -> str | None:
     """The FTS5 expression that finds all words of a text, each by its beginning; None when it holds no word.
 
-    What stands together ("10-10") is a phrase. Raises InvalidError when the text is longer than a search may be.
+    Words without a blank between them ("10-10") are a phrase. Raises InvalidError when the text is too long.
     FTS5 (https://www.sqlite.org/fts5.html §3.1): between double quotes nothing but a double quote is special, and
     only letters, digits and white space are left here.
     """

@@ -1,8 +1,8 @@
-"""From the sightings of one launch to its record: which source is believed for which field. Pure.
+"""From the sightings of one launch to its record: a source is chosen for each field. Pure.
 
-Rules (in this order): what flew has its lift-off from the authority on lift-offs; an upcoming NET is the most precise
-one that agrees with the newest sighting; a final status beats any other; else the source of the highest priority that
-says anything. Frozen archives come after live sources.
+Rules (in this order): a launch that flew has its lift-off from LIFTOFF_AUTHORITY; an upcoming NET is the most precise
+one that agrees with the newest sighting; a final status beats any other; every other value is that of the source with
+the highest priority that has one. Frozen archives come after live sources.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,17 +15,17 @@ from launchd.launches.launch import (
     Conflict,
     FieldSource,
     Launch,
+    LaunchStatus,
     Net,
     Place,
     Precision,
     Sighting,
-    Status,
 )
 from launchd.launches.matching import names
 
-# Lift-off to the second is believed in this order (GCAT is compiled from telemetry and orbital elements).
+# Lift-offs are taken from the first of these that has one (GCAT is compiled from telemetry and orbital elements).
 LIFTOFF_AUTHORITY = ("gcat", "launch_library")
-# Two lift-offs of one launch further apart are a disagreement.
+# Lift-offs of one launch that lie further apart are a conflict.
 LIFTOFF_TOLERANCE = 60 * SECOND
 _FINE = (Precision.SECOND, Precision.MINUTE)
 _PLAIN = (
@@ -40,16 +40,16 @@ _PLAIN = (
     "window_end",
     "designator",
 )
-# What holds for one date only: a sighting that has not heard of a slip says nothing of them.
+# Fields that hold for one date only: a sighting with another date does not count for them.
 _OF_THE_DAY = frozenset({"window_start", "window_end"})
 _FINENESS = {precision: rank for rank, precision in enumerate(Precision)}
 
 
-class Seen(NamedTuple):
-    """A sighting, the launch it is of, when its key was first seen and when its present content was.
+class StoredSighting(NamedTuple):
+    """A stored sighting: its launch, when its key was first seen, and when its present content was.
 
-    `origin` is the launch id that it founded, or that it came with (launches/identity.py). What has a `retired_at` is
-    kept for its history alone (launches/retire.py). `unreadable` names what of its row cannot be read.
+    `origin` is the launch id that it founded or came with (launches/identity.py). A sighting with a `retired_at` is
+    kept for the history alone (launches/retire.py). `unreadable` names the columns of its row that cannot be read.
     """
 
     launch_id: str
@@ -62,20 +62,22 @@ class Seen(NamedTuple):
 
 
 class Reconciled(NamedTuple):
-    """A launch, what changed against its record before, and where its sources disagree."""
+    """A launch, its changes against the stored record, and the conflicts of its sources."""
 
     launch: Launch
     changes: tuple[Change, ...]
     conflicts: tuple[Conflict, ...]
 
 
-def reconcile(launch_id: str, seen: Sequence[Seen], priorities: Mapping[str, int], before: Launch | None) -> Reconciled:
-    """The record of a launch from all of its sightings, in any order; scraping the same again changes nothing."""
+def reconcile(
+    launch_id: str, seen: Sequence[StoredSighting], priorities: Mapping[str, int], before: Launch | None
+) -> Reconciled:
+    """The record of a launch from all of its sightings, in any order; the same sightings again change nothing."""
     ranked = sorted(seen, key=lambda one: _rank(one, priorities))
     values: dict[str, Any] = {}
     provenance: dict[str, FieldSource] = {}
 
-    def choose(field: str, best: Seen | None) -> None:
+    def choose(field: str, best: StoredSighting | None) -> None:
         if best is not None:
             values[field] = getattr(best.sighting, field)
             provenance[field] = FieldSource(best.sighting.source, best.seen_at)
@@ -100,29 +102,29 @@ def reconcile(launch_id: str, seen: Sequence[Seen], priorities: Mapping[str, int
     return Reconciled(launch, tuple(_changes(before, launch)), tuple(_conflicts(launch_id, ranked)))
 
 
-def _rank(one: Seen, priorities: Mapping[str, int]) -> tuple[object, ...]:
+def _rank(one: StoredSighting, priorities: Mapping[str, int]) -> tuple[object, ...]:
     sighting = one.sighting
     return not sighting.live, -priorities.get(sighting.source, 0), sighting.source, sighting.source_id
 
 
-def _stale(one: Seen, net: Seen | None) -> bool:
-    """Whether a sighting speaks of another date than the one that is believed, as after a slip."""
+def _stale(one: StoredSighting, net: StoredSighting | None) -> bool:
+    """True if a sighting has another date than the chosen one, as after a slip."""
     if net is None or net.sighting.net is None or one.sighting.net is None or one.sighting.status in FLOWN:
         return False
     return not one.sighting.net.overlaps(net.sighting.net, slack=LIFTOFF_TOLERANCE)
 
 
-def _best_status(current: Sequence[Seen]) -> Seen | None:
-    """A final status, else one of a lift-off, else what is said first."""
-    said = [one for one in current if one.sighting.status is not None]
-    for wanted in (FLOWN, frozenset({Status.IN_FLIGHT})):
-        found = next((one for one in said if one.sighting.status in wanted), None)
+def _best_status(current: Sequence[StoredSighting]) -> StoredSighting | None:
+    """A final status, else in flight, else the first status that a sighting has."""
+    stated = [one for one in current if one.sighting.status is not None]
+    for wanted in (FLOWN, frozenset({LaunchStatus.IN_FLIGHT})):
+        found = next((one for one in stated if one.sighting.status in wanted), None)
         if found is not None:
             return found
-    return said[0] if said else None
+    return stated[0] if stated else None
 
 
-def _best_net(ranked: Sequence[Seen]) -> Seen | None:
+def _best_net(ranked: Sequence[StoredSighting]) -> StoredSighting | None:
     dated = [(one, one.sighting.net) for one in ranked if one.sighting.net is not None]
     if not dated:
         return None
@@ -140,7 +142,7 @@ def _best_net(ranked: Sequence[Seen]) -> Seen | None:
 
 
 def _changes(before: Launch | None, after: Launch) -> list[Change]:
-    """One row for each field that has another value; a launch seen for the first time has no history yet."""
+    """One row for each field whose value changed; a new launch has no history yet."""
     if before is None:
         return []
     changes = []
@@ -154,7 +156,7 @@ def _changes(before: Launch | None, after: Launch) -> list[Change]:
 
 
 def shown(launch: Launch, field: str) -> str | None:
-    """A field's value as its history keeps it."""
+    """A field's value as the history shows it."""
     if field in {"net", "net_precision"}:
         net = launch.net
         return None if net is None else format_instant(net.earliest) if field == "net" else net.precision.value
@@ -168,7 +170,7 @@ def shown(launch: Launch, field: str) -> str | None:
     return "\n".join(value) or None if isinstance(value, tuple) else str(value)
 
 
-def _conflicts(launch_id: str, ranked: Sequence[Seen]) -> list[Conflict]:
+def _conflicts(launch_id: str, ranked: Sequence[StoredSighting]) -> list[Conflict]:
     found = []
     nets = {one.sighting.source: one.sighting.net for one in ranked if one.sighting.net is not None}
     flown = any(one.sighting.status in FLOWN for one in ranked)
@@ -176,7 +178,7 @@ def _conflicts(launch_id: str, ranked: Sequence[Seen]) -> list[Conflict]:
         times = {source: f"{format_instant(net.earliest)} ({net.precision})" for source, net in nets.items()}
         found.append(Conflict(launch_id=launch_id, kind="net", values=times))
     finals = {one.sighting.source: one.sighting.status for one in ranked if one.sighting.status in FLOWN}
-    if len({status is Status.FAILURE for status in finals.values()}) > 1:
+    if len({status is LaunchStatus.FAILURE for status in finals.values()}) > 1:
         words = {source: str(status) for source, status in finals.items()}
         found.append(Conflict(launch_id=launch_id, kind="status", values=words))
     vehicles = {one.sighting.source: one.sighting.vehicle for one in ranked if one.sighting.vehicle is not None}
@@ -184,7 +186,9 @@ def _conflicts(launch_id: str, ranked: Sequence[Seen]) -> list[Conflict]:
         found.append(Conflict(launch_id=launch_id, kind="vehicle", values=vehicles))
     pads = {one.sighting.source: _pad(one.sighting) for one in ranked}
     if _differ([pad for pad in pads.values() if pad is not None]):
-        words = {one.sighting.source: _said(one.sighting) for one in ranked if pads[one.sighting.source] is not None}
+        words = {
+            one.sighting.source: _place_words(one.sighting) for one in ranked if pads[one.sighting.source] is not None
+        }
         found.append(Conflict(launch_id=launch_id, kind="pad", values=words))
     return found
 
@@ -193,18 +197,18 @@ def _pad(sighting: Sighting) -> names.Pad | None:
     return names.pad_of(sighting.pad, sighting.location.name if sighting.location else None)
 
 
-def _said(sighting: Sighting) -> str:
+def _place_words(sighting: Sighting) -> str:
     place = sighting.location.name if sighting.location else None
     return ", ".join(dict.fromkeys(word for word in (sighting.pad, place) if word))
 
 
 def _differ(pads: Sequence[names.Pad]) -> bool:
-    """Whether two pads are of different sites, or are different pads of one; a site alone agrees with its pads."""
+    """True if the pads are of different sites, or different pads of one site; a site alone agrees with its pads."""
     known = {one.pad for one in pads if one.pad is not None}
     return len({one.site for one in pads}) > 1 or len(known) > 1
 
 
 def _disagree(nets: Sequence[Net], *, flown: bool) -> bool:
-    """Whether any two intervals lie apart by more than the tolerance (after the fact a minute, before none)."""
+    """True if two intervals lie further apart than the tolerance: LIFTOFF_TOLERANCE for what has flown, else none."""
     slack = LIFTOFF_TOLERANCE if flown else 0
     return any(not a.overlaps(b, slack=slack) for index, a in enumerate(nets) for b in nets[index + 1 :])

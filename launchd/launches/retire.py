@@ -1,22 +1,22 @@
-"""Records that a source no longer has: kept with their launch, and matched no more. Pure.
+"""Retired records, which their source no longer has: kept with their launch, but no longer matched. Pure.
 
-Only of a source whose whole list was read can absence say anything; it never says that a launch was cancelled. Where a
-row of such a list is renamed, its record comes back under another key, and the old one must not hold its place. A
-launch keeps its id when the record that founded it goes, and stays when all of its records do.
+Absence counts only for a source whose whole list was read, and it never means that a launch was cancelled. A row of
+such a list that is renamed comes back under another key, and the old record must not hold its place. A launch keeps its
+id when the record that founded it is retired, and it stays when all of its records are.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from launchd.launches.matching.evidence import Key
-from launchd.launches.reconcile import Seen
+from launchd.launches.reconcile import StoredSighting
 
-# A list that has lost more than half of a source's records, and more than a few, is not believed to be whole.
+# A list that lacks more than half of a source's records, and more than these few, counts as incomplete.
 FEW = 10
 
 
-def present(seen: Mapping[Key, Seen], sent: Collection[Key]) -> dict[Key, Seen]:
-    """What is matched: what was never retired, and what comes back to a launch that has nothing else."""
+def present(seen: Mapping[Key, StoredSighting], sent: Collection[Key]) -> dict[Key, StoredSighting]:
+    """The sightings to match: those not retired, and retired ones that return to a launch without any other."""
     found = {one: known for one, known in seen.items() if known.retired_at is None}
     held = {known.launch_id for known in found.values()}
     back = {one: seen[one] for one in sent if one in seen and one not in found and seen[one].launch_id not in held}
@@ -24,7 +24,7 @@ def present(seen: Mapping[Key, Seen], sent: Collection[Key]) -> dict[Key, Seen]:
 
 
 def gone(known: Collection[Key], sent: Collection[Key], complete: Collection[str]) -> set[Key]:
-    """The keys that sources no longer have, of those whose list is complete."""
+    """The keys that are missing from the lists of the sources in `complete`."""
     found: set[Key] = set()
     for source in complete:
         mine = {one for one in known if one[0] == source}
@@ -34,8 +34,8 @@ def gone(known: Collection[Key], sent: Collection[Key], complete: Collection[str
     return found
 
 
-def without(known: Mapping[Key, Seen], retired: Collection[Key]) -> dict[Key, Seen]:
-    """What is left once these are retired: where the founder of a launch goes, its oldest record inherits the id."""
+def without(known: Mapping[Key, StoredSighting], retired: Collection[Key]) -> dict[Key, StoredSighting]:
+    """The sightings without the retired ones; the oldest record left of a launch inherits the id of its founder."""
     left = {one: seen for one, seen in known.items() if one not in retired}
     of_launch: dict[str, list[Key]] = defaultdict(list)
     for one, seen in left.items():

@@ -1,34 +1,18 @@
-"""How often and how far a launch has slipped, told from the history of its NET. Pure.
+"""The slips of a launch, counted from the history of its NET. Pure.
 
-A NET is an interval, so a slip is a NET that begins after everything the one before allowed: "April" that becomes
-20 April is no slip, "20 April" that becomes "May" is one. Its length is what both ends agree on at least: the smaller
-of how far the beginning and the end moved. Less than a minute is the measuring of a lift-off.
+A NET is an interval, so it slips when it begins after the end of the NET before: "April" that becomes "20 April" is no
+slip, "20 April" that becomes "May" is one. The length of a slip is the smaller of the distances that the beginning and
+the end moved. Less than a minute is a correction of a measured lift-off.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from launchd.clock import DAY, HOUR, MINUTE, Instant, parse_instant
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_at
-from launchd.launches.launch import Net, Precision
-
-
-class HistoryRow(Protocol):
-    """One row of a launch's history, as the store gives it."""
-
-    @property
-    def field(self) -> str:
-        """The field that changed; `net` and `net_precision` are read here."""
-
-    @property
-    def old(self) -> str | None:
-        """Its value before."""
-
-    @property
-    def seen_at(self) -> Instant:
-        """When the new value was seen; rows of one moment are one change."""
+from launchd.launches.launch import HistoryRow, Net, Precision
 
 
 class Slips(NamedTuple):
@@ -39,7 +23,7 @@ class Slips(NamedTuple):
     earlier: int
 
     def sentence(self) -> str:
-        """As a person says it: "slipped 3 times, 11 days in all"."""
+        """The slips in words: "slipped 3 times, 11 days in all"."""
         if self.later == 0:
             return "has not slipped"
         times = {1: "once", 2: "twice"}.get(self.later, f"{self.later} times")
@@ -59,7 +43,7 @@ def slips(history: Sequence[HistoryRow], present: Net | None) -> Slips:
 
 
 def moved(before: Net, after: Net) -> int:
-    """By how many microseconds a NET slipped, negative where it was moved forward; 0 where it may be the same."""
+    """The microseconds by which a NET slipped; negative if it was moved forward, 0 if it may be the same."""
     later = min(after.earliest - before.earliest, after.latest - before.latest)
     if after.earliest > before.latest and later >= MINUTE:
         return later
@@ -79,7 +63,7 @@ def _nets(history: Sequence[HistoryRow], present: Net | None) -> list[Net | None
             instant = None if row.old is None else _instant(row.old)
         else:
             precision = row.old
-        # the rows of one moment belong together: a NET is known once all of them are undone
+        # the rows of one moment are one change: a NET is complete once all of them are undone
         if index == 0 or rows[index - 1].seen_at != row.seen_at or rows[index - 1].field == row.field:
             nets.append(_net(instant, precision))
     return nets[::-1]
@@ -88,7 +72,7 @@ def _nets(history: Sequence[HistoryRow], present: Net | None) -> list[Net | None
 def _instant(text: str) -> Instant | None:
     try:
         return parse_instant(text)
-    except InvalidError:  # a row that another program wrote: that NET is not known
+    except InvalidError:  # a row of another program: that NET stays unknown
         return None
 
 

@@ -1,4 +1,4 @@
-"""Sources in launches.db: what each answered last, how it fares, its circuit, and its last payloads for a replay."""
+"""Sources in launches.db: state, traffic and circuit of each, its last answers and its payloads for a replay."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from launchd.launches.circuit import Circuit
 _SQL = sql.statements("launches", "sources")
 
 
-class Page(NamedTuple):
-    """What a source answered last time: the validators of a conditional request and the digest of the body."""
+class FetchedPage(NamedTuple):
+    """The last answer at one URL: the validators of the next conditional request and the digest of the body."""
 
     url: str
     etag: str | None
@@ -21,7 +21,7 @@ class Page(NamedTuple):
 
 
 class Traffic(NamedTuple):
-    """What was asked of a source: requests (redirects included), bytes as they came, seconds until all were read."""
+    """The traffic of a pull: requests (with redirects), bytes as they arrived, seconds until all were read."""
 
     requests: int = 0
     bytes: int = 0
@@ -33,16 +33,16 @@ class Traffic(NamedTuple):
         return Traffic(self.requests + other.requests, self.bytes + other.bytes, self.seconds + other.seconds)
 
 
-class KeptPayload(NamedTuple):
-    """A payload to keep: `body` is compressed (zlib), `size` its bytes before."""
+class StoredPayload(NamedTuple):
+    """A payload as it is stored: `body` is compressed (zlib), `size` its bytes before that."""
 
     url: str
     size: int
     body: bytes
 
 
-class Kept(NamedTuple):
-    """What is kept of a source for a replay: bytes before and after compression."""
+class PayloadTotals(NamedTuple):
+    """The stored payloads of a source together: pages, bytes before (`size`) and after compression (`stored`)."""
 
     pages: int
     size: int
@@ -51,7 +51,7 @@ class Kept(NamedTuple):
 
 
 class SourceState(NamedTuple):
-    """How a source fared. `last_error` is None after a success; `total` and `last` are its traffic."""
+    """The state of a source. `last_error` is None after a success; `total` and `last` are its traffic."""
 
     name: str
     last_attempt: Instant | None
@@ -63,11 +63,11 @@ class SourceState(NamedTuple):
     total: Traffic
     last: Traffic
     etag: str | None
-    kept: Kept | None
+    kept: PayloadTotals | None
 
 
-class Attempt(NamedTuple):
-    """One pull of a source, whatever became of it."""
+class FetchAttempt(NamedTuple):
+    """One pull of a source, successful or not."""
 
     source: str
     at: Instant
@@ -75,7 +75,7 @@ class Attempt(NamedTuple):
 
 
 class SourceStore:
-    """How the sources of one daemon fare.
+    """The state of the sources of one daemon.
 
     `states` reads on the loop that opened the database; the rest may be called from any loop.
     """
@@ -83,25 +83,27 @@ class SourceStore:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def pages(self, source: str, revision: int) -> dict[str, Page]:
-        """What the last successful pull of a source was answered, by URL; empty after a change of its parser."""
+    async def pages(self, source: str, revision: int) -> dict[str, FetchedPage]:
+        """The answers of the last successful pull of a source by URL; none for an older `revision`."""
         rows = await self._db.write(lambda db: db.execute(_SQL["pages"], (source, revision)).fetchall())
-        return {row["url"]: Page(row["url"], row["etag"], row["last_modified"], row["sha256"]) for row in rows}
+        return {row["url"]: FetchedPage(row["url"], row["etag"], row["last_modified"], row["sha256"]) for row in rows}
 
     async def last_requests(self) -> dict[str, int]:
-        """How many requests the last pull of each source took."""
+        """The number of requests of the last pull of each source."""
         rows = await self._db.write(lambda db: db.execute(_SQL["last_requests"]).fetchall())
         return {row["name"]: row["last_requests"] for row in rows}
 
     async def circuit(self, source: str) -> tuple[Circuit, str | None]:
-        """Whether a source may be asked, and why not."""
+        """The circuit of a source and the error of its last pull."""
         row = await self._db.write(lambda db: db.execute(_SQL["circuit"], (source,)).fetchone())
         if row is None:
             return Circuit(), None
         return Circuit(row["failures"], row["retry_at"]), row["last_error"]
 
-    async def succeeded(self, attempt: Attempt, revision: int, pages: Sequence[Page], counts: tuple[int, int]) -> None:
-        """Remember a pull that is stored: the next one is conditional on it. `counts`: records, rejected."""
+    async def succeeded(
+        self, attempt: FetchAttempt, revision: int, pages: Sequence[FetchedPage], counts: tuple[int, int]
+    ) -> None:
+        """Record a pull whose sightings are stored: the next one is conditional on it. `counts`: records, rejected."""
 
         def act(db: Connection) -> None:
             source = attempt.source
@@ -116,8 +118,8 @@ class SourceStore:
 
         await self._db.write(act)
 
-    async def unchanged(self, attempt: Attempt) -> None:
-        """Remember that a source answered, with nothing new."""
+    async def unchanged(self, attempt: FetchAttempt) -> None:
+        """Record a pull that brought nothing new."""
 
         def act(db: Connection) -> None:
             _attempted(db, attempt)
@@ -126,11 +128,11 @@ class SourceStore:
         await self._db.write(act)
 
     async def not_after(self, now: Instant) -> None:
-        """The clock was put back to now: believe no time of a source that is later."""
+        """Correct the times of sources that lie after `now`, once the clock was set back to it."""
         await self._db.write(lambda connection: connection.execute(_SQL["not_after"], {"now": now}))
 
-    async def failed(self, attempt: Attempt, error: str, circuit: Circuit) -> None:
-        """Remember that a source could not be read, and when it is asked again."""
+    async def failed(self, attempt: FetchAttempt, error: str, circuit: Circuit) -> None:
+        """Record a failed pull and the circuit after it."""
 
         def act(db: Connection) -> None:
             _attempted(db, attempt)
@@ -140,12 +142,12 @@ class SourceStore:
         await self._db.write(act)
 
     async def replayed(self, source: str, counts: tuple[int, int]) -> None:
-        """Remember what a replay read: records, rejected. The source itself was not asked."""
+        """Record the counts of a replay: records, rejected. No pull is recorded."""
         values = {"name": source, "records": counts[0], "rejected": counts[1]}
         await self._db.write(lambda db: db.execute(_SQL["counted"], values))
 
-    async def keep(self, source: str, payloads: Sequence[KeptPayload], now: Instant) -> None:
-        """Keep these payloads of a source in the place of the earlier ones."""
+    async def keep(self, source: str, payloads: Sequence[StoredPayload], now: Instant) -> None:
+        """Replace the stored payloads of a source."""
         rows = [(source, number, one.url, now, one.size, one.body) for number, one in enumerate(payloads)]
 
         def act(db: Connection) -> None:
@@ -155,13 +157,13 @@ class SourceStore:
         await self._db.write(act)
 
     async def payloads(self, source: str) -> list[tuple[str, bytes]]:
-        """The payloads kept of a source (URL, compressed body), in the order they came."""
+        """The stored payloads of a source (URL, compressed body), in the order of their fetch."""
         rows = await self._db.write(lambda db: db.execute(_SQL["payloads"], (source,)).fetchall())
         return [(row["url"], row["body"]) for row in rows]
 
     async def states(self) -> dict[str, SourceState]:
-        """How each source that was ever tried fared."""
-        kept = {row["source"]: Kept(*tuple(row)[1:]) for row in await self._db.read(_SQL["kept"])}
+        """The state of each source that was ever pulled."""
+        kept = {row["source"]: PayloadTotals(*tuple(row)[1:]) for row in await self._db.read(_SQL["kept"])}
         found = {}
         for row in await self._db.read(_SQL["sources"]):
             found[row["name"]] = SourceState(
@@ -180,5 +182,5 @@ class SourceStore:
         return found
 
 
-def _attempted(db: Connection, attempt: Attempt) -> None:
+def _attempted(db: Connection, attempt: FetchAttempt) -> None:
     db.execute(_SQL["attempted"], {"name": attempt.source, "at": attempt.at} | attempt.traffic._asdict())

@@ -1,6 +1,6 @@
-"""Validation of sightings: what is good is kept, what is not is dropped and reported. Pure.
+"""Validation of sightings: bad fields are dropped and reported. Pure.
 
-A record is refused only when it has no key or no name; a bad field costs only itself.
+A record is rejected only when it has no key or no name; a bad field costs only itself.
 """
 
 import re
@@ -21,14 +21,14 @@ _TEXT_FIELDS = ("provider", "vehicle", "pad", "mission", "orbit", "designator", 
 
 
 class Report:
-    """Collects what was not kept of one source's payload."""
+    """Collects the rejections of one source's payloads."""
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.rejections: list[Rejection] = []
 
     def reject(self, record: str, reason: str, field: str | None = None) -> None:
-        """Say that a record, or one field of it, was not kept."""
+        """Report that a record, or one field of it, is rejected."""
         shown = plain(record)[:MAX_TEXT] or "?"
         why = plain(reason)[:MAX_REASON]  # it may quote the payload
         self.rejections.append(Rejection(source=self.source, record=shown, field=field, reason=why))
@@ -47,7 +47,7 @@ def text_or_none(value: object) -> str | None:
 
 
 def clean(sighting: Sighting, report: Report) -> Sighting | None:
-    """The sighting with its bad fields dropped, or None when it cannot be kept at all."""
+    """The sighting without its bad fields; None if the record is rejected."""
     name, source_id = plain(sighting.name), plain(sighting.source_id)
     if not source_id:
         report.reject(name or "?", "it has no key")
@@ -100,7 +100,7 @@ def _place(place: Place | None, drop: Drop) -> Place | None:
     latitude, longitude = place.latitude, place.longitude
     if latitude is None or longitude is None:
         return Place(name) if name else None
-    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):  # noqa: PLR2004 - degrees; NaN is none
+    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):  # noqa: PLR2004 - degrees; NaN is in no range
         drop("location", f"{latitude:g}, {longitude:g} are not coordinates")
         return Place(name) if name else None
     return Place(name, round(latitude, 6), round(longitude, 6))

@@ -12,7 +12,7 @@ from launchd.engine.checks.loops import waits_too_long
 from launchd.engine.firing.scheduler import must_correct
 from launchd.job import JobState
 from launchd.launches.circuit import Circuit
-from launchd.launches.source_store import Attempt, SourceStore, Traffic
+from launchd.launches.source_store import FetchAttempt, SourceStore, Traffic
 from launchd.ops.health import CheckReport, Level
 from launchd.testing import TestDaemon, VirtualClock, running
 from tests.support.tasks import ALL
@@ -240,7 +240,7 @@ async def test_a_rate_is_not_used_up_for_years_by_starts_under_a_wrong_clock(tmp
 async def test_a_source_is_not_fresh_for_years_because_the_clock_was_ahead(tmp_path: Path) -> None:
     async with open_database(tmp_path / "launches.db", "launches", SystemClock()) as db:
         store = SourceStore(db)
-        await store.failed(Attempt("gcat", RIGHT + YEAR, Traffic()), "away", Circuit(5, RIGHT + YEAR + HOUR))
+        await store.failed(FetchAttempt("gcat", RIGHT + YEAR, Traffic()), "away", Circuit(5, RIGHT + YEAR + HOUR))
         await store.not_after(RIGHT)
         row = await db.read_one("SELECT last_attempt, retry_at FROM sources")
         assert row is not None

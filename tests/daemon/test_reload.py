@@ -14,7 +14,7 @@ from launchd.config import Config
 from launchd.daemon import Daemon, Host
 from launchd.errors import ConfigError, NotFoundError
 from launchd.job import Job
-from launchd.launches.fetch.politeness import RateLimiter
+from launchd.launches.fetch.politeness import RequestLimiter
 from launchd.ops.health import Level
 from launchd.ops.reload import Changes, InForce, Reloader, compare, flat
 from launchd.testing import VirtualClock, configuration, running
@@ -205,7 +205,7 @@ async def test_sources_health_and_keeping_follow_a_reload(tmp_path: Path) -> Non
 
 async def test_a_changed_rate_of_a_source_remembers_what_was_sent() -> None:
     clock = VirtualClock()
-    limiter = RateLimiter("2/h", clock)
+    limiter = RequestLimiter("2/h", clock)
     assert [limiter.take(), limiter.take()] == [0.0, 0.0]
     assert limiter.changed("3/h").take() == 0.0
     assert limiter.changed("2/m").take() > 0.0

@@ -1,4 +1,4 @@
-"""When a source that fails is asked again."""
+"""The circuit of a source: pauses after failures, and the pull after a pause."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +20,7 @@ def test_failures_below_the_threshold_change_nothing() -> None:
     assert after(THRESHOLD - 1).state(NOW) is CircuitState.CLOSED
 
 
-def test_the_threshold_opens_it_for_the_first_pause_and_then_one_trial_decides() -> None:
+def test_the_threshold_opens_the_circuit_for_the_first_pause_and_then_one_pull_decides() -> None:
     circuit = after(THRESHOLD)
     assert circuit.state(NOW + FIRST_PAUSE - 1) is CircuitState.OPEN
     assert circuit.state(NOW + FIRST_PAUSE) is CircuitState.HALF_OPEN
@@ -40,6 +40,6 @@ def test_a_source_is_left_alone_for_as_long_as_it_asks_from_its_first_failure_on
     assert after(THRESHOLD).failed(NOW, 1.0).retry_at == NOW + 2 * FIRST_PAUSE
 
 
-def test_a_clock_that_went_back_does_not_keep_it_open() -> None:
+def test_a_clock_that_was_set_back_does_not_keep_a_circuit_open() -> None:
     assert Circuit(9, NOW).state(NOW - 2 * DAY) is CircuitState.HALF_OPEN
     assert Circuit(9, NOW).state(NOW - MINUTE) is CircuitState.OPEN

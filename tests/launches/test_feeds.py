@@ -1,4 +1,4 @@
-"""Calendar, feed of changes and table: read back with other readers than what wrote them."""
+"""Calendar, feed of changes and table, each read back by another library than the one that wrote it."""
 
 import csv
 import io
@@ -15,8 +15,8 @@ from icalendar import Calendar
 from launchd.clock import parse_instant
 from launchd.launches import feeds
 from launchd.launches.dates import net_at
-from launchd.launches.launch import Launch, Place, Precision, Status
-from launchd.launches.store import ChangedLaunch, HistoryRow, Record
+from launchd.launches.launch import HistoryRow, Launch, LaunchStatus, Place, Precision
+from launchd.launches.store import ChangedLaunch, Record
 
 ID = "019aaaaa-0000-7000-8000-000000000001"
 FEED = str(uuid.UUID(int=1, version=4))
@@ -31,7 +31,7 @@ def record(
     **more: Any,  # noqa: ANN401 - a launch's fields
 ) -> Record:
     net = None if at is None else net_at(parse_instant(at), Precision(precision))
-    fields: dict[str, Any] = {"id": ID, "name": "Falcon 9 | Crew-20", "net": net, "status": Status.GO} | more
+    fields: dict[str, Any] = {"id": ID, "name": "Falcon 9 | Crew-20", "net": net, "status": LaunchStatus.GO} | more
     return Record(Launch(**fields), UPDATED, revision)
 
 
@@ -59,7 +59,7 @@ def test_a_known_time_is_a_time_in_utc_and_ends_with_its_window() -> None:
         ("year", date(2027, 1, 1), date(2027, 1, 2), "2027-01-01 to 2027-12-31"),
     ],
 )
-def test_a_tentative_date_is_an_all_day_event_that_says_how_vague_it_is(
+def test_a_tentative_date_is_an_all_day_event_with_its_period_in_the_summary(
     precision: str, first: date, after: date, said: str | None
 ) -> None:
     found = event(record(precision=precision))
@@ -82,11 +82,11 @@ def test_the_uid_stays_and_the_sequence_grows_with_the_revision() -> None:
 
 
 def test_a_cancelled_launch_is_a_cancelled_event_and_an_unconfirmed_one_is_tentative() -> None:
-    assert event(record(status=Status.CANCELLED))["status"] == "CANCELLED"
-    assert event(record(status=Status.TBC))["status"] == "TENTATIVE"
+    assert event(record(status=LaunchStatus.CANCELLED))["status"] == "CANCELLED"
+    assert event(record(status=LaunchStatus.TBC))["status"] == "TENTATIVE"
 
 
-def test_what_a_source_wrote_cannot_break_out_of_its_line() -> None:
+def test_text_of_a_source_cannot_break_out_of_its_line() -> None:
     evil = "Mission\r\nBEGIN:VEVENT\nUID:evil;,\\n"
     found = event(record(name=evil, pad="A, B; C", location=Place("X", 28.5, -80.6), sources=("gcat",)))
     assert found["summary"].replace("\r", "") == evil.replace("\r", "")
@@ -100,7 +100,7 @@ def change(name: str = "Crew-20", at: int = UPDATED, *rows: HistoryRow) -> Chang
     return ChangedLaunch(record(name=name, urls=("https://example.org/x",)), at, made)
 
 
-def test_a_feed_says_what_changed_and_its_ids_stay() -> None:
+def test_a_feed_lists_the_changes_and_its_ids_stay() -> None:
     text = feeds.atom([change(at=UPDATED + 1_000_000), change()], FEED)
     feed = ET.fromstring(text)  # noqa: S314 - our own document
     entries = feed.findall(f"{ATOM}entry")

@@ -1,4 +1,4 @@
-"""What scrapes make of what is known: identities, history, conflicts; and that no order of sources matters."""
+"""Ingest: identities, history and conflicts after each scrape, in any order of the sources."""
 
 from collections.abc import Sequence
 from itertools import count, permutations
@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from launchd.clock import SystemClock
 from launchd.db.database import open_database
 from launchd.errors import NotFoundError
-from launchd.launches.ingest import Plan, Stored, plan
-from launchd.launches.launch import Launch, Precision, Sighting, Status
-from launchd.launches.matching.match import key
+from launchd.launches.ingest import plan
+from launchd.launches.launch import Launch, LaunchStatus, Precision, Sighting
 from launchd.launches.store import LaunchStore
-from tests.support.launch_memory import remembered
+from tests.support.launch_memory import MemoryTracker
 from tests.support.sightings import (
     AGREEING,
     CONTRADICTING,
@@ -33,33 +32,8 @@ from tests.support.sightings import (
     worlds,
 )
 
-NOTHING = Stored({}, {})
 
-
-class Tracker:
-    """Scrapes into memory; ids are counted, so a younger one is larger."""
-
-    def __init__(self) -> None:
-        self.stored = NOTHING
-        self.last: Plan | None = None
-        self._ids = count(1)
-        self._now = count(1)
-
-    def scrape(self, *sightings: Sighting, now: int | None = None) -> Plan:
-        at_ = next(self._now) if now is None else now
-        made = plan(self.stored, sightings, PRIORITIES, at_, lambda: f"{next(self._ids):04d}")
-        self.stored = remembered(self.stored, made)
-        self.last = made
-        return made
-
-    def launch_of(self, sighting: Sighting) -> str:
-        return self.stored.seen[key(sighting)].launch_id
-
-    def launch(self, sighting: Sighting) -> Launch:
-        return self.stored.launches[self.launch_of(sighting)]
-
-
-def records(tracker: Tracker) -> list[dict[str, object]]:
+def records(tracker: MemoryTracker) -> list[dict[str, object]]:
     """The launches without their ids, and which sightings each has."""
     members: dict[str, list[object]] = {}
     for one, seen in tracker.stored.seen.items():
@@ -81,15 +55,15 @@ FIELDS = tuple(field for field in Launch.__struct_fields__ if field != "id")
 def test_the_order_of_sources_changes_nothing(sightings: list[Sighting]) -> None:
     expected = None
     for order in list(permutations(by_source(sightings)))[:6]:
-        tracker = Tracker()
+        tracker = MemoryTracker()
         for batch in order:
             tracker.scrape(*batch, now=1)
         expected = expected or records(tracker)
         assert records(tracker) == expected
 
 
-def test_what_was_one_launch_for_want_of_a_third_source_is_no_longer_when_that_comes() -> None:
-    """Two launches an hour apart, of one name, each source vague about another of them."""
+def test_two_records_that_were_one_launch_for_want_of_a_third_source_part_when_it_comes() -> None:
+    """Two launches with one name, an hour apart; each source is vague about another of them."""
     name, day = "Falcon 9 | Starlink Group 6-1", at("1970-01-01T00:00:00Z", Precision.DAY)
     early, late = "1970-01-01T00:00:00Z", "1970-01-01T01:00:00Z"
     batches = [
@@ -100,7 +74,7 @@ def test_what_was_one_launch_for_want_of_a_third_source_is_no_longer_when_that_c
     ]
     found = []
     for order in permutations(batches):
-        tracker = Tracker()
+        tracker = MemoryTracker()
         for batch in order:
             tracker.scrape(*batch, now=1)
         found.append(records(tracker))
@@ -109,8 +83,10 @@ def test_what_was_one_launch_for_want_of_a_third_source_is_no_longer_when_that_c
 
 @settings(max_examples=60, deadline=None)
 @given(worlds(), worlds())
-def test_scraping_the_same_again_writes_nothing(first: Sequence[Sighting], second: Sequence[Sighting]) -> None:
-    tracker = Tracker()
+def test_scraping_the_same_sightings_again_writes_nothing(
+    first: Sequence[Sighting], second: Sequence[Sighting]
+) -> None:
+    tracker = MemoryTracker()
     tracker.scrape(*first)
     tracker.scrape(*second)
     before = tracker.stored
@@ -124,7 +100,7 @@ def test_scraping_the_same_again_writes_nothing(first: Sequence[Sighting], secon
 def test_every_id_ever_given_still_leads_to_a_launch_and_each_launch_has_its_own(
     scrapes: list[list[Sighting]],
 ) -> None:
-    tracker, redirects, given_out = Tracker(), dict[str, str](), set[str]()
+    tracker, redirects, given_out = MemoryTracker(), dict[str, str](), set[str]()
     for sightings in scrapes:
         made = tracker.scrape(*sightings)
         for young, old in made.merged:
@@ -141,7 +117,7 @@ def test_every_id_ever_given_still_leads_to_a_launch_and_each_launch_has_its_own
 
 
 def test_merged_launches_keep_the_older_id_and_split_ones_get_their_own_back_again_and_again() -> None:
-    tracker = Tracker()
+    tracker = MemoryTracker()
     tracker.scrape(LIBRARY)
     tracker.scrape(VAGUE)
     older, younger = tracker.launch_of(LIBRARY), tracker.launch_of(VAGUE)
@@ -155,7 +131,7 @@ def test_merged_launches_keep_the_older_id_and_split_ones_get_their_own_back_aga
 
 
 def test_one_record_that_becomes_two_splits_the_launch_and_the_old_id_stays_with_its_first_record() -> None:
-    tracker = Tracker()
+    tracker = MemoryTracker()
     tracker.scrape(LIBRARY)
     tracker.scrape(AGREEING)
     (before,) = tracker.stored.launches
@@ -166,12 +142,12 @@ def test_one_record_that_becomes_two_splits_the_launch_and_the_old_id_stays_with
 
 
 def test_an_id_stays_with_the_record_that_was_seen_first_and_of_one_scrape_with_the_first_source() -> None:
-    tracker = Tracker()
+    tracker = MemoryTracker()
     tracker.scrape(AGREEING)
     tracker.scrape(LIBRARY)
     tracker.scrape(CONTRADICTING)
     assert tracker.launch_of(CONTRADICTING) == "0001" < tracker.launch_of(LIBRARY)
-    tracker = Tracker()
+    tracker = MemoryTracker()
     flown = sight(GCAT, "?", "2026-05-01T12:00:00Z", key="g", vehicle="Falcon 9")
     library = sight(LL2, "Falcon 9 | ?", "2026-05-01T12:00:00Z", key="uuid")
     tracker.scrape(flown, library)
@@ -181,7 +157,7 @@ def test_an_id_stays_with_the_record_that_was_seen_first_and_of_one_scrape_with_
 
 
 def test_a_slip_that_one_source_knows_of_leaves_the_launch_whole() -> None:
-    tracker = Tracker()
+    tracker = MemoryTracker()
     nameless = sight(ROCKETLAUNCH, "Unknown", NOON, key="r1", **UPCOMING)
     tracker.scrape(LIBRARY, nameless)
     slipped = sight(
@@ -189,7 +165,7 @@ def test_a_slip_that_one_source_knows_of_leaves_the_launch_whole() -> None:
         "Falcon 9 | Starlink Group 10-5",
         at("2026-06-20T08:00:00Z", Precision.MINUTE),
         key="uuid",
-        status=Status.TBC,
+        status=LaunchStatus.TBC,
     )
     tracker.scrape(slipped)
     assert tracker.launch_of(slipped) == tracker.launch_of(nameless)
@@ -199,7 +175,7 @@ def test_a_slip_that_one_source_knows_of_leaves_the_launch_whole() -> None:
 
 
 def test_a_record_that_its_source_no_longer_sends_keeps_its_launch_and_its_history() -> None:
-    tracker = Tracker()
+    tracker = MemoryTracker()
     tracker.scrape(LIBRARY)
     before = tracker.stored
     made = tracker.scrape(sight(LL2, "Electron | StriX", "2026-05-03T00:00:00Z", key="other"))
@@ -233,94 +209,3 @@ async def test_the_history_of_a_launch_goes_with_it_into_a_merge_and_out_of_a_sp
         except NotFoundError:
             return
     raise AssertionError("an id was given to a launch that had its own")
-
-
-# --- conflicts ---
-
-
-def kinds(made: Plan) -> list[str]:
-    return [one.kind for one in made.conflicts]
-
-
-def test_a_conflict_of_pads_is_found_through_aliases_and_gone_with_its_cause() -> None:
-    tracker = Tracker()
-    same = sight(ROCKETLAUNCH, "Starlink (10-5)", NOON, key="r1", pad="SLC-40", place="Cape Canaveral SFS", **UPCOMING)
-    other = sight(
-        ROCKETLAUNCH, "Starlink (10-5)", NOON, key="r1", pad="LC-39A", place="Kennedy Space Center", **UPCOMING
-    )
-    library = sight(
-        LL2,
-        "Falcon 9 | Starlink Group 10-5",
-        NOON,
-        key="uuid",
-        pad="Space Launch Complex 40",
-        place="Cape Canaveral SFS, FL, USA",
-        status=Status.GO,
-    )
-    assert kinds(tracker.scrape(library, same)) == []
-    assert kinds(tracker.scrape(other)) == ["pad"]
-    assert kinds(tracker.scrape(same)) == []
-
-
-def test_what_may_be_one_launch_is_listed_with_its_evidence_until_it_is_settled() -> None:
-    tracker = Tracker()
-    unknown = sight(
-        LL2, "Long March 2D | Unknown Payload", at("2025-05-13T04:10:00Z", Precision.MINUTE), key="u", status=Status.GO
-    )
-    flown = sight(GCAT, "Xingshidai 27", "2025-05-14T04:11:00Z", vehicle="Chang Zheng 2D")
-    tracker.scrape(unknown)
-    (doubt,) = tracker.scrape(flown).conflicts
-    assert (doubt.kind, doubt.launch_id, doubt.other_id) == ("possible_duplicate", "0001", "0002")
-    assert doubt.values["evidence"] == "near; same vehicle"
-    settled = sight(LL2, "Long March 2D | Space Computing", "2025-05-14T04:12:00Z", key="u")
-    made = tracker.scrape(settled)
-    assert made.merged == (("0002", "0001"),)
-    assert kinds(made) == []
-
-
-# --- which source is believed ---
-
-
-def test_every_value_says_where_it_is_from_and_when_it_was_seen() -> None:
-    tracker = Tracker()
-    flown = sight(
-        GCAT,
-        "Starlink",
-        "2026-05-01T12:00:31Z",
-        key="2026-100",
-        vehicle="Falcon 9",
-        designator="2026-100",
-        urls=("https://e.org",),
-    )
-    library = sight(LL2, "Falcon 9 | Starlink Group 10-5", "2026-05-01T12:00:00Z", key="uuid", orbit="LEO")
-    tracker.scrape(library, now=5)
-    tracker.scrape(flown, now=7)
-    launch = tracker.launch(library)
-    told = {field: (one.source, one.seen_at) for field, one in launch.provenance.items()}
-    given_ = {field for field in FIELDS if getattr(launch, field) and field not in {"sources", "provenance"}}
-    assert set(told) == given_
-    assert told["net"] == told["designator"] == told["urls"] == (GCAT, 7)
-    assert told["name"] == told["orbit"] == told["status"] == (LL2, 5)
-
-
-def test_a_window_is_taken_from_a_source_that_has_heard_of_the_slip() -> None:
-    tracker = Tracker()
-    start = NOON.earliest
-    stale = sight(LL2, "Falcon 9 | SXM-8", NOON, key="uuid", status=Status.GO, window_start=start, window_end=start)
-    tracker.scrape(stale, now=1)
-    tomorrow = at("2026-05-03T12:00:00Z", Precision.MINUTE)
-    fresh = sight(ROCKETLAUNCH, "SXM-8", tomorrow, key="r", window_start=tomorrow.earliest, **UPCOMING)
-    tracker.scrape(fresh, now=2)
-    launch = tracker.launch(stale)
-    assert launch.net == tomorrow
-    assert launch.window_start == tomorrow.earliest
-    assert launch.provenance["window_start"].source == ROCKETLAUNCH
-
-
-def test_in_flight_beats_what_was_planned_and_an_outcome_beats_both() -> None:
-    tracker = Tracker()
-    for status in (Status.GO, Status.IN_FLIGHT, Status.SUCCESS):
-        tracker.scrape(
-            LIBRARY, sight(ROCKETLAUNCH, "Starlink (10-5)", NOON, key="r1", vehicle="Falcon 9", status=status)
-        )
-        assert tracker.launch(LIBRARY).status is status

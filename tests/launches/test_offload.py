@@ -1,4 +1,4 @@
-"""Heavy work aside: off the loop, with the collector of cycles off for as long as any of it runs."""
+"""Heavy work runs off the loop, with the garbage collector off while any of it runs."""
 
 import asyncio
 import gc
@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from launchd.launches.offload import aside
+from launchd.launches.offload import offload
 
 
 async def test_work_runs_in_another_thread_and_the_collector_is_off_until_the_last_of_it_has_ended() -> None:
@@ -18,9 +18,9 @@ async def test_work_runs_in_another_thread_and_the_collector_is_off_until_the_la
         assert leave.wait(30)
         return threading.get_ident(), gc.isenabled()
 
-    work = asyncio.create_task(aside(long))
+    work = asyncio.create_task(offload(long))
     await asyncio.to_thread(entered.wait, 30)
-    assert await aside(gc.isenabled) is False
+    assert await offload(gc.isenabled) is False
     assert not gc.isenabled()
     leave.set()
     thread, was_enabled = await work
@@ -28,16 +28,16 @@ async def test_work_runs_in_another_thread_and_the_collector_is_off_until_the_la
     assert gc.isenabled()
 
 
-async def test_what_work_raises_is_its_callers_and_the_collector_is_on_again() -> None:
+async def test_an_exception_of_the_work_reaches_its_caller_and_the_collector_is_on_again() -> None:
     with pytest.raises(ZeroDivisionError):
-        await aside(divmod, 1, 0)
+        await offload(divmod, 1, 0)
     assert gc.isenabled()
 
 
 async def test_a_collector_that_was_off_stays_off() -> None:
     gc.disable()
     try:
-        assert await aside(sum, [1, 2]) == 3
+        assert await offload(sum, [1, 2]) == 3
         assert not gc.isenabled()
     finally:
         gc.enable()

@@ -1,4 +1,4 @@
-"""Which launches a query selects: real records in a real database."""
+"""Queries for launches, on real records in a real database."""
 
 import random
 from collections.abc import AsyncIterator, Iterable
@@ -14,7 +14,7 @@ from launchd.db.database import Database, Row, open_database
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_at
 from launchd.launches.ingest import plan
-from launchd.launches.launch import Place, Precision, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Place, Precision, Sighting
 from launchd.launches.query import LaunchQuery, search_expression
 from launchd.launches.store import LaunchStore
 
@@ -35,12 +35,12 @@ SOME = (
         vehicle="Falcon 9 Block 5",
         pad="Space Launch Complex 40",
         location=Place("Cape Canaveral SFS, FL, USA"),
-        status=Status.GO,
+        status=LaunchStatus.GO,
     ),
     sighting("b", "Électron | Été “quoted” 100%", 1, provider="Rocket Lab", mission="Test flight NEAR orbit"),
-    sighting("c", "Ceres-1 | Unknown Payload", None, provider="Galactic Energy", status=Status.TBD),
-    sighting("d", "Ariane 6 | Flown", -3, provider="Arianespace", status=Status.SUCCESS),
-    sighting("e", "Vega | Late and not judged", -1, provider="Arianespace", status=Status.GO),
+    sighting("c", "Ceres-1 | Unknown Payload", None, provider="Galactic Energy", status=LaunchStatus.TBD),
+    sighting("d", "Ariane 6 | Flown", -3, provider="Arianespace", status=LaunchStatus.SUCCESS),
+    sighting("e", "Vega | Late and not judged", -1, provider="Arianespace", status=LaunchStatus.GO),
 )
 
 
@@ -64,7 +64,7 @@ async def store(db: Database) -> LaunchStore:
 
 
 async def keys(store: LaunchStore, query: LaunchQuery) -> str:
-    """The source keys of what a query selects, in order."""
+    """The source keys of the launches that a query selects, in order."""
     page = await store.list(query, NOW)
     by_name = {one.name: one.source_id for one in SOME}
     return "".join(by_name[record.launch.name] for record in page.items)
@@ -96,7 +96,7 @@ async def keys(store: LaunchStore, query: LaunchQuery) -> str:
         (LaunchQuery(q="ariane", status="success"), "d"),
     ],
 )
-async def test_a_filter_selects_what_it_says(store: LaunchStore, query: LaunchQuery, expected: str) -> None:
+async def test_a_filter_selects_by_its_field(store: LaunchStore, query: LaunchQuery, expected: str) -> None:
     assert await keys(store, query) == expected
 
 
@@ -116,7 +116,7 @@ async def test_pages_of_any_size_hold_each_launch_once_dated_or_not(store: Launc
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "1", "1~", "~a", "99999999999999999999~a", "\u0661~a", "-~a", "1.5~a"])
-async def test_a_cursor_that_is_none_is_refused(store: LaunchStore, cursor: str) -> None:
+async def test_an_invalid_cursor_is_refused(store: LaunchStore, cursor: str) -> None:
     with pytest.raises(InvalidError, match="cursor"):
         await store.list(LaunchQuery(cursor=cursor), NOW)
 
@@ -140,12 +140,12 @@ def test_a_search_that_is_too_long_is_refused(text: str) -> None:
 
 
 async def indexed(db: Database, words: Iterable[str]) -> dict[str, int]:
-    """How many launches the index has for each word."""
+    """The number of launches that the index has for each word."""
     statement = "SELECT count(*) FROM search WHERE search MATCH ?"
     return {word: (await db.read(statement, (f'"{word}"',)))[0][0] for word in words}
 
 
-async def test_the_index_keeps_step_with_what_is_added_renamed_merged_and_left_alone(
+async def test_the_index_follows_launches_that_are_added_renamed_merged_and_unchanged(
     db: Database, store: LaunchStore
 ) -> None:
     await put(store, sighting("a", "Falcon 9 Block 5 | Renamed", 3, provider="SpaceX", vehicle="Falcon 9 Block 5"))
@@ -214,10 +214,10 @@ async def test_a_list_stays_the_same_to_the_first_end_of_a_net_that_is_to_come(s
         names = [[one.launch.name for one in (await store.list(query, at)).items] for at in (NOW, until - 1, until)]
         assert names[0] == names[1] != names[2]
     assert await store.same_until(LaunchQuery(), NOW) == FOREVER
-    assert await store.same_until(upcoming, NOW + 30 * DAY) == FOREVER  # "c" has no date, and waits for ever
+    assert await store.same_until(upcoming, NOW + 30 * DAY) == FOREVER  # "c" has no date, so it stays upcoming for ever
 
 
-async def test_what_is_to_come_is_found_without_walking_through_what_has_flown(
+async def test_upcoming_launches_are_found_without_walking_through_flown_ones(
     store: LaunchStore, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, asked = db.read, list[tuple[str, Any]]()

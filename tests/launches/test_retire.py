@@ -1,4 +1,4 @@
-"""Scrapes through the real store: the order of sources, repeats, what vanishes upstream, renames, merges and splits."""
+"""Scrapes through the real store: the order of sources, repeats, missing records, renames, merges and splits."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from launchd.clock import SystemClock
 from launchd.db.database import open_database
-from launchd.launches.ingest import Plan, plan
-from launchd.launches.launch import Launch, Precision, Sighting, Status
+from launchd.launches.ingest import IngestPlan, plan
+from launchd.launches.launch import Launch, LaunchStatus, Precision, Sighting
 from launchd.launches.retire import FEW
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import Detail, LaunchStore
@@ -42,14 +42,14 @@ FEWER = settings(max_examples=15, deadline=None)
 
 
 class Scraped:
-    """A store, and what scrapes do to it; ids are counted, so a younger one is larger."""
+    """A store that scrapes write to; ids are counted, so a younger one is larger."""
 
     def __init__(self, store: LaunchStore) -> None:
         self.store = store
         self._ids = count(1)
         self._now = count(1)
 
-    async def scrape(self, *sightings: Sighting, now: int | None = None, complete: Sequence[str] = ()) -> Plan:
+    async def scrape(self, *sightings: Sighting, now: int | None = None, complete: Sequence[str] = ()) -> IngestPlan:
         at_ = next(self._now) if now is None else now
         stored = await self.store.stored()
         made = plan(stored, sightings, PRIORITIES, at_, lambda: f"{next(self._ids):04d}", complete=complete)
@@ -57,7 +57,7 @@ class Scraped:
         return made
 
     def written(self) -> int:
-        """How many rows have ever been changed, by SQLite's own count."""
+        """The number of rows that were ever changed, by SQLite's own count."""
         return self.store._db._writer._connection.total_changes
 
     async def launch_of(self, sighting: Sighting) -> Detail:
@@ -88,7 +88,7 @@ async def scraped(directory: Path) -> AsyncIterator[Scraped]:
 
 @FEWER
 @given(worlds())
-def test_the_order_of_sources_changes_nothing_that_is_stored(sightings: list[Sighting]) -> None:
+def test_the_order_of_sources_changes_no_stored_row(sightings: list[Sighting]) -> None:
     async def check() -> None:
         found = []
         for order in list(permutations(by_source(sightings)))[:4]:
@@ -104,7 +104,9 @@ def test_the_order_of_sources_changes_nothing_that_is_stored(sightings: list[Sig
 
 @FEWER
 @given(worlds(), worlds(), st.booleans())
-def test_scraping_the_same_twice_writes_no_row(first: list[Sighting], second: list[Sighting], everything: bool) -> None:
+def test_scraping_the_same_sightings_twice_writes_no_row(
+    first: list[Sighting], second: list[Sighting], everything: bool
+) -> None:
     complete = {one.source for one in second} if everything else set[str]()
 
     async def check() -> None:
@@ -148,7 +150,7 @@ def test_every_id_ever_served_still_answers_and_no_record_is_lost_whatever_is_me
 
 @FEWER
 @given(worlds(), st.data())
-def test_what_a_source_no_longer_sends_keeps_its_launch_and_its_history(
+def test_records_that_a_source_no_longer_sends_keep_their_launch_and_its_history(
     sightings: list[Sighting], data: st.DataObject
 ) -> None:
     kept = data.draw(st.lists(st.sampled_from(sightings), unique_by=id)) if sightings else []
@@ -173,7 +175,7 @@ def test_what_a_source_no_longer_sends_keeps_its_launch_and_its_history(
 # --- a list that is complete ---
 
 EVENING = at("2026-05-01T12:00:00Z", Precision.MINUTE)
-FALCON: dict[str, Any] = {"vehicle": "Falcon 9", "status": Status.GO}
+FALCON: dict[str, Any] = {"vehicle": "Falcon 9", "status": LaunchStatus.GO}
 OLD = sight(WIKIPEDIA, "Starlink Group 10-5", EVENING, key="starlink", **FALCON)
 NEW = sight(WIKIPEDIA, "Starlink Group 10-5", EVENING, key="starlink-10-5", **FALCON)
 OTHER = sight(WIKIPEDIA, "Crew-20", at("2026-08-01T12:00:00Z", Precision.MINUTE), key="crew-20", **FALCON)
@@ -188,7 +190,7 @@ async def test_a_renamed_row_of_a_complete_list_takes_the_place_of_the_old_one(t
         await one.scrape(OLD, OTHER, LIBRARY)
         launch_id = (await one.launch_of(LIBRARY)).record.launch.id
         await one.scrape(NEW, OTHER)
-        assert (await one.launch_of(NEW)).record.launch.id != launch_id  # nobody said that the list is complete
+        assert (await one.launch_of(NEW)).record.launch.id != launch_id  # the list was not given as complete
         await one.scrape(NEW, OTHER, complete=[WIKIPEDIA])
         found = await one.launch_of(NEW)
         assert found.record.launch.id == launch_id
@@ -225,7 +227,7 @@ async def test_a_launch_that_was_merged_keeps_its_id_when_the_record_that_gave_i
         assert await one.store.get("0002") == found
 
 
-async def test_a_launch_of_which_nothing_is_left_stays_and_is_the_same_when_it_comes_back(tmp_path: Path) -> None:
+async def test_a_launch_without_any_record_left_stays_and_is_the_same_when_one_comes_back(tmp_path: Path) -> None:
     async with scraped(tmp_path) as one:
         await one.scrape(OLD, OTHER)
         before = await one.launch_of(OLD)
@@ -237,7 +239,7 @@ async def test_a_launch_of_which_nothing_is_left_stays_and_is_the_same_when_it_c
         assert (await one.launch_of(OLD)).record.launch.id == before.record.launch.id
 
 
-async def test_a_list_that_has_lost_most_of_its_records_is_not_believed(tmp_path: Path) -> None:
+async def test_a_list_that_has_lost_most_of_its_records_counts_as_incomplete(tmp_path: Path) -> None:
     many = [
         sight(WIKIPEDIA, f"Mission {number}", at(f"2026-{number % 12 + 1:02}-01T00:00:00Z"), key=str(number))
         for number in range(2 * FEW + 4)
@@ -251,7 +253,7 @@ async def test_a_list_that_has_lost_most_of_its_records_is_not_believed(tmp_path
         assert len(retired) == FEW
 
 
-async def test_what_was_retired_goes_with_its_launch_into_a_merge(tmp_path: Path) -> None:
+async def test_retired_records_go_with_their_launch_into_a_merge(tmp_path: Path) -> None:
     row = sight(WIKIPEDIA, "Starlink", VAGUE.net, key="w", **FALCON)
     async with scraped(tmp_path) as one:
         await one.scrape(LIBRARY)
@@ -276,15 +278,13 @@ async def test_what_was_retired_goes_with_its_launch_into_a_merge(tmp_path: Path
         ("wikipedia", [past(CRS_1)], [past(CRS_1), past(AMOS_6).replace(b"Payload<", b"Cargo<")]),
     ],
 )
-def test_a_list_is_complete_only_where_all_of_it_could_be_read(
-    source: str, whole: list[bytes], part: list[bytes]
-) -> None:
+def test_a_list_is_complete_only_if_all_of_it_could_be_read(source: str, whole: list[bytes], part: list[bytes]) -> None:
     assert SOURCES[source].parse(whole).complete
     assert not SOURCES[source].parse(part).complete
 
 
-def test_the_lists_of_what_comes_next_are_never_complete() -> None:
-    """A launch that vanishes from them has flown, or is no longer among the next."""
+def test_the_lists_of_upcoming_launches_are_never_complete() -> None:
+    """A launch that is missing from them has flown, or is no longer among the next."""
     assert ROCKETLAUNCH in SOURCES
     for source in ("launch_library", "rocketlaunch", "spacex", "nasa"):
         assert not SOURCES[source].parse([]).complete

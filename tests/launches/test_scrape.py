@@ -1,221 +1,219 @@
-"""Scraping end to end: a real daemon, real HTTP on loopback, real SQLite, the admin socket."""
+"""One pull of one source: the result of each kind of answer, and the state that it leaves."""
 
-import asyncio
-import io
-import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import aiohttp
+import msgspec
 import pytest
 
-from launchd.clock import SECOND
-from launchd.daemon import Daemon
-from launchd.job import JobState
-from launchd.launches.query import LaunchQuery
-from tests.support.hosted_daemon import ended, hosted, quiet_config
-from tests.support.paths import SHARED
-from tests.support.payloads import FLOWN_ROW, LOG, PREVIOUS, UPCOMING, gcat, ll2, page
+from launchd.clock import HOUR, SECOND, SystemClock
+from launchd.config import SourceConfig
+from launchd.db.database import Database, open_database
+from launchd.errors import SourceError
+from launchd.launches.circuit import THRESHOLD, Circuit
+from launchd.launches.fetch.client import Identity, RateLimitedError
+from launchd.launches.launch import Parsed, Rejection, Sighting
+from launchd.launches.scrape import (
+    NotPulled,
+    Outcome,
+    Pulled,
+    Scrape,
+    Trouble,
+    left_alone,
+    reading_of,
+    replayed,
+    trouble_of,
+    worth_keeping,
+)
+from launchd.launches.settings import source_settings
+from launchd.launches.source_store import FetchAttempt, SourceStore, Traffic
+from launchd.launches.sources import SOURCES
+from launchd.launches.sources.source import Client, Payload, Source
 from tests.support.replay_server import Replay, replaying
-from tests.support.scraping_daemon import refresh, statistics
 
-FOREVER = 1 << 60
-RECORDED = SHARED / "sources"
+NOW = 1_800_000_000 * SECOND
+CLOCK = SystemClock()
+OPEN = Circuit(THRESHOLD, NOW + HOUR)
+NAMES = ("one", "other")
+
+
+async def pull(client: Client) -> list[Payload]:
+    return [payload for name in NAMES if (payload := await client.get(name)) is not None]
+
+
+def parse(payloads: Sequence[bytes]) -> Parsed:
+    """One sighting for each payload, with the payload as its key and name."""
+    sightings = tuple(Sighting(source="gcat", source_id=body.decode(), name=body.decode()) for body in payloads)
+    return Parsed(sightings, rows=len(sightings))
+
+
+def refused(_payloads: Sequence[bytes]) -> Parsed:
+    return Parsed((), (Rejection(source="gcat", record="row 1", field=None, reason="it has no name"),), rows=1)
+
+
+def broken(_payloads: Sequence[bytes]) -> Parsed:
+    raise KeyError("Launch_Tag")
+
+
+# a source of two pages under a known name
+TWO_PAGES = replace(SOURCES["gcat"], pull=pull, parse=parse)
+
+
+class Bench:
+    """A source on a replay server, and the store of its state."""
+
+    def __init__(self, replay: Replay, db: Database) -> None:
+        self.replay = replay
+        self.store = SourceStore(db)
+
+    async def pull(
+        self, source: Source = TWO_PAGES, *, force: bool = False, rate: str = "1000/s"
+    ) -> Pulled | NotPulled:
+        config = {"gcat": SourceConfig(base_url=self.replay.url, rate=rate)}
+        settings = source_settings(config, Identity(), CLOCK, {})
+        return await Scrape(source, settings["gcat"], self.store, CLOCK).run(force=force)
+
+    async def stored_pull(self) -> Pulled:
+        """A pull whose sightings were stored, so that the next one is conditional on it."""
+        result = await self.pull()
+        assert isinstance(result, Pulled)
+        await self.store.succeeded(result.attempt, TWO_PAGES.revision, result.pages, (2, 0))
+        return result
+
+    def asked(self) -> list[tuple[str, int]]:
+        """The requests since the last call: path and status."""
+        found = list(self.replay.requests)
+        self.replay.requests.clear()
+        return found
 
 
 @pytest.fixture
-async def replay() -> AsyncIterator[Replay]:
-    async with replaying() as server:
-        server.bodies = {UPCOMING: page(), PREVIOUS: page(), LOG: gcat(FLOWN_ROW)}
-        yield server
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with replaying() as replay, open_database(tmp_path / "launches.db", "launches", CLOCK) as db:
+        replay.bodies = {"/one": b"first", "/other": b"second"}
+        yield Bench(replay, db)
 
 
-@pytest.fixture
-async def scraper(replay: Replay, tmp_path: Path) -> AsyncIterator[Daemon]:
-    extra = f"""
-[sources.launch_library]
-base_url = "{replay.url}/ll/"
-rate = "1000/s"
-[sources.gcat]
-base_url = "{replay.url}/gcat"
-rate = "1000/s"
-[sources.wikipedia]
-enabled = false
-"""
-    async with hosted(quiet_config(tmp_path, extra)) as daemon:
-        yield daemon
+def sighted(result: Pulled | NotPulled) -> list[str]:
+    assert isinstance(result, Pulled)
+    assert result.parsed is not None
+    return [one.name for one in result.parsed.sightings]
 
 
-async def names(daemon: Daemon) -> list[str]:
-    found = await daemon.launches.list(LaunchQuery(limit=1000), 0)
-    return [one.launch.name for one in found.items]
+async def test_a_pull_answers_with_the_sightings_and_keeps_the_payloads_for_a_replay(bench: Bench) -> None:
+    result = await bench.pull()
+    assert sighted(result) == ["first", "second"]
+    assert isinstance(result, Pulled)
+    assert (result.outcome, result.attempt.traffic.requests) == (Outcome.CHANGED, 2)
+    again = await replayed(TWO_PAGES, await bench.store.payloads("gcat"))
+    assert [one.name for one in again.sightings] == ["first", "second"]
 
 
-async def test_one_launch_of_two_sources_is_one_record_with_the_lift_off_of_gcat(
-    replay: Replay, scraper: Daemon
+async def test_unchanged_payloads_are_not_parsed_unless_the_pull_is_forced(bench: Bench) -> None:
+    await bench.stored_pull()
+    bench.asked()
+    result = await bench.pull(replace(TWO_PAGES, parse=broken))
+    assert isinstance(result, Pulled)
+    assert (result.outcome, result.parsed) == (Outcome.UNCHANGED, None)
+    assert bench.asked() == [("/one", 304), ("/other", 304)]
+    assert sighted(await bench.pull(force=True)) == ["first", "second"]
+
+
+async def test_when_one_page_has_changed_the_others_are_fetched_as_well(bench: Bench) -> None:
+    await bench.stored_pull()
+    bench.asked()
+    bench.replay.bodies["/other"] = b"third"
+    assert sighted(await bench.pull()) == ["first", "third"]
+    assert bench.asked() == [("/one", 304), ("/other", 200), ("/one", 200), ("/other", 200)]
+
+
+async def test_a_failure_of_the_source_counts_on_its_circuit_and_an_open_circuit_is_respected_unless_forced(
+    bench: Bench,
 ) -> None:
-    replay.bodies[PREVIOUS] = page(ll2("Falcon 9 | Starlink", "2026-01-04T12:00:00Z", status=3))
-    await refresh(scraper)
-    (record,) = (await scraper.launches.list(LaunchQuery(), 0)).items
-    assert record.launch.sources == ("gcat", "launch_library")
-    assert record.launch.net is not None
-    assert record.launch.net.earliest == 1767528030 * 1_000_000
-    assert record.launch.provenance["net"].source == "gcat"
-    assert record.launch.provenance["name"].source == "launch_library"
+    bench.replay.statuses["/one"] = 500
+    for _ in range(THRESHOLD):
+        result = await bench.pull()
+        assert isinstance(result, NotPulled)
+        assert result.outcome is Outcome.FAILED
+    bench.asked()
+    result = await bench.pull()
+    assert isinstance(result, NotPulled)
+    assert result.outcome is Outcome.LEFT_ALONE
+    assert "HTTP 500" in result.error
+    assert bench.asked() == []
+    await bench.pull(force=True)
+    assert bench.asked() == [("/one", 500)]
 
 
-async def test_a_second_refresh_of_the_same_data_parses_nothing_and_writes_nothing(scraper: Daemon) -> None:
-    first, second = statistics(await refresh(scraper)), statistics(await refresh(scraper))
-    assert first["gcat"]["created"] == 1
-    assert second["gcat"]["not_modified"] is True
-    assert (second["gcat"]["created"], second["gcat"]["updated"], second["gcat"]["bytes"]) == (0, 0, 0)
+async def test_our_own_rate_limit_is_recorded_as_the_error_and_leaves_the_circuit_alone(bench: Bench) -> None:
+    result = await bench.pull(rate="1/h")
+    assert isinstance(result, NotPulled)
+    assert result.outcome is Outcome.RATE_LIMITED
+    assert result.retry_after is not None
+    assert await bench.store.circuit("gcat") == (Circuit(), result.error)
 
 
-async def test_a_slip_a_rename_and_a_scrub_keep_the_launch_and_are_its_history(replay: Replay, scraper: Daemon) -> None:
-    steps = [
-        ll2("Falcon 9 | Unknown Payload", "2027-04-30T00:00:00Z", status=2, precision=7),
-        ll2("Falcon 9 | Crew-20", "2027-04-20T10:00:00Z", status=1),
-        ll2("Falcon 9 | Crew-20", "2027-04-22T09:00:00Z", status=8),
-    ]
-    for step in steps:
-        replay.bodies[UPCOMING] = page(step)
-        await refresh(scraper, "launch_library")
-    (record,) = (await scraper.launches.list(LaunchQuery(), 0)).items
-    history = (await scraper.launches.get(record.launch.id)).history
-    assert [(row.field, row.old, row.new) for row in history if row.field in {"net", "net_precision", "status"}] == [
-        ("status", "tbd", "go"),
-        ("net", "2027-04-01T00:00:00Z", "2027-04-20T10:00:00Z"),
-        ("net_precision", "month", "minute"),
-        ("status", "go", "tbc"),
-        ("net", "2027-04-20T10:00:00Z", "2027-04-22T09:00:00Z"),
-    ]
-    assert ("name", "Falcon 9 | Unknown Payload", "Falcon 9 | Crew-20") in [(r.field, r.old, r.new) for r in history]
+async def test_a_broken_parser_keeps_the_payloads_and_leaves_the_circuit_alone(bench: Bench) -> None:
+    result = await bench.pull(replace(TWO_PAGES, parse=broken))
+    assert isinstance(result, NotPulled)
+    assert result.outcome is Outcome.FAILED
+    assert "its parser failed: KeyError" in result.error
+    assert (await bench.store.circuit("gcat"))[0] == Circuit()
+    assert len(await bench.store.payloads("gcat")) == 2
+    with pytest.raises(SourceError, match="its parser failed"):
+        await replayed(replace(TWO_PAGES, parse=broken), await bench.store.payloads("gcat"))
 
 
-async def test_a_failing_source_stops_no_other_and_is_named_in_health(replay: Replay, scraper: Daemon) -> None:
-    replay.statuses[UPCOMING] = 500
-    numbers = statistics(await refresh(scraper))
-    assert numbers["gcat"]["created"] == 1
-    assert "HTTP 500" in numbers["launch_library"]["error"]
-    report = await scraper.control.health()
-    assert report.level.value == "degraded"
-    assert "launch_library" in report.checks["sources"].detail
-
-
-async def test_when_no_source_answers_the_job_waits_as_long_as_it_was_asked_to(replay: Replay, scraper: Daemon) -> None:
-    replay.statuses = {UPCOMING: 429, LOG: 429}
-    replay.retry_after = "86000"  # longer than any delay of our own
-    job = await scraper.control.refresh(None, force=False, by="test")
-    while (found := await scraper.control.job(job.id)).attempt == 0 or found.state is JobState.RUNNING:  # noqa: ASYNC110 - a row, not an event
-        await asyncio.sleep(0.01)
-    assert found.state is JobState.QUEUED
-    assert found.run_at - found.created_at >= 86_000 * SECOND
-
-
-async def test_a_bad_record_costs_only_itself(replay: Replay, scraper: Daemon) -> None:
-    good = ll2("Falcon 9 | Good", "2027-01-01T00:00:00Z")
-    replay.bodies[UPCOMING] = page({"name": "no id"}, 7, good, ll2("Electron | Odd", "soon", key="id-2"))
-    numbers = statistics(await refresh(scraper, "launch_library"))["launch_library"]
-    assert (numbers["fetched"], numbers["parsed"], numbers["rejected"]) == (4, 2, 3)
-    assert sorted(await names(scraper)) == ["Electron | Odd", "Falcon 9 | Good"]
-
-
-@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"<html>", b'{"results": 7}', b"[" * 5000, b'{"detail": "no"}'])
-async def test_a_page_that_is_none_is_an_error_that_keeps_what_is_stored(
-    replay: Replay, scraper: Daemon, body: bytes
+async def test_payloads_without_any_record_are_a_failure_of_the_source_and_replace_no_stored_ones(
+    bench: Bench,
 ) -> None:
-    replay.bodies[UPCOMING] = page(ll2("Falcon 9 | Kept", "2027-01-01T00:00:00Z"))
-    await refresh(scraper)
-    replay.bodies[UPCOMING] = replay.bodies[PREVIOUS] = body
-    numbers = statistics(await refresh(scraper))
-    assert "error" in numbers["launch_library"]
-    assert "Falcon 9 | Kept" in await names(scraper)
+    await bench.stored_pull()
+    bench.replay.bodies = {"/one": b"closed", "/other": b"closed"}
+    result = await bench.pull(replace(TWO_PAGES, parse=refused))
+    assert isinstance(result, NotPulled)
+    assert "nothing could be read; row 1: it has no name" in result.error
+    assert (await bench.store.circuit("gcat"))[0].failures == 1
+    again = await replayed(TWO_PAGES, await bench.store.payloads("gcat"))
+    assert [one.name for one in again.sightings] == ["first", "second"]
 
 
-async def test_the_admin_socket_serves_what_was_scraped_and_answers_errors_as_problems(scraper: Daemon) -> None:
-    await refresh(scraper)
-    connector = aiohttp.UnixConnector(str(scraper.socket))
-    async with aiohttp.ClientSession("http://launchd", connector=connector) as session:
-        for path in ("/healthz", "/readyz", "/v1/status", "/v1/health", "/v1/tasks", "/v1/jobs", "/v1/queues"):
-            async with session.get(path) as response:
-                assert response.status == 200, path
-        async with session.get("/v1/launches?when=past") as response:
-            (launch,) = (await response.json())["items"]
-        async with session.get(f"/v1/launches/{launch['id']}") as response:
-            assert (await response.json())["sightings"][0]["source_id"] == "2026-001"
-        expected = {
-            ("GET", "/v1/nothing", None): (404, "not_found"),
-            ("DELETE", "/v1/jobs", None): (405, "method_not_allowed"),
-            ("POST", "/v1/refresh", b"{"): (400, "malformed"),
-            ("POST", "/v1/refresh", b'{"x": 1}'): (422, "invalid"),
-            ("POST", "/v1/refresh", b'{"sources": ["nasa_tv"]}'): (422, "invalid"),
-            ("GET", "/v1/jobs?limit=0", None): (422, "invalid"),
-            ("GET", "/v1/jobs/none", None): (404, "not_found"),
-            ("POST", "/v1/refresh", io.BytesIO(b" " * 1_100_000)): (413, "too_large"),
-        }
-        for (method, path, data), (status, code) in expected.items():
-            async with session.request(method, path, data=data) as response:
-                problem = await response.json(content_type="application/problem+json")
-                assert (response.status, problem["code"]) == (status, code), path
+def test_a_source_is_left_alone_exactly_while_its_circuit_is_open() -> None:
+    assert left_alone("gcat", Circuit(THRESHOLD - 1), "HTTP 500", NOW) is None
+    assert left_alone("gcat", OPEN, "HTTP 500", NOW + HOUR) is None
+    found = left_alone("gcat", OPEN, "HTTP 500", NOW)
+    assert found is not None
+    assert (found.outcome, found.retry_after) == (Outcome.LEFT_ALONE, 3600.0)
 
 
-@pytest.mark.recorded
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded payloads are not here")
-async def test_the_recorded_log_of_gcat_is_6817_launches(replay: Replay, scraper: Daemon) -> None:
-    replay.bodies[LOG] = (RECORDED / "gcat" / "2024-12-01_launchlog.tsv").read_bytes()
-    first = statistics(await refresh(scraper))["gcat"]
-    assert (first["fetched"], first["created"]) == (23_338, 6_817)
-    second = statistics(await refresh(scraper))["gcat"]
-    assert (second["created"], second["updated"]) == (0, 0)
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (SourceError("HTTP 500"), Trouble("HTTP 500")),
+        (RateLimitedError("HTTP 429", 90.0, by_source=True), Trouble("HTTP 429", Outcome.FAILED, 90.0)),
+        (
+            RateLimitedError("used up", 90.0, by_source=False),
+            Trouble("used up", Outcome.RATE_LIMITED, 90.0, by_source=False),
+        ),
+    ],
+    ids=["any error", "the source asks to wait", "our own limit"],
+)
+def test_only_our_own_rate_limit_is_no_fault_of_the_source(error: SourceError, expected: Trouble) -> None:
+    assert trouble_of(error) == expected
 
 
-@pytest.mark.recorded
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded payloads are not here")
-async def test_225_captures_leave_one_launch_per_id_and_a_row_for_each_visible_change(
-    replay: Replay, scraper: Daemon
-) -> None:
-    captures = sorted((RECORDED / "ll2" / "2.2.0_upcoming_limit5_es_portal").glob("*.json"))
-    told: dict[str, dict[str, list[Any]]] = {}
-    for capture in captures:
-        replay.bodies[UPCOMING] = capture.read_bytes()
-        for one in json.loads(replay.bodies[UPCOMING])["results"]:
-            values = {
-                "name": one["name"],
-                "status": one["status"]["id"],
-                "net": one["net"],
-                "net_precision": one["net_precision"]["id"],
-            }
-            fields = told.setdefault(one["id"], {field: [] for field in values})
-            for field, value in values.items():
-                if fields[field][-1:] != [value]:
-                    fields[field].append(value)
-        await refresh(scraper, "launch_library")
-    found = (await scraper.launches.list(LaunchQuery(limit=1000), FOREVER)).items
-    assert len(captures) == 225
-    assert len(found) == len(told) == 84
-    for record in found:
-        detail = await scraper.launches.get(record.launch.id)
-        (seen,) = detail.sightings
-        rows = [row.field for row in detail.history]
-        for field, said in told[seen.sighting.source_id].items():
-            assert rows.count(field) == len(said) - 1, (record.launch.name, field, said)
+def test_an_empty_list_without_rejections_is_an_answer_and_rejections_alone_are_none() -> None:
+    assert reading_of("gcat", Parsed(())) == Parsed(())
+    found = reading_of("gcat", refused([]))
+    assert isinstance(found, Trouble)
+    assert not worth_keeping(found)
 
 
-async def test_an_additional_scrape_leaves_out_the_sources_whose_rate_does_not_allow_it(
-    replay: Replay, tmp_path: Path
-) -> None:
-    extra = "".join(
-        f'[sources.{name}]\nrate = "{rate}"\nbase_url = "{replay.url}/{base}"\n'
-        for name, rate, base in (("launch_library", "15/h", "ll/"), ("gcat", "48/d", "gcat"))
-    )
-    async with hosted(quiet_config(tmp_path, extra)) as daemon:
-        requests = []
-        for every in (None, 1800, 300):
-            del replay.requests[:]
-            job, _ = await daemon.control.trigger("scrape_launch_data", {"every_seconds": every}, by="test")
-            numbers = statistics(await ended(daemon, job.id))
-            requests.append({path.split("/")[1] for path, _ in replay.requests})
-            left_out = {name for name, found in numbers.items() if "left_out" in found}
-            assert requests[-1] | {"ll" if name == "launch_library" else name for name in left_out} == {"ll", "gcat"}
-        assert requests == [{"ll", "gcat"}, {"ll"}, set()]
+def test_statistics_show_at_most_ten_rejections_and_the_line_of_progress_counts_all() -> None:
+    rejection = Rejection(source="gcat", record="row", field="net", reason="it is not a date")
+    parsed = msgspec.structs.replace(parse([b"first"]), rejections=(rejection,) * 11)
+    result = Pulled(TWO_PAGES, FetchAttempt("gcat", NOW, Traffic(2, 300, 1.25)), (), parsed)
+    found = result.statistics()
+    assert (found["requests"], found["bytes"], found["seconds"]) == (2, 300, 1.25)
+    assert (found["parsed"], found["rejected"], len(found["rejections"])) == (1, 11, 10)
+    assert result.line() == "gcat: 1 records, 11 rejected (1.2 s)"

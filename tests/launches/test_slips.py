@@ -1,4 +1,4 @@
-"""How often and how far a launch has slipped, told from its history."""
+"""The slips of a launch, counted from its history."""
 
 from itertools import pairwise
 
@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from launchd.clock import DAY, MINUTE, SECOND, Instant, parse_instant
 from launchd.launches.dates import net_at
-from launchd.launches.launch import Launch, Net, Precision
+from launchd.launches.launch import HistoryRow, Launch, Net, Precision
 from launchd.launches.reconcile import shown
 from launchd.launches.slips import Slips, slips
-from launchd.launches.store import HistoryRow
 
 
 def net(text: str, precision: str = "minute") -> Net:
@@ -32,7 +31,7 @@ def told(*nets: Net) -> Slips:
     return slips(history(*nets), nets[-1])
 
 
-def test_three_slips_of_eleven_days_in_all_are_told_so() -> None:
+def test_three_slips_of_eleven_days_in_all_are_counted_and_summed() -> None:
     found = told(
         net("2027-04-20T10:00:00Z"),
         net("2027-04-22T10:00:00Z"),
@@ -61,11 +60,11 @@ def test_a_period_that_still_shares_a_day_with_the_one_before_is_no_slip() -> No
     assert told(net("2027-04-26T00:00:00Z", "week"), net("2027-05-01T00:00:00Z", "month")).later == 0
 
 
-def test_a_move_to_an_earlier_time_is_none_and_is_counted_apart() -> None:
+def test_a_move_to_an_earlier_time_is_no_slip_and_is_counted_apart() -> None:
     assert told(net("2027-04-20T10:00:00Z"), net("2027-04-19T10:00:00Z")) == Slips(0, 0, 1)
 
 
-def test_the_seconds_of_a_lift_off_are_none() -> None:
+def test_the_correction_of_a_lift_off_by_seconds_is_no_slip() -> None:
     assert told(net("2027-04-20T10:00:00Z", "second"), net("2027-04-20T10:00:30Z", "second")).later == 0
 
 

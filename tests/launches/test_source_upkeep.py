@@ -1,4 +1,4 @@
-"""How sources are looked after: circuits that survive a restart, payloads kept for a replay, traffic, freshness."""
+"""The state of sources: circuits that survive a restart, payloads stored for a replay, traffic, freshness."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -82,7 +82,7 @@ async def test_a_source_that_asks_to_wait_is_not_asked_by_the_next_scrape(replay
     assert [status for path, status in replay.requests if path == UPCOMING] == [429]
 
 
-async def test_traffic_is_counted_in_all_and_for_the_last_pull_and_freshness_is_told(
+async def test_traffic_is_counted_in_total_and_for_the_last_pull_and_freshness_is_served(
     replay: Replay, tmp_path: Path
 ) -> None:
     clock = SteppedClock()
@@ -111,7 +111,7 @@ async def replayed(daemon: Daemon, name: str) -> Any:  # noqa: ANN401 - JSON
     return await ended(daemon, job["id"])
 
 
-async def test_a_replay_reads_what_is_kept_through_the_same_path_and_asks_nobody(
+async def test_a_replay_reads_the_stored_payloads_through_the_same_path_without_any_request(
     replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with scraping(replay, tmp_path) as daemon:
@@ -138,7 +138,7 @@ async def test_a_replay_reads_what_is_kept_through_the_same_path_and_asks_nobody
         assert (await source(daemon, "gcat"))["last_success"] == before["last_success"]
 
 
-async def test_what_a_broken_parser_could_not_read_is_kept_and_a_page_that_is_none_is_not(
+async def test_payloads_of_a_failed_parser_are_kept_and_a_page_of_another_kind_is_not(
     replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = SOURCES["gcat"]
@@ -157,7 +157,9 @@ async def test_what_a_broken_parser_could_not_read_is_kept_and_a_page_that_is_no
         assert statistics(await replayed(daemon, "gcat"))["gcat"]["parsed"] == 1
 
 
-async def test_a_replay_of_what_is_unknown_or_not_kept_is_refused(replay: Replay, tmp_path: Path) -> None:
+async def test_a_replay_of_an_unknown_source_or_without_stored_payloads_is_refused(
+    replay: Replay, tmp_path: Path
+) -> None:
     async with scraping(replay, tmp_path) as daemon, asking(daemon) as session:
         for name, status in (("nasa_tv", 404), ("gcat", 409)):
             async with session.post(f"/v1/sources/{name}/replay") as response:
@@ -165,7 +167,7 @@ async def test_a_replay_of_what_is_unknown_or_not_kept_is_refused(replay: Replay
                 assert "gcat" in (await response.json(content_type="application/problem+json"))["detail"]
 
 
-async def test_a_refresh_of_nothing_but_failing_sources_waits_for_the_first_that_may_be_asked(
+async def test_a_refresh_of_failing_sources_alone_waits_for_the_first_that_may_be_asked(
     replay: Replay, tmp_path: Path
 ) -> None:
     clock = SteppedClock()

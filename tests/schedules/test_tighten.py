@@ -14,7 +14,7 @@ from launchd.errors import ConfigError, StoreError
 from launchd.job import IdMaker
 from launchd.launches.fetch.politeness import affords
 from launchd.launches.ingest import plan as ingest
-from launchd.launches.launch import Precision, Status
+from launchd.launches.launch import LaunchStatus, Precision
 from launchd.schedules.cron import parse_cron
 from launchd.schedules.recurrence import Every
 from launchd.schedules.schedule import FireOutcome, Schedule, TightenRule, plan
@@ -193,7 +193,7 @@ IDS = IdMaker()
 SCHEDULES = {"s": {"task": "scrape", "cron": "0 */6 * * *", "tighten": TIGHTEN}}
 
 
-async def put(daemon: TestDaemon, net: str, status: Status = Status.GO) -> str:
+async def put(daemon: TestDaemon, net: str, status: LaunchStatus = LaunchStatus.GO) -> str:
     """Let a source say this of the one launch there is, as a scrape does; its id."""
     launches, now = daemon.daemon.launches, daemon.clock.now()
     said = sight(LL2, "Falcon 9 | Crew-20", at(net, Precision.MINUTE), key="uuid", status=status)
@@ -283,7 +283,7 @@ async def test_a_launch_that_is_done_or_slips_away_no_longer_tightens() -> None:
         assert found is not None
         assert (found.near.id, found.near.name, found.rule.every.seconds) == (launch_id, "Falcon 9 | Crew-20", 300)
         await daemon.advance(minutes=5)
-        await put(daemon, "2026-06-01T13:00:00Z", status=Status.SUCCESS)
+        await put(daemon, "2026-06-01T13:00:00Z", status=LaunchStatus.SUCCESS)
         assert (await timetable.get("s")).tightening is None
         await put(daemon, "2026-06-03T13:00:00Z")
         assert (await timetable.get("s")).tightening is None

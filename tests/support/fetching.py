@@ -6,9 +6,9 @@ from aiohttp.abc import AbstractResolver
 
 from launchd.clock import SystemClock
 from launchd.launches.fetch.client import FetchOptions, HttpClient, Identity, open_session
-from launchd.launches.fetch.politeness import RateLimiter
+from launchd.launches.fetch.politeness import RequestLimiter
 from launchd.launches.launch import Parsed
-from launchd.launches.source_store import Page
+from launchd.launches.source_store import FetchedPage
 from launchd.launches.sources.source import Payload, Source
 
 
@@ -37,10 +37,10 @@ async def fetch(
     hosts: tuple[str, ...] = (),
     identity: Identity = Identity(),  # noqa: B008 - immutable
     resolver: AbstractResolver | None = None,
-    known: Mapping[str, Page] | None = None,
+    known: Mapping[str, FetchedPage] | None = None,
 ) -> tuple[Payload | None, HttpClient]:
     clock = SystemClock()
     async with open_session(options, identity, resolver=resolver) as session:
-        limiter = RateLimiter("100/s", clock)
+        limiter = RequestLimiter("100/s", clock)
         client = HttpClient(session, source(*hosts), options, limiter=limiter, known=known or {}, clock=clock)
         return await client.get(path), client

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from tests.support import nasa_feeds, wikipedia_pages
+
 UPCOMING, PREVIOUS = "/ll/launches/upcoming/", "/ll/launches/previous/"
 LOG = "/gcat/tsv/derived/launchlog.tsv"
 HEADER = "#Launch_Tag\tLaunch_Date\tPiece\tType\tName\tPLName\tLV_Type\tLaunch_Site\tLaunch_Pad\tAgency\tLaunch_Code"
@@ -90,7 +92,7 @@ def tile(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def next_launch(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """A launch of RocketLaunch.Live: Starliner's OFT-2 of 2022-05-19, as told ten days before."""
+    """A launch of RocketLaunch.Live: Starliner's OFT-2 of 2022-05-19, as listed ten days before."""
     return {
         "id": 679,
         "cospar_id": "",
@@ -186,7 +188,7 @@ def archived(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def archived_v3(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """The first launch as version 3 of the r/SpaceX API tells it: FalconSat, from Kwajalein on 2006-03-24."""
+    """The first launch as version 3 of the r/SpaceX API has it: FalconSat, from Kwajalein on 2006-03-24."""
     return {
         "flight_number": 1,
         "mission_name": "FalconSat",
@@ -209,11 +211,13 @@ def encoded(document: Any) -> bytes:  # noqa: ANN401 - JSON
     return json.dumps(document).encode()
 
 
-# What a source sends in one scrape, small and valid.
+# One scrape of each source, small and valid: every source must have one (test_hostile_payloads.py).
 EXAMPLES: dict[str, tuple[bytes, ...]] = {
     "launch_library": (page(crew_7(), ll2("Falcon 9 | Starlink", "2026-01-04T12:00:00Z")), page()),
     "spacex": (encoded([tile(), tile(link="sl-17-9", title="Starlink Mission", launchSite="SLC-4E, California")]),),
     "gcat": (gcat(FLOWN_ROW, FLOWN_ROW.replace("2026-001", "2026-F01").replace("\tOS", "\tOF40")),),
     "rocketlaunch": (encoded({"valid_auth": False, "count": 1, "result": [next_launch(), capstone()]}),),
+    "nasa": (nasa_feeds.PLAIN,),
+    "wikipedia": (wikipedia_pages.past(wikipedia_pages.CRS_1, wikipedia_pages.HEAVY, wikipedia_pages.AMOS_6),),
     "spacex_api": tuple(encoded(one) for one in ([archived(), archived_v3()], ROCKETS, LAUNCHPADS, CARGO)),
 }

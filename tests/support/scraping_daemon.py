@@ -53,7 +53,7 @@ async def refresh(daemon: Daemon, *sources: str, force: bool = False) -> Job:
 
 
 def statistics(job: Job) -> dict[str, Any]:
-    """What each source gave."""
+    """The statistics of a scrape by source; fails unless the job succeeded."""
     assert job.state is JobState.SUCCEEDED, job.error
     found: dict[str, Any] = msgspec.json.decode(job.result or "{}")["sources"]
     return found

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from launchd.clock import DAY, HOUR, MINUTE, parse_instant
 from launchd.launches.dates import net_from
-from launchd.launches.launch import Net, Place, Precision, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Net, Place, Precision, Sighting
 
 LL2, GCAT, SPACEX_API, ROCKETLAUNCH, WIKIPEDIA = (
     "launch_library",
@@ -19,7 +19,7 @@ LL2, GCAT, SPACEX_API, ROCKETLAUNCH, WIKIPEDIA = (
 
 
 def at(time: str, precision: Precision = Precision.SECOND) -> Net:
-    """The interval of a time: from it on where it is timed, else the whole period around it."""
+    """The interval of a time: a timed one starts there, any other is the whole period around it."""
     return net_from(parse_instant(time), precision)
 
 
@@ -27,7 +27,7 @@ def sight(source: str, name: str, net: Net | str | None, *, key: str = "", place
     """A sighting; a flown one unless its status says otherwise, its vehicle before the bar of its name."""
     if "|" in name:
         more.setdefault("vehicle", name.partition(" | ")[0])
-    more.setdefault("status", Status.SUCCESS)
+    more.setdefault("status", LaunchStatus.SUCCESS)
     net = at(net) if isinstance(net, str) else net
     return Sighting(
         source=source, source_id=key or name, name=name, net=net, location=Place(place) if place else None, **more
@@ -63,7 +63,7 @@ def worlds(draw: st.DrawFn) -> list[Sighting]:
                     Net(begin, begin + length - 1, precision),
                     key=str(number),
                     vehicle=draw(st.sampled_from([names[vehicle], None])),
-                    status=draw(st.sampled_from([Status.SUCCESS, Status.GO])),
+                    status=draw(st.sampled_from([LaunchStatus.SUCCESS, LaunchStatus.GO])),
                 )
             )
     return found
@@ -79,14 +79,14 @@ def by_source(sightings: Iterable[Sighting]) -> list[list[Sighting]]:
     return list(found.values())
 
 
-UPCOMING = {"status": Status.GO, "vehicle": "Falcon 9"}
+UPCOMING = {"status": LaunchStatus.GO, "vehicle": "Falcon 9"}
 
 
 NOON = at("2026-05-01T12:00:00Z", Precision.MINUTE)
 
 
 LIBRARY = sight(
-    LL2, "Falcon 9 | Starlink Group 10-5", NOON, key="uuid", pad="Space Launch Complex 40", status=Status.GO
+    LL2, "Falcon 9 | Starlink Group 10-5", NOON, key="uuid", pad="Space Launch Complex 40", status=LaunchStatus.GO
 )
 
 

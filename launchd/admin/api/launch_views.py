@@ -8,11 +8,11 @@ from launchd.admin.api.views import Seconds, Time, instant
 from launchd.admin.http.view import RowView, View, finite, lost, total
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.launches.circuit import Circuit, CircuitState
-from launchd.launches.launch import Net, Place, Precision, Status
+from launchd.launches.launch import LaunchStatus, Net, Place, Precision
 from launchd.launches.override import Override
-from launchd.launches.reconcile import Seen
+from launchd.launches.reconcile import StoredSighting
 from launchd.launches.slips import Slips
-from launchd.launches.source_store import Kept, SourceState, Traffic
+from launchd.launches.source_store import PayloadTotals, SourceState, Traffic
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import Detail, OpenConflict, Record
 
@@ -44,7 +44,7 @@ class LaunchView(RowView):
     pad: str | None
     mission: str | None
     orbit: str | None
-    status: Status | None
+    status: LaunchStatus | None
     designator: str | None
     urls: tuple[str, ...]
     sources: tuple[str, ...]
@@ -78,7 +78,7 @@ class SightingView(RowView):
     source: str
     source_id: str
     name: str
-    status: Status | None
+    status: LaunchStatus | None
     status_word: str | None
     net: Time | None
     net_precision: Precision | None
@@ -315,7 +315,7 @@ def _slips(one: Slips) -> SlipsView:
     return SlipsView(count=one.later, total=one.total / SECOND, earlier=one.earlier, summary=one.sentence())
 
 
-def _sighting(seen: Seen) -> SightingView:
+def _sighting(seen: StoredSighting) -> SightingView:
     sighting = seen.sighting
     return SightingView(
         source=sighting.source,
@@ -352,5 +352,5 @@ def _traffic(one: Traffic) -> TrafficView:
     return TrafficView(requests=one.requests, bytes=one.bytes, seconds=finite(one.seconds))
 
 
-def _kept(one: Kept) -> KeptView:
+def _kept(one: PayloadTotals) -> KeptView:
     return KeptView(pages=one.pages, size=one.size, stored=one.stored, fetched_at=format_instant(one.fetched_at))

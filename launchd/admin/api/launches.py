@@ -34,7 +34,7 @@ from launchd.admin.route import (
 from launchd.clock import DAY, FOREVER
 from launchd.errors import ConflictError, InvalidError, NotFoundError
 from launchd.launches import feeds, override
-from launchd.launches.launch import Status
+from launchd.launches.launch import LaunchStatus
 from launchd.launches.override import Override
 from launchd.launches.query import MAX_TEXT, LaunchQuery
 from launchd.launches.sources import SOURCES
@@ -59,7 +59,7 @@ class FilterQuery(Query, kw_only=True):
 
     when: Literal["upcoming", "past"] | None = None
     provider: Text | None = None
-    status: Status | None = None
+    status: LaunchStatus | None = None
     source: SourceName | None = None
     q: Text | None = None
     since: Moment | None = None

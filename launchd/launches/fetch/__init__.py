@@ -1,1 +1,1 @@
-"""Fetching from sources: hosts that may be asked, pace, bodies within bounds."""
+"""Fetching from sources: allowed hosts, pace, bodies of bounded size."""

@@ -1,4 +1,4 @@
-"""Reading a body within bounds: gzip is undone a piece at a time, so that a small answer cannot fill the memory."""
+"""Reading a body of bounded size: gzip is unpacked piece by piece, so that a small answer cannot fill the memory."""
 
 import zlib
 
@@ -6,15 +6,15 @@ from launchd.errors import SourceError
 
 # zlib's "gzip only" window, as zlib.decompressobj wants it.
 _GZIP = zlib.MAX_WBITS | 16
-# The most that one step may unpack before the limit is looked at again.
+# The most bytes that one step unpacks before the limit is checked again.
 _STEP = 1024 * 1024
 
 
 class BoundedBody:
     """Collects the chunks of an answer; `encoding` is its Content-Encoding (gzip or none).
 
-    Raises SourceError as soon as the body is larger than `limit` bytes once unpacked, is not gzip, ends in the middle,
-    or has an encoding that nobody asked for.
+    Raises SourceError as soon as the unpacked body is larger than `limit` bytes, is not gzip, is cut short, or has an
+    encoding that was not requested.
     """
 
     def __init__(self, encoding: str | None, limit: int) -> None:
@@ -27,22 +27,22 @@ class BoundedBody:
             case "identity":
                 pass
             case other:
-                raise SourceError(f"it is encoded as {other!r}, only gzip was asked for")
+                raise SourceError(f"it is encoded as {other!r}; only gzip was requested")
 
     def add(self, chunk: bytes) -> None:
-        """Take the next chunk as it came."""
+        """Add the next chunk as it arrived."""
         if self._gzip is None:
             self._keep(chunk)
             return
         try:
             self._unpack(chunk)
         except zlib.error as error:
-            raise SourceError(f"it is not gzip as it says: {error}") from error
+            raise SourceError(f"its Content-Encoding is gzip, but it is not gzip: {error}") from error
 
     def end(self) -> bytes:
         """The whole body."""
         if self._gzip is not None and not self._gzip.eof:
-            raise SourceError("its gzip stream ends in the middle")
+            raise SourceError("its gzip stream is cut short")
         return bytes(self._body)
 
     def _unpack(self, chunk: bytes) -> None:

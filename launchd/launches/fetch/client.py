@@ -1,9 +1,9 @@
 """Fetching payloads politely: conditional requests, a rate per source, limits on size and time while streaming.
 
-The only place of launch data that speaks HTTP. Rules: a redirect may stay on the source's own site or go to a host that
-the source lists, never from https to http; an address that is not public is refused after the name was resolved and
-before anything connects, so that no second answer of the name server can slip in between. The exceptions are the host
-of a `base_url` that an operator has set, and `allow_private`.
+Only this module of launch data speaks HTTP. A redirect may stay on the source's own site or go to a host that the
+source lists, never from https to http. An address that is not public is refused after its name was resolved and before
+the connection, so that a second answer of the name server cannot replace it. The host of a `base_url` that an operator
+has set may have any address, and with `allow_private` so may all hosts.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from launchd.config import read_secret
 from launchd.errors import ConfigError, SourceError
 from launchd.launches.fetch import hosts
 from launchd.launches.fetch.body import BoundedBody
-from launchd.launches.fetch.politeness import RateLimiter, retry_after
-from launchd.launches.source_store import Page, Traffic
+from launchd.launches.fetch.politeness import RequestLimiter, retry_after
+from launchd.launches.source_store import FetchedPage, Traffic
 from launchd.launches.sources.source import Payload, Source
 
-# The largest payload kept, after decompression: GCAT's launch.tsv is about 20 MB.
+# The largest payload after decompression; GCAT's launch.tsv has about 20 MB.
 MAX_BYTES = 100 * 1024 * 1024
 MAX_REDIRECTS = 5
 _CHUNK = 256 * 1024
@@ -40,7 +40,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class RateLimitedError(SourceError):
-    """A source allows no more requests at the moment. `by_source`: it said so itself."""
+    """No more requests are allowed now: by the source's own answer (`by_source`), or by our limiter."""
 
     def __init__(self, detail: str, retry_after_seconds: float, *, by_source: bool) -> None:
         super().__init__(detail)
@@ -49,9 +49,9 @@ class RateLimitedError(SourceError):
 
 
 class FetchOptions(NamedTuple):
-    """How a source is asked: where, how long, and with which secret (in the source's token header).
+    """The options of a pull: address, time limit, and the secret that goes into the source's token header.
 
-    `trusted_host` may have any address; other hosts only public ones unless `allow_private`.
+    `trusted_host` may have any address, other hosts only public ones unless `allow_private`.
     """
 
     base_url: str
@@ -62,7 +62,7 @@ class FetchOptions(NamedTuple):
     max_bytes: int = MAX_BYTES
 
     def may_reach(self, host: str, address: str) -> bool:
-        """Whether a connection to this address of a host is allowed."""
+        """True if a connection to this address of a host is allowed."""
         if self.allow_private or (self.trusted_host is not None and host.lower() == self.trusted_host.lower()):
             return True
         found = hosts.literal(address)
@@ -70,7 +70,7 @@ class FetchOptions(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """Who asks, for the operators of the sources: `contact` is a URL or an address, `from_email` the From header's."""
+    """The operator of this daemon, for those of the sources: `contact` (a URL or an address), `from_email` (From)."""
 
     contact: str | None = None
     from_email: str | None = None
@@ -84,7 +84,7 @@ class Identity(NamedTuple):
 
 
 class GuardedResolver(AbstractResolver):
-    """Resolves names to the addresses that may be reached; aiohttp connects to these and to no others."""
+    """Resolves names to allowed addresses; aiohttp connects to these and to no others."""
 
     def __init__(self, options: FetchOptions, inner: AbstractResolver) -> None:
         self._options = options
@@ -93,7 +93,7 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The allowed addresses; OSError when there is none."""
+        """The allowed addresses; raises OSError when there is none."""
         answers = await self._inner.resolve(host, port, family)
         allowed = [one for one in answers if self._options.may_reach(host, one["host"])]
         if answers and not allowed:
@@ -101,12 +101,12 @@ class GuardedResolver(AbstractResolver):
         return allowed
 
     async def close(self) -> None:
-        """Close the resolver within."""
+        """Close the inner resolver."""
         await self._inner.close()
 
 
 class HttpClient:
-    """Reads one source once; `pages` says what was answered, `known` what a request is conditional on."""
+    """Reads one source once. `pages` collects its answers; `known` are those that make requests conditional."""
 
     def __init__(
         self,
@@ -114,11 +114,11 @@ class HttpClient:
         source: Source,
         options: FetchOptions,
         *,
-        limiter: RateLimiter,
-        known: Mapping[str, Page],
+        limiter: RequestLimiter,
+        known: Mapping[str, FetchedPage],
         clock: Clock,
     ) -> None:
-        self.pages: list[Page] = []
+        self.pages: list[FetchedPage] = []
         self.traffic = Traffic()
         self._session = session
         self._source = source
@@ -128,13 +128,13 @@ class HttpClient:
         self._clock = clock
 
     def unchanged(self) -> bool:
-        """Whether every page is what it was last time, and none is missing."""
+        """True if all pages are those of the last pull, and none is missing."""
         return bool(self.pages) and {page.url: page.sha256 for page in self.pages} == {
             url: page.sha256 for url, page in self._known.items()
         }
 
     def known(self, path: str, params: Mapping[str, str] | None = None) -> bool:
-        """Whether this address was part of the last successful pull."""
+        """True if this address was part of the last successful pull."""
         return self._url(path, params) in self._known
 
     async def get(
@@ -155,8 +155,8 @@ class HttpClient:
         except SourceError:
             raise
         except Exception as error:
-            # whatever the library raises for what a server says, it is this source that could not be read
-            raise SourceError(f"{url}: {said(str(error)) or type(error).__name__}") from error
+            # the library raises many types for odd answers: each means that this source could not be read
+            raise SourceError(f"{url}: {head_text(str(error)) or type(error).__name__}") from error
         finally:
             self.traffic += Traffic(seconds=self._clock.monotonic() - started)
 
@@ -176,19 +176,19 @@ class HttpClient:
         raise SourceError(f"{url}: more than {MAX_REDIRECTS} redirects")
 
     def _check(self, base: URL, target: URL, url: str) -> None:
-        """Refuse a target that is another site's, is less secret than the base, or is an address nobody may reach."""
+        """Refuse a target on another site, on http where the base has https, or at an address that is not allowed."""
         if target.scheme not in {"http", "https"} or (base.scheme, target.scheme) == ("https", "http"):
             raise SourceError(f"{url} redirects from {base.scheme} to {target.scheme}: refused")
         host = target.host or ""
         if not hosts.may_redirect(base.host or "", host, self._source.hosts):
-            raise SourceError(f"{url} redirects to another host ({host}): set base_url if that is meant")
-        # the resolver is asked for names only; to aiohttp whatever is all digits ("127.1") is an address
+            raise SourceError(f"{url} redirects to another host ({host}): set base_url to allow it")
+        # aiohttp resolves names only, and takes all digits ("127.1") for an address
         numeric = ":" in host or host.replace(".", "").isdigit()
         if numeric and not self._options.may_reach(host, host):
             raise SourceError(f"{url}: {_private(host, host)}")
 
     def _headers(self, url: str, *, own: bool) -> dict[str, str]:
-        """The validators of the page, and the token, which goes to the base URL's own origin alone."""
+        """The validators of the page, and the token, which goes to the origin of the base URL alone."""
         headers = {}
         if own and self._options.token is not None and self._source.token_header is not None:
             headers[self._source.token_header] = f"Token {self._options.token}"
@@ -211,15 +211,17 @@ class HttpClient:
         if response.status == 404 and optional:  # noqa: PLR2004 - Not Found
             return None
         if response.status != 200:  # noqa: PLR2004 - OK
-            raise SourceError(f"{url}: HTTP {response.status} {said(response.reason or '')}")
+            raise SourceError(f"{url}: HTTP {response.status} {head_text(response.reason or '')}")
         body = await self._body(url, response)
         headers = response.headers
         digest = hashlib.sha256(body).hexdigest()
-        self.pages.append(Page(url, _validator(headers.get("ETag")), _validator(headers.get("Last-Modified")), digest))
+        self.pages.append(
+            FetchedPage(url, _validator(headers.get("ETag")), _validator(headers.get("Last-Modified")), digest)
+        )
         return Payload(url, body)
 
     async def _body(self, url: str, response: aiohttp.ClientResponse) -> bytes:
-        """The unpacked body; the traffic counts its bytes as they came."""
+        """The unpacked body; the traffic counts its bytes as they arrived."""
         try:
             body = BoundedBody(response.headers.get("Content-Encoding"), self._options.max_bytes)
             async for chunk in response.content.iter_chunked(_CHUNK):
@@ -230,9 +232,9 @@ class HttpClient:
             raise SourceError(f"{url}: {error.detail}") from error
 
 
-def said(text: str) -> str:
-    """Text from the head of an answer: UTF-8, else Latin-1 (RFC 9110 §5.5), which reads any byte."""
-    try:  # aiohttp reads UTF-8, and keeps each byte that is none as half of a surrogate pair
+def head_text(text: str) -> str:
+    """Text of an answer's head: UTF-8, else Latin-1 (RFC 9110 §5.5), which decodes any byte."""
+    try:  # aiohttp decodes UTF-8, and keeps each other byte as half of a surrogate pair
         data = text.encode("utf-8", "surrogateescape")
         return data.decode("latin-1" if _ESCAPED.search(text) else "utf-8")
     except UnicodeError:
@@ -240,13 +242,13 @@ def said(text: str) -> str:
 
 
 def _validator(value: str | None) -> str | None:
-    """A validator that can be kept and sent back as it came; any other would never match, so it counts as none."""
+    """A validator that can be stored and sent back unchanged; any other would never match, so it counts as none."""
     return value if value is not None and len(value) <= _LONGEST_VALIDATOR and _VALIDATOR.fullmatch(value) else None
 
 
 def _private(host: str, address: str) -> str:
     where = f"{host} is {address}, which" if host != address else host
-    return f"{where} is not a public address: set base_url or allow_private if that is meant"
+    return f"{where} is not a public address: set base_url or allow_private to allow it"
 
 
 def read_token(path: str | None) -> str | None:
@@ -263,9 +265,9 @@ def read_token(path: str | None) -> str | None:
 async def open_session(
     options: FetchOptions, identity: Identity, *, resolver: AbstractResolver | None = None
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session for one source that says who asks, takes nothing from the environment and keeps to `options`.
+    """A session for one source: it sends `identity`, ignores the environment and keeps to `options`.
 
-    Bodies come as they were sent: `BoundedBody` unpacks them. `resolver` is guarded in the place of the system's.
+    Bodies stay packed: `BoundedBody` unpacks them. `resolver` replaces the system's, behind the same guard.
     """
     guard = GuardedResolver(options, resolver or aiohttp.ThreadedResolver())
     connector = aiohttp.TCPConnector(resolver=guard, limit_per_host=1)

@@ -1,7 +1,7 @@
-"""Which hosts and addresses a source may send us to. Pure; nothing here resolves or connects.
+"""The hosts and addresses to which a source may redirect. Pure; nothing here resolves or connects.
 
-A source's answer may redirect anywhere it likes: it must not make this daemon read what only this machine or its
-network can reach (server-side request forgery), nor carry a token to somebody else.
+An answer may redirect anywhere: it must not make this daemon read addresses that only this machine or its network can
+reach (server-side request forgery), nor send a token to another site.
 """
 
 import functools
@@ -15,7 +15,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def literal(host: str) -> _Address | None:
-    """The address that a host of a URL is, None for a name."""
+    """The address in a URL's host; None if it is a name."""
     try:
         return ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
@@ -23,9 +23,9 @@ def literal(host: str) -> _Address | None:
 
 
 def is_public(address: _Address) -> bool:
-    """Whether an address is globally reachable unicast (IANA's special-purpose registries, as `ipaddress` has them).
+    """True for globally reachable unicast addresses (IANA's special-purpose registries, as `ipaddress` has them).
 
-    An IPv6 address that carries an IPv4 one (mapped, 6to4, Teredo, NAT64) is as public as what it carries.
+    An IPv6 address that carries an IPv4 one (mapped, 6to4, Teredo, NAT64) is public if that one is.
     """
     if isinstance(address, ipaddress.IPv6Address):
         carried = _carried(address)
@@ -44,10 +44,10 @@ def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 def may_redirect(base: str, target: str, listed: Collection[str] = ()) -> bool:
-    """Whether a source at host `base` may send us to host `target`: itself, its registrable domain, or a listed host.
+    """True if a source at `base` may redirect to `target`: the same host, its registrable domain, or a listed host.
 
     The registrable domain is one label below a public suffix (https://publicsuffix.org): planet4589.org and
-    host.planet4589.org are one, a.github.io and b.github.io are not. Addresses are only ever themselves.
+    host.planet4589.org are one, a.github.io and b.github.io are not. An address matches itself alone.
     """
     base, target = _plain(base), _plain(target)
     if target == base or target in {_plain(host) for host in listed}:
@@ -63,7 +63,7 @@ def _plain(host: str) -> str:
 
 
 @functools.cache
-def _suffixes() -> Any:  # noqa: ANN401 - the library's class, imported only when somebody redirects: it reads a long list
+def _suffixes() -> Any:  # noqa: ANN401 - the library's class, imported at the first redirect, since it reads a long list
     from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - the same
 
     # a name under no listed suffix ("intranet.corp") has no registrable domain

@@ -1,4 +1,4 @@
-"""How often a source may be asked, by our own measure and by its word (Retry-After)."""
+"""Limits on the requests to a source: its rate, kept by our limiter, and the Retry-After of its answers."""
 
 import math
 import re
@@ -7,51 +7,51 @@ from email.utils import parsedate_to_datetime
 
 from launchd.clock import SECOND, Clock, Instant, from_datetime
 from launchd.launches.circuit import LONGEST_PAUSE
+from launchd.rate import RateLimiter, parse_rate
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-# What a source that names no time is given, in seconds.
+# The pause after an answer without a valid Retry-After, in seconds.
 DEFAULT_WAIT_SECONDS = 60.0
-# A number of more digits is beyond any pause.
+# A number with more digits is longer than any pause.
 _DIGITS = 18
 
 
-class RateLimiter:
-    """At most `count` requests in any period ("15/h"); all of them at once are allowed."""
+class RequestLimiter:
+    """Allows at most so many requests to one source in any period ("15/h"); all of them may be sent at once."""
 
     def __init__(self, rate: str, clock: Clock) -> None:
-        count, _, unit = rate.partition("/")
-        self.rate = rate
-        self._count = int(count)
-        self._period = _UNITS[unit]
         self._clock = clock
-        self._sent: list[float] = []
+        self._limiter = RateLimiter(parse_rate(rate))
 
-    def changed(self, rate: str) -> "RateLimiter":
-        """One of another rate that remembers what was sent."""
-        other = RateLimiter(rate, self._clock)
-        other._sent = self._sent
+    @property
+    def rate(self) -> str:
+        """The rate as the configuration writes it."""
+        return str(self._limiter.rate)
+
+    def changed(self, rate: str) -> "RequestLimiter":
+        """A limiter with another rate that counts the requests already sent."""
+        other = RequestLimiter(rate, self._clock)
+        other._limiter = self._limiter.under(other._limiter.rate)
         return other
 
     def take(self) -> float:
-        """Take a request if one is free: 0, else the seconds until one is."""
+        """Take a request if one is free and return 0; else return the seconds until one is."""
         now = self._clock.monotonic()
-        self._sent = [at for at in self._sent if at > now - self._period]
-        if len(self._sent) >= self._count:
-            return self._sent[0] + self._period - now
-        self._sent.append(now)
+        if self._limiter.free(now) <= 0:
+            return self._limiter.next_free() - now
+        self._limiter.started(1, now)
         return 0.0
 
 
 def affords(rate: str, requests: int, every_seconds: float) -> bool:
-    """Whether a rate ("15/h") leaves room for so many requests every so often, and for one pull more in its time."""
-    count, _, unit = rate.partition("/")
-    return requests * (math.ceil(_UNITS[unit] / every_seconds) + 1) <= int(count)
+    """True if a rate ("15/h") leaves room for pulls of this many requests `every_seconds`, and for one pull more."""
+    limit, period = parse_rate(rate)
+    return requests * (math.ceil(period / every_seconds) + 1) <= limit
 
 
 def retry_after(value: str | None, now: Instant) -> float:
-    """Seconds of a Retry-After header (RFC 9110 §10.2.3): a number or a date; a minute when it is neither.
+    """Seconds of a Retry-After header (RFC 9110 §10.2.3), a number or a date; DEFAULT_WAIT_SECONDS when it is neither.
 
-    At most the longest pause of a circuit: a source may ask for the year 9999, and is asked again tomorrow.
+    At most the longest pause of a circuit: a source that names the year 9999 is asked again tomorrow.
     """
     longest = LONGEST_PAUSE / SECOND
     if value is None:

@@ -1,1 +1,1 @@
-"""Which sightings are of one launch: names made comparable, evidence, decision. Pure."""
+"""Matching sightings to launches: comparable names, evidence, decision. Pure."""

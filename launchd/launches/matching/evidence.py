@@ -1,31 +1,31 @@
-"""What two sightings share: the evidence that they are of one launch, or that they are not. Pure.
+"""The evidence that two sightings are of one launch, or that they are not. Pure.
 
 Rules, the strongest first: identifiers; the same time with the same vehicle or pad; a name with a time near by. A name
-alone, or a day alone, is never enough. What contradicts (another designator, another number of the same series,
-another site) outweighs all that agrees, but for a vehicle, which a launch may change until it flies.
+alone or a day alone is never enough. A contradiction (another designator, another number of the same series, another
+site) outweighs all agreement. Another vehicle is none, since a launch may change it until it flies.
 """
 
 from enum import IntEnum
 from typing import NamedTuple
 
 from launchd.clock import DAY, HOUR, MINUTE
-from launchd.launches.launch import FLOWN, Net, Precision, Sighting, Status
+from launchd.launches.launch import FLOWN, LaunchStatus, Net, Precision, Sighting
 from launchd.launches.matching import names
 
 Key = tuple[str, str]
 # Two timed NETs this close are one lift-off; the closest real pair of a family flew 66 minutes apart (2024-154, -155).
 SLACK = 10 * MINUTE
-# A scrub of a day, a wrong zone or a local day is not further; beyond it what flew is another launch.
+# A scrub of a day, a wrong zone and a local day lie within it; flown launches further apart are different ones.
 NEAR = 36 * HOUR
-# How far a name may be believed of a launch that has not flown: slips are longer than moves to an earlier date.
+# How far apart a name still counts for a launch that has not flown; slips are longer than moves to an earlier date.
 SLIP, EARLIER = 730 * DAY, 60 * DAY
 _TIMED = (Precision.SECOND, Precision.MINUTE, Precision.HOUR)
 _DATED = (*_TIMED, Precision.DAY)
-_LIFTED = FLOWN | {Status.IN_FLIGHT}
+_LIFTED = FLOWN | {LaunchStatus.IN_FLIGHT}
 
 
 class Strength(IntEnum):
-    """How strongly two sightings are one launch; `DOUBTFUL` is never merged, only listed."""
+    """The strength of a match; `DOUBTFUL` is never merged, only listed."""
 
     NONE = 0
     DOUBTFUL = 1
@@ -37,7 +37,7 @@ class Strength(IntEnum):
 
 
 class When(IntEnum):
-    """How the times of two sightings relate; `SAME_PERIOD` is an hour or a day, which two launches may share."""
+    """The relation of two times; `SAME_PERIOD` is an hour or a day, which two launches may share."""
 
     APART = 0
     SLIPPED = 1
@@ -48,7 +48,7 @@ class When(IntEnum):
 
 
 class Traits(NamedTuple):
-    """A sighting as it is compared. `missions` is what its name tells; `lifted` is False for what is still to fly."""
+    """A sighting in comparable form. `missions` is read from its name; `lifted` is False until the launch has flown."""
 
     key: Key
     sighting: Sighting
@@ -66,7 +66,7 @@ class Traits(NamedTuple):
 
 
 def traits(sighting: Sighting) -> Traits:
-    """What of a sighting is compared, made comparable."""
+    """The comparable form of a sighting."""
     net, vehicle = sighting.net, sighting.vehicle
     return Traits(
         key=(sighting.source, sighting.source_id),
@@ -86,7 +86,7 @@ def traits(sighting: Sighting) -> Traits:
 
 
 def contradicts(a: Traits, b: Traits) -> str | None:
-    """Why two sightings cannot be one launch whatever else they share, or None."""
+    """The reason why two sightings cannot be one launch, whatever else they share; None without one."""
     one, other = a.sighting, b.sighting
     if one.designator and other.designator:
         same = one.designator == other.designator
@@ -99,7 +99,7 @@ def contradicts(a: Traits, b: Traits) -> str | None:
 
 
 def when(a: Traits, b: Traits) -> When:
-    """How the times of two sightings relate."""
+    """The relation of the times of two sightings."""
     if a.net is None or b.net is None:
         return When.APART
     gap = max(a.net.earliest - b.net.latest, b.net.earliest - a.net.latest, 0)
@@ -113,14 +113,14 @@ def when(a: Traits, b: Traits) -> When:
 
 
 def _slipped(stale: Traits, other: Traits) -> bool:
-    """Whether `stale` may be an older word on the launch that `other` knows better."""
+    """True if `stale` may be an outdated record of the launch of `other`."""
     if stale.lifted or stale.net is None or other.net is None:
         return False
     return other.net.earliest - stale.net.latest >= -EARLIER and other.net.earliest - stale.net.earliest <= SLIP
 
 
 def compare(a: Traits, b: Traits) -> Strength:
-    """How strongly two sightings are one launch. Two of one source never are."""
+    """The strength of the match of two sightings; two of one source never match."""
     if a.key[0] == b.key[0] or contradicts(a, b):
         return Strength.NONE
     if a.sighting.designator and a.sighting.designator == b.sighting.designator:
@@ -137,7 +137,7 @@ def compare(a: Traits, b: Traits) -> Strength:
 
 
 def explain(one: Sighting, other: Sighting) -> str:
-    """The evidence in words, for those who must decide what the rules do not."""
+    """The evidence in words, for the operator who decides what the rules leave open."""
     a, b = traits(one), traits(other)
     shared, time = _shared(a, b), when(a, b)
     same = [field for field in ("vehicle", "pad", "provider", "name") if getattr(shared, field)]
@@ -149,7 +149,7 @@ def explain(one: Sighting, other: Sighting) -> str:
 
 
 class _Shared(NamedTuple):
-    """What two sightings agree on, and where both speak and disagree. `word` is a word of their names."""
+    """The fields in which two sightings agree, and those in which they differ. `word`: their names share a word."""
 
     vehicle: bool
     pad: bool
@@ -186,15 +186,15 @@ def _tells(one: Traits) -> bool:
 
 
 def _linked(a: Traits, b: Traits) -> bool:
-    """Whether one names the other by its key. Some sources find such links by the nearest time: no proof by itself."""
+    """True if one has the other's key. Some sources find such links by the nearest time, so this is no proof alone."""
     linked = a.sighting.cross_ids.get(b.key[0]) == b.key[1]
     return linked or b.sighting.cross_ids.get(a.key[0]) == a.key[1]
 
 
 def _at_one_time(shared: _Shared) -> Strength:
-    """Two timed NETs agree: a lift-off of one vehicle, or from one pad, happens once.
+    """The strength when two timed NETs agree: one vehicle or one pad has one lift-off at a time.
 
-    What has not flown may still move to another pad, but two launches may also wait for the same minute.
+    A launch that has not flown may still move to another pad, but two launches may also wait for the same minute.
     """
     supported = shared.vehicle or shared.pad or shared.provider
     if shared.other_vehicle:
@@ -209,7 +209,7 @@ def _at_one_time(shared: _Shared) -> Strength:
 
 
 def _near(shared: _Shared, time: When) -> Strength:
-    """The same hour, day or vaguer period, or not even that: the name or the pad must agree."""
+    """The strength when the times are less close: the name or the pad must agree."""
     near = time in {When.SAME_PERIOD, When.NEAR}
     if shared.name:
         if shared.other_vehicle or not (shared.vehicle or shared.pad or shared.provider):

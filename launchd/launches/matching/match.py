@@ -1,9 +1,9 @@
-"""Which sightings are of one launch: pure, linear in time blocks, the same for any order of the sources.
+"""Grouping sightings by launch. Pure, linear in time blocks, and independent of the order of the sources.
 
-All sightings are compared anew each time, so later evidence can merge what was apart and split what was one. A bond
-(sightings that were one launch before) holds where the present evidence says neither, as after a slip that only one
-source knows of. Time alone does not break it; a name, an identifier or a contradiction does. What was one only because
-less was known at the time is no bond: the order in which sources come must not matter.
+All sightings are compared again each time, so later evidence can merge two launches and split one. A bond (two
+sightings that were one launch before) holds where the present evidence decides nothing, as after a slip that only one
+source knows of. Time alone does not break a bond; a name, an identifier or a contradiction does. Sightings that were
+one launch only because less was known at the time have no bond: the order in which sources come must not matter.
 """
 
 from collections import Counter, defaultdict
@@ -15,14 +15,14 @@ from launchd.clock import DAY, Instant
 from launchd.launches.launch import Net, Sighting
 from launchd.launches.matching.evidence import EARLIER, NEAR, SLIP, Key, Strength, Traits, compare, contradicts, traits
 
-# Half of what lies near on either side: two sightings that are near each other then share a day.
+# Half of NEAR on either side, so that two sightings that are near each other share a day.
 _REACH = NEAR // 2
 _YEAR = 366 * DAY
 _JUST_NOW = 1 << 62
 
 
 class Known(NamedTuple):
-    """Which launch a sighting was of until now, when it was first seen, and when its content was."""
+    """The stored launch of a sighting, when the sighting was first seen, and when its content was."""
 
     launch_id: str
     first_seen: Instant
@@ -30,7 +30,7 @@ class Known(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two sightings and how strongly they are one launch."""
+    """Two sightings and the strength of their match."""
 
     strength: Strength
     first: Key
@@ -38,19 +38,19 @@ class Pair(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """Groups of sightings that are one launch, and pairs of groups' members that may be."""
+    """Groups of sightings that are one launch, and pairs of members of two groups that may be one."""
 
     groups: tuple[tuple[Key, ...], ...]
     doubtful: tuple[Pair, ...]
 
 
 def key(sighting: Sighting) -> Key:
-    """What identifies a sighting."""
+    """The key of a sighting: its source and its id there."""
     return sighting.source, sighting.source_id
 
 
 def assign(sightings: Iterable[Sighting], known: Mapping[Key, Known]) -> Assignment:
-    """Group all sightings. `known` says which launch each was of until now; no group holds two of one source."""
+    """Group all sightings. `known` holds the stored launch of each; no group holds two sightings of one source."""
     ordered = {one.key: one for one in map(traits, sorted(sightings, key=key))}
     pairs = _pairs(ordered)
     bonds = _bonds(ordered, pairs, known)
@@ -70,9 +70,9 @@ def assign(sightings: Iterable[Sighting], known: Mapping[Key, Known]) -> Assignm
 def _bonds(
     ordered: Mapping[Key, Traits], pairs: Iterable[tuple[Key, Key]], known: Mapping[Key, Known]
 ) -> list[tuple[Key, Key]]:
-    """The pairs that were of one launch, that nothing contradicts, and that cannot be found anew from what is said.
+    """The pairs that were one launch, that nothing contradicts, and that a fresh comparison may miss.
 
-    The latter are those of which one says something else now than at first, or has got a rival since.
+    It may miss a pair of which one sighting has changed since it was first seen, or has got a rival since.
     """
     newest: dict[tuple[Key, str], Instant] = defaultdict(int)
     for pair in pairs:
@@ -95,7 +95,7 @@ def _bonds(
 
 
 def _held(pairs: Iterable[tuple[Key, Key]], bonds: Iterable[tuple[Key, Key]]) -> frozenset[tuple[Key, Key]]:
-    """The pairs that would take a sighting from its partner of that source: time alone does not break a bond."""
+    """The pairs that would take a sighting from its bonded partner of that source; time alone does not do that."""
     partner: dict[tuple[Key, str], Key] = {}
     for first, second in bonds:
         partner[first, second[0]], partner[second, first[0]] = second, first
@@ -107,7 +107,7 @@ def _held(pairs: Iterable[tuple[Key, Key]], bonds: Iterable[tuple[Key, Key]]) ->
 
 
 class _Groups:
-    """Sightings merged so far: each group by its smallest key, never two sightings of one source in it."""
+    """The sightings merged so far: each group by its smallest key, with at most one sighting of each source."""
 
     def __init__(self, keys: Iterable[Key]) -> None:
         self._root = {one: one for one in keys}
@@ -115,12 +115,12 @@ class _Groups:
         self._sources = {one: {one[0]} for one in self._root}
 
     def may_join(self, first: Key, second: Key) -> bool:
-        """Whether the two are of different groups that share no source."""
+        """True if the two are in different groups that share no source."""
         left, right = self._root[first], self._root[second]
         return left != right and self._sources[left].isdisjoint(self._sources[right])
 
     def join(self, first: Key, second: Key) -> None:
-        """Make the groups of the two one, if they may be."""
+        """Merge the groups of the two, if they may join."""
         if not self.may_join(first, second):
             return
         left, right = sorted((self._root[first], self._root[second]))
@@ -130,10 +130,10 @@ class _Groups:
         self._sources[left] |= self._sources.pop(right)
 
     def merge(self, pairs: Sequence[tuple[Key, Key]], held: frozenset[tuple[Key, Key]]) -> list[tuple[Key, Key]]:
-        """Join the groups of all pairs that leave no choice and are not held; returns the others.
+        """Join the groups of all pairs that are unambiguous and not held; returns the other pairs.
 
-        A choice is a group with two partners that exclude each other, since they share a source; or a chain of pairs
-        that would bring two sightings of one source together.
+        A pair is ambiguous if a group has two partners that exclude each other because they share a source, or if a
+        chain of pairs would bring two sightings of one source together.
         """
         links: dict[tuple[Key, Key], list[tuple[Key, Key]]] = defaultdict(list)
         partners: dict[Key, set[Key]] = defaultdict(set)
@@ -154,9 +154,9 @@ class _Groups:
         return [pair for link, found in links.items() if link not in clear for pair in found]
 
     def _has_rival(self, left: Key, right: Key, partners: Mapping[Key, set[Key]]) -> bool:
-        """Whether an end has a choice of partners that exclude each other, and the other end is one or speaks for one.
+        """True if one end has partners that exclude each other, and the other end is one of them or is paired with one.
 
-        What speaks for one of them decides nothing: it may be silent on the other only because it does not know it.
+        A pair with one of the rivals decides nothing: the source may lack the other only because it does not know it.
         """
         for end, mine in ((left, right), (right, left)):
             disputed = self._disputed(partners[end])
@@ -165,7 +165,7 @@ class _Groups:
         return False
 
     def _disputed(self, candidates: set[Key]) -> set[Key]:
-        """Those that share a source with another of them."""
+        """The candidates that share a source with another candidate."""
         counts = Counter(source for one in candidates for source in self._sources[one])
         return {one for one in candidates if any(counts[source] > 1 for source in self._sources[one])}
 
@@ -197,7 +197,7 @@ def _chains(links: Iterable[tuple[Key, Key]]) -> list[set[Key]]:
 def _pairs(ordered: Mapping[Key, Traits]) -> dict[tuple[Key, Key], Strength]:
     """All pairs that may be one launch; only sightings of different sources in one block are ever compared."""
     listed = list(ordered.values())
-    # what flew on a known day is found by that day; its name is of use only where another has not flown
+    # a launch that flew on a known day is found by that day; its name is needed only for launches that have not flown
     awaited = {block for one in listed if not (one.lifted and one.dated) for block in _named(one)}
     lonely: dict[int, int] = {}
     blocks: dict[int, list[int]] = {}
@@ -222,9 +222,9 @@ def _pairs(ordered: Mapping[Key, Traits]) -> dict[tuple[Key, Key], Strength]:
 
 
 def _blocks(one: Traits) -> Iterator[int]:
-    """Where a sighting is looked for: by its identifiers, and by its day with what it may share.
+    """The blocks of a sighting: its identifiers, and its day with each value that it may share.
 
-    A block is a hash, which keeps it small; two that collide cost a comparison more.
+    A block is a hash, which keeps it small; a collision costs one more comparison.
     """
     sighting = one.sighting
     if sighting.designator:
@@ -239,18 +239,18 @@ def _blocks(one: Traits) -> Iterator[int]:
 
 
 def _named(one: Traits) -> Iterator[int]:
-    """Where a sighting is looked for by its name, in the years that it may be of."""
-    told: list[object] = [(mission.numbers, word) for mission in one.missions for word in mission.words]
+    """The blocks of a sighting by its name, in each year to which it may belong."""
+    words: list[object] = [(mission.numbers, text) for mission in one.missions for text in mission.words]
     if one.series:
-        told.append(one.series)
-    if one.net is not None and told:
+        words.append(one.series)
+    if one.net is not None and words:
         for year in _years(one, one.net):
-            for what in told:
-                yield hash((year, what))
+            for word in words:
+                yield hash((year, word))
 
 
 def _shared(one: Traits) -> set[object]:
-    """What two sightings of one launch have in common at the least, besides the day."""
+    """The values of which two sightings of one launch share at least one, besides the day."""
     return {value for value in (one.family, one.provider, one.pad, *one.words) if value}
 
 
@@ -259,7 +259,7 @@ def _days(one: Traits, net: Net) -> range:
 
 
 def _years(one: Traits, net: Net) -> range:
-    """The years in which the same name may be the same launch; wider for what has not flown."""
+    """The years in which the same name may be the same launch; more for a launch that has not flown."""
     if one.lifted:
         return range(net.earliest // _YEAR, net.latest // _YEAR + 1)
     return range((net.earliest - EARLIER) // _YEAR, (net.latest + SLIP) // _YEAR + 1)

@@ -1,6 +1,6 @@
-"""Words of different sources made comparable: vehicles, providers, pads, mission names and series numbers.
+"""Comparable forms of the words of different sources: vehicles, providers, pads, mission names, series numbers. Pure.
 
-What is known of particular names is data (`aliases/*.json`), checked by tests; here are only the rules. Pure.
+Particular names are data (`aliases/*.json`, checked by tests); this module holds the rules alone.
 """
 
 import json
@@ -15,19 +15,19 @@ _GROUP = re.compile(r"\bgroup (\d{1,2}) (\d{1,3})\b")
 _DASHED = re.compile(r"\s*[A-Za-z]+[ -]*(?:\d* *\()?(\d{1,2})-(\d{1,3})(?![\d-])")
 _COMPLEX = re.compile(r"\b(?:space launch complex|launch complex|complex|slc)\b")
 _BRACKETS = re.compile(r"\([^()]*\)")
-# The shortest word that tells anything by itself; shorter ones are articles, suffixes and versions.
+# The shortest word that identifies by itself; shorter ones are articles, suffixes and versions.
 _TELLING = 3
 
 
 class Pad(NamedTuple):
-    """Where a launch leaves from: a known site, and a known pad of it or None."""
+    """A known site, and a known pad of it or None."""
 
     site: str
     pad: str | None
 
 
 class Mission(NamedTuple):
-    """A mission's name: its telling words and its numbers, without the words that say nothing."""
+    """A mission's name: its telling words and its numbers, without generic words."""
 
     words: frozenset[str]
     numbers: frozenset[str]
@@ -86,7 +86,7 @@ def provider_name(text: str) -> str:
 def pad_of(pad: str | None, location: str | None) -> Pad | None:
     """The site and the pad that the words mean ("CC LC40" and "Space Launch Complex 40" at the Cape); None if unknown.
 
-    Only pads of the alias file are told apart: numbers are counted differently by source elsewhere.
+    Only pads of the alias file are distinguished; elsewhere sources count pad numbers differently.
     """
     code, words = plain(pad or ""), f" {plain(pad or '')} {plain(location or '')} "
     for site, entry in aliases("pads").items():
@@ -103,14 +103,14 @@ def _pad(words: str, pads: dict[str, list[str]]) -> str | None:
 
 @lru_cache(maxsize=65536)
 def mission_name(name: str) -> str:
-    """The mission's part of "<vehicle> | <mission>", plain; empty when it says nothing."""
+    """The mission's part of "<vehicle> | <mission>", plain; empty when it is unknown."""
     words = plain(name.rpartition("|")[2])
     return "" if words.startswith("unknown") else words
 
 
 @lru_cache(maxsize=65536)
 def series_number(name: str) -> tuple[str, str, str] | None:
-    """The (constellation, group, number) of "Starlink Group 12-7"; numbers of other series are not comparable."""
+    """The (constellation, group, number) of "Starlink Group 12-7"; other series have no comparable numbers."""
     part = name.rpartition("|")[2]
     words = plain(part)
     constellation = words.partition(" ")[0]
@@ -122,7 +122,7 @@ def series_number(name: str) -> tuple[str, str, str] | None:
 
 @lru_cache(maxsize=65536)
 def missions(name: str, vehicle: str | None) -> tuple[Mission, ...]:
-    """What a name tells: as a whole, without what stands in brackets, and what stands in brackets.
+    """The missions that a name may mean: the whole, the part outside brackets, and each part in brackets.
 
     "NISAR (NASA-ISRO Synthetic Aperture Radar)" is NISAR, and "Lotos-S1 (Kosmos-2524)" is Kosmos-2524.
     """
@@ -134,16 +134,16 @@ def missions(name: str, vehicle: str | None) -> tuple[Mission, ...]:
 
 @lru_cache(maxsize=65536)
 def words(name: str, vehicle: str | None) -> frozenset[str]:
-    """All words of a mission's name but the vehicle's and those that stand in any name."""
+    """The words of a mission's name, without the vehicle's and generic ones."""
     return _mission(name.rpartition("|")[2], vehicle).words
 
 
 @lru_cache(maxsize=65536)
 def _mission(text: str, vehicle: str | None) -> Mission:
-    """The telling words of a name.
+    """The words and numbers of a name, without the vehicle's words.
 
-    It is `telling` when it can name one launch: it has a word of its own, or a number within a constellation that all
-    sources count alike. The vehicle's words say nothing of the mission.
+    The mission is `telling` when it can name one launch: by a word of its own, or by a number within a constellation
+    that all sources count alike.
     """
     known = aliases("words")
     own = frozenset(plain(vehicle).split()) if vehicle else frozenset[str]()
@@ -157,7 +157,7 @@ def _mission(text: str, vehicle: str | None) -> Mission:
 
 
 def same_mission(first: tuple[Mission, ...], second: tuple[Mission, ...]) -> bool:
-    """Whether two names are of one mission: the same numbers, and the words of one are among those of the other."""
+    """True if two names are of one mission: the same numbers, and the words of one are among those of the other."""
     return any(
         a.numbers == b.numbers and bool(a.words & b.words) and (a.words <= b.words or b.words <= a.words)
         for a in first

@@ -1,4 +1,4 @@
-"""GCAT, Jonathan McDowell's General Catalog of Artificial Space Objects: what flew, and when to the second.
+"""GCAT, Jonathan McDowell's General Catalog of Artificial Space Objects: flown launches, to the second.
 
 Two tab-separated files: `launchlog.tsv`, one row for each piece of an orbital launch, and `launch.tsv`, one row for
 each launch of any kind; and the tables that their codes refer to. Reference:
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from launchd.errors import InvalidError
 from launchd.launches.dates import parse_vague
-from launchd.launches.launch import Net, Parsed, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Net, Parsed, Sighting
 from launchd.launches.sources import gcat_tables
 from launchd.launches.sources.gcat_tables import EMPTY, FILE, Row, Tables
 from launchd.launches.sources.source import Client, Payload, Source
@@ -18,7 +18,7 @@ from launchd.launches.validate import Report, clean
 
 NAME = "gcat"
 _LOG = "tsv/derived/launchlog.tsv"
-# Mirrors may lack these; without the tables codes are shown as they are.
+# Mirrors may lack these files; without the tables codes are shown as they are.
 _OPTIONAL = (
     "tsv/launch/launch.tsv",
     "tsv/tables/sites.tsv",
@@ -32,9 +32,9 @@ _GREEK = (
 _GREEK_TAG = re.compile(r"(\d{4}) (?:([A-Z]) )?([A-Z]{2,3})", re.ASCII)
 _TAG = re.compile(r"\d{4}-[A-Z]?\d{2,4}", re.ASCII)
 _OUTCOME = re.compile(r"[A-Z]([SFEU])(\d{0,3})", re.ASCII)
-# First letters of a launch code that belong to this catalogue's orbital side; the others are suborbital kinds.
+# First letters of the launch codes of orbital launches; the other letters are suborbital kinds.
 _ORBITAL = frozenset("ODX")
-# Rejections of one parse; a file that gives more has another shape.
+# The most rejections of one parse; a file with more has another shape.
 _MAX_REJECTED = 10_000
 
 
@@ -47,8 +47,8 @@ async def pull(client: Client) -> list[Payload]:
 def parse(payloads: Sequence[bytes]) -> Parsed:
     """One sighting for each orbital launch; pieces share the `Launch_Tag` of their launch.
 
-    The row of `launch.tsv` says more of the launch itself and is preferred; pieces give the name where it is missing.
-    With both files the list is complete: a tag that is no longer there was replaced by another (2024-U01 by 2024-123).
+    The row of `launch.tsv` has more about the launch and is preferred; pieces give the name if that row has none.
+    With both files the list is complete: a missing tag was replaced by another (2024-U01 by 2024-123).
     """
     report = Report(NAME)
     tables = gcat_tables.no_tables()
@@ -60,7 +60,7 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
             if "Launch_Tag" not in row:
                 if gcat_tables.add_row(row, tables):
                     continue
-                report.reject(FILE, f"it is none of the known files; its columns are {', '.join(row)[:200]}")
+                report.reject(FILE, f"it is not one of the known files; its columns are {', '.join(row)[:200]}")
                 break
             rows += 1
             _sort(row, launches, pieces, report)
@@ -78,7 +78,7 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
 
 
 def _sort(row: Row, launches: dict[str, Row], pieces: dict[str, list[Row]], report: Report) -> None:
-    """Put a row to its launch."""
+    """Add a row to its launch."""
     tag = row["Launch_Tag"]
     if tag in EMPTY:
         if len(report.rejections) < _MAX_REJECTED:
@@ -90,7 +90,7 @@ def _sort(row: Row, launches: dict[str, Row], pieces: dict[str, list[Row]], repo
 
 
 def modern_tag(tag: str) -> str | None:
-    """The COSPAR form of a tag: "1957 ALP" is 1957-001, "1962 B PSI" is 1962-071; None for what is not a tag.
+    """The COSPAR form of a tag: "1957 ALP" is 1957-001, "1962 B PSI" is 1962-071; None for any other text.
 
     Until 1962 launches of a year were counted in Greek letters: Alpha to Omega, then Alpha Alpha and on.
     """
@@ -114,7 +114,7 @@ def _sighting(tag: str, rows: list[Row], tables: Tables, report: Report) -> Sigh
     site, pad = _cell(row, "Launch_Site"), _cell(row, "Launch_Pad")
     status = _status(code)
     if status is None:
-        report.reject(tag, f"launch code {code[:20]!r} says no outcome", "status")
+        report.reject(tag, f"launch code {code[:20]!r} has no known outcome", "status")
     sighting = Sighting(
         source=NAME,
         source_id=tag,
@@ -144,14 +144,14 @@ def _code(row: Row) -> str:
     return row.get("LaunchCode") or row.get("Launch_Code") or ""
 
 
-def _status(code: str) -> Status | None:
+def _status(code: str) -> LaunchStatus | None:
     """The outcome in a launch code: S success, F failure, E explosion on the pad, digits the fraction of success."""
     outcome = _OUTCOME.fullmatch(code)
     if outcome is None or outcome[1] == "U":
         return None
     if outcome[1] == "S":
-        return Status.PARTIAL_FAILURE if outcome[2] and int(outcome[2]) < 100 else Status.SUCCESS  # noqa: PLR2004 - per cent
-    return Status.FAILURE
+        return LaunchStatus.PARTIAL_FAILURE if outcome[2] and int(outcome[2]) < 100 else LaunchStatus.SUCCESS  # noqa: PLR2004 - per cent
+    return LaunchStatus.FAILURE
 
 
 def _name(rows: list[Row]) -> str | None:

@@ -12,10 +12,10 @@ from launchd.launches.launch import Place
 from launchd.launches.validate import Report
 
 Row = Mapping[str, str]
-# What the report calls a file that could not be read as a whole.
+# The name in the report of a file that was rejected as a whole.
 FILE = "file"
 EMPTY = frozenset({"", "-", "*", "?"})
-# launch.tsv has 75,000 rows of 28 columns; of anything much larger only this is read.
+# launch.tsv has 75,000 rows of 28 columns; rows beyond these limits are not read.
 MAX_ROWS = 200_000
 MAX_COLUMNS = 60
 MAX_LINE = 10_000
@@ -24,7 +24,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Tables(NamedTuple):
-    """Rows by their code; what is not here is shown as its code."""
+    """Rows by their code; a code without a row is shown as it is."""
 
     sites: dict[str, Row]
     pads: dict[tuple[str, str], Row]
@@ -33,14 +33,14 @@ class Tables(NamedTuple):
 
 
 def no_tables() -> Tables:
-    """No tables: every code stands for itself."""
+    """Empty tables: every code is shown as it is."""
     return Tables({}, {}, {}, {})
 
 
 def read_rows(body: bytes, report: Report) -> Iterator[Row]:
     """The rows of a file by column name; cells are padded, `#` starts a comment, the first line is the header.
 
-    A file with too many broken rows is one whose shape has changed: the rest of it is not read.
+    A file with too many broken rows has changed its shape: the rest of it is not read.
     """
     lines = _lines(body.removeprefix(_BYTE_ORDER_MARK))
     first = next(lines, b"")
@@ -64,9 +64,9 @@ def read_rows(body: bytes, report: Report) -> Iterator[Row]:
 
 
 def add_row(row: Row, tables: Tables) -> bool:
-    """Remember a row of one of the tables; False for a row that is of none."""
+    """Add a row to its table; False for a row of no known table."""
     if "LV_Name" in row:
-        if row.get("Class") == "O":  # of the orbital ones; sounding rockets share names with them
+        if row.get("Class") == "O":  # orbital vehicles alone, since sounding rockets share names with them
             tables.vehicles.setdefault(row["LV_Name"], row)
     elif "Site" not in row:
         if "Code" not in row or "ShortName" not in row:
@@ -88,14 +88,14 @@ def index_pads(tables: Tables) -> Tables:
 
 
 def pad_name(site: str | None, pad: str | None, tables: Tables) -> str | None:
-    """Site and pad as GCAT codes them, and what they are: "CC LC40 (Space Launch Complex 40, Cape Canaveral)"."""
+    """Site and pad as GCAT codes them, with their name: "CC LC40 (Space Launch Complex 40, Cape Canaveral)"."""
     code = " ".join(part for part in (site, pad) if part)
     name = _first(_pad(site, pad, tables) or {}, "EName", "Name")
     return f"{code} ({name})" if name else code or None
 
 
 def place(site: str | None, pad: str | None, tables: Tables) -> Place | None:
-    """The site by its short name, at the coordinates of the pad where they are known."""
+    """The site by its short name, at the coordinates of the pad if they are known, else at its own."""
     if site is None:
         return None
     of_site = tables.sites.get(_certain(site), {})
@@ -110,7 +110,7 @@ def place(site: str | None, pad: str | None, tables: Tables) -> Place | None:
 
 
 def organisation_name(code: str | None, tables: Tables) -> str | None:
-    """The short name: "SPX" is SpaceX; "ESA/AE", of two, is both."""
+    """The short name: "SPX" is SpaceX; "ESA/AE" names two organisations."""
     if code is None:
         return None
     parts = (_certain(part) for part in code.split("/"))
@@ -155,7 +155,7 @@ def _degrees(row: Row, name: str) -> float | None:
 
 
 def _lines(body: bytes) -> Iterator[bytes]:
-    """The lines of a file, one at a time: a file of nothing but line ends must not become a list."""
+    """The lines of a file, one at a time, so that a file of line ends alone never becomes a list."""
     start = 0
     while start < len(body):
         end = body.find(b"\n", start)

@@ -1,7 +1,7 @@
 """Launch Library 2 of The Space Devs, versions 2.0.0 to 2.3.0, modes list, normal and detailed.
 
 Reference: https://ll.thespacedevs.com/docs. A launch's `id` survives renames, slips, another vehicle or provider. Its
-`r_spacex_api_id` (2.2.0, detailed) is not used as identity: a job of the other side made it by nearest time.
+`r_spacex_api_id` (2.2.0, detailed) is not used as identity: Launch Library guessed it by the nearest time.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import msgspec
 from launchd.clock import DAY, MINUTE, Instant
 from launchd.errors import InvalidError, SourceError
 from launchd.launches.dates import TIMED, net_from
-from launchd.launches.launch import FLOWN, Net, Parsed, Place, Precision, Sighting, Status
+from launchd.launches.launch import FLOWN, LaunchStatus, Net, Parsed, Place, Precision, Sighting
 from launchd.launches.sources import launch_library_shape as shape
 from launchd.launches.sources import records
 from launchd.launches.sources.source import Client, Payload, Source
@@ -20,20 +20,20 @@ from launchd.launches.validate import Report, clean, text_or_none
 NAME = "launch_library"
 PAGE = 100
 MAX_PAGES = 10
-# 2.3.0 renamed the path; older versions stay up under the old one.
+# 2.3.0 renamed the path; older versions are served under the old one.
 FOLDERS = ("launches/", "launch/")
 
 # https://ll.thespacedevs.com/2.3.0/config/launch_statuses/; 9 is "payload deployed": past lift-off, not yet judged.
 _STATUSES = {
-    1: Status.GO,
-    2: Status.TBD,
-    3: Status.SUCCESS,
-    4: Status.FAILURE,
-    5: Status.HOLD,
-    6: Status.IN_FLIGHT,
-    7: Status.PARTIAL_FAILURE,
-    8: Status.TBC,
-    9: Status.IN_FLIGHT,
+    1: LaunchStatus.GO,
+    2: LaunchStatus.TBD,
+    3: LaunchStatus.SUCCESS,
+    4: LaunchStatus.FAILURE,
+    5: LaunchStatus.HOLD,
+    6: LaunchStatus.IN_FLIGHT,
+    7: LaunchStatus.PARTIAL_FAILURE,
+    8: LaunchStatus.TBC,
+    9: LaunchStatus.IN_FLIGHT,
 }
 # https://ll.thespacedevs.com/2.3.0/config/net_precisions/; 3 and 4 are a local morning and afternoon, 15 a fiscal
 # year, 16 a decade.
@@ -77,17 +77,17 @@ async def pull(client: Client) -> list[Payload]:
 
 
 async def _first_page(client: Client) -> tuple[str, Payload]:
-    """The folder that the version of this server has, and its first page; what answered last time is asked first."""
+    """The folder of this server's version, and its first page; the folder that answered last time is asked first."""
     folders = sorted(FOLDERS, key=lambda one: not client.known(f"{one}upcoming/", _page(0)))
     for folder in folders:
         payload = await client.get(f"{folder}upcoming/", _page(0), optional=folder is not folders[-1])
         if payload is not None:
             return folder, payload
-    raise SourceError(f"{NAME}: neither {' nor '.join(FOLDERS)} is there")
+    raise SourceError(f"{NAME}: neither {' nor '.join(FOLDERS)} exists under base_url")
 
 
 def _has_next(client: Client, folder: str, payloads: Sequence[Payload]) -> bool:
-    """Whether the last page says that another follows; of an unchanged one, what it said last time."""
+    """True if another page follows the last one; of an unchanged page, if another followed it last time."""
     body = payloads[-1].body
     if body is None:
         return client.known(f"{folder}upcoming/", _page(len(payloads)))
@@ -107,7 +107,7 @@ def _page(number: int) -> dict[str, str]:
 
 
 def parse(payloads: Sequence[bytes]) -> Parsed:
-    """The launches of some pages; of a repeated id the record updated last is kept."""
+    """The launches of all pages; of a repeated id the record that was updated last."""
     report = Report(NAME)
     newest: dict[str, Sighting] = {}
     rows = 0
@@ -135,7 +135,7 @@ def _sighting(raw: msgspec.Raw, report: Report) -> Sighting | None:
 
 
 def _common(record: shape.Common, report: Report) -> Sighting:
-    """What every mode tells."""
+    """The fields that every mode has."""
     key = record.id
     status = _STATUSES.get(record.status.id)
     if status is None:
@@ -149,7 +149,7 @@ def _common(record: shape.Common, report: Report) -> Sighting:
         net=net,
         status=status,
         status_word=text_or_none(record.status.name),
-        # of a vague date the window says 00:00 as well
+        # the window of a vague date is 00:00, which means nothing
         window_start=records.instant(record.window_start, key, "window_start", report) if timed else None,
         window_end=records.instant(record.window_end, key, "window_end", report) if timed else None,
         designator=text_or_none(record.launch_designator),
@@ -185,7 +185,7 @@ def _from_full(sighting: Sighting, record: shape.Launch) -> Sighting:
     )
 
 
-def _net(record: shape.Common, status: Status | None, report: Report) -> Net | None:
+def _net(record: shape.Common, status: LaunchStatus | None, report: Report) -> Net | None:
     """The NET as an interval; LL2 puts vague ones at the last day of the period, 00:00Z."""
     instant = records.instant(record.net, record.id, "net", report)
     if instant is None:
@@ -197,18 +197,20 @@ def _net(record: shape.Common, status: Status | None, report: Report) -> Net | N
         return None
 
 
-def _precision(record: shape.Common, status: Status | None, instant: Instant, report: Report) -> Precision:
-    """The stated precision; where LL2 states none, what the flags, the status and a placeholder's midnight allow."""
+def _precision(record: shape.Common, status: LaunchStatus | None, instant: Instant, report: Report) -> Precision:
+    """The stated precision; without one, the precision that flags, status and a placeholder's midnight allow."""
     if record.net_precision is not None:
         stated = _PRECISIONS.get(record.net_precision.id)
         if stated is not None:
             return stated
         report.reject(record.id, f"unknown precision {record.net_precision.id}", "net_precision")
-    if status in FLOWN or status is Status.IN_FLIGHT:
+    if status in FLOWN or status is LaunchStatus.IN_FLIGHT:
         return Precision.SECOND if instant % MINUTE else Precision.MINUTE
-    if status is Status.TBD and instant % DAY == 0:
+    if status is LaunchStatus.TBD and instant % DAY == 0:
         return Precision.DAY if record.tbdtime and not record.tbddate else Precision.MONTH
-    unsure = status in {Status.TBD, Status.TBC} if record.tbddate is None else record.tbddate or record.tbdtime
+    unsure = (
+        status in {LaunchStatus.TBD, LaunchStatus.TBC} if record.tbddate is None else record.tbddate or record.tbdtime
+    )
     return Precision.DAY if unsure else Precision.MINUTE
 
 
@@ -220,14 +222,14 @@ def _vehicle_in(name: str) -> str | None:
 
 def _mission_in(name: str) -> str | None:
     """The mission of "<vehicle> | <mission>", unless it is "Unknown Payload"."""
-    said = text_or_none(name.partition("|")[2])
-    return None if said is None or said.lower().startswith("unknown") else said
+    mission = text_or_none(name.partition("|")[2])
+    return None if mission is None or mission.lower().startswith("unknown") else mission
 
 
 def _place(pad: shape.Pad) -> Place | None:
     name = _known(_name(pad.location))
     latitude, longitude = _degrees(pad.latitude), _degrees(pad.longitude)
-    if latitude == 0 and longitude == 0:  # what LL2 sends for a pad it does not know
+    if latitude == 0 and longitude == 0:  # LL2 sends zeros for a pad that it does not know
         latitude = longitude = None
     return Place(name, latitude, longitude) if name or latitude is not None else None
 

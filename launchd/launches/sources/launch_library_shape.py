@@ -1,4 +1,4 @@
-"""The shapes of Launch Library 2's launches in its versions 2.0.0 to 2.3.0: what its parser needs, nothing else.
+"""The shapes of Launch Library 2's launches in its versions 2.0.0 to 2.3.0: the fields that the parser needs.
 
 A field without a default is sent by every version, though its value may be null.
 """
@@ -7,20 +7,20 @@ import msgspec
 
 
 class StatusWord(msgspec.Struct):
-    """`id` is the stable part; the words changed over time."""
+    """A status. `id` is stable; the words changed over time."""
 
     id: int
     name: str | None
 
 
 class PrecisionWord(msgspec.Struct):
-    """How finely `net` is known."""
+    """The precision of `net`."""
 
     id: int
 
 
 class Named(msgspec.Struct):
-    """A provider, a location, an orbit."""
+    """A provider, a location or an orbit."""
 
     name: str | None
 
@@ -38,7 +38,7 @@ class Rocket(msgspec.Struct):
 
 
 class Pad(msgspec.Struct):
-    """Latitude and longitude are text before 2.3.0."""
+    """A pad. Latitude and longitude are text before 2.3.0."""
 
     name: str | None
     latitude: float | str | None
@@ -47,7 +47,7 @@ class Pad(msgspec.Struct):
 
 
 class Mission(msgspec.Struct):
-    """What is launched, and whereto."""
+    """A mission and its orbit."""
 
     name: str | None
     orbit: Named | None
@@ -61,7 +61,7 @@ class Link(msgspec.Struct):
 
 
 class Common(msgspec.Struct):
-    """What every mode sends; `tbddate` and `tbdtime` only 2.0.0 and 2.1.0 have, `net_precision` only later ones."""
+    """The fields of every mode. Only 2.0.0 and 2.1.0 have `tbddate` and `tbdtime`, only later ones `net_precision`."""
 
     id: str
     name: str
@@ -77,7 +77,7 @@ class Common(msgspec.Struct):
 
 
 class Launch(Common, kw_only=True):
-    """Modes normal and detailed; the links are detailed mode's, under one name before 2.3.0, under another since."""
+    """Modes normal and detailed. Only detailed mode has the links, which 2.3.0 renamed."""
 
     launch_service_provider: Named | None
     rocket: Rocket | None
@@ -99,11 +99,11 @@ class ListLaunch(Common, kw_only=True):
 
 
 class Mode(msgspec.Struct):
-    """`response_mode` is told since 2.3.0; before, only list mode has an `lsp_name`."""
+    """The mode of a record: `response_mode` since 2.3.0; before that, only list mode has an `lsp_name`."""
 
     response_mode: str | None = None
     lsp_name: str | msgspec.UnsetType | None = msgspec.UNSET
 
     def is_list(self) -> bool:
-        """Whether the record is of mode list."""
+        """True if the record is of mode list."""
         return self.response_mode == "list" or self.lsp_name is not msgspec.UNSET

@@ -1,8 +1,7 @@
-"""HTML as tables and text. Pure, in time and memory that grow with the page and no faster.
+"""HTML as tables and text. Pure; time and memory are linear in the size of the page.
 
-A tree builder that keeps to the HTML standard can be made to work quadratically, by formatting that is never closed or
-by deep nesting. So it only gets to see what a table is made of; line breaks become new lines, all other tags
-are dropped.
+Formatting that is never closed and deep nesting make any standard tree builder quadratic. So it gets the tags of tables
+alone; line breaks become new lines, and all other tags are dropped.
 """
 
 import html
@@ -18,7 +17,7 @@ from launchd.errors import InvalidError
 MAX_CHARS = 16 * 1024 * 1024
 MAX_TAGS = 200_000
 MAX_COLUMNS = 40
-# Possessive throughout: what does not match is never tried another way.
+# Possessive throughout, so that no match is ever tried another way.
 _TAG = re.compile(r"<(/?+)([a-zA-Z][a-zA-Z0-9]*+)?+([^<>]*+)>|<")
 _SPAN = re.compile(r"\b(rowspan|colspan)\s*+=\s*+[\"']?+\s*+(\d{1,5})\b", re.IGNORECASE | re.ASCII)
 _KEPT = frozenset({"table", "tr", "td", "th", "style", "script"})
@@ -44,9 +43,9 @@ Row = Mapping[int, Cell]
 
 
 def tables(page: str) -> Iterator[Iterator[Row]]:
-    """The outermost tables of a page, row by row; a cell that spans several rows or columns stands in each of them.
+    """The outermost tables of a page, row by row; a cell that spans several rows or columns is in each of them.
 
-    References ("[12]") are left out. Raises InvalidError for more than a page holds.
+    References ("[12]") are left out. Raises InvalidError for a page beyond the limits.
     """
     tree = LexborHTMLParser(_simplified(page).encode("utf-8", errors="replace"))
     for node in tree.css("style, script"):
@@ -57,13 +56,13 @@ def tables(page: str) -> Iterator[Iterator[Row]]:
 
 
 def text_lines(fragment: str) -> list[str]:
-    """The lines of text of a fragment that holds no tables. Raises InvalidError for more than a page holds."""
+    """The lines of text of a fragment without tables. Raises InvalidError for a fragment beyond the limits."""
     if len(fragment) > MAX_CHARS:
         raise InvalidError(f"it has {len(fragment)} characters; {MAX_CHARS} are read at most")
     try:
         return list(_lines(html.unescape(_TAG.sub(_break, fragment))))
     except ValueError as error:  # a character reference of thousands of digits
-        raise InvalidError(f"it is no text: {error}") from error
+        raise InvalidError(f"it cannot be read as text: {error}") from error
 
 
 def _simplified(page: str) -> str:
@@ -87,13 +86,13 @@ def _keep(tag: re.Match[str]) -> str:
 
 
 def _break(tag: re.Match[str]) -> str:
-    if tag.group() == "<":  # no tag: text
+    if tag.group() == "<":  # text, not a tag
         return "&lt;"
     return "\n" if (tag[2] or "").lower() in _BREAKS else ""
 
 
 def _is_nested(table: LexborNode) -> bool:
-    """Whether another table is around this one; only tables nest here, so the nearest is at most three steps up."""
+    """True if another table is around this one; only tables nest here, so the nearest is at most three steps up."""
     parent = table.parent
     while parent is not None:
         if parent.tag == "table":

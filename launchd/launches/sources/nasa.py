@@ -1,8 +1,8 @@
 """NASA's launch schedule, as the RSS 2.0 feed of its WordPress site. Experimental, and off unless it is enabled.
 
-Built to what is documented of such feeds (https://developer.wordpress.org/advanced-administration/wordpress/feeds/):
-the items are events in the order of their publication. An event's date stands in its text, as "No Earlier Than <Month
-D, YYYY h:mm am/pm>" or "<Month YYYY>"; its clock is that of Washington.
+Written after the documentation of such feeds (https://developer.wordpress.org/advanced-administration/wordpress/feeds/):
+the items are events in the order of their publication. An event has its date in the text, as "No Earlier Than <Month D,
+YYYY h:mm am/pm>" or "<Month YYYY>", in the time of Washington.
 """
 
 import re
@@ -33,14 +33,14 @@ _DATE = (
     r"|(?:early|mid|late|spring|summer|fall|autumn|winter)[\s-]+\d{4}\b"
     r"|q[1-4]\s+\d{4}\b|(?:first|second|third|fourth)\s+(?:quarter|half)\s+(?:of\s+)?\d{4}\b|\d{4}\b)"
 )
-# Other dates may stand in an event's text: the launch's own follows a label or opens a line.
+# An event's text may hold other dates: that of the launch follows a label or opens a line.
 _LABELLED = re.compile(
     rf"\b(?:no earlier than|net|launch(?: date| time| window)?|date|when|targeting)\s*:?\s*(?P<date>{_DATE})",
     re.IGNORECASE | re.ASCII,
 )
 _OPENING = re.compile(rf"(?P<date>{_DATE})", re.IGNORECASE | re.ASCII)
 # ParseError is malformed XML; a ValueError is a declaration of entities (defusedxml) or an encoding that expat cannot
-# read; a LookupError an encoding that nobody knows.
+# read; a LookupError is an unknown encoding.
 _UNREADABLE = (ParseError, ValueError, LookupError)
 
 
@@ -51,7 +51,7 @@ async def pull(client: Client) -> list[Payload]:
 
 
 def parse(payloads: Sequence[bytes]) -> Parsed:
-    """The launches of a feed, one for each item that links to an event; of a repeated one the first is kept."""
+    """The launches of a feed, one for each item that links to an event; of a repeated item the first is kept."""
     report = Report(NAME)
     found: dict[str, Sighting] = {}
     rows = 0
@@ -65,7 +65,7 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
 
 
 def _items(body: bytes, report: Report) -> list[Element]:
-    """The items of a feed. Entities are not expanded: a feed that declares any is refused."""
+    """The items of a feed. A feed that declares entities is rejected; none is expanded."""
     if len(body) > MAX_BYTES:
         report.reject("feed", f"it has {len(body)} bytes; {MAX_BYTES} are read at most")
         return []
@@ -76,7 +76,7 @@ def _items(body: bytes, report: Report) -> list[Element]:
         return []
     items = root.findall("channel/item") if root.tag == "rss" else []
     if not items:
-        report.reject("feed", f"it is no RSS 2.0 feed with items; its root is {root.tag[:100]!r}")
+        report.reject("feed", f"it is not an RSS 2.0 feed with items; its root is {root.tag[:100]!r}")
     if len(items) > MAX_ITEMS:
         report.reject("feed", f"it has {len(items)} items; the first {MAX_ITEMS} are read")
     return items[:MAX_ITEMS]
@@ -107,7 +107,7 @@ def _sighting(item: Element, report: Report) -> Sighting | None:
         urls=(link,),
     )
     if when is None:
-        report.reject(title, "its text says no date", "net")
+        report.reject(title, "its text has no date", "net")
     return clean(sighting, report)
 
 

@@ -1,7 +1,7 @@
 """Dates as people write them in tables and prose, as intervals: "17 June 2021 16:09-16:24", "Late 2022". Pure.
 
-What words such as "early" or "summer" allow is decided here, widely: an interval too wide loses precision, one too
-narrow contradicts sources that are right.
+Words such as "early" or "summer" are read widely: an interval that is too wide loses precision, one that is too narrow
+contradicts sources that are right.
 """
 
 import re
@@ -25,7 +25,7 @@ _UNKNOWN = frozenset({"", "-", "tbd", "tba", "tbc", "n/a", "unknown", "to be det
 
 _MONTHS = "january february march april may june july august september october november december".split()  # noqa: SIM905 - reads best as one line
 # First and last month. Thirds of a year; seasons reach from the meteorological start to the astronomical end. Winter
-# lies at both ends of a year: it says no more than the year.
+# lies at both ends of a year, so it is the whole year.
 _PARTS_OF_YEAR = {
     "early": (1, 4),
     "mid": (5, 8),
@@ -36,7 +36,7 @@ _PARTS_OF_YEAR = {
     "autumn": (9, 12),
     "winter": (1, 12),
 }
-# First and last day, the last cut to the month's.
+# First and last day; the last is cut to the length of the month.
 _PARTS_OF_MONTH = {"early": (1, 10), "mid": (11, 20), "late": (21, 31)}
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4}
 _ZONES = {
@@ -73,14 +73,14 @@ _PERIOD = re.compile(
 
 
 class Written(NamedTuple):
-    """A written date: the interval it allows, and the launch window (start, end) where it gives one."""
+    """A written date: the interval it allows, and the launch window (start, end) if it gives one."""
 
     net: Net
     window: tuple[Instant, Instant] | None = None
 
 
 class _Reading(NamedTuple):
-    """How to read what the words leave out."""
+    """The defaults for what the words leave out."""
 
     zone: tzinfo
     year: int | None
@@ -90,10 +90,10 @@ class _Reading(NamedTuple):
 def parse_prose(
     text: str, *, zone: tzinfo = UTC, year: int | None = None, midnight_is_a_time: bool = False
 ) -> Written | None:
-    """A written date; None where it says that the date is not known ("TBD").
+    """A written date; None if it says that the date is unknown ("TBD").
 
-    Days and clocks are of `zone` unless the text names another; `year` is for texts that give none. 00:00 stands for
-    an unknown time unless `midnight_is_a_time`. Raises InvalidError for what is no date.
+    Days and times are of `zone` unless the text names another; `year` is for texts without one. 00:00 stands for an
+    unknown time unless `midnight_is_a_time`. Raises InvalidError for text that is no date.
     """
     words = _normal(text)
     if words in _UNKNOWN:
@@ -108,7 +108,7 @@ def parse_prose(
 def _normal(text: str) -> str:
     """Lower case, one kind of dash and of space, without references, commas and words that only say "planned"."""
     if len(text) > MAX_CHARS:
-        raise InvalidError(f"{text[:50]!r}... is too long for a date")
+        raise InvalidError(f"{text[:50]!r}... is longer than a date can be")
     bare = _REMARK.sub(" ", _REFERENCE.sub(" ", text.lower().translate(_DASHES)))
     words = " ".join(bare.replace(",", " ").split())
     shorter = words if words in _UNKNOWN else _LEAD.sub("", words)
@@ -130,7 +130,7 @@ def _read(words: str, reading: _Reading) -> Written:
 
 
 def _timed(clock: re.Match[str], reading: _Reading) -> Written:
-    """A day with a clock, or with a window of two."""
+    """A day with a time, or with a window of two times."""
     zone = ZoneInfo(_ZONES[clock["zone"]]) if clock["zone"] in _ZONES else reading.zone
     if clock["zone"] and clock["zone"] not in _ZONES:
         raise InvalidError(f"{clock['zone']!r} is no known time zone")
@@ -150,7 +150,7 @@ def _timed(clock: re.Match[str], reading: _Reading) -> Written:
 
 
 def _at(day: Net, clock: str, half: str | None, zone: tzinfo) -> Instant:
-    """The instant of a local clock on a local day; `half` is "am" or "pm"."""
+    """The instant of a local time on a local day; `half` is "am" or "pm"."""
     hour, minute, *second = (int(part) for part in clock.split(":"))
     if half:
         if not 1 <= hour <= 12:  # noqa: PLR2004 - a clock's face

@@ -1,7 +1,7 @@
-"""The records of a JSON payload, one by one: what is broken or of another shape costs only itself and is reported.
+"""The records of a JSON payload, one by one: a broken record, or one of another shape, is reported and left out.
 
 Each source declares the shape of its records as a msgspec struct: the fields it needs, with their types. A record that
-does not fit was changed by its source in a way nobody has looked at, and is refused whole.
+does not fit is rejected whole, since its source has changed it in an unknown way.
 """
 
 from typing import TypeVar
@@ -12,7 +12,7 @@ from launchd.clock import Instant, parse_instant
 from launchd.errors import InvalidError
 from launchd.launches.validate import Report
 
-# The largest page recorded has 3.4 MB and 1,000 records. More than this is not one, and would only cost memory.
+# The largest page recorded has 3.4 MB and 1,000 records; these limits bound the memory that a page can cost.
 MAX_BYTES = 16 * 1024 * 1024
 MAX_RECORDS = 20_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -32,8 +32,8 @@ class _Label(msgspec.Struct):
 def split(body: bytes, report: Report, *, wrappers: tuple[str, ...] = ()) -> list[msgspec.Raw]:
     """The records of a bare list, of a list under one of the keys in `wrappers`, or of a single object, undecoded.
 
-    An object that has none of these keys is a record itself if it has an `id` or a `name`. What is no such page is
-    reported, and has no records.
+    An object without these keys is a record itself if it has an `id` or a `name`. Any other page is reported and gives
+    no records.
     """
     try:
         found = _split(body.removeprefix(_BYTE_ORDER_MARK).strip(), report, wrappers)
@@ -63,7 +63,7 @@ def _split(body: bytes, report: Report, wrappers: tuple[str, ...]) -> list[msgsp
 
 
 def read(raw: msgspec.Raw, shape: type[Shape], report: Report) -> Shape | None:
-    """The record in its shape; None, reported with the place of the first difference, when it does not fit."""
+    """The record in its shape; None if it does not fit, which is reported with the place of the first difference."""
     try:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:
@@ -74,7 +74,7 @@ def read(raw: msgspec.Raw, shape: type[Shape], report: Report) -> Shape | None:
 
 
 def _label(raw: msgspec.Raw) -> str:
-    """What names a record in the report, as far as it can be read."""
+    """The name of a record in the report; "?" if none can be read."""
     try:
         label = msgspec.json.decode(raw, type=_Label)
     except UNREADABLE:
@@ -83,7 +83,7 @@ def _label(raw: msgspec.Raw) -> str:
 
 
 def instant(text: str | None, record: str, field: str, report: Report) -> Instant | None:
-    """The instant of a field that may be missing or empty; None, reported, for what is no time."""
+    """The instant of a field that may be missing or empty; None for text that is no time, which is reported."""
     if not text:
         return None
     try:

@@ -1,7 +1,7 @@
 """RocketLaunch.Live: the next five launches of anyone, a second opinion on T-0.
 
-`json/launches/next/5` needs no key. `sort_date` is no time (vague launches of one month are kept apart by seconds), and
-the vehicle is a family only. Reference: https://www.rocketlaunch.live/api.
+`json/launches/next/5` needs no key. `sort_date` is not a time (it differs by seconds for vague launches of one month),
+and the vehicle is a family only. Reference: https://www.rocketlaunch.live/api.
 """
 
 import re
@@ -12,7 +12,7 @@ import msgspec
 from launchd.clock import from_datetime
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_from, utc_date
-from launchd.launches.launch import Net, Parsed, Place, Precision, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Net, Parsed, Place, Precision, Sighting
 from launchd.launches.sources import records
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean, text_or_none
@@ -20,7 +20,7 @@ from launchd.launches.validate import Report, clean, text_or_none
 NAME = "rocketlaunch"
 _UNSET = -1
 # 3 is an abort in flight.
-_RESULTS = {0: Status.FAILURE, 1: Status.SUCCESS, 2: Status.PARTIAL_FAILURE, 3: Status.FAILURE}
+_RESULTS = {0: LaunchStatus.FAILURE, 1: LaunchStatus.SUCCESS, 2: LaunchStatus.PARTIAL_FAILURE, 3: LaunchStatus.FAILURE}
 _COSPAR = re.compile(r"(\d{4}-\d{3})[A-Z]{0,3}")
 _SLUG = re.compile(r"[\w-]+", re.ASCII)
 _NO_PAD = "pad tbd"
@@ -69,7 +69,7 @@ class _Launch(msgspec.Struct):
 
 
 async def pull(client: Client) -> list[Payload]:
-    """The next five; more of them needs a paid key."""
+    """The next five launches; more need a paid key."""
     payload = await client.get("json/launches/next/5")
     return [] if payload is None else [payload]
 
@@ -123,7 +123,7 @@ def _net(launch: _Launch, key: str, report: Report) -> Net | None:
 
 
 def _estimated(date: _Estimate) -> Net | None:
-    """The period that an estimate names; None when it has no year, since then it names none."""
+    """The period that an estimate names; None if it has no year."""
     if date.year is None:
         return None
     if date.month is not None:
@@ -134,8 +134,8 @@ def _estimated(date: _Estimate) -> Net | None:
     return net_from(from_datetime(utc_date(date.year)), Precision.YEAR)
 
 
-def _status(launch: _Launch, key: str, report: Report) -> Status | None:
-    """The outcome; of a launch to come this source says only when."""
+def _status(launch: _Launch, key: str, report: Report) -> LaunchStatus | None:
+    """The outcome; this source has no status for a launch to come."""
     if launch.result in (None, _UNSET):
         return None
     status = _RESULTS.get(launch.result)

@@ -1,4 +1,4 @@
-"""spacex.com's content API: SpaceX's own word on its next launches. Undocumented; facts and a link are kept, no text.
+"""spacex.com's content API: SpaceX's own list of its next launches. Undocumented; facts and a link are kept, no text.
 
 Each launch is a tile. Its date and time have no zone: in 2025 they were the launch site's, in 2026 US Eastern by one
 account, and some were UTC. Unless the tile says which, the NET is the interval of all three readings, to the day.
@@ -14,7 +14,7 @@ import msgspec
 from launchd.clock import MINUTE, Instant, from_datetime
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_from, utc_date
-from launchd.launches.launch import Net, Parsed, Precision, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Net, Parsed, Precision, Sighting
 from launchd.launches.sources import records
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean, text_or_none
@@ -37,7 +37,7 @@ _UPCOMING = "upcoming"
 
 
 class _Override(msgspec.Struct, rename="camel"):
-    """Since 2026; wins over the launch's own date and time. `text` reads like "October 8, 2026 00:54 PT"."""
+    """Since 2026; replaces the launch's own date and time. `text` reads like "October 8, 2026 00:54 PT"."""
 
     window_open_date: str | None
     window_open_time: str | None
@@ -58,13 +58,13 @@ class _Tile(msgspec.Struct, rename="camel"):
 
 
 async def pull(client: Client) -> list[Payload]:
-    """The tiles of what comes next; those of the past tell no outcome."""
+    """The tiles of the next launches; those of past launches have no outcome."""
     payload = await client.get("launches-page-tiles/upcoming")
     return [] if payload is None else [payload]
 
 
 def parse(payloads: Sequence[bytes]) -> Parsed:
-    """One sighting for each link: it is what stays, ids change. Tiles repeat."""
+    """One sighting for each link, since links stay and ids change. Tiles repeat."""
     report = Report(NAME)
     raws = [raw for body in payloads for raw in records.split(body, report)]
     tiles = (records.read(raw, _Tile, report) for raw in raws)
@@ -85,7 +85,7 @@ def _distinct(tiles: Iterable[_Tile], report: Report) -> list[_Tile]:
             continue
         first, second = sorted((known, tile), key=lambda one: (one.mission_status == _UPCOMING, one.launch_date or ""))
         chosen[tile.link] = second
-        report.reject(tile.link, f"the tile of {first.launch_date} gives way to that of {second.launch_date}")
+        report.reject(tile.link, f"the tile of {first.launch_date} is replaced by that of {second.launch_date}")
     return list(chosen.values())
 
 
@@ -99,11 +99,11 @@ def _sighting(tile: _Tile, report: Report) -> Sighting | None:
         source_id=tile.link,
         name=f"{vehicle} | {mission}" if vehicle and mission else mission,
         net=net,
-        status=Status.TBD if net is None and tile.mission_status == _UPCOMING else None,
+        status=LaunchStatus.TBD if net is None and tile.mission_status == _UPCOMING else None,
         status_word=text_or_none(tile.mission_status),
         provider="SpaceX",
         vehicle=vehicle,
-        # the state after the pad is left out: it would stand before a real location with coordinates
+        # without the state after the pad, which would hide a real location with coordinates
         pad=_STATE.sub("", text_or_none(tile.launch_site) or "") or None,
         mission=mission or None,
         window_start=net.earliest if net and is_known else None,
@@ -114,7 +114,7 @@ def _sighting(tile: _Tile, report: Report) -> Sighting | None:
 
 
 def _mission(tile: _Tile) -> str:
-    """The mission in the words of others: the number of a Starlink or Starship flight is only in the link."""
+    """The mission as other sources name it; only the link has the number of a Starlink or Starship flight."""
     if starlink := _STARLINK.fullmatch(tile.link):
         return f"Starlink Group {int(starlink[1])}-{int(starlink[2])}"
     if starship := _STARSHIP.fullmatch(tile.link):
@@ -123,7 +123,7 @@ def _mission(tile: _Tile) -> str:
 
 
 def _times(tile: _Tile, report: Report) -> tuple[Net | None, Instant | None]:
-    """The NET, and the end of the window where the zone is known."""
+    """The NET, and the end of the window if the zone is known."""
     override = tile.override
     day_text, clock_text = tile.launch_date, tile.launch_time
     if override and override.window_open_date:
@@ -150,7 +150,7 @@ def _window_end(override: _Override, zone: tzinfo) -> Instant | None:
 
 
 def _net_of_any(day: date, clock: time | None, zones: Iterable[tzinfo]) -> Net:
-    """All instants that a local time may mean, or a local day without one (midnight is a placeholder)."""
+    """All instants that a local time may mean; without a time (midnight is a placeholder), those of the local day."""
     if clock is None or clock == time():
         starts = [_instant(day, time(), zone) for zone in zones]
         ends = [_instant(day + timedelta(days=1), time(), zone) - 1 for zone in zones]
@@ -161,17 +161,17 @@ def _net_of_any(day: date, clock: time | None, zones: Iterable[tzinfo]) -> Net:
 
 
 def _zones(site: str | None) -> list[tzinfo]:
-    """The zones that a tile's clock may be in: the site's (any where it is unknown), US Eastern and UTC."""
+    """The zones of a tile's time: the site's (all, if the site is unknown), US Eastern and UTC."""
     own = [zone for word, zone in _SITE_ZONES.items() if site and word in site]
     return [*(own or _SITE_ZONES.values()), _EASTERN, UTC]
 
 
 def _stated_zone(text: str | None, clock: time | None) -> tzinfo | None:
-    """The zone of the clock itself, or the one in a text that says the same time of day with it."""
+    """The zone of the time itself, or of the same time of day in the text."""
     if clock is not None and clock.tzinfo is not None:
         return clock.tzinfo
-    for said, word in _CLOCK.findall(text or ""):
-        if clock is not None and f"{said:0>5}" == f"{clock:%H:%M}":
+    for written, word in _CLOCK.findall(text or ""):
+        if clock is not None and f"{written:0>5}" == f"{clock:%H:%M}":
             return _ZONE_WORDS.get(word)
     return None
 
@@ -190,7 +190,7 @@ def _day(text: str) -> date:
 
 
 def _clock(text: str | None) -> time | None:
-    """A time of day, with its zone should there be one; None without a text; raises InvalidError."""
+    """A time of day, with its zone if it has one; None without a text; raises InvalidError."""
     if not text:
         return None
     try:

@@ -1,8 +1,8 @@
 """The r/SpaceX API, versions 5, 4 and 3: an archive of SpaceX's launches, frozen in October 2022.
 
 Reference: https://github.com/r-spacex/SpaceX-API. Its sightings are not `live`: they never overrule another source.
-What it sends of identity is not used: `flight_number` repeats, and `launch_library_id` was set by a job that took the
-launch nearest in time. The NORAD ids of some payloads are those of another launch.
+Its identifiers are not used: `flight_number` repeats, and `launch_library_id` was guessed by the nearest time. The
+NORAD ids of some payloads are those of another launch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,14 @@ import msgspec
 
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_from
-from launchd.launches.launch import Net, Parsed, Place, Precision, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Net, Parsed, Place, Precision, Sighting
 from launchd.launches.sources import records
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean, text_or_none
 
 NAME = "spacex_api"
 _TABLES = ("v4/rockets", "v4/launchpads", "v4/payloads")
-# Where a launch was put whose pad was not known yet.
+# The pad of launches whose pad was not known yet.
 _DEFAULT_PAD = "SLC 40"
 _SUBORBITAL = "SO"
 
@@ -31,7 +31,7 @@ class _Links(msgspec.Struct):
 
 
 class _Launch(msgspec.Struct):
-    """Versions 4 and 5, which differ in the crew only."""
+    """A launch of versions 4 and 5, which differ in the crew only."""
 
     id: str
     name: str
@@ -71,7 +71,7 @@ class _OldSite(msgspec.Struct):
 
 
 class _OldLaunch(msgspec.Struct):
-    """Version 3, whose records hold what the later ones refer to."""
+    """A launch of version 3, which holds the objects to which later versions refer."""
 
     flight_number: int
     mission_name: str
@@ -87,7 +87,7 @@ class _OldLaunch(msgspec.Struct):
 
 
 class _Marks(msgspec.Struct):
-    """Fields by which the kinds of records are told apart; what has none of them must be a launch."""
+    """Fields that only one kind of record has; a record without any of them is a launch."""
 
     engines: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     locality: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -124,7 +124,7 @@ class _Facts(NamedTuple):
 
 
 async def pull(client: Client) -> list[Payload]:
-    """The launches in the newest version there is, and what they refer to; version 3 holds that in the launch."""
+    """The launches of the newest version that is served, and the tables to which they refer; version 3 has none."""
     for path in ("v5/launches", "v4/launches"):
         launches = await client.get(path, optional=True)
         if launches is not None:
@@ -205,12 +205,12 @@ def _old_facts(raw: msgspec.Raw, report: Report) -> _Facts | None:
 def _resolve(
     reference: str | None, entries: Mapping[str, _Entry], key: str, field: str, report: Report
 ) -> _Entry | None:
-    """What a launch refers to; reported when it is not among the payloads."""
+    """The entry to which a launch refers; None, and reported, when the payloads lack it."""
     if reference is None:
         return None
     entry = entries.get(reference)
     if entry is None:
-        report.reject(key, f"it refers to {reference!r}, which is not there", field)
+        report.reject(key, f"it refers to {reference!r}, which the payloads lack", field)
     return entry
 
 
@@ -235,7 +235,7 @@ def _sighting(facts: _Facts, report: Report) -> Sighting | None:
 
 
 def _net(facts: _Facts, report: Report) -> Net | None:
-    """The NET as an interval: vague ones are put at the first day of the period. An hour is the finest there is.
+    """The NET as an interval. Vague dates are put at the first day of the period; an hour is the finest precision.
 
     Flown launches often keep the planned T-0.
     """
@@ -247,13 +247,13 @@ def _net(facts: _Facts, report: Report) -> Net | None:
         return None
 
 
-def _status(facts: _Facts) -> Status | None:
-    """The outcome; None for what flew without one. What still is `upcoming` was so in 2022."""
+def _status(facts: _Facts) -> LaunchStatus | None:
+    """The outcome; None for a flown launch without one. A launch that is still `upcoming` was so in 2022."""
     if facts.is_upcoming:
-        return Status.TBC if facts.precision is Precision.HOUR else Status.TBD
+        return LaunchStatus.TBC if facts.precision is Precision.HOUR else LaunchStatus.TBD
     if facts.success is None:
         return None
-    return Status.SUCCESS if facts.success else Status.FAILURE
+    return LaunchStatus.SUCCESS if facts.success else LaunchStatus.FAILURE
 
 
 def _place(pad: _Entry) -> Place | None:

@@ -1,57 +1,29 @@
-"""Wikipedia's List of Falcon 9 and Falcon Heavy launches: outcomes of what flew, and what is planned, however vaguely.
+"""Wikipedia's List of Falcon 9 and Falcon Heavy launches: outcomes of flown launches, and all plans, also vague ones.
 
 Read from the HTML of the page, as such or within the answer of the parse API
 (https://www.mediawiki.org/wiki/API:Parsing_wikitext). The list is split by years; its main page links to the others.
 
-A row has no stable key: flight numbers are given after the flight and counted anew, dates slip. So a launch is known
-by the first line of its payload, which stays the same from the plan to the record ("Crew-2", "Starlink 28 v1.0"); a
-name that comes again is numbered in the order of the dates.
+A row has no stable key: flight numbers are given after the flight and change, and dates slip. So the key of a launch is
+the first line of its payload, which stays the same from the plan to the record ("Crew-2", "Starlink 28 v1.0"); a
+repeated name is numbered in the order of the dates.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
 from launchd.errors import InvalidError
-from launchd.launches.launch import Net, Parsed, Place, Sighting, Status
-from launchd.launches.sources.markup import Cell, Row, tables
-from launchd.launches.sources.prose_dates import Written, parse_prose
+from launchd.launches.launch import Net, Parsed, Sighting
+from launchd.launches.sources.markup import tables
 from launchd.launches.sources.source import Client, Payload, Source
+from launchd.launches.sources.wikipedia_rows import NEEDED, TABLE, FoundRow, read_table
 from launchd.launches.validate import Report, clean, plain
 
 NAME = "wikipedia"
 TITLE = "List of Falcon 9 and Falcon Heavy launches"
 MAX_PAGES = 20
-MAX_ROWS = 5_000
-# What the head of a column says. A table without all of the needed ones is none of launches.
-_COLUMNS = {
-    "date": re.compile(r"\bdate\b", re.IGNORECASE),
-    "version": re.compile(r"\bversion\b", re.IGNORECASE),
-    "site": re.compile(r"\blaunch site\b", re.IGNORECASE),
-    "payload": re.compile(r"^payload(?! mass)", re.IGNORECASE),
-    "orbit": re.compile(r"^orbit\b", re.IGNORECASE),
-    "outcome": re.compile(r"\blaunch outcome\b", re.IGNORECASE),
-}
-# what the report calls a table that could not be read as a whole
-_TABLE = "table"
-_NEEDED = ("date", "version", "site", "payload")
-_OPEN = frozenset({"", "tbd", "tba", "unknown", "classified"})
-_FALCON = re.compile(
-    r"(?:likely )?(?:(?P<heavy>falcon heavy|fh)|f9|falcon 9)\b ?(?:v(?P<version>1\.[01])|(?P<thrust>ft)|"
-    r"(?:b|block )(?P<block>\d)(?!\d))?",
-    re.IGNORECASE | re.ASCII,
-)
-_SEVERAL = re.compile(r"\b\d+ (?:more |additional )?launches\b", re.IGNORECASE)
-_OUTCOMES = {
-    "success": Status.SUCCESS,
-    "partial failure": Status.PARTIAL_FAILURE,
-    "failure": Status.FAILURE,
-    "precluded": Status.FAILURE,  # lost on the pad before the launch (Amos-6)
-}
 # JSON nested too deeply is a RecursionError.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -76,13 +48,6 @@ class _Answer(msgspec.Struct):
     error: _Error | None = None
 
 
-class _Found(NamedTuple):
-    """A launch's row, read; `key` is that of its payload, not yet unique."""
-
-    key: str
-    sighting: Sighting
-
-
 async def pull(client: Client) -> list[Payload]:
     """The main page and the pages by years that it links to, one after the other."""
     main = await client.get("api.php", _query(TITLE))
@@ -93,12 +58,12 @@ async def pull(client: Client) -> list[Payload]:
 
 
 def parse(payloads: Sequence[bytes]) -> Parsed:
-    """The launches of some pages. A row that is not as expected is refused whole, with the reason.
+    """The launches of all pages. A row that is not as expected is rejected whole, with the reason.
 
-    The list is complete where every page and table could be read: a row that was renamed or taken out is then gone.
+    The list is complete if every page and table could be read, so renamed and removed rows can be retired.
     """
     report = Report(NAME)
-    pages: list[list[_Found]] = []
+    pages: list[list[FoundRow]] = []
     rows = 0
     whole = bool(payloads)
     for body in payloads:
@@ -107,22 +72,22 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
             title, page = _page(body)
             before = rows
             for table in tables(page):
-                read, seen = _table(table, title, report)
+                read, seen = read_table(table, _url(title), report)
                 pages[-1] += read
                 rows += seen
             if rows == before:
                 whole = False
-                report.reject(title, f"no table on the page has launches with the columns {', '.join(_NEEDED)}")
+                report.reject(title, f"no table on the page has launches with the columns {', '.join(NEEDED)}")
         except InvalidError as error:
             whole = False
             report.reject("page", error.detail)
-    whole = whole and all(one.record != _TABLE for one in report.rejections)
+    whole = whole and all(one.record != TABLE for one in report.rejections)
     sightings = [clean(one, report) for one in _keyed(pages)]
     return Parsed(tuple(one for one in sightings if one is not None), tuple(report.rejections), rows, complete=whole)
 
 
 def _query(title: str) -> dict[str, str]:
-    """Be told to come back later when the servers lag (maxlag): https://www.mediawiki.org/wiki/Manual:Maxlag_parameter."""
+    """The query for a page; servers that lag ask to wait: https://www.mediawiki.org/wiki/Manual:Maxlag_parameter."""
     asked = {"action": "parse", "page": title, "prop": "text|revid|links", "redirects": "1", "maxlag": "5"}
     return asked | {"format": "json", "formatversion": "2"}
 
@@ -145,8 +110,8 @@ def _page(body: bytes) -> tuple[str, str]:
     except _UNREADABLE as error:
         raise InvalidError(f"it is not an answer of the parse API: {error}") from error
     if answer.parse is None:
-        told = f"{answer.error.code}: {answer.error.info}" if answer.error else "it holds no page"
-        raise InvalidError(plain(told)[:200])
+        reason = f"{answer.error.code}: {answer.error.info}" if answer.error else "it holds no page"
+        raise InvalidError(plain(reason)[:200])
     text = answer.parse.text
     return plain(answer.parse.title)[:200] or TITLE, text if isinstance(text, str) else text.get("*", "")
 
@@ -155,144 +120,9 @@ def _url(title: str) -> str:
     return f"https://en.wikipedia.org/wiki/{quote(title.replace(' ', '_'))}"
 
 
-def _table(rows: Iterator[Row], title: str, report: Report) -> tuple[list[_Found], int]:
-    """The launches of a table, and how many rows were meant to be launches; none where its columns are of others."""
-    columns = _columns(next(rows, {}), report)
-    if columns is None:
-        return [], 0
-    found: list[_Found] = []
-    seen = 0
-    for number, row in enumerate(rows, 1):
-        if not _is_launch(row, columns, number):
-            continue
-        seen += 1
-        if seen > MAX_ROWS:
-            report.reject(_TABLE, f"it has more than {MAX_ROWS} launches; the rest was not read")
-            break
-        try:
-            found.append(_launch({name: row.get(column) for name, column in columns.items()}, title, report))
-        except InvalidError as error:
-            report.reject(_label(row, columns), error.detail)
-    if not seen:
-        report.reject(_TABLE, "it has the columns of a list of launches, but no row is one")
-    return found, seen
-
-
-def _columns(head: Row, report: Report) -> dict[str, int] | None:
-    """Where each column is, by the words of its head; None when this is no table of launches."""
-    names = {column: plain(cell.text.removeprefix("hide")) for column, cell in head.items()}
-    columns = {
-        name: next((column for column, text in names.items() if words.search(text)), -1)
-        for name, words in _COLUMNS.items()
-    }
-    missing = [name for name in _NEEDED if columns[name] < 0]
-    if not missing:
-        return columns
-    if len(missing) < len(_NEEDED) - 1:  # much like one: it may have changed
-        shown = ", ".join(names.values())[:200]
-        report.reject(_TABLE, f"its columns have changed: no {', '.join(missing)} among {shown}")
-    return None
-
-
-def _is_launch(row: Row, columns: dict[str, int], number: int) -> bool:
-    """Whether a launch starts in this row: not a description over all columns, nor a further payload or booster."""
-    date, payload = row.get(columns["date"]), row.get(columns["payload"])
-    return date is not None and date.row == number and (payload is None or payload.column != date.column)
-
-
-def _label(row: Row, columns: dict[str, int]) -> str:
-    cells = (row.get(columns["payload"]), row.get(columns["date"]))
-    return next((cell.text for cell in cells if cell is not None and cell.lines), "row")
-
-
-def _launch(cells: dict[str, Cell | None], title: str, report: Report) -> _Found:
-    """A row as a sighting, its key still to be made unique. Raises InvalidError for one that is not as expected."""
-    missing = [name for name in _NEEDED if cells[name] is None]
-    if missing:
-        raise InvalidError(f"the row has no cell for {', '.join(missing)}")
-    name, payload = _payload(cells["payload"])
-    flown = cells["outcome"] is not None
-    when = parse_prose(_text(cells["date"]), midnight_is_a_time=flown)
-    if flown and when is None:
-        raise InvalidError("it has an outcome, but no date")
-    pad, site = _place(_text(cells["site"]))
-    orbit = _known(_text(cells["orbit"]))
-    sighting = Sighting(
-        source=NAME,
-        source_id=name,
-        name=name,
-        status=_status(name, cells["outcome"], report),
-        status_word=_text(cells["outcome"]) or None,
-        provider="SpaceX",
-        vehicle=_vehicle(_text(cells["version"])),
-        pad=pad,
-        location=Place(site) if site else None,
-        mission=payload,
-        orbit=orbit,
-        urls=(_url(title),),
-        suborbital=orbit is not None and orbit.lower().startswith("sub-orbital"),
-    )
-    key = re.sub(r"\W+", "-", name.casefold()).strip("-")
-    return _Found((key or name)[:200], _dated(sighting, when))
-
-
-def _dated(sighting: Sighting, when: Written | None) -> Sighting:
-    if when is None:
-        return sighting
-    start, end = when.window or (None, None)
-    return msgspec.structs.replace(sighting, net=when.net, window_start=start, window_end=end)
-
-
-def _payload(cell: Cell | None) -> tuple[str, str]:
-    """The name of the launch (the first line without its remarks), and all that it carries. Raises InvalidError."""
-    text = _text(cell).replace("♺", "").replace("\u2011", "-")
-    first = plain(cell.lines[0] if cell and cell.lines else "").replace("♺", "").replace("\u2011", "-")
-    name = first.partition("(")[0].strip(" ,;") or first
-    if name.lower() in _OPEN:
-        raise InvalidError("it names no payload")
-    if _SEVERAL.search(text):
-        raise InvalidError("it stands for several launches")
-    return name, " ".join(text.split())
-
-
-def _vehicle(text: str) -> str | None:
-    """Which Falcon: "F9 B5 ♺ B1062.2" is a Falcon 9 Block 5. None where it is left open; raises InvalidError."""
-    if text.lower() in _OPEN or " or " in text:
-        return None
-    falcon = _FALCON.match(text)
-    if falcon is None:
-        raise InvalidError(f"{text[:50]!r} is no version of Falcon 9 or Falcon Heavy")
-    if falcon["heavy"]:
-        return "Falcon Heavy"
-    if falcon["thrust"]:
-        return "Falcon 9 Full Thrust"
-    block = f" Block {falcon['block']}" if falcon["block"] else ""
-    return f"Falcon 9 v{falcon['version']}" if falcon["version"] else f"Falcon 9{block}"
-
-
-def _place(text: str) -> tuple[str | None, str | None]:
-    """The pad ("KSC LC-39A") and the site ("KSC"); "CC, LC-39A or SLC-40" leaves the pad open."""
-    parts = [part.strip() for part in text.replace("\u2011", "-").split(",")]
-    site = _known(parts[0])
-    if site is None or len(parts) > 2 or " or " in site:  # noqa: PLR2004 - several sites
-        return None, None
-    pad = _known(parts[1]) if len(parts) > 1 else None
-    return f"{site} {pad}" if pad and " or " not in pad else None, site
-
-
-def _status(name: str, outcome: Cell | None, report: Report) -> Status | None:
-    if outcome is None:
-        return None
-    words = outcome.text.lower().partition("(")[0].strip()
-    status = _OUTCOMES.get(words)
-    if status is None:
-        report.reject(name, f"unknown outcome {outcome.text[:50]!r}", "status")
-    return status
-
-
-def _keyed(pages: list[list[_Found]]) -> Iterator[Sighting]:
-    """The sightings in the order of their dates with unique keys; a row that stands on several pages is taken once."""
-    rows: dict[tuple[str, Net | None, int], _Found] = {}
+def _keyed(pages: list[list[FoundRow]]) -> Iterator[Sighting]:
+    """The sightings in the order of their dates with unique keys; a row on several pages is taken once."""
+    rows: dict[tuple[str, Net | None, int], FoundRow] = {}
     for page in pages:
         alike: Counter[tuple[str, Net | None]] = Counter()
         for one in page:  # several plans for "Starlink" in "July 2021" on one page are as many launches
@@ -306,17 +136,9 @@ def _keyed(pages: list[list[_Found]]) -> Iterator[Sighting]:
         yield msgspec.structs.replace(sighting, source_id=f"{key}{again}")
 
 
-def _order(one: _Found) -> tuple[bool, int, str]:
+def _order(one: FoundRow) -> tuple[bool, int, str]:
     net = one.sighting.net
     return net is None, net.earliest if net else 0, one.key
-
-
-def _known(text: str) -> str | None:
-    return None if text.lower() in _OPEN else text
-
-
-def _text(cell: Cell | None) -> str:
-    return plain(cell.text) if cell else ""
 
 
 SOURCE = Source(

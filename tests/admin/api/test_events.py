@@ -19,8 +19,8 @@ from launchd.engine.events.bus import Bus
 from launchd.engine.events.feed import BATCH, LINGER_SECONDS, RING, Feed, LostPlaceError
 from launchd.errors import UnavailableError
 from launchd.event import TYPES, Event, JobEnd
-from launchd.launches.ingest import Plan
-from launchd.launches.launch import Launch, Net, Precision, Status
+from launchd.launches.ingest import IngestPlan
+from launchd.launches.launch import Launch, LaunchStatus, Net, Precision
 from launchd.launches.news import MAX_MADE, launch_events
 from launchd.ops.health import Finding, Health, Level
 from launchd.testing import VirtualClock, running
@@ -344,15 +344,15 @@ async def until(true: Callable[[], bool]) -> None:
 # --- launches ---
 
 
-def launch(number: int, net: str | None = None, status: Status | None = None) -> Launch:
+def launch(number: int, net: str | None = None, status: LaunchStatus | None = None) -> Launch:
     at = None if net is None else parse_instant(net)
     interval = None if at is None else Net(at, at, Precision.SECOND)
     return Launch(id=f"id-{number}", name=f"Launch {number}", net=interval, status=status)
 
 
-def planned(*launches: Launch, merged: tuple[tuple[str, str], ...] = ()) -> Plan:
+def planned(*launches: Launch, merged: tuple[tuple[str, str], ...] = ()) -> IngestPlan:
     empty: Any = {}
-    return Plan((), launches, (), (), merged, (), empty, empty, empty)
+    return IngestPlan((), launches, (), (), merged, (), empty, empty, empty)
 
 
 def test_a_whole_past_is_told_as_one_event() -> None:
@@ -362,14 +362,14 @@ def test_a_whole_past_is_told_as_one_event() -> None:
 
 
 def test_what_changed_of_a_launch_is_told_by_kind() -> None:
-    before = {"id-1": launch(1, "2027-01-02T00:00:00Z", Status.TBD)}
+    before = {"id-1": launch(1, "2027-01-02T00:00:00Z", LaunchStatus.TBD)}
 
     def told(after: Launch) -> list[str]:
         return [one.type for one in launch_events(before, planned(after), 0)]
 
-    assert told(launch(1, "2027-01-02T00:00:00Z", Status.TBD)) == []
-    assert told(launch(1, "2027-01-03T00:00:00Z", Status.TBD)) == ["launch.slipped"]
-    assert told(launch(1, "2027-01-01T00:00:00Z", Status.GO)) == ["launch.moved_forward", "launch.status_changed"]
+    assert told(launch(1, "2027-01-02T00:00:00Z", LaunchStatus.TBD)) == []
+    assert told(launch(1, "2027-01-03T00:00:00Z", LaunchStatus.TBD)) == ["launch.slipped"]
+    assert told(launch(1, "2027-01-01T00:00:00Z", LaunchStatus.GO)) == ["launch.moved_forward", "launch.status_changed"]
     merged = launch_events(before, planned(merged=(("id-2", "id-1"),)), 0)
     assert [(one.type, one.data) for one in merged] == [("launch.merged", {"id": "id-2", "into": "id-1"})]
 

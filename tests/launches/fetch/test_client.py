@@ -1,4 +1,4 @@
-"""Fetching from a real HTTP server on loopback: who is asked, how, and within which bounds."""
+"""Fetching from a real HTTP server on loopback: allowed addresses, headers and limits."""
 
 import gzip
 import socket
@@ -66,7 +66,7 @@ async def test_a_payload_comes_unpacked_and_its_traffic_is_what_went_over_the_wi
     assert client.traffic.seconds > 0
 
 
-async def test_it_says_who_asks_and_how_to_reach_them(replay: Replay) -> None:
+async def test_a_request_names_the_operator_and_a_contact(replay: Replay) -> None:
     await fetch(trusted(replay), identity=Identity("https://example.org/us", "ops@example.org"))
     (headers,) = replay.headers
     assert "+https://example.org/us" in headers["User-Agent"]
@@ -87,7 +87,7 @@ async def test_a_loopback_address_is_refused_before_anything_connects(replay: Re
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-async def test_a_loopback_address_is_allowed_where_an_operator_has_said_so(replay: Replay, host: str) -> None:
+async def test_a_loopback_address_is_allowed_where_an_operator_has_set_it(replay: Replay, host: str) -> None:
     for options in (
         FetchOptions(named(replay, host), 20.0, trusted_host=host),
         FetchOptions(named(replay, host), 20.0, allow_private=True),
@@ -105,7 +105,7 @@ async def test_a_name_that_leads_to_a_private_address_is_refused(replay: Replay,
 
 
 async def test_a_redirect_to_a_name_of_the_same_site_that_is_private_is_refused(replay: Replay) -> None:
-    """The answer that was checked is the one that is connected to: the second name gets its own check."""
+    """The checked address is the one that is connected to; the second name is checked by itself."""
     replay.redirects = {"/data": named(replay, "inner.source.example") + "/data"}
     options = FetchOptions(named(replay, "source.example"), 20.0, trusted_host="source.example")
     with pytest.raises(SourceError, match="not a public address"):
@@ -168,10 +168,8 @@ async def test_a_plain_body_is_stopped_at_the_limit_too(replay: Replay) -> None:
         await fetch(trusted(replay, max_bytes=1_000_000))
 
 
-@pytest.mark.parametrize(
-    ("body", "reason"), [(gzip.compress(BODY, mtime=0)[:-9], "ends in the middle"), (BODY, "not gzip")]
-)
-async def test_a_body_that_is_not_the_gzip_it_says_is_an_error(replay: Replay, body: bytes, reason: str) -> None:
+@pytest.mark.parametrize(("body", "reason"), [(gzip.compress(BODY, mtime=0)[:-9], "cut short"), (BODY, "not gzip")])
+async def test_a_body_that_is_not_the_gzip_of_its_header_is_an_error(replay: Replay, body: bytes, reason: str) -> None:
     replay.gzipped = {"/data": body}
     with pytest.raises(SourceError, match=reason):
         await fetch(trusted(replay))
@@ -183,7 +181,7 @@ async def test_an_answer_that_never_ends_is_given_up_in_time(replay: Replay) -> 
         await fetch(trusted(replay, timeout_seconds=0.2))
 
 
-async def test_a_source_that_asks_to_wait_says_until_when(replay: Replay) -> None:
+async def test_a_source_that_asks_to_wait_gives_the_time(replay: Replay) -> None:
     replay.statuses = {"/data": 429}
     replay.retry_after = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
     with pytest.raises(RateLimitedError) as caught:
@@ -220,7 +218,7 @@ def test_gzip_in_several_members_and_in_any_chunks_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip"])
-def test_an_encoding_that_nobody_asked_for_is_refused(encoding: str) -> None:
+def test_an_encoding_that_was_not_requested_is_refused(encoding: str) -> None:
     with pytest.raises(SourceError, match="only gzip"):
         BoundedBody(encoding, 10)
 

@@ -1,4 +1,4 @@
-"""Which hosts and addresses a source may send us to."""
+"""The hosts and addresses to which a source may redirect."""
 
 import ipaddress
 
@@ -13,7 +13,7 @@ PRIVATE = [
     "10.1.2.3",
     "172.16.0.1",
     "192.168.1.1",
-    "169.254.169.254",  # where clouds keep their secrets
+    "169.254.169.254",  # where clouds serve their credentials
     "100.64.0.1",
     "0.0.0.0",
     "224.0.0.1",
@@ -32,12 +32,12 @@ PRIVATE = [
 
 
 @pytest.mark.parametrize("text", PRIVATE)
-def test_what_only_this_machine_or_network_reaches_is_not_public(text: str) -> None:
+def test_addresses_that_only_this_machine_or_network_reaches_are_not_public(text: str) -> None:
     assert not is_public(ipaddress.ip_address(text))
 
 
 @pytest.mark.parametrize("text", ["8.8.8.8", "192.0.66.2", "2606:4700::6810:1", "::ffff:8.8.8.8", "64:ff9b::808:808"])
-def test_what_the_world_reaches_is_public(text: str) -> None:
+def test_addresses_that_the_world_reaches_are_public(text: str) -> None:
     assert is_public(ipaddress.ip_address(text))
 
 

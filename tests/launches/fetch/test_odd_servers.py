@@ -1,4 +1,4 @@
-"""Text and times from a server are made clean and short where they enter: errors, stored values, waits."""
+"""Text and times of a server are cleaned and bounded where they enter: errors, stored values, waits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ async def saying(answer: bytes) -> AsyncIterator[str]:
 
 
 async def ask(answer: bytes) -> HttpClient | SourceError:
-    """The result of asking a server that answers so."""
+    """The result of a request to a server with this answer."""
     async with saying(answer) as url:
         try:
             _, client = await fetch(FetchOptions(url, 20.0, trusted_host="127.0.0.1"))
@@ -85,7 +85,7 @@ def check(found: HttpClient | SourceError) -> None:
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=range(len(ANSWERS)))
-async def test_whatever_a_server_answers_is_a_payload_or_a_clean_and_short_error(answer: bytes) -> None:
+async def test_any_answer_of_a_server_is_a_payload_or_a_clean_and_short_error(answer: bytes) -> None:
     check(await ask(answer))
 
 
@@ -127,7 +127,7 @@ async def test_a_reason_in_latin_1_is_read_as_its_server_meant_it() -> None:
         ("\u0663", DEFAULT_WAIT_SECONDS),
     ],
 )
-def test_nobody_makes_us_wait_longer_than_a_circuit_does(value: str, seconds: float | None) -> None:
+def test_no_source_can_ask_for_a_longer_wait_than_a_circuit_has(value: str, seconds: float | None) -> None:
     found = retry_after(value, SystemClock().now())
     assert 0 <= found <= LONGEST_PAUSE / SECOND
     assert seconds is None or found == seconds

@@ -1,4 +1,4 @@
-"""Which sightings are of one launch: the ten hard cases of the sources, and what no rule may do."""
+"""Matching sightings to launches: the ten hard cases of the sources, and the bounds of every rule."""
 
 import itertools
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launchd.launches.launch import Precision, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Precision, Sighting
 from launchd.launches.matching.evidence import Strength
 from launchd.launches.matching.match import Assignment, Known, assign, key
 from tests.support.sightings import GCAT, LL2, ROCKETLAUNCH, SPACEX_API, WIKIPEDIA, at, sight, worlds
@@ -23,7 +23,7 @@ def grouped(*sightings: Sighting) -> list[set[str]]:
 
 
 def assign_again(launches: Sequence[Sequence[Sighting]], *sightings: Sighting, changed: bool = True) -> Assignment:
-    """Group sightings of which these were one launch each, before something was said anew."""
+    """Group the sightings again; each of `launches` was one launch before, and its records have changed since."""
     known = {
         key(one): Known(str(number), 0, int(changed)) for number, members in enumerate(launches) for one in members
     }
@@ -68,7 +68,7 @@ def test_a_heavy_and_a_single_falcon_of_one_night_are_two_launches() -> None:
 
 def test_two_launches_of_a_vehicle_from_two_sites_or_pads_stay_two_though_they_share_a_time() -> None:
     noon = at("2026-01-04T12:00:00Z", Precision.MINUTE)
-    cape = sight(LL2, f"{F9} | Crew-13", noon, pad="Launch Complex 39A", place=CAPE, status=Status.GO)
+    cape = sight(LL2, f"{F9} | Crew-13", noon, pad="Launch Complex 39A", place=CAPE, status=LaunchStatus.GO)
     far = sight(ROCKETLAUNCH, "Starlink (17-5)", noon, vehicle="Falcon 9", pad="SLC-4E", place="Vandenberg SFB")
     next_pad = sight(
         ROCKETLAUNCH,
@@ -77,7 +77,7 @@ def test_two_launches_of_a_vehicle_from_two_sites_or_pads_stay_two_though_they_s
         vehicle="Falcon 9",
         pad="SLC-40",
         place="Cape Canaveral SFS",
-        status=Status.GO,
+        status=LaunchStatus.GO,
     )
     same_hour = sight(
         ROCKETLAUNCH,
@@ -85,7 +85,7 @@ def test_two_launches_of_a_vehicle_from_two_sites_or_pads_stay_two_though_they_s
         at("2026-01-04T11:30:00Z", Precision.HOUR),
         pad="SLC-40",
         place="Cape Canaveral SFS",
-        status=Status.GO,
+        status=LaunchStatus.GO,
     )
     for other in (far, next_pad, same_hour):
         assert are_apart(cape, other)
@@ -98,7 +98,7 @@ def test_two_launches_of_a_vehicle_from_two_sites_or_pads_stay_two_though_they_s
 
 
 def test_group_numbers_are_one_series_whatever_the_source_writes_around_them() -> None:
-    upcoming = {"status": Status.GO}
+    upcoming = {"status": LaunchStatus.GO}
     tbd = at("2022-05-13T00:00:00Z", Precision.DAY)
     group = sight(LL2, f"{F9} | Starlink Group 4-13", at("2022-05-13T22:07:00Z", Precision.MINUTE), **upcoming)
     serial = sight(ROCKETLAUNCH, "Starlink-45 (4-13)", tbd, vehicle="Falcon 9", **upcoming)
@@ -135,43 +135,45 @@ def test_satellites_of_a_rideshare_are_no_group_number() -> None:
         (("Falcon 9 | SXM-8", "2021-02-01T00:00:00Z"), ("Falcon 9 | SXM-8", "2021-06-06T04:26:00Z")),
     ],
 )
-def test_what_was_one_launch_stays_one_when_a_source_renames_moves_or_rebuilds_it(
+def test_a_launch_stays_one_when_a_source_renames_moves_or_rebuilds_it(
     before: tuple[str, str], after: tuple[str, str]
 ) -> None:
-    other = sight(ROCKETLAUNCH, before[0], at(before[1], Precision.DAY), key="r", status=Status.TBD)
-    renamed = sight(LL2, after[0], after[1], key="uuid", status=Status.GO)
+    other = sight(ROCKETLAUNCH, before[0], at(before[1], Precision.DAY), key="r", status=LaunchStatus.TBD)
+    renamed = sight(LL2, after[0], after[1], key="uuid", status=LaunchStatus.GO)
     found = assign_again([[other, renamed]], other, renamed)
     assert [len(group) for group in found.groups] == [2]
 
 
 def test_a_bond_does_not_outlive_a_contradiction() -> None:
-    first = sight(LL2, f"{F9} | Starlink Group 10-5", at("2026-01-04T12:00:00Z", Precision.MINUTE), status=Status.GO)
+    first = sight(
+        LL2, f"{F9} | Starlink Group 10-5", at("2026-01-04T12:00:00Z", Precision.MINUTE), status=LaunchStatus.GO
+    )
     second = sight(
         ROCKETLAUNCH, "Starlink-300 (10-7)", at("2026-01-04T12:00:00Z", Precision.MINUTE), vehicle="Falcon 9"
     )
     assert len(assign_again([[first, second]], first, second).groups) == 2
 
 
-def test_a_name_is_believed_of_a_launch_that_slipped_but_never_alone() -> None:
-    stale = sight(LL2, "Falcon 9 | SXM-8", at("2021-02-01T00:00:00Z", Precision.MONTH), status=Status.TBD)
+def test_a_name_counts_for_a_launch_that_slipped_but_never_alone() -> None:
+    stale = sight(LL2, "Falcon 9 | SXM-8", at("2021-02-01T00:00:00Z", Precision.MONTH), status=LaunchStatus.TBD)
     assert are_one(stale, sight(GCAT, "SXM-8", "2021-06-06T04:26:18Z", vehicle="Falcon 9"))
     assert are_apart(stale, sight(GCAT, "SXM-8", "2021-06-06T04:26:18Z"))
     assert are_apart(stale, sight(GCAT, "SXM-8", "2018-06-06T04:26:18Z", vehicle="Falcon 9"))
 
 
-def test_what_flew_does_not_slip() -> None:
+def test_a_launch_that_flew_does_not_slip() -> None:
     flown = sight(GCAT, "SXM-8", at("2021-02-01T00:00:00Z", Precision.MONTH), vehicle="Falcon 9")
-    assert are_apart(flown, sight(LL2, "Falcon 9 | SXM-8", "2021-06-06T04:26:00Z", status=Status.GO))
+    assert are_apart(flown, sight(LL2, "Falcon 9 | SXM-8", "2021-06-06T04:26:00Z", status=LaunchStatus.GO))
 
 
-# --- case 6: scrubs, and what exploded on its pad ---
+# --- case 6: scrubs, and explosions on the pad ---
 
 
 def test_a_scrub_of_a_day_is_the_same_launch_by_its_name_or_pad_and_a_doubt_without_both() -> None:
     planned = sight(SPACEX_API, "CRS-2", "2013-02-28T15:10:00Z", vehicle="Falcon 9", live=False)
     flown = sight(GCAT, "Dragon CRS-2", "2013-03-01T15:10:13Z", vehicle="Falcon 9")
     assert are_one(planned, flown)
-    nameless = sight(LL2, "Long March 2D | Unknown Payload", "2025-05-13T04:10:00Z", status=Status.GO)
+    nameless = sight(LL2, "Long March 2D | Unknown Payload", "2025-05-13T04:10:00Z", status=LaunchStatus.GO)
     following = sight(GCAT, "Xingshidai 27", "2025-05-14T04:11:00Z", vehicle="Chang Zheng 2D")
     apart = assign([nameless, following], {})
     assert len(apart.groups) == 2
@@ -186,8 +188,8 @@ def test_a_pad_explosion_has_no_designator_in_common_and_is_found_by_its_time() 
 # --- case 7: rideshares ---
 
 
-def test_a_rideshare_is_one_launch_by_its_name_without_what_stands_in_brackets() -> None:
-    soon = {"status": Status.TBC}
+def test_a_rideshare_is_one_launch_by_its_name_without_the_brackets() -> None:
+    soon = {"status": LaunchStatus.TBC}
     library = sight(
         LL2, f"{F9} | Transporter 9 (Dedicated SSO Rideshare)", at("2023-11-30T00:00:00Z", Precision.MONTH), **soon
     )
@@ -220,8 +222,8 @@ def test_other_words_for_a_mission_and_its_vehicle_at_one_time_are_one_launch(on
 def test_twelve_unknown_payloads_of_one_year_are_twelve_launches_and_no_guess_is_made() -> None:
     year = at("2026-12-31T00:00:00Z", Precision.YEAR)
     unknown = "Long March 6A | Unknown Payload"
-    library = [sight(LL2, unknown, year, key=str(number), status=Status.TBD) for number in range(12)]
-    other = sight(ROCKETLAUNCH, unknown, at("2026-06-01T00:00:00Z", Precision.MONTH), status=Status.TBD)
+    library = [sight(LL2, unknown, year, key=str(number), status=LaunchStatus.TBD) for number in range(12)]
+    other = sight(ROCKETLAUNCH, unknown, at("2026-06-01T00:00:00Z", Precision.MONTH), status=LaunchStatus.TBD)
     assert are_apart(*library, other)
 
 
@@ -235,7 +237,7 @@ def test_a_launch_that_one_catalogue_leaves_out_is_left_unmatched() -> None:
     assert are_apart(suborbital, lunar, near)
 
 
-# --- what holds for all ---
+# --- rules for all cases ---
 
 
 def test_a_link_that_another_job_made_by_the_nearest_time_is_no_proof_against_the_vehicle() -> None:
@@ -252,7 +254,7 @@ def test_designators_decide_over_everything_visible() -> None:
 
 
 def test_another_pair_of_sources_that_is_settled_does_not_make_a_match_ambiguous() -> None:
-    """Two launches so near that each fits each: the designator settles the one, and so the other."""
+    """Two launches so close that every record fits both: the designator settles one pair, and so the other."""
     sightings = [
         sight(LL2, "Soyuz | Kosmos", "1970-01-01T00:00:00Z", key="a", designator="1970-001"),
         sight(LL2, "Soyuz | Kosmos", "1970-01-01T00:05:00Z", key="b"),
@@ -263,7 +265,7 @@ def test_another_pair_of_sources_that_is_settled_does_not_make_a_match_ambiguous
     assert set(groups) == {((GCAT, "1"), (LL2, "a")), ((GCAT, "2"), (LL2, "b"))}
 
 
-def test_what_fits_two_launches_of_a_source_is_left_apart_and_listed() -> None:
+def test_a_record_that_fits_two_launches_of_a_source_is_left_apart_and_listed() -> None:
     one = sight(GCAT, "?", at("1970-01-01T00:00:00Z", Precision.DAY), vehicle="Soyuz")
     both = [sight(LL2, "Soyuz | Kosmos", f"1970-01-01T0{hour}:00:00Z", key=str(hour)) for hour in (2, 8)]
     found = assign([one, *both], {})
@@ -272,7 +274,7 @@ def test_what_fits_two_launches_of_a_source_is_left_apart_and_listed() -> None:
     assert len(found.doubtful) == 2
 
 
-def test_a_choice_that_one_source_leaves_open_does_not_keep_others_apart() -> None:
+def test_an_ambiguity_of_one_source_does_not_keep_others_apart() -> None:
     vague = sight(GCAT, "?", at("1970-01-01T00:00:00Z", Precision.DAY), vehicle="Soyuz")
     early, late = (sight(LL2, "Soyuz | Kosmos", f"1970-01-01T{hour}:00:00Z", key=hour) for hour in ("02", "20"))
     same = sight(ROCKETLAUNCH, "Soyuz | ?", at("1970-01-01T01:30:00Z", Precision.HOUR))
@@ -301,9 +303,9 @@ def test_a_record_that_comes_later_and_fits_as_well_does_not_take_a_launch_apart
 
 
 def test_a_slip_onto_the_time_of_another_launch_does_not_take_that_launchs_record() -> None:
-    slipped = sight(LL2, f"{F9} | ?", "2026-01-03T12:00:00Z", status=Status.GO)
-    stale = sight(ROCKETLAUNCH, "Falcon 9 | ?", "2026-01-01T12:00:00Z", key="stale", status=Status.GO)
-    other = sight(ROCKETLAUNCH, "Falcon 9 | ?", "2026-01-03T12:02:00Z", key="other", status=Status.GO)
+    slipped = sight(LL2, f"{F9} | ?", "2026-01-03T12:00:00Z", status=LaunchStatus.GO)
+    stale = sight(ROCKETLAUNCH, "Falcon 9 | ?", "2026-01-01T12:00:00Z", key="stale", status=LaunchStatus.GO)
+    other = sight(ROCKETLAUNCH, "Falcon 9 | ?", "2026-01-03T12:02:00Z", key="other", status=LaunchStatus.GO)
     assert (key(slipped), key(stale)) in assign_again([[slipped, stale], [other]], slipped, stale, other).groups
 
 

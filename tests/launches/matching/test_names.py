@@ -1,4 +1,4 @@
-"""Words of different sources made comparable; the aliases are data, checked here."""
+"""Comparable forms of the words of different sources; the aliases are data, checked here."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def test_a_pad_of_two_names_is_one_pad(one: tuple[str, str | None], other: tuple
     assert found == names.pad_of(*other)
 
 
-def test_neighbouring_pads_are_told_apart_and_an_unknown_pad_is_only_a_site() -> None:
+def test_neighbouring_pads_are_distinguished_and_an_unknown_pad_is_only_a_site() -> None:
     assert names.pad_of("CC LC40", None) != names.pad_of("CC SLC41", None)
     assert names.pad_of("JQ LC43/95", None) != names.pad_of("JQ LC43/95A", None)
     assert names.pad_of("Unknown Pad", "Cape Canaveral SFS, FL, USA") == names.Pad("cape", None)

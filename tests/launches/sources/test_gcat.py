@@ -1,4 +1,4 @@
-"""GCAT: pieces and launches become one sighting each, codes get their names, and broken files a report."""
+"""GCAT: the rows of a launch become one sighting, codes get their names, broken files are reported."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launchd.clock import format_instant
-from launchd.launches.launch import Parsed, Place, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Parsed, Place, Sighting
 from launchd.launches.sources import gcat, gcat_tables
 from launchd.launches.sources.source import Payload
 from tests.support.paths import SHARED
@@ -84,10 +84,10 @@ def test_the_pieces_of_a_launch_are_one_sighting_named_by_its_payload() -> None:
     assert (launch.source_id, launch.designator, launch.name) == ("1957 ALP", "1957-001", "PS-1")
     assert launch.net is not None
     assert (format_instant(launch.net.earliest), launch.net.precision) == ("1957-10-04T19:28:34Z", "second")
-    assert (launch.status, launch.provider, launch.pad) == (Status.SUCCESS, "MVS", "NIIP-5 LC1")
+    assert (launch.status, launch.provider, launch.pad) == (LaunchStatus.SUCCESS, "MVS", "NIIP-5 LC1")
 
 
-def test_the_row_of_the_launch_says_more_than_its_pieces_in_any_order_of_the_files() -> None:
+def test_the_row_of_the_launch_is_preferred_to_its_pieces_in_any_order_of_the_files() -> None:
     log, launches = file(LOG, DRAGON), file(LAUNCH, CRS_31)
     first, second = only(parse(log, launches)), only(parse(launches, log))
     assert first == second
@@ -96,7 +96,7 @@ def test_the_row_of_the_launch_says_more_than_its_pieces_in_any_order_of_the_fil
 
 def test_a_pad_explosion_is_a_failure_and_suborbital_flights_are_left_out() -> None:
     launch = only(parse(file(LAUNCH, AMOS_6, V_2)))
-    assert (launch.name, launch.status, launch.designator) == ("Amos-6", Status.FAILURE, "2016-E01")
+    assert (launch.name, launch.status, launch.designator) == ("Amos-6", LaunchStatus.FAILURE, "2016-E01")
 
 
 @pytest.mark.parametrize(
@@ -120,18 +120,18 @@ def test_greek_tags_have_modern_forms(tag: str, modern: str | None) -> None:
 @pytest.mark.parametrize(
     ("code", "status"),
     [
-        ("OS", Status.SUCCESS),
-        ("OS85", Status.PARTIAL_FAILURE),
-        ("OS100", Status.SUCCESS),
-        ("OF40", Status.FAILURE),
-        ("DS", Status.SUCCESS),
-        ("OE", Status.FAILURE),
+        ("OS", LaunchStatus.SUCCESS),
+        ("OS85", LaunchStatus.PARTIAL_FAILURE),
+        ("OS100", LaunchStatus.SUCCESS),
+        ("OF40", LaunchStatus.FAILURE),
+        ("DS", LaunchStatus.SUCCESS),
+        ("OE", LaunchStatus.FAILURE),
         ("OU", None),
         ("OS\u00b2", None),
         ("OS" + "9" * 5000, None),
     ],
 )
-def test_launch_codes_say_the_outcome_and_unknown_ones_are_reported(code: str, status: Status | None) -> None:
+def test_launch_codes_give_the_outcome_and_unknown_ones_are_reported(code: str, status: LaunchStatus | None) -> None:
     found = parse(file(LOG, CRS_1.removesuffix("OS85") + code))
     assert found.sightings[0].status is status
     assert [one.field for one in found.rejections] == ([] if status else ["status"])
@@ -181,7 +181,7 @@ def test_an_orbital_vehicle_is_shown_with_its_better_known_name(named: str, show
     assert only(parse(file(LOG, CRS_1.replace("Falcon 9", named)), *TABLES)).vehicle == shown
 
 
-def test_coordinates_that_are_none_are_left_out() -> None:
+def test_impossible_coordinates_are_left_out() -> None:
     odd = file(PLACES, SITES[0].replace("-80.5400", "nan").replace("28.4600", "inf"))
     assert only(parse(file(LOG, CRS_1), odd)).location == Place("Canaveral")
 
@@ -194,7 +194,7 @@ def test_dirty_and_vague_dates_are_read(date: str) -> None:
 
 
 @pytest.mark.parametrize("date", ["", "9999 Dec 31 9999", "0000", "20C", "2012 Foo  8", "x" * 5000, "2012 Feb 31"])
-def test_a_date_that_is_none_costs_only_itself(date: str) -> None:
+def test_an_invalid_date_costs_only_itself(date: str) -> None:
     found = parse(file(LOG, CRS_1.replace("2012 Oct  8 0035:07", date)))
     assert found.sightings[0].net is None
     assert [one.field for one in found.rejections] == ["net"]
@@ -207,7 +207,7 @@ def test_a_date_that_is_none_costs_only_itself(date: str) -> None:
         (b"", "not one of column names"),
         (b"<html>\t</html>", "not one of column names"),
         (b"#" + b"\t" * 5_000_000, "not one of column names"),
-        (b"#A\tB\n1\t2\n", "none of the known files; its columns are A, B"),
+        (b"#A\tB\n1\t2\n", "not one of the known files; its columns are A, B"),
         (file(LOG, "2012-054\tx"), "2 cells where the header has 11"),
         (file(LOG, CRS_1.replace("2012-054  ", "-")), "no Launch_Tag"),
         (file(LOG, CRS_1.replace("2012-054  ", "tomorrow")), "not a launch tag"),
@@ -215,7 +215,7 @@ def test_a_date_that_is_none_costs_only_itself(date: str) -> None:
         (file(LOG, *["x"] * 5_000), "1000 broken rows; the rest was not read"),
     ],
 )
-def test_what_is_no_row_or_no_file_is_refused_with_a_reason(body: bytes, reason: str) -> None:
+def test_broken_rows_and_unknown_files_are_refused_with_a_reason(body: bytes, reason: str) -> None:
     found = parse(body)
     assert found.sightings == ()
     assert any(reason in one.reason for one in found.rejections), found.rejections[-1]
@@ -229,7 +229,7 @@ def test_more_rows_than_a_file_has_are_not_read(monkeypatch: pytest.MonkeyPatch)
 
 
 class Mirror:
-    """Answers for some paths; the rest is missing."""
+    """Answers for some paths; all others are missing."""
 
     def __init__(self, *paths: str) -> None:
         self.paths = paths

@@ -1,6 +1,6 @@
-"""Whatever a source sends, its parser answers with records and rejections, or a SourceError; it never raises otherwise.
+"""For any payload a parser answers with records and rejections, or raises SourceError and nothing else.
 
-What it lets through can be stored, served and compared. Each source has a small valid example.
+Its records can be stored, served and compared. Each source has a small valid example.
 """
 
 import json
@@ -19,16 +19,13 @@ from launchd.errors import SourceError
 from launchd.launches.launch import Parsed, Sighting
 from launchd.launches.sources import SOURCES, records
 from launchd.launches.validate import MAX_REASON, MAX_TEXT
-from tests.support import payloads
-from tests.support.nasa_feeds import PLAIN
-from tests.support.wikipedia_pages import AMOS_6, CRS_1, HEAVY, past
+from tests.support.payloads import EXAMPLES
 
-EXAMPLES = payloads.EXAMPLES | {"nasa": (PLAIN,), "wikipedia": (past(CRS_1, HEAVY, AMOS_6),)}
 every_source = pytest.mark.parametrize("name", [name for name in SOURCES if name in EXAMPLES])
 thorough = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
-# What JSON cannot say, put in the place of a text that it can.
+# Bytes that JSON cannot express, each put in the place of a marker text.
 LITERALS = {
     "@nan": b"NaN",
     "@infinity": b"-Infinity",
@@ -77,7 +74,7 @@ VALUES: list[Any] = [
 
 
 def parsed(name: str, bodies: Sequence[bytes]) -> Parsed | None:
-    """What the parser makes of it, checked; None for a SourceError."""
+    """The parser's result, checked; None for a SourceError."""
     try:
         found = SOURCES[name].parse(bodies)
     except SourceError:
@@ -94,7 +91,7 @@ def parsed(name: str, bodies: Sequence[bytes]) -> Parsed | None:
 
 
 def check(sighting: Sighting, name: str) -> None:
-    """It survives storage as it is, and can be shown."""
+    """Assert that a sighting survives storage unchanged and can be shown."""
     assert sighting.source == name
     assert msgspec.json.decode(msgspec.json.encode(sighting), type=Sighting) == sighting
     texts = (sighting.name, sighting.source_id, sighting.vehicle, sighting.pad, sighting.mission, sighting.status_word)
@@ -109,7 +106,7 @@ def check(sighting: Sighting, name: str) -> None:
 
 
 def documents(name: str) -> list[Any] | None:
-    """The example as JSON, None where the source sends none."""
+    """The example as JSON; None if the source sends none."""
     try:
         return [json.loads(body) for body in EXAMPLES.get(name, (b"",))]
     except ValueError:
@@ -189,7 +186,7 @@ def test_the_example_of_a_source_is_read_without_complaint_in_any_order_of_its_p
     ],
     ids=lambda body: ascii(body[:24].decode("latin-1")),
 )
-def test_what_is_no_payload_of_this_source_has_no_launches(name: str, body: bytes) -> None:
+def test_a_payload_of_another_kind_has_no_launches(name: str, body: bytes) -> None:
     found = parsed(name, [body])
     assert found is None or not found.sightings
 
@@ -206,7 +203,7 @@ def test_a_payload_cut_anywhere_or_in_another_encoding_is_answered(name: str) ->
 
 # Wikipedia's planned rows have no ids: two that are alike may well be two launches
 @pytest.mark.parametrize("name", [name for name in SOURCES if name != "wikipedia"])
-def test_what_is_twice_in_a_scrape_is_one_launch(name: str) -> None:
+def test_a_record_that_is_twice_in_a_scrape_is_one_launch(name: str) -> None:
     once, twice = parsed(name, EXAMPLES[name]), parsed(name, EXAMPLES[name] * 2)
     assert once is not None
     assert twice is not None
@@ -259,8 +256,8 @@ def test_several_hostile_values_at_once_are_answered(name: str, data: st.DataObj
 
 
 @pytest.mark.parametrize("name", JSON_SOURCES)
-def test_a_field_of_another_shape_costs_the_record_or_nothing_and_is_told(name: str) -> None:
-    """Never half a launch: what differs from before is missing, or its field is among the rejections."""
+def test_a_field_of_another_shape_costs_the_record_or_nothing_and_is_reported(name: str) -> None:
+    """Each launch that differs from before is missing, or its field is among the rejections."""
     original = documents(name)
     whole = parsed(name, EXAMPLES[name])
     assert whole is not None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchd.clock import format_instant, parse_instant
-from launchd.launches.launch import Place, Precision, Rejection, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Place, Precision, Rejection, Sighting
 from launchd.launches.sources import launch_library
 from launchd.launches.sources.source import Payload
 from tests.support.paths import SHARED
@@ -38,7 +38,7 @@ def interval(sighting: Sighting) -> tuple[str, str, str]:
     return earliest, latest[:19], sighting.net.precision.value
 
 
-def test_a_launch_of_2_3_0_is_read_with_all_it_says() -> None:
+def test_a_launch_of_2_3_0_is_read_with_all_its_fields() -> None:
     sighting = one(crew_7())
     liftoff = parse_instant("2023-08-26T07:27:27Z")
     assert sighting.net is not None
@@ -47,7 +47,11 @@ def test_a_launch_of_2_3_0_is_read_with_all_it_says() -> None:
         liftoff + 999_999,
         Precision.SECOND,
     )
-    assert (sighting.status, sighting.designator, sighting.orbit) == (Status.SUCCESS, "2023-128", "Low Earth Orbit")
+    assert (sighting.status, sighting.designator, sighting.orbit) == (
+        LaunchStatus.SUCCESS,
+        "2023-128",
+        "Low Earth Orbit",
+    )
     assert (sighting.provider, sighting.vehicle, sighting.mission) == ("SpaceX", "Falcon 9 Block 5", "Crew-7")
     assert sighting.pad == "Launch Complex 39A"
     assert sighting.location == Place("Kennedy Space Center, FL, USA", 28.608227, -80.604282)
@@ -86,12 +90,12 @@ def test_list_mode_has_text_where_the_others_have_objects() -> None:
         ("2026-01-15T00:00:00Z", 1, ("2026-01-15T00:00:00Z", "2026-01-15T00:00:59", "minute")),
     ],
 )
-def test_a_net_is_the_interval_its_precision_says(net: str, precision: int, expected: tuple[str, str, str]) -> None:
+def test_a_net_is_the_interval_of_its_precision(net: str, precision: int, expected: tuple[str, str, str]) -> None:
     assert interval(one(ll2("Electron | Test", net, precision=precision))) == expected
 
 
 @given(st.integers(1, 12))
-def test_a_month_told_by_its_last_day_is_that_month(month: int) -> None:
+def test_a_month_given_by_its_last_day_is_that_month(month: int) -> None:
     last = {2: 28, 4: 30, 6: 30, 9: 30, 11: 30}.get(month, 31)
     earliest, latest, _ = interval(one(ll2("A | B", f"{YEAR}-{month:02}-{last}T00:00:00Z", precision=7)))
     assert (earliest[:10], latest[:10]) == (f"{YEAR}-{month:02}-01", f"{YEAR}-{month:02}-{last}")
@@ -111,7 +115,7 @@ def test_a_month_told_by_its_last_day_is_that_month(month: int) -> None:
         (8, "2021-01-05T01:27:00Z", {}, "day"),
     ],
 )
-def test_2_0_0_and_2_1_0_have_no_precision_and_status_and_flags_tell(
+def test_versions_2_0_0_and_2_1_0_have_no_precision_so_status_and_flags_decide(
     status: int, net: str, flags: dict[str, bool], expected: str
 ) -> None:
     record = ll2("Falcon 9 | Test", net, status=status) | flags
@@ -160,7 +164,7 @@ def test_a_word_that_is_not_known_costs_only_its_field() -> None:
 
 
 class Server:
-    """Answers for the paths it has; what it was asked stays in `asked`."""
+    """Answers for the paths that it has, and collects all requests in `asked`."""
 
     def __init__(self, bodies: dict[str, bytes], known: frozenset[str] = frozenset()) -> None:
         self.bodies = bodies

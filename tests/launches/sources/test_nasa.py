@@ -1,4 +1,4 @@
-"""NASA's feed: events become launches on Washington's clock; entities are never expanded."""
+"""NASA's feed: events become launches at the time of Washington; entities are never expanded."""
 
 import pytest
 from hypothesis import given, settings
@@ -42,18 +42,18 @@ def test_a_month_at_the_start_of_a_line_is_a_date_and_one_in_prose_is_none() -> 
         (feed(item("News", "May 2024", "https://www.nasa.gov/news/")), "does not link to an event"),
         (feed(item("", "May 2024")), "has no title"),
         (feed(item("IXPE", "NET February 31, 2021")), "day is out of range"),
-        (feed(), "no RSS 2.0 feed with items"),
-        (b"<html><body>moved</body></html>", "no RSS 2.0 feed with items"),
+        (feed(), "not an RSS 2.0 feed with items"),
+        (b"<html><body>moved</body></html>", "not an RSS 2.0 feed with items"),
         (b"", "not the XML of a feed"),
         (feed(PSYCHE)[:-20], "not the XML of a feed"),
         (feed(PSYCHE).replace(b"UTF-8", b"UTF-7"), "not the XML of a feed"),
         (feed(PSYCHE).replace(b"UTF-8", b"none"), "not the XML of a feed"),
         (feed(PSYCHE).replace(b"Psyche", b"\xff\0"), "not the XML of a feed"),
-        (feed(item("&#38;#" + "9" * 5_000 + ";", "May 2024")), "it is no text"),
+        (feed(item("&#38;#" + "9" * 5_000 + ";", "May 2024")), "cannot be read as text"),
         (b" " * (nasa.MAX_BYTES + 1), "are read at most"),
     ],
 )
-def test_what_is_no_event_or_no_feed_is_refused_with_a_reason(body: bytes, reason: str) -> None:
+def test_other_items_than_events_and_other_files_than_feeds_are_refused_with_a_reason(body: bytes, reason: str) -> None:
     found = parse(body)
     assert found.sightings == ()
     assert any(reason in one.reason for one in found.rejections), found.rejections

@@ -1,4 +1,4 @@
-"""Dates in words: each is the interval that it allows, and nothing is read into what is no date."""
+"""Dates in words: each becomes the interval that it allows, and any other text is refused."""
 
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ from launchd.errors import InvalidError
 from launchd.launches.launch import Net
 from launchd.launches.sources.prose_dates import Written, parse_prose
 
-# The forms that stand in Wikipedia's lists, each with first instant, last second and precision.
+# The forms of Wikipedia's lists, each with first instant, last second and precision.
 WRITTEN = {
     "4 June 2010, 18:45": ("2010-06-04T18:45:00", "2010-06-04T18:45:59", "minute"),
     "23 April 2021 9:49": ("2021-04-23T09:49:00", "2021-04-23T09:49:59", "minute"),
@@ -73,7 +73,7 @@ def test_a_date_without_a_year_takes_that_of_its_page(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "TBD", " tba ", "Unknown", "TBD[3]"])
-def test_a_date_that_is_said_to_be_unknown_is_none(text: str) -> None:
+def test_a_date_given_as_unknown_is_none(text: str) -> None:
     assert parse_prose(text) is None
 
 
@@ -84,7 +84,7 @@ def test_two_clocks_are_a_window() -> None:
     assert [format_instant(one) for one in written.window] == ["2021-06-17T16:09:00Z", "2021-06-17T16:24:00Z"]
 
 
-def test_midnight_is_a_time_only_of_what_has_flown() -> None:
+def test_midnight_is_a_time_only_of_a_flown_launch() -> None:
     written = parse_prose("8 January 2018 00:00", midnight_is_a_time=True)
     assert written is not None
     assert written.net.precision == "minute"
@@ -127,7 +127,7 @@ def test_clocks_and_days_are_local_unless_the_text_names_a_zone(text: str, utc: 
         "x" * 201,
     ],
 )
-def test_what_is_no_date_is_refused(text: str) -> None:
+def test_other_text_than_a_date_is_refused(text: str) -> None:
     with pytest.raises(InvalidError):
         parse_prose(text)
 
@@ -159,7 +159,7 @@ WORDS = st.sampled_from(
 
 
 @given(st.lists(WORDS, max_size=12).map("".join))
-def test_any_text_is_a_date_or_none_or_refused(text: str) -> None:
+def test_any_text_is_a_date_an_unknown_date_or_refused(text: str) -> None:
     try:
         written = parse_prose(text)
     except InvalidError:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from launchd.clock import format_instant, parse_instant
-from launchd.launches.launch import Place, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Place, Sighting
 from launchd.launches.sources import rocketlaunch
 from tests.support.paths import SHARED
 from tests.support.payloads import capstone, encoded, next_launch
@@ -26,7 +26,7 @@ def interval(sighting: Sighting) -> tuple[str, str, str]:
     return earliest, latest[:19], sighting.net.precision.value
 
 
-def test_a_launch_is_read_with_all_it_says() -> None:
+def test_a_launch_is_read_with_all_its_fields() -> None:
     sighting = one(next_launch(win_close="2022-05-19T22:59Z"))
     assert (sighting.source_id, sighting.name) == ("679", "CST-100 Starliner (Boe-OFT2)")
     assert interval(sighting) == ("2022-05-19T22:54:00Z", "2022-05-19T22:54:59", "minute")
@@ -37,7 +37,7 @@ def test_a_launch_is_read_with_all_it_says() -> None:
     assert sighting.urls == ("https://rocketlaunch.live/launch/boe-oft2",)
 
 
-def test_t0_stands_before_the_opening_of_the_window() -> None:
+def test_t0_is_preferred_to_the_opening_of_the_window() -> None:
     assert interval(one(next_launch(t0="2022-05-19T22:56Z")))[0] == "2022-05-19T22:56:00Z"
 
 
@@ -50,14 +50,14 @@ def test_t0_stands_before_the_opening_of_the_window() -> None:
         (2022, None, None, None, ("2022-01-01T00:00:00Z", "2022-12-31T23:59:59", "year")),
     ],
 )
-def test_an_estimate_is_the_period_of_its_finest_part_and_the_sort_date_is_no_time(
+def test_an_estimate_is_the_period_of_its_finest_part_and_the_sort_date_is_ignored(
     year: int, month: int | None, day: int | None, quarter: int | None, expected: tuple[str, str, str]
 ) -> None:
     date = {"year": year, "month": month, "day": day, "quarter": quarter}
     assert interval(one(capstone() | {"est_date": date, "sort_date": "1653695996"})) == expected
 
 
-def test_an_estimate_without_a_year_or_that_is_no_date_says_nothing() -> None:
+def test_an_estimate_without_a_year_or_with_an_impossible_date_gives_no_net() -> None:
     assert one(capstone() | {"est_date": {"year": None, "month": 5, "day": 27, "quarter": None}}).net is None
     found = rocketlaunch.parse(
         [encoded([capstone() | {"est_date": {"year": 2022, "month": 2, "day": 30, "quarter": None}}])]
@@ -68,9 +68,15 @@ def test_an_estimate_without_a_year_or_that_is_no_date_says_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("result", "status"),
-    [(-1, None), (0, Status.FAILURE), (1, Status.SUCCESS), (2, Status.PARTIAL_FAILURE), (3, Status.FAILURE)],
+    [
+        (-1, None),
+        (0, LaunchStatus.FAILURE),
+        (1, LaunchStatus.SUCCESS),
+        (2, LaunchStatus.PARTIAL_FAILURE),
+        (3, LaunchStatus.FAILURE),
+    ],
 )
-def test_a_result_is_the_status_once_there_is_one(result: int, status: Status | None) -> None:
+def test_a_result_is_the_status_once_there_is_one(result: int, status: LaunchStatus | None) -> None:
     assert one(next_launch(result=result)).status is status
 
 
@@ -81,7 +87,7 @@ def test_a_cospar_id_is_the_designator_of_the_launch_without_its_piece() -> None
     assert [(one.record, one.field) for one in odd.rejections] == [("679", "designator")]
 
 
-def test_a_pad_that_is_to_be_determined_is_none() -> None:
+def test_a_pad_that_is_to_be_determined_is_unknown() -> None:
     assert one(capstone()).pad is None
 
 

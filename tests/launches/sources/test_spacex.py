@@ -1,4 +1,4 @@
-"""spacex.com: clocks without a zone, names that are only in the link, tiles that repeat."""
+"""spacex.com: times without a zone, names that only the link has, repeated tiles."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchd.clock import format_instant, from_datetime, parse_instant
-from launchd.launches.launch import Precision, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Precision, Sighting
 from launchd.launches.sources import spacex
 from tests.support.paths import SHARED
 from tests.support.payloads import encoded, tile
@@ -46,7 +46,7 @@ def interval(sighting: Sighting) -> tuple[str, str, str]:
 @pytest.mark.parametrize(
     ("changed", "liftoff"),
     [
-        ({}, "2025-08-26T23:30:00Z"),  # Starship flight 10: the clock was that of Texas
+        ({}, "2025-08-26T23:30:00Z"),  # Starship flight 10: the time was that of Texas
         (
             {"launchSite": "SLC-4E, California", "launchDate": "2025-09-06", "launchTime": "08:42:00"},
             "2025-09-06T15:42:00Z",
@@ -85,10 +85,10 @@ def test_a_date_without_a_time_is_the_local_day_wherever_it_is_read() -> None:
 
 def test_a_tile_without_a_date_is_to_be_determined_while_it_is_upcoming() -> None:
     upcoming = one(launchDate=None, launchTime=None, missionStatus="upcoming")
-    assert (upcoming.net, upcoming.status, upcoming.status_word) == (None, Status.TBD, "upcoming")
+    assert (upcoming.net, upcoming.status, upcoming.status_word) == (None, LaunchStatus.TBD, "upcoming")
 
 
-def test_final_is_no_outcome() -> None:
+def test_the_mission_status_final_is_no_outcome() -> None:
     assert (one().status, one().status_word) == (None, "final")
 
 
@@ -100,7 +100,7 @@ def test_an_override_wins_and_its_text_gives_the_zone() -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "October 8, 2026", "October 8, 2026 01:54 PT", "00:54 local", "00:54 XYZ"])
-def test_a_text_that_does_not_say_the_same_time_with_a_zone_is_not_believed(text: str | None) -> None:
+def test_a_text_without_the_same_time_and_a_zone_is_ignored(text: str | None) -> None:
     sighting = one(launchSite="SLC-4E, California", override=OVERRIDE | {"text": text})
     assert interval(sighting) == ("2026-10-08T00:54:00Z", "2026-10-08T07:54:59", "day")
     assert (sighting.window_start, sighting.window_end) == (None, None)
@@ -115,7 +115,7 @@ def test_a_text_that_does_not_say_the_same_time_with_a_zone_is_not_believed(text
         ("crew-11", "Crew-11 Mission", None, "Crew-11"),
     ],
 )
-def test_the_name_is_told_in_the_words_of_other_sources(link: str, title: str, vehicle: str | None, name: str) -> None:
+def test_a_name_is_in_the_words_of_other_sources(link: str, title: str, vehicle: str | None, name: str) -> None:
     sighting = one(link=link, title=title, vehicle=vehicle)
     assert (sighting.name, sighting.source_id) == (name, link)
     assert sighting.urls == (f"https://www.spacex.com/launches/{link}",)
@@ -140,12 +140,12 @@ def test_repeated_tiles_are_one_launch_and_of_two_dates_the_upcoming_one_stays()
     for tiles in ([flown, coming, coming], [coming, flown]):
         found = spacex.parse([encoded(tiles)])
         assert [one.status_word for one in found.sightings] == ["upcoming"]
-        assert "2025-09-01 gives way to that of 2025-08-01" in found.rejections[0].reason
+        assert "2025-09-01 is replaced by that of 2025-08-01" in found.rejections[0].reason
     assert spacex.parse([encoded([flown, flown])]).rejections == ()
 
 
 @pytest.mark.parametrize("link", ["", "../../x", "a b", "https://example.org", "é"])
-def test_a_tile_whose_link_is_none_is_refused(link: str) -> None:
+def test_a_tile_with_an_invalid_link_is_refused(link: str) -> None:
     found = spacex.parse([encoded([tile(link=link)])])
     assert not found.sightings
     assert "is not the link of a mission" in found.rejections[0].reason

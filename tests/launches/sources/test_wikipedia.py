@@ -1,4 +1,4 @@
-"""Wikipedia's list: rows under rowspans become launches, vague dates intervals, and a changed page a report."""
+"""Wikipedia's list: rows under rowspans become launches, vague dates intervals; a changed page is reported."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from launchd.clock import format_instant
 from launchd.errors import InvalidError
-from launchd.launches.launch import Parsed, Sighting, Status
+from launchd.launches.launch import LaunchStatus, Parsed, Sighting
 from launchd.launches.sources import wikipedia
 from launchd.launches.sources.markup import MAX_COLUMNS, MAX_TAGS, tables
 from launchd.launches.sources.source import Payload
@@ -53,7 +53,7 @@ def test_a_row_with_a_second_payload_and_a_description_is_one_launch() -> None:
     launch = only(parse(past(CRS_1)))
     assert (launch.name, launch.mission) == ("SpaceX CRS-1", "SpaceX CRS-1 (Dragon C103)")
     assert start(launch) == "2012-10-08T00:35:00Z"
-    assert (launch.status, launch.status_word) == (Status.SUCCESS, "Success")
+    assert (launch.status, launch.status_word) == (LaunchStatus.SUCCESS, "Success")
     assert (launch.vehicle, launch.pad, launch.orbit) == ("Falcon 9 v1.0", "CCAFS SLC-40", "LEO (ISS)")
     assert launch.urls == ("https://en.wikipedia.org/wiki/List_of_Falcon_9_and_Falcon_Heavy_launches",)
 
@@ -65,7 +65,7 @@ def test_three_boosters_are_one_falcon_heavy() -> None:
 
 def test_a_rocket_lost_on_its_pad_is_a_failure_without_a_flight_number() -> None:
     launch = only(parse(past(AMOS_6)))
-    assert (launch.name, launch.status, start(launch)) == ("Amos-6", Status.FAILURE, "2016-09-03T07:00:00Z")
+    assert (launch.name, launch.status, start(launch)) == ("Amos-6", LaunchStatus.FAILURE, "2016-09-03T07:00:00Z")
 
 
 def test_a_planned_launch_has_a_window_or_a_vague_date_and_no_status() -> None:
@@ -88,7 +88,7 @@ def test_a_planned_launch_has_a_window_or_a_vague_date_and_no_status() -> None:
         ("TBD", None),
     ],
 )
-def test_versions_are_vehicles_and_open_ones_none(version: str, vehicle: str | None) -> None:
+def test_versions_become_vehicles_and_an_open_version_becomes_none(version: str, vehicle: str | None) -> None:
     assert only(parse(future(planned("2022", "Inmarsat-6B", version)))).vehicle == vehicle
 
 
@@ -101,7 +101,7 @@ def test_versions_are_vehicles_and_open_ones_none(version: str, vehicle: str | N
         ("TBD", None, None),
     ],
 )
-def test_a_pad_that_is_left_open_is_none(site: str, pad: str | None, place: str | None) -> None:
+def test_a_pad_that_is_left_open_is_unknown(site: str, pad: str | None, place: str | None) -> None:
     launch = only(parse(future(planned("2022", "Ax-2", site=site))))
     assert (launch.pad, launch.location.name if launch.location else None) == (pad, place)
 
@@ -120,14 +120,14 @@ def test_names_that_come_again_are_numbered_by_date_whatever_their_order_on_the_
     ]
 
 
-def test_a_row_that_stands_on_two_pages_is_one_launch_and_two_alike_on_one_page_are_two() -> None:
+def test_a_row_on_two_pages_is_one_launch_and_two_alike_on_one_page_are_two() -> None:
     page = past(CRS_1) + future(planned("July 2021", "Starlink"), planned("July 2021", "Starlink"))
     archive = answer(page, f"{wikipedia.TITLE} (2010\N{EN DASH}2019)")
     keys = [one.source_id for one in parse(answer(page), archive).sightings]
     assert keys == ["spacex-crs-1", "starlink", "starlink#2"]
 
 
-def test_the_answer_of_the_api_says_the_same_as_the_page() -> None:
+def test_the_answer_of_the_api_is_read_as_the_page_is() -> None:
     assert parse(answer(past(CRS_1, HEAVY))).sightings == parse(past(CRS_1, HEAVY)).sightings
 
 
@@ -143,13 +143,13 @@ def test_the_answer_of_the_api_says_the_same_as_the_page() -> None:
         (past(CRS_1).replace(b"Version,", b"Rocket,"), "its columns have changed: no version among Flight No."),
         (past("<tr><td>1</td><td>4 June 2010</td></tr>"), "no cell for version, site, payload"),
         (past(CRS_1.replace('<td rowspan="2">8 October 2012,<br>00:35', "<td>F9")), "is not a date"),
-        (past(CRS_1.replace("F9 v1.0", "Success")), "no version of Falcon 9"),
+        (past(CRS_1.replace("F9 v1.0", "Success")), "not a version of Falcon 9"),
         (past(CRS_1.replace("8 October 2012,<br>00:35", "TBD")), "an outcome, but no date"),
         (future(planned("2024-2027", "about 12 more launches")), "several launches"),
         (future(planned("2022", "TBD")), "names no payload"),
     ],
 )
-def test_what_is_not_as_expected_is_refused_whole_with_a_reason(body: bytes, reason: str) -> None:
+def test_an_unexpected_row_or_page_is_refused_whole_with_a_reason(body: bytes, reason: str) -> None:
     found = parse(body)
     assert found.sightings == ()
     assert any(reason in one.reason for one in found.rejections), found.rejections
@@ -186,7 +186,7 @@ async def test_the_pages_by_years_are_found_on_the_main_page() -> None:
     assert [payload.url for payload in payloads] == [wikipedia.TITLE, years]
 
 
-def test_spans_of_65534_cost_no_more_than_the_row_they_stand_in() -> None:
+def test_a_span_of_65534_costs_no_more_than_its_row() -> None:
     row = "<tr>" + '<td rowspan="65534" colspan="65534">x</td>' * 50 + "</tr>"
     (grid,) = (list(rows) for rows in tables(f"<table>{row * 200}</table>"))
     assert len(grid) == 200
@@ -275,7 +275,7 @@ def test_of_the_204_launches_of_a_recorded_page_203_are_read() -> None:
         found = parse(body)
         assert (found.rows, len(found.sightings)) == (204, 203)
         assert [(one.record, one.reason) for one in found.rejections] == [
-            ("about 12 more launches", "it stands for several launches")
+            ("about 12 more launches", "it is a row for several launches")
         ]
         assert sum(one.status is not None for one in found.sightings) == 125
         assert len({one.source_id for one in found.sightings}) == 203
