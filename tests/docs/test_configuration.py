@@ -10,7 +10,7 @@ import pytest
 
 from launchd import config
 from launchd.daemon import Daemon
-from launchd.launches.launch import Precision, Status
+from launchd.launches.launch import LaunchStatus, Precision
 from launchd.launches.sources import SOURCES
 from launchd.task import Task
 from tests.docs.pages import DOCS, PAGES, codes, every_page, fences, prose, table
@@ -95,8 +95,10 @@ def test_the_table_of_sources_has_every_source_with_its_rate() -> None:
     assert told == {name: source.rate for name, source in SOURCES.items()}
 
 
-@pytest.mark.parametrize(("word", "kind"), [("**Precision**", Precision), ("**Status**", Status)])
-def test_the_words_of_the_data_model_are_those_of_the_code(word: str, kind: type[Precision] | type[Status]) -> None:
+@pytest.mark.parametrize(("word", "kind"), [("**Precision**", Precision), ("**Status**", LaunchStatus)])
+def test_the_words_of_the_data_model_are_those_of_the_code(
+    word: str, kind: type[Precision] | type[LaunchStatus]
+) -> None:
     (row,) = (cells for cells in table(DOCS / "launch-data.md", "word") if cells[0] == word)
     assert codes(row[1]) == [member.value for member in kind]
 
