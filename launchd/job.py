@@ -15,9 +15,10 @@ import msgspec
 
 from launchd.clock import SECOND, Instant
 
-MAX_RESULT_BYTES = 64 * 1024
+# The limit for one JSON text of a job, in bytes of UTF-8: longer arguments are refused, a longer result is cut.
+MAX_JSON_BYTES = 64 * 1024
 MAX_TRACEBACK_BYTES = 32 * 1024
-# How much of a result that is too long is kept.
+# The part of a longer result that is kept.
 _HEAD_BYTES = 1000
 # Deploys in a row that may put a running job back without costing it an attempt.
 MAX_INTERRUPTIONS = 5
@@ -224,13 +225,13 @@ class IdMaker:
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def bounded_json(data: bytes, limit: int = MAX_RESULT_BYTES) -> str:
-    """JSON of at most `limit` bytes: `data` itself, or an object with its length and its beginning.
+def bounded_json(data: bytes) -> str:
+    """JSON of at most MAX_JSON_BYTES: `data` itself, or `{"cut": true, "bytes": its length, "head": its beginning}`.
 
     >>> bounded_json(b'[1, 2]')
     '[1, 2]'
     """
-    if len(data) <= limit:
+    if len(data) <= MAX_JSON_BYTES:
         return data.decode()
     head = data[:_HEAD_BYTES].decode("utf-8", "ignore")
     return msgspec.json.encode({"cut": True, "bytes": len(data), "head": head}).decode()

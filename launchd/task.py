@@ -20,7 +20,7 @@ import msgspec
 
 from launchd.clock import Instant
 from launchd.errors import InvalidError, NotFoundError, Problem
-from launchd.job import Progress
+from launchd.job import MAX_JSON_BYTES, Progress
 from launchd.logger import get_logger
 from launchd.parameters import all_finite, parameters_of, schema_of
 from launchd.values.plain import plain_text, type_name
@@ -35,8 +35,6 @@ MAX_DELAY_SECONDS = 366 * 86_400
 # The longest reason and the longest note of progress, in bytes of UTF-8.
 MAX_REASON_BYTES = 2000
 MAX_NOTE_BYTES = 500
-# The largest canonical JSON of one job's arguments.
-MAX_ARGS_BYTES = 64 * 1024
 
 
 class Retry(Exception):  # noqa: N818 - a verdict, not an error
@@ -325,8 +323,8 @@ class Task:
             raise InvalidError.at("args", f"task {self.name}: half of a surrogate pair is no text") from None
         except (ValueError, TypeError, RecursionError) as error:
             raise InvalidError.at("args", f"task {self.name}: they cannot be written as JSON: {error}") from None
-        if len(data) > MAX_ARGS_BYTES:
-            raise InvalidError.at("args", f"task {self.name}: they take {len(data)} bytes, at most {MAX_ARGS_BYTES}")
+        if len(data) > MAX_JSON_BYTES:
+            raise InvalidError.at("args", f"task {self.name}: they take {len(data)} bytes, at most {MAX_JSON_BYTES}")
         # nan and the infinities would be stored as null
         if b"null" in data and not all_finite(msgspec.to_builtins(valid)):
             raise InvalidError.at("args", f"task {self.name}: nan and infinity cannot be written as JSON")

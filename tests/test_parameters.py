@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from launchd import config, testing
 from launchd.engine.firing.loading import load_tasks
 from launchd.errors import ConfigError, InvalidError
+from launchd.job import MAX_JSON_BYTES
 from launchd.parameters import RESERVED
-from launchd.task import MAX_ARGS_BYTES, Context, task
+from launchd.task import Context, task
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -119,7 +120,7 @@ def test_arguments_come_back_as_they_were_or_are_refused(args: dict[str, Any]) -
     except InvalidError:
         return
     assert odd.decode(text) == odd.validate(args)
-    assert len(text.encode()) <= MAX_ARGS_BYTES
+    assert len(text.encode()) <= MAX_JSON_BYTES
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -137,8 +138,8 @@ def test_a_number_that_json_has_not_is_refused_wherever_it_stands(value: float) 
         {"whole": 10**5000},
         {"more": {"x": 10**5000}},
         {"more": {"x": object()}},
-        {"text": "x" * MAX_ARGS_BYTES},
-        {"text": "\u20ac" * (MAX_ARGS_BYTES // 3)},
+        {"text": "x" * MAX_JSON_BYTES},
+        {"text": "\u20ac" * (MAX_JSON_BYTES // 3)},
         [],
         "text",
     ],
@@ -150,8 +151,8 @@ def test_what_cannot_be_stored_is_refused(args: dict[str, Any]) -> None:
 
 
 def test_the_bytes_of_arguments_are_counted_and_not_their_characters() -> None:
-    room = MAX_ARGS_BYTES - len('{"text":""}')
-    assert len(odd.encode({"text": "\u20ac" * (room // 3)}).encode()) <= MAX_ARGS_BYTES
+    room = MAX_JSON_BYTES - len('{"text":""}')
+    assert len(odd.encode({"text": "\u20ac" * (room // 3)}).encode()) <= MAX_JSON_BYTES
     with pytest.raises(InvalidError, match="at most 65536"):
         odd.encode({"text": "\u20ac" * (room // 3 + 1)})
 
