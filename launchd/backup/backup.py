@@ -28,7 +28,7 @@ import msgspec
 
 from launchd.backup.archive import KINDS, MANIFEST, Kind, Manifest, Part
 from launchd.clock import Clock, Instant, format_instant, to_datetime
-from launchd.db.faults import name_of
+from launchd.db.faults import sqlite_error_name
 from launchd.errors import ConflictError, DiskFullError, StoreError
 from launchd.system.ownership import make_directory
 
@@ -176,7 +176,7 @@ def _copy(kind: Kind, source: Path, target: Path) -> Part:
             wrong = check_integrity(copy)
             schema = int(copy.execute("PRAGMA user_version").fetchone()[0])
     except (sqlite3.Error, MemoryError) as error:
-        raise StoreError(f"{source} cannot be backed up: {error}", sqlite=name_of(error)) from error
+        raise StoreError(f"{source} cannot be backed up: {error}", sqlite=sqlite_error_name(error)) from error
     if wrong is not None:
         raise StoreError(f"{source} is damaged ({wrong}): restore an earlier backup")
     with target.open("rb") as file:

@@ -26,7 +26,7 @@ import aiosqlite
 
 from launchd import sql
 from launchd.clock import SECOND, Clock, Instant
-from launchd.db.faults import BUSY_SECONDS, Files, is_sqlites, of_a_page, spoils_batch, store_error
+from launchd.db.faults import BUSY_SECONDS, Files, breaks_transaction, is_page_error, is_sqlite_error, store_error
 from launchd.db.writer import BATCH, Connection, Writer, touch
 from launchd.errors import LaunchdError, StoreError
 
@@ -35,12 +35,12 @@ __all__ = [
     "Connection",
     "Database",
     "Row",
+    "breaks_transaction",
     "connect",
     "migrate",
     "one_by_one",
     "open_database",
-    "sifted",
-    "spoils_batch",
+    "with_repair",
 ]
 
 T = TypeVar("T")
@@ -72,14 +72,14 @@ class Database:
     """One SQLite file, opened by `open_database`."""
 
     def __init__(
-        self, path: Path, clock: Clock, connection: Connection, reader: aiosqlite.Connection, onlooker: Connection
+        self, path: Path, clock: Clock, connection: Connection, reader: aiosqlite.Connection, version_reader: Connection
     ) -> None:
         self.path = path
         self._clock = clock
         self._files = Files(path)
         self._writer = Writer(path, connection, self._files, clock.now)
         self._reader = reader
-        self._onlooker = onlooker
+        self._version_reader = version_reader
         self._reads = 0  # under way
         self._read_error: StoreError | None = None
         self._read_failed_at = 0.0  # monotonic
@@ -98,7 +98,7 @@ class Database:
             self._note(error)
             raise
 
-    async def write_fit(self, function: Callable[[Connection, bool], T]) -> T:
+    async def write_batch(self, function: Callable[[Connection, bool], T]) -> T:
         """Run `function(connection, False)`, the quick way; where one of its members is refused, `(connection, True)`.
 
         With True it works member by member (`one_by_one`), which costs a savepoint each. As `write` otherwise.
@@ -106,7 +106,7 @@ class Database:
         try:
             return await self.write(lambda connection: function(connection, False))  # noqa: FBT003 - as documented
         except Exception as error:
-            if not is_of_a_member(error):
+            if not is_row_error(error):
                 raise
         return await self.write(lambda connection: function(connection, True))  # noqa: FBT003 - as documented
 
@@ -117,7 +117,7 @@ class Database:
             return list(await self._reader.execute_fetchall(statement, params))
         except Exception as error:
             # a plain ValueError is aiosqlite's word for a closed connection
-            if not is_sqlites(error) and type(error) is not ValueError:
+            if not is_sqlite_error(error) and type(error) is not ValueError:
                 raise
             failure = store_error(error, self.path)
             self._note(failure)
@@ -137,7 +137,7 @@ class Database:
         it takes microseconds, since SQLite only looks into the index of the WAL that all share (PRAGMA data_version).
         """
         try:
-            return int(self._onlooker.execute("PRAGMA data_version").fetchone()[0])
+            return int(self._version_reader.execute("PRAGMA data_version").fetchone()[0])
         except (
             sqlite3.Error,
             MemoryError,
@@ -205,12 +205,12 @@ class Database:
             sqlite3.Error, ValueError
         ):  # one that only reads could not take the journal away, so it goes first
             await self._reader.close()
-        self._onlooker.close()
+        self._version_reader.close()
         await self._writer.close()
 
     def _note(self, error: StoreError) -> None:
         """Remember that a part of the file cannot be read, though other reads and writes succeed."""
-        if of_a_page(error):
+        if is_page_error(error):
             self._read_error, self._read_failed_at = error, self._clock.monotonic()
 
 
@@ -224,7 +224,7 @@ def one_by_one(connection: Connection, together: Callable[[], T], each: Callable
     try:
         found = together()
     except Exception as error:
-        if not connection.in_transaction or spoils_batch(error):
+        if not connection.in_transaction or breaks_transaction(error):
             raise
         connection.execute("ROLLBACK TO together")
         found = each(error)
@@ -232,18 +232,18 @@ def one_by_one(connection: Connection, together: Callable[[], T], each: Callable
     return found
 
 
-def is_of_a_member(error: Exception) -> bool:
+def is_row_error(error: Exception) -> bool:
     """True for an error that another way of doing the same work may avoid: of one row or value, not of the disk."""
     if isinstance(error, StoreError):
-        return bool(error.sqlite) and not spoils_batch(error)
+        return bool(error.sqlite) and not breaks_transaction(error)
     return not isinstance(error, LaunchdError)
 
 
-def sifted(connection: Connection, read: Callable[[], T], sift: Callable[[], None]) -> T:
-    """Run `read` within the transaction; where a row refuses it, `sift` takes such rows out, and it runs once more."""
+def with_repair(connection: Connection, read: Callable[[], T], repair: Callable[[], None]) -> T:
+    """Run `read` within the transaction; where a row refuses it, `repair` takes such rows out, and it runs once more."""
 
     def again(_error: Exception) -> T:
-        sift()
+        repair()
         return read()
 
     return one_by_one(connection, read, again)

@@ -43,7 +43,7 @@ _UNKNOWN = (-1, -1)
 _STEP_NS = 2_500_000_000
 
 
-def name_of(error: BaseException) -> str:
+def sqlite_error_name(error: BaseException) -> str:
     """The name of SQLite's error; empty where the error is none of SQLite's, or has no name."""
     if isinstance(error, StoreError):
         return error.sqlite
@@ -54,28 +54,28 @@ def name_of(error: BaseException) -> str:
     return getattr(error, "sqlite_errorname", None) or ""
 
 
-def is_sqlites(error: BaseException) -> bool:
+def is_sqlite_error(error: BaseException) -> bool:
     """True for all that the sqlite3 module raises, but for a broken constraint: callers know those."""
     if isinstance(error, sqlite3.IntegrityError):
         return False
     return isinstance(error, (sqlite3.Error, sqlite3.Warning, MemoryError))
 
 
-def of_a_page(error: StoreError) -> bool:
+def is_page_error(error: StoreError) -> bool:
     """True if a part of the file cannot be read."""
     return error.sqlite.startswith(_OF_A_PAGE)
 
 
-def spoils_batch(error: BaseException) -> bool:
+def breaks_transaction(error: BaseException) -> bool:
     """True if the transaction as a whole is lost, not one statement."""
-    return name_of(error).startswith(_OF_THE_DISK)
+    return sqlite_error_name(error).startswith(_OF_THE_DISK)
 
 
 def store_error(error: BaseException, path: Path) -> StoreError:
     """The error that callers can act on. Cannot raise."""
     if isinstance(error, StoreError):
         return error
-    name = name_of(error)
+    name = sqlite_error_name(error)
     if isinstance(error, OSError):
         name = _OF_SYSTEM.get(error.errno or 0, "")
     if name.startswith("SQLITE_FULL"):

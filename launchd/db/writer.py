@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from launchd.clock import Instant
-from launchd.db.faults import Files, broken_write, is_sqlites, spoils_batch, store_error
+from launchd.db.faults import Files, breaks_transaction, broken_write, is_sqlite_error, store_error
 from launchd.errors import CommitUnknownError, StoreError
 from launchd.logger import get_logger
 
@@ -267,7 +267,7 @@ def _run_alone(connection: Connection, call: _Call, path: Path) -> bool:
     try:
         call.result = call.function(connection)
     except BaseException as error:
-        if not connection.in_transaction or spoils_batch(error):
+        if not connection.in_transaction or breaks_transaction(error):
             raise
         call.error = _own(error, path)
         return False
@@ -280,7 +280,7 @@ def _run(connection: Connection, call: _Call, path: Path) -> None:
     try:
         call.result = call.function(connection)
     except BaseException as error:
-        if not connection.in_transaction or spoils_batch(error):
+        if not connection.in_transaction or breaks_transaction(error):
             raise
         connection.execute("ROLLBACK TO call")
         call.error = _own(error, path)
@@ -293,7 +293,7 @@ def _own(error: BaseException, path: Path) -> Exception:
     SystemExit, KeyboardInterrupt and CancelledError would end the loop or the task that awaits the answer, and no
     future takes a StopIteration.
     """
-    if is_sqlites(error):
+    if is_sqlite_error(error):
         return store_error(error, path)
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error

@@ -9,12 +9,12 @@ import msgspec
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db.database import Connection, Row, one_by_one, sifted
-from launchd.store.unfit import condemn, sift
+from launchd.db.database import Connection, Row, one_by_one, with_repair
+from launchd.store.bad_rows import fail_bad_row, fail_bad_rows
 
 _SQL = sql.statements("jobs", "jobs")
 # The most ready jobs that are looked at for one that cannot be claimed.
-_SIFTED = 10_000
+_MAX_TRIED = 10_000
 
 
 class Claimed(NamedTuple):
@@ -45,11 +45,11 @@ class Candidate(NamedTuple):
 
 
 def claim(
-    connection: Connection, queue: str, limit: int, *, instance: str, now: Instant, sifting: bool
+    connection: Connection, queue: str, limit: int, *, instance: str, now: Instant, skip_bad_rows: bool
 ) -> list[Claimed]:
     """Take the first ready jobs of a queue that need no lock; in order.
 
-    With `sifting` one whose row is unfit fails, alone; else it refuses the whole.
+    With `skip_bad_rows` one whose row is unfit fails, alone; else it refuses the whole.
     """
 
     def take() -> list[Claimed]:
@@ -62,9 +62,11 @@ def claim(
         msgspec.convert(tuple(connection.execute(_SQL["ready_row"], (seq,)).fetchone()), Claimed)
         _take(connection, [seq], instance, now)
 
-    if not sifting:
+    if not skip_bad_rows:
         return take()
-    return sifted(connection, take, lambda: sift(connection, _ready(connection, queue, locked=False), trial, now))
+    return with_repair(
+        connection, take, lambda: fail_bad_rows(connection, _ready(connection, queue, locked=False), trial, now)
+    )
 
 
 def claim_locked(connection: Connection, seq: int, fence: int, instance: str, now: Instant) -> Claimed | None:
@@ -75,7 +77,7 @@ def claim_locked(connection: Connection, seq: int, fence: int, instance: str, no
         row = connection.execute(_SQL["claim_locked"], values).fetchone()
         return None if row is None else msgspec.convert(tuple(row), Claimed)
 
-    return one_by_one(connection, take, lambda error: condemn(connection, seq, error, now))
+    return one_by_one(connection, take, lambda error: fail_bad_row(connection, seq, error, now))
 
 
 def candidates(
@@ -86,11 +88,11 @@ def candidates(
     waiting: Sequence[int],
     barred: Sequence[str],
     now: Instant,
-    sifting: bool,
+    skip_bad_rows: bool,
 ) -> list[Candidate]:
     """Of the first `free` ready jobs of a queue, those that need a lock; the rest of them is claimed without one.
 
-    Those that are known to wait, and those whose lock is barred, are left out. `sifting` as for `claim`.
+    Those that are known to wait, and those whose lock is barred, are left out. `skip_bad_rows` as for `claim`.
     """
     parameters = {"queue": queue, "limit": free, "waiting": _json(waiting), "barred": _json(barred)}
 
@@ -107,9 +109,11 @@ def candidates(
     def trial(seq: int) -> None:
         msgspec.convert(tuple(connection.execute(_SQL["ready_row"], (seq,)).fetchone()), Claimed)
 
-    if not sifting:
+    if not skip_bad_rows:
         return read()
-    return sifted(connection, read, lambda: sift(connection, _ready(connection, queue, locked=True), trial, now))
+    return with_repair(
+        connection, read, lambda: fail_bad_rows(connection, _ready(connection, queue, locked=True), trial, now)
+    )
 
 
 def _take(connection: Connection, seqs: Sequence[int], instance: str, now: Instant) -> None:
@@ -117,7 +121,7 @@ def _take(connection: Connection, seqs: Sequence[int], instance: str, now: Insta
 
 
 def _ready(connection: Connection, queue: str, *, locked: bool) -> list[int]:
-    return [row["seq"] for row in connection.execute(_SQL["ready_seqs"], (queue, int(locked), _SIFTED))]
+    return [row["seq"] for row in connection.execute(_SQL["ready_seqs"], (queue, int(locked), _MAX_TRIED))]
 
 
 def _rank(ranked: tuple[int, Row | None]) -> int:

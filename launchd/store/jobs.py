@@ -17,13 +17,13 @@ from launchd.errors import ConflictError, NotFoundError
 from launchd.job import Job, JobState, NewJob, Outcome, claim_order
 from launchd.job_history import Entry, Noted, history
 from launchd.store.audit import Audit
+from launchd.store.bad_rows import update_rows
 from launchd.store.claims import Candidate, Claimed, candidates, claim, claim_locked
 from launchd.store.idempotency import Idempotency, recall, remember
 from launchd.store.job_events import note_requeue, note_wish
 from launchd.store.prune import prune_audit, prune_fires, prune_jobs, prune_keys
 from launchd.store.queues import note_starts
 from launchd.store.rescue import Rescued, rescue_batch
-from launchd.store.unfit import update_fit
 from launchd.store.verdicts import finish_each, finish_jobs
 from launchd.values.rows import Reader
 
@@ -108,23 +108,25 @@ class JobStore:
         """
         instance = self._instance
 
-        def act(connection: Connection, each: bool) -> Turn:  # noqa: FBT001 - as write_fit calls it
+        def act(connection: Connection, each: bool) -> Turn:  # noqa: FBT001 - as write_batch calls it
             refused, written = _finish(connection, outcomes, each=each)
             if free <= 0:
                 return Turn([], [], refused, written)
             offered: list[Candidate] = []
             if waiting is not None:
-                offered = candidates(connection, queue, free, waiting=waiting, barred=barred, now=now(), sifting=each)
+                offered = candidates(
+                    connection, queue, free, waiting=waiting, barred=barred, now=now(), skip_bad_rows=each
+                )
             left = free - len(offered)
             if left <= 0:
                 return Turn([], offered, refused, written)
             claimed_at = now()
-            claimed = claim(connection, queue, left, instance=instance, now=claimed_at, sifting=each)
+            claimed = claim(connection, queue, left, instance=instance, now=claimed_at, skip_bad_rows=each)
             if window is not None and claimed:
                 note_starts(connection, queue, len(claimed), claimed_at, window)
             return Turn(claimed, offered, refused, written)
 
-        return await self._db.write_fit(act)
+        return await self._db.write_batch(act)
 
     async def claim_locked(self, seq: int, fence: int, now: Instant, *, window: float | None = None) -> Claimed | None:
         """Claim one job whose lock is held for it; None when it is no longer queued. `window` as for `turn`."""
@@ -139,7 +141,7 @@ class JobStore:
 
     async def finish(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """End attempts without claiming; returns the outcomes that no longer applied."""
-        return await self._db.write_fit(lambda connection, each: _finish(connection, outcomes, each=each)[0])
+        return await self._db.write_batch(lambda connection, each: _finish(connection, outcomes, each=each)[0])
 
     async def skip(self, seq: int, reason: str, now: Instant) -> bool:
         """End a queued job whose lock stayed taken."""
@@ -155,8 +157,8 @@ class JobStore:
 
         def act(connection: Connection) -> tuple[Instant | None, list[str], bool]:
             values = {"now": now, "limit": PROMOTE_BATCH}
-            expired = update_fit(connection, "expire", _seqs(connection, "expirable", values), now)
-            promoted = update_fit(connection, "promote", _seqs(connection, "promotable", values), now)
+            expired = update_rows(connection, "expire", _seqs(connection, "expirable", values), now)
+            promoted = update_rows(connection, "promote", _seqs(connection, "promotable", values), now)
             return connection.execute(_SQL["next_later"], {"now": now}).fetchone()[0], expired, bool(promoted)
 
         return await self._db.write(act)

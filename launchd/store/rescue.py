@@ -7,8 +7,8 @@ from launchd import sql
 from launchd.clock import Instant
 from launchd.db.database import Connection, one_by_one
 from launchd.job import MAX_CRASHES, MAX_INTERRUPTIONS
+from launchd.store.bad_rows import fail_bad_row
 from launchd.store.job_events import note_rescue, note_stopped
-from launchd.store.unfit import condemn
 
 _SQL = sql.statements("jobs", "jobs")
 # So many jobs of dead instances are taken back in one transaction.
@@ -53,7 +53,7 @@ def _one(connection: Connection, values: Mapping[str, object], now: Instant) -> 
     """The row `last` alone: those before it have been taken back."""
 
     def give_up(error: Exception) -> Rescued:
-        condemn(connection, int(str(values["last"])), error, now)
+        fail_bad_row(connection, int(str(values["last"])), error, now)
         return Rescued([], [], [], [])
 
     return one_by_one(connection, lambda: _rescue(connection, values), give_up)

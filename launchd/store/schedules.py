@@ -152,7 +152,7 @@ class ScheduleStore:
         for one in due:
             if one.schedule.overlap in _HOW and any(fire.outcome is FireOutcome.FIRED for fire in one.plan.fires):
                 cancelled += await self._shorten(one.schedule, now)
-        done = await self._db.write_fit(
+        done = await self._db.write_batch(
             lambda connection, each: (_carry_out_each if each else _carry_out)(connection, due, now)
         )
         return done._replace(cancelled=cancelled + done.cancelled)

@@ -60,7 +60,7 @@ SELECT seq FROM jobs WHERE queue = ? AND ready = 1 AND (lock IS NOT NULL) = ? OR
 -- One of them, all that a claim reads.
 SELECT seq, id, task, queue, args, attempt + 1, max_retries, schedule, fire_time, run_at FROM jobs WHERE seq = ?;
 
--- name: condemn
+-- name: fail_bad_row
 -- A job whose row no other statement can work on fails, alone.
 UPDATE jobs SET state = 'failed', ready = NULL, finished_at = :now, error = :error, reason = :reason, instance = NULL
 WHERE seq = :seq;

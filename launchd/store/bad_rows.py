@@ -11,25 +11,25 @@ import msgspec
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db.database import Connection, one_by_one, spoils_batch
+from launchd.db.database import Connection, breaks_transaction, one_by_one
 from launchd.job import JobError
 from launchd.values.failure import describe
 
 _SQL = sql.statements("jobs", "jobs")
 
 
-def condemn(connection: Connection, seq: int, error: Exception, now: Instant) -> None:
+def fail_bad_row(connection: Connection, seq: int, error: Exception, now: Instant) -> None:
     """Fail a job whose row is unfit, within a transaction, whichever of its columns breaks a CHECK."""
     reason = f"the job's row cannot be used: {describe(error).message}"
-    text = msgspec.json.encode(JobError("UnfitRowError", reason)).decode()
+    text = msgspec.json.encode(JobError("BadRowError", reason)).decode()
     connection.execute("PRAGMA ignore_check_constraints = ON")
     try:
-        connection.execute(_SQL["condemn"], {"seq": seq, "now": now, "error": text, "reason": reason})
+        connection.execute(_SQL["fail_bad_row"], {"seq": seq, "now": now, "error": text, "reason": reason})
     finally:
         connection.execute("PRAGMA ignore_check_constraints = OFF")
 
 
-def sift(connection: Connection, seqs: Sequence[int], trial: Callable[[int], None], now: Instant) -> None:
+def fail_bad_rows(connection: Connection, seqs: Sequence[int], trial: Callable[[int], None], now: Instant) -> None:
     """Condemn those of the rows on which `trial` fails, within a transaction; what it changes is undone."""
     for seq in seqs:
         connection.execute("SAVEPOINT trial")
@@ -37,16 +37,16 @@ def sift(connection: Connection, seqs: Sequence[int], trial: Callable[[int], Non
         try:
             trial(seq)
         except (ValueError, TypeError, sqlite3.Error) as error:  # msgspec's own are ValueErrors
-            if not connection.in_transaction or spoils_batch(error):
+            if not connection.in_transaction or breaks_transaction(error):
                 raise
             failure = error
         connection.execute("ROLLBACK TO trial")
         connection.execute("RELEASE trial")
         if failure is not None:
-            condemn(connection, seq, failure, now)
+            fail_bad_row(connection, seq, failure, now)
 
 
-def update_fit(connection: Connection, name: str, seqs: Sequence[int], now: Instant) -> list[str]:
+def update_rows(connection: Connection, name: str, seqs: Sequence[int], now: Instant) -> list[str]:
     """Run an UPDATE of many rows (`:seqs`, `:now`), within a transaction; the ids that it returned.
 
     Where it is refused, it is run row by row, and those that refuse it are condemned.
@@ -57,7 +57,7 @@ def update_fit(connection: Connection, name: str, seqs: Sequence[int], now: Inst
         return [row["id"] for row in connection.execute(_SQL[name], values)]
 
     def give_up(seq: int, error: Exception) -> list[str]:
-        condemn(connection, seq, error, now)
+        fail_bad_row(connection, seq, error, now)
         return []
 
     def each(_error: Exception) -> list[str]:
