@@ -1,7 +1,7 @@
 """The history of a job: everything that happened to it, in order. Pure.
 
 The usual job tells its own: when it was made, when its present attempt began, when and how it ended. What happened
-besides (`Noted`) is rare, and kept beside it. So a job that simply succeeds costs no more than its one row.
+besides (`StoredEvent`) is rare, and kept beside it. So a job that simply succeeds costs no more than its one row.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,15 +35,15 @@ class JobEvent(StrEnum):
 
 
 # The verdicts that put a job back, as events.
-RETURNS = {
+RETURN_EVENTS = {
     Verb.RETRY: JobEvent.RETRIED,
     Verb.SNOOZE: JobEvent.SNOOZED,
     Verb.INTERRUPT: JobEvent.INTERRUPTED,
 }
 # The wishes to end a running job, by how it is to be ended.
-WISHES = {"cancel": JobEvent.CANCEL_REQUESTED, "terminate": JobEvent.TERMINATE_REQUESTED}
+CANCEL_EVENTS = {"cancel": JobEvent.CANCEL_REQUESTED, "terminate": JobEvent.TERMINATE_REQUESTED}
 # An attempt goes on after these; after all others it is over.
-_DURING = frozenset(WISHES.values())
+_DURING = frozenset(CANCEL_EVENTS.values())
 
 
 class Entry(NamedTuple):
@@ -54,7 +54,7 @@ class Entry(NamedTuple):
     detail: str | None
 
 
-class Noted(NamedTuple):
+class StoredEvent(NamedTuple):
     """What was kept beside the job, numbered from 1 in order; `started_at` is when the attempt that it befell began.
 
     It is None where it befell none: the job waited, or had ended.
@@ -69,9 +69,9 @@ class Noted(NamedTuple):
     unreadable: tuple[str, ...] = ()
 
 
-def history(job: Job, noted: Iterable[Noted]) -> list[Entry]:
+def history(job: Job, stored: Iterable[StoredEvent]) -> list[Entry]:
     """Everything that happened to a job, the oldest first."""
-    return list(_entries(job, sorted(noted)))
+    return list(_entries(job, sorted(stored)))
 
 
 def end_of(job: Job) -> Entry | None:
@@ -81,7 +81,7 @@ def end_of(job: Job) -> Entry | None:
     return Entry(job.finished_at, JobEvent(str(job.state)), _why_it_ended(job))
 
 
-def return_of(outcome: Outcome) -> str:
+def return_detail(outcome: Outcome) -> str:
     """What is told of a verdict that puts a job back."""
     reason = outcome.reason or "no reason was given"
     if outcome.verb is Verb.INTERRUPT or outcome.run_at is None:
@@ -89,13 +89,13 @@ def return_of(outcome: Outcome) -> str:
     return f"{reason}; again at {format_instant(outcome.run_at)}"
 
 
-def _entries(job: Job, noted: list[Noted]) -> Iterator[Entry]:
+def _entries(job: Job, stored: list[StoredEvent]) -> Iterator[Entry]:
     yield Entry(job.created_at, JobEvent.CREATED, _origin(job))
-    if noted and noted[0].number > 1:
-        first = noted[0]
+    if stored and stored[0].number > 1:
+        first = stored[0]
         yield Entry(first.started_at or first.at, JobEvent.FORGOTTEN, f"{first.number - 1} earlier events")
     begun: Instant | None = None  # several things may befall one attempt: its start is told once
-    for one in noted:
+    for one in stored:
         if one.started_at is not None and one.started_at != begun:
             yield _start(one.started_at, one.attempt)
         begun = one.started_at if one.event in _DURING else None

@@ -10,7 +10,7 @@ from launchd import sql
 from launchd.clock import Instant
 from launchd.db.database import Connection
 from launchd.job import Job, Outcome
-from launchd.job_history import RETURNS, WISHES, Entry, JobEvent, end_of, return_of
+from launchd.job_history import CANCEL_EVENTS, RETURN_EVENTS, Entry, JobEvent, end_of, return_detail
 
 _SQL = sql.statements("jobs", "job_events")
 
@@ -22,18 +22,18 @@ def note_returns(connection: Connection, outcomes: Sequence[Outcome]) -> None:
             "seq": one.seq,
             "attempt": one.attempt,
             "at": one.finished_at,
-            "event": RETURNS[one.verb].value,
-            "detail": return_of(one),
+            "event": RETURN_EVENTS[one.verb].value,
+            "detail": return_detail(one),
         }
         for one in outcomes
     ]
     connection.executemany(_SQL["note_return"], rows)
 
 
-def note_wish(connection: Connection, job_id: str, how: str, reason: str | None, now: Instant) -> None:
+def note_cancel_request(connection: Connection, job_id: str, how: str, reason: str | None, now: Instant) -> None:
     """Note that the end of a running job is wanted; `how` is "cancel" or "terminate"."""
-    values = {"id": job_id, "at": now, "event": WISHES[how].value, "detail": reason}
-    connection.execute(_SQL["note_wish"], values)
+    values = {"id": job_id, "at": now, "event": CANCEL_EVENTS[how].value, "detail": reason}
+    connection.execute(_SQL["note_cancel_request"], values)
 
 
 def note_rescue(connection: Connection, values: Mapping[str, object]) -> None:

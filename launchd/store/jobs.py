@@ -15,12 +15,12 @@ from launchd.clock import Instant
 from launchd.db.database import Connection, Database
 from launchd.errors import ConflictError, NotFoundError
 from launchd.job import Job, JobState, NewJob, Outcome, claim_order
-from launchd.job_history import Entry, Noted, history
+from launchd.job_history import Entry, StoredEvent, history
 from launchd.store.audit import Audit
 from launchd.store.bad_rows import update_rows
 from launchd.store.claims import Candidate, Claimed, candidates, claim, claim_locked
 from launchd.store.idempotency import Idempotency, recall, remember
-from launchd.store.job_events import note_requeue, note_wish
+from launchd.store.job_events import note_cancel_request, note_requeue
 from launchd.store.prune import prune_audit, prune_fires, prune_jobs, prune_keys
 from launchd.store.queues import note_starts
 from launchd.store.rescue import Rescued, rescue_batch
@@ -33,7 +33,7 @@ _SQL = sql.statements("jobs", "jobs")
 PROMOTE_BATCH = 1000
 # The job in a row of the table, whatever the row holds.
 job_of = Reader(Job, "jobs", "id")
-_noted = Reader(Noted, "job_events", "job", "number")
+_stored = Reader(StoredEvent, "job_events", "job", "number")
 _RARE = frozenset(JobState) - {JobState.QUEUED, JobState.SUCCEEDED}
 
 
@@ -221,9 +221,9 @@ class JobStore:
             raise NotFoundError(f"no job {job_id}")
         job = job_of(row)
         found = msgspec.json.decode(row["events"], type=list[list[Any]])
-        names = Noted._fields[:-1]
-        noted = [_noted({"job": job_id} | dict(zip(names, values, strict=True))) for values in found]
-        return job, history(job, noted)
+        names = StoredEvent._fields[:-1]
+        stored = [_stored({"job": job_id} | dict(zip(names, values, strict=True))) for values in found]
+        return job, history(job, stored)
 
     async def list(self, filters: dict[str, Any]) -> list[Job]:
         """Jobs, newest first; `filters` has every parameter of the statement `list`, the cursor being a `seq`."""
@@ -290,7 +290,7 @@ def cancel_job(connection: Connection, job_id: str, *, how: str, reason: str | N
     values = {"id": job_id, "how": how, "reason": reason, "now": now}
     if connection.execute(_SQL["cancel_queued"], values).rowcount:
         return True
-    note_wish(connection, job_id, how, reason, now)
+    note_cancel_request(connection, job_id, how, reason, now)
     return connection.execute(_SQL["request_cancel"], values).rowcount == 1
 
 

@@ -8,7 +8,7 @@ SELECT seq, 1 + coalesce((SELECT max(number) FROM job_events WHERE job_seq = job
   attempt, started_at
 FROM jobs WHERE seq = :seq AND state = 'running' AND attempt = :attempt AND cancel_requested IS NULL;
 
--- name: note_wish
+-- name: note_cancel_request
 -- The end of a running job is wanted.
 INSERT INTO job_events (job_seq, number, at, event, detail, attempt, started_at)
 SELECT seq, 1 + coalesce((SELECT max(number) FROM job_events WHERE job_seq = jobs.seq), 0), :at, :event, :detail,
