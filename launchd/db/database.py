@@ -240,7 +240,7 @@ def is_row_error(error: Exception) -> bool:
 
 
 def with_repair(connection: Connection, read: Callable[[], T], repair: Callable[[], None]) -> T:
-    """Run `read` within the transaction; where a row refuses it, `repair` takes such rows out, and it runs once more."""
+    """Run `read` within the transaction; if a row makes it fail, undo it, run `repair`, then `read` once more."""
 
     def again(_error: Exception) -> T:
         repair()

@@ -18,8 +18,8 @@ from typing import NamedTuple
 from launchd.clock import SECOND, STEP, Clock, Reading, reading, set_by, until
 from launchd.errors import LaunchdError
 from launchd.lock import LEASE_SECONDS, Lock, Locks
-from launchd.locks.reach import ASK_SECONDS, PROBE_PREFIX, RETRY_SECONDS, Reach, within
-from launchd.locks.returns import Returns
+from launchd.locks.availability import ASK_SECONDS, PROBE_PREFIX, RETRY_SECONDS, Availability, within
+from launchd.locks.releases import Releases
 from launchd.logger import get_logger
 
 _log = get_logger("launchd.locks")
@@ -49,7 +49,7 @@ class _Hold(NamedTuple):
 class LockManager:
     """Takes and keeps locks for the jobs of one instance. `on_loss` is told the lock of a job that must stop.
 
-    `tell` hears "taken", "released" or "lost" and the lock, after the fact.
+    `on_change` hears "taken", "released" or "lost" and the lock, after the fact.
     """
 
     def __init__(
@@ -61,18 +61,18 @@ class LockManager:
         on_loss: Callable[[Lock], None],
         on_free: Callable[[], None],
         lease_seconds: float = LEASE_SECONDS,
-        tell: Callable[[str, Lock], None] = lambda _what, _lock: None,
+        on_change: Callable[[str, Lock], None] = lambda _what, _lock: None,
     ) -> None:
         self.backend = backend
-        self._tell = tell
+        self._on_change = on_change
         self._clock = clock
         self._owner = owner
         self._lease = lease_seconds
         self._on_loss = on_loss
         self._on_free = on_free
         self._held: dict[str, _Hold] = {}
-        self._returns = Returns(backend, clock, on_free=on_free, tell=tell)
-        self.reach = Reach(backend, clock, owner, prepare=self._prepare, on_back=on_free)
+        self._releases = Releases(backend, clock, on_free=on_free, on_change=on_change)
+        self.availability = Availability(backend, clock, owner, prepare=self._prepare, on_back=on_free)
         self._asking: set[asyncio.Task[tuple[bool, Lock]]] = set()
         self._recovered = False
         self._holding = asyncio.Event()
@@ -82,9 +82,9 @@ class LockManager:
         self._away = False
 
     @property
-    def owed(self) -> int:
+    def pending_releases(self) -> int:
         """How many locks could not be given back yet."""
-        return self._returns.owed
+        return self._releases.pending
 
     async def recover(self) -> int:
         """Void what dead instances of this state directory held; before that, no lock is taken. Returns how many."""
@@ -113,7 +113,7 @@ class LockManager:
 
     async def _acquire(self, name: str, job_id: str, ttl_seconds: float) -> tuple[bool, Lock]:
         await self._prepare()
-        await self._returns.settled(name)
+        await self._releases.settled(name)
         asked_at, token = self._moment(), secrets.token_hex(16)
         asked = self.backend.acquire(name, owner=self._owner, job_id=job_id, ttl_seconds=ttl_seconds, token=token)
         try:
@@ -121,15 +121,15 @@ class LockManager:
         except LaunchdError:
             now = self._clock.now()
             lapses = now + int(self._lease * SECOND)
-            self._returns.doubt(Lock(name, token, self._owner, job_id, 0, now, lapses))
+            self._releases.release_if_taken(Lock(name, token, self._owner, job_id, 0, now, lapses))
             raise
-        self.reach.answered()
+        self.availability.answered()
         if lock.owner != self._owner or lock.job_id != job_id:
             return False, lock
         self._held[name] = _Hold(lock, asked_at, self._trust(lock, asked_at))
         self._holding.set()
         self._taken.set()
-        self._tell("taken", lock)
+        self._on_change("taken", lock)
         return True, lock
 
     def _unwanted(self, asked: asyncio.Task[tuple[bool, Lock]]) -> None:
@@ -137,7 +137,7 @@ class LockManager:
             return
         got, lock = asked.result()
         if got:
-            self.let_go(lock)
+            self.release_soon(lock)
 
     def holds(self, lock: Lock) -> bool:
         """Whether a result under this lock may still be written."""
@@ -153,17 +153,17 @@ class LockManager:
         if any(_unsteady(hold.asked_at, now) for hold in self._held.values()):
             await self.renew_once()
 
-    def let_go(self, lock: Lock) -> asyncio.Task[None]:
+    def release_soon(self, lock: Lock) -> asyncio.Task[None]:
         """Give a lock back, beside the caller; one that was lost meanwhile is left alone. Retried until it lapses."""
         hold = self._held.get(lock.name)
         if hold is not None and hold.lock.token == lock.token:
             del self._held[lock.name]
             lock = hold.lock  # as it was last renewed
-        return self._returns.start(lock)
+        return self._releases.start(lock)
 
     async def release(self, lock: Lock) -> None:
         """The same, and wait for the backend."""
-        await asyncio.shield(self.let_go(lock))  # a caller that is cancelled must not leave it held
+        await asyncio.shield(self.release_soon(lock))  # a caller that is cancelled must not leave it held
 
     async def everywhere(self) -> list[Lock]:
         """All locks that are held now, by any host, but for those of probes; raises UnavailableError."""
@@ -172,13 +172,13 @@ class LockManager:
 
     async def probe(self) -> None:
         """Take, renew and give back a lock as jobs do; raises UnavailableError with the step that failed."""
-        await self.reach.probe()
+        await self.availability.probe()
 
     async def close(self) -> None:
         """Wait for the locks that are being taken or given back, a few seconds at most."""
         if self._asking:
             await asyncio.wait(self._asking, timeout=CLOSE_SECONDS)
-        left = await self._returns.close(CLOSE_SECONDS)
+        left = await self._releases.close(CLOSE_SECONDS)
         if left:
             _log.warning("locks_left", locks=left, detail="they lapse with their lease, or at the next start")
 
@@ -211,7 +211,7 @@ class LockManager:
                 self._lose(lock.token, lock.name)
         return True
 
-    def lapse_once(self) -> None:
+    def expire_once(self) -> None:
         """Lose what was not renewed in time."""
         for hold in list(self._held.values()):
             if self._clock.boot() >= hold.trusted_until:
@@ -228,9 +228,9 @@ class LockManager:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.backend.watch(self._on_free, back))
             group.create_task(self._renew_for_ever(renewing))
-            group.create_task(self._lapse_for_ever())
-            group.create_task(self._returns.run(returning))
-            group.create_task(self.reach.run(probing))
+            group.create_task(self._expire_for_ever())
+            group.create_task(self._releases.run(returning))
+            group.create_task(self.availability.run(probing))
 
     async def _renew_for_ever(self, back: asyncio.Event) -> None:
         """At a third of the lease, while anything is held; sooner while the backend is away, and once it is back."""
@@ -243,7 +243,7 @@ class LockManager:
             if not self._held:
                 self._holding.clear()
 
-    async def _lapse_for_ever(self) -> None:
+    async def _expire_for_ever(self) -> None:
         """When the first trust ends, whatever becomes of a renewal that is under way."""
         while True:
             await self._holding.wait()
@@ -254,7 +254,7 @@ class LockManager:
                 continue
             left = min(max(ends - self._clock.boot(), 0.0), LOOK_SECONDS)
             await until(self._taken, self._clock.sleep_until(self._clock.now() + int(left * SECOND) + 1))
-            self.lapse_once()
+            self.expire_once()
             await self.confirm()
 
     def _keep(self, renewed: list[Lock], asked_at: _Moment) -> None:
@@ -278,7 +278,7 @@ class LockManager:
         del self._held[name]
         _log.error("lock_lost", lock=name, job_id=hold.lock.job_id, fence=hold.lock.fence)
         self._on_loss(hold.lock)
-        self._tell("lost", hold.lock)
+        self._on_change("lost", hold.lock)
 
 
 def _unsteady(earlier: _Moment, later: _Moment) -> bool:

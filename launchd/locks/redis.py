@@ -64,7 +64,7 @@ class RedisLocks:
         self._acquire = self._script("acquire")
         self._renew = self._script("renew")
         self._release = self._script("release")
-        self._seize = self._script("seize")
+        self._force_release = self._script("force_release")
 
     def raise_fence(self, fence: int) -> None:
         """Go on above a fence that was seen elsewhere."""
@@ -73,7 +73,7 @@ class RedisLocks:
     async def acquire(
         self, name: str, *, owner: str, job_id: str | None, ttl_seconds: float, token: str | None = None
     ) -> Lock:
-        """Take the lock if it is free or lapsed; otherwise tell who holds it, without the token."""
+        """Take the lock if it is free or lapsed; otherwise the answer is the present holder's lock, without the token."""
         ceiling = int(ttl_seconds * 1000)
         arguments = [name, token or secrets.token_hex(16), owner, job_id or "", self._lease, ceiling, self._highest]
         answer = await self._ask(self._acquire(keys=[_key(name), _FENCE, _INDEX], args=arguments))
@@ -127,7 +127,7 @@ class RedisLocks:
                     await listener.subscribe(_CHANNEL)
                     await _listen(listener, listening, on_free)
             except (RedisError, OSError) as error:
-                (_log.debug if failures else _log.warning)("lock_watch_lost", error=_said(error, self._kind))
+                (_log.debug if failures else _log.warning)("lock_watch_lost", error=_explain(error, self._kind))
                 await self._drop_idle()
             await self._clock.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
             failures += 1
@@ -148,7 +148,7 @@ class RedisLocks:
                 return await asked
         except (RedisError, OSError, asyncio.IncompleteReadError) as error:
             await self._drop_idle()
-            raise UnavailableError(f"the lock server cannot be asked: {_said(error, self._kind)}") from error
+            raise UnavailableError(f"the lock server cannot be asked: {_explain(error, self._kind)}") from error
 
     async def _drop_idle(self) -> None:
         """Keep no connection to a server that may be the primary no more."""
@@ -167,7 +167,7 @@ class RedisLocks:
 
     async def _take_away(self, name: str, prefix: str, spared: str) -> Lock | None:
         arguments = [name, _CHANNEL, prefix, spared]
-        answer = await self._ask(self._seize(keys=[_key(name), _FENCE, _INDEX], args=arguments))
+        answer = await self._ask(self._force_release(keys=[_key(name), _FENCE, _INDEX], args=arguments))
         return None if answer is None else self._lock(name, answer)
 
     def _lock(self, name: str, answer: Sequence[Any]) -> Lock:
@@ -196,7 +196,7 @@ async def _listen(listener: PubSub, on_subscribed: Callable[[], None], on_free: 
             on_free()
 
 
-def _said(error: BaseException, kind: Kind) -> str:
+def _explain(error: BaseException, kind: Kind) -> str:
     """What went wrong, and what to do where the address is not of the kind that it is said to be."""
     if isinstance(error, MovedError):
         cure = "; it belongs to a Cluster: use redis+cluster:// in [redis] url" if kind is Kind.SERVER else ""

@@ -19,7 +19,7 @@ from launchd.clock import SECOND
 from launchd.daemon import Daemon
 from launchd.engine.maker import TriggerRequest
 from launchd.job import JobState
-from launchd.locks.reach import PROBE_PREFIX
+from launchd.locks.availability import PROBE_PREFIX
 from launchd.ops import checks, health
 from launchd.ops.checks import disk_check
 from launchd.ops.health import CheckReport, Finding, Health, Level

@@ -143,7 +143,7 @@ async def test_a_lock_that_was_taken_without_an_answer_in_time_goes_back(
         with server.stalled(), pytest.raises(UnavailableError):
             await manager.acquire("l", "j", 3600)  # the server has it in its socket, and will do it
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while manager.owed:  # noqa: ASYNC110 - nobody tells
+            while manager.pending_releases:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
         assert await other.list() == []
         assert (await manager.acquire("l", "j", 3600))[0]

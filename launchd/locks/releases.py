@@ -17,26 +17,26 @@ _log = get_logger("launchd.locks")
 RETRY_SECONDS = 1.0
 
 
-class Returns:
-    """Gives locks back. `on_free` is called after each try, `tell` hears of each lock that was released."""
+class Releases:
+    """Gives locks back. `on_free` is called after each try, `on_change` hears of each lock that was released."""
 
     def __init__(
-        self, backend: Locks, clock: Clock, *, on_free: Callable[[], None], tell: Callable[[str, Lock], None]
+        self, backend: Locks, clock: Clock, *, on_free: Callable[[], None], on_change: Callable[[str, Lock], None]
     ) -> None:
         self._backend = backend
         self._clock = clock
         self._on_free = on_free
-        self._tell = tell
+        self._on_change = on_change
         self._under_way: dict[asyncio.Task[None], str] = {}  # the name of the lock
         # by token: locks that could not be given back, until their lease has lapsed
-        self._owed: dict[str, Lock] = {}
-        self._owing = asyncio.Event()
+        self._pending: dict[str, Lock] = {}
+        self._any_pending = asyncio.Event()
         self._again = asyncio.Lock()  # one at a time sends them again
 
     @property
-    def owed(self) -> int:
+    def pending(self) -> int:
         """How many releases were not answered yet."""
-        return len(self._owed)
+        return len(self._pending)
 
     def start(self, lock: Lock) -> asyncio.Task[None]:
         """Give a lock back; the task ends when the backend has answered or has failed to."""
@@ -45,18 +45,18 @@ class Returns:
         returning.add_done_callback(self._under_way.pop)
         return returning
 
-    def doubt(self, lock: Lock) -> None:
+    def release_if_taken(self, lock: Lock) -> None:
         """This lock was asked for without an answer: if it was taken, it goes back."""
-        self._owe(lock)
+        self._keep_pending(lock)
 
     async def settled(self, name: str) -> None:
-        """Wait until no return of this lock is under way or owed; raises UnavailableError when it stays owed."""
+        """Wait until no return of this lock is under way or pending; raises UnavailableError if one stays pending."""
         under_way = [task for task, lock in self._under_way.items() if lock == name]
         if under_way:
             await asyncio.wait(under_way)
-        if any(lock.name == name for lock in self._owed.values()):
+        if any(lock.name == name for lock in self._pending.values()):
             await self.again()
-            if any(lock.name == name for lock in self._owed.values()):
+            if any(lock.name == name for lock in self._pending.values()):
                 raise UnavailableError(f"lock {name} could not be given back yet by the job that held it before")
 
     async def again(self) -> None:
@@ -65,45 +65,45 @@ class Returns:
         A lock whose lease has lapsed meanwhile is free without a release.
         """
         async with self._again:
-            for lock in list(self._owed.values()):
+            for lock in list(self._pending.values()):
                 if lock.expires_at > self._clock.now() and not await self._released(lock):
                     return
-                self._owed.pop(lock.token, None)
-            if not self._owed:
-                self._owing.clear()
+                self._pending.pop(lock.token, None)
+            if not self._pending:
+                self._any_pending.clear()
         self._on_free()
 
     async def run(self, wake: asyncio.Event) -> None:
         """Send them again for ever: every second, and at once when `wake` says that the backend is back."""
         while True:
-            await self._owing.wait()
+            await self._any_pending.wait()
             await until(wake, self._clock.sleep(RETRY_SECONDS))
             wake.clear()
-            if self._owed:
+            if self._pending:
                 await self.again()
 
     async def close(self, seconds: float) -> list[str]:
         """Wait for the returns that are under way, at most so long; the names of the locks that stay taken."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=seconds)
-        return sorted({*self._under_way.values(), *(lock.name for lock in self._owed.values())})
+        return sorted({*self._under_way.values(), *(lock.name for lock in self._pending.values())})
 
     async def _give_back(self, lock: Lock) -> None:
         if not await self._released(lock):
-            self._owe(lock)
+            self._keep_pending(lock)
         self._on_free()
 
-    def _owe(self, lock: Lock) -> None:
-        self._owed[lock.token] = lock
-        self._owing.set()
+    def _keep_pending(self, lock: Lock) -> None:
+        self._pending[lock.token] = lock
+        self._any_pending.set()
 
     async def _released(self, lock: Lock) -> bool:
         """True once the backend has answered."""
         try:
             if await self._backend.release(lock):
-                self._tell("released", lock)
+                self._on_change("released", lock)
         except Exception as error:  # noqa: BLE001 - whatever the backend raises, the lock has to go back
-            if lock.token not in self._owed:
+            if lock.token not in self._pending:
                 detail = error.detail if isinstance(error, LaunchdError) else f"{type(error).__name__}: {error}"
                 _log.warning("lock_release_failed", lock=lock.name, job_id=lock.job_id, error=detail)
             return False

@@ -25,10 +25,10 @@ _PROBE_TTL_SECONDS = 5.0
 _T = TypeVar("_T")
 
 
-class Reach:
+class Availability:
     """Notes when the backend fails, and asks it again until it gives a lock.
 
-    `trouble` is the reason why no lock can be taken at the moment. `prepare` runs before each probe (the locks of dead
+    `outage` is the reason why no lock can be taken at the moment. `prepare` runs before each probe (the locks of dead
     instances are void first); `on_back` is called once the backend works again.
     """
 
@@ -41,28 +41,28 @@ class Reach:
         prepare: Callable[[], Awaitable[None]],
         on_back: Callable[[], None],
     ) -> None:
-        self.trouble: str | None = None
+        self.outage: str | None = None
         self._backend = backend
         self._clock = clock
         self._owner = owner
         self._prepare = prepare
         self._on_back = on_back
-        self._troubled = asyncio.Event()
+        self._down = asyncio.Event()
         self._probing: asyncio.Task[None] | None = None
 
     def failed(self, detail: str) -> None:
         """No lock can be taken: the backend is asked again until it gives one."""
-        if self.trouble is None:
+        if self.outage is None:
             _log.error("locks_unavailable", error=detail, detail="jobs that need a lock wait")
-        self.trouble = detail
-        self._troubled.set()
+        self.outage = detail
+        self._down.set()
 
     def answered(self) -> None:
         """The backend has just done its work."""
-        if self.trouble is not None:
+        if self.outage is not None:
             _log.info("locks_available")
-            self.trouble = None
-            self._troubled.clear()
+            self.outage = None
+            self._down.clear()
             self._on_back()
 
     async def probe(self) -> None:
@@ -77,10 +77,10 @@ class Reach:
     async def run(self, wake: asyncio.Event) -> None:
         """Ask a backend that was away every second, and at once when `wake` says that it is heard again."""
         while True:
-            await self._troubled.wait()
+            await self._down.wait()
             await until(wake, self._clock.sleep(RETRY_SECONDS))
             wake.clear()
-            if self.trouble is None:
+            if self.outage is None:
                 continue
             try:
                 await self.probe()
