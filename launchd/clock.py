@@ -41,7 +41,7 @@ FIRST_INSTANT: Instant = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSE
 LAST_INSTANT: Instant = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 # Stands in the place of a stored value that cannot be shown.
 UNREADABLE = "unreadable"
-_LONGEST_TOLD = 100
+_MAX_QUOTED = 100
 
 
 class Clock(Protocol):
@@ -183,12 +183,12 @@ def parse_instant(text: str) -> Instant:
 
     What `format_instant` cannot write is refused: the years 1 to 9999 hold once the offset is applied.
     """
-    told = repr(text) if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]!r}..."
+    quoted = repr(text) if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]!r}..."
     try:
         value = datetime.fromisoformat(text)
     except (ValueError, OverflowError) as error:
-        raise InvalidError(f"{told} is not a time such as 2026-01-31T06:00:00Z") from error
+        raise InvalidError(f"{quoted} is not a time such as 2026-01-31T06:00:00Z") from error
     instant = from_datetime(value)
     if not FIRST_INSTANT <= instant <= LAST_INSTANT:
-        raise InvalidError(f"{told} is beyond the years 1 to 9999 in UTC: write an earlier or a later time")
+        raise InvalidError(f"{quoted} is beyond the years 1 to 9999 in UTC: write an earlier or a later time")
     return instant

@@ -9,15 +9,15 @@ _NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 
 
-def number_of(cursor: str | None, *, least: int = 0) -> int | None:
+def parse_cursor(cursor: str | None, *, least: int = 0) -> int | None:
     """The number that a cursor is; None for the first page. Raises InvalidError for a cursor that nobody gave."""
     if cursor is None:
         return None
     if not _NUMBER.fullmatch(cursor) or not least <= int(cursor) <= LARGEST:
-        raise no_cursor()
+        raise invalid_cursor()
     return int(cursor)
 
 
-def no_cursor() -> InvalidError:
+def invalid_cursor() -> InvalidError:
     """What is said of a cursor that was made up."""
     return InvalidError.at("cursor", "expected the `next` of an earlier page")

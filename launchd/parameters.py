@@ -33,8 +33,8 @@ def parameters_of(function: Callable[..., Any], name: str) -> dict[str, Paramete
         hints = typing.get_type_hints(function, include_extras=True)
     except Exception as error:  # an annotation is code of the user's, evaluated here
         raise InvalidError(
-            f"task {name} ({where}): its annotations cannot be read: {_told(error)}; import each name that they use "
-            "where the task is defined, and not under TYPE_CHECKING"
+            f"task {name} ({where}): its annotations cannot be read: {_first_line(error)}; import each name that they "
+            "use where the task is defined, and not under TYPE_CHECKING"
         ) from error
     first, *rest = parameters
     if first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
@@ -108,14 +108,14 @@ def _schema(parameter: Parameter) -> dict[str, Any]:
         schema["default"] = msgspec.to_builtins(parameter.default)
         msgspec.json.encode(schema)
     except Exception as error:
-        detail = f"has a default that cannot be written as JSON ({_told(error)}); use None and set it in the task"
+        detail = f"has a default that cannot be written as JSON ({_first_line(error)}); use None and set it in the task"
         raise InvalidError(detail) from error
     return schema
 
 
 def _refused(name: str, where: str, problems: list[Problem]) -> InvalidError:
-    told = "; ".join(f"parameter {problem.path} {problem.message}" for problem in problems)
-    return InvalidError(f"task {name} ({where}): {told}", errors=problems)
+    listed = "; ".join(f"parameter {problem.path} {problem.message}" for problem in problems)
+    return InvalidError(f"task {name} ({where}): {listed}", errors=problems)
 
 
 def _type_name(kind: Any) -> str:  # noqa: ANN401 - any annotation
@@ -125,7 +125,7 @@ def _type_name(kind: Any) -> str:  # noqa: ANN401 - any annotation
         return "of its annotation"
 
 
-def _told(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     try:
         return f"{type(error).__name__}: {error}".partition("\n")[0]
     except Exception:  # noqa: BLE001 - its own text raises

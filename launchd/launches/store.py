@@ -10,7 +10,7 @@ import msgspec
 
 from launchd import sql
 from launchd.clock import FOREVER, UNREADABLE, Instant
-from launchd.cursor import SMALLEST, no_cursor, number_of
+from launchd.cursor import SMALLEST, invalid_cursor, parse_cursor
 from launchd.db.database import Connection, Database, Row
 from launchd.errors import ConflictError, NotFoundError, StaleFenceError
 from launchd.launches import override
@@ -21,7 +21,7 @@ from launchd.launches.override import Override
 from launchd.launches.query import NEXT_END, LaunchQuery, cursor, selection
 from launchd.launches.reconcile import Seen
 from launchd.launches.slips import Slips, slips
-from launchd.values.rows import decoded, tell
+from launchd.values.rows import decoded, log_unreadable
 
 _SQL = sql.statements("launches", "launches")
 _RECORD = "id, name, net_earliest, body, updated_at, revision"
@@ -322,7 +322,7 @@ def _seen(row: Row, launch_id: str | None = None) -> Seen:
     sighting, lost = decoded(row["body"], Sighting), _NOTHING
     if sighting is None:
         sighting = Sighting(source=row["source"], source_id=row["source_id"], name=UNREADABLE)
-        lost = tell("sightings", f"{row['source']} {row['source_id']}", ("body",))
+        lost = log_unreadable("sightings", f"{row['source']} {row['source_id']}", ("body",))
     launch_id = launch_id or row["launch_id"]
     return Seen(
         launch_id, sighting, row["first_seen"], row["seen_at"], row["origin_id"] or launch_id, row["retired_at"], lost
@@ -332,7 +332,7 @@ def _seen(row: Row, launch_id: str | None = None) -> Seen:
 def _record(row: Row) -> Record:
     launch, lost = decoded(row["body"], Launch), _NOTHING
     if launch is None or launch.id != row["id"]:
-        launch, lost = Launch(id=row["id"], name=row["name"]), tell("launches", row["id"], ("body",))
+        launch, lost = Launch(id=row["id"], name=row["name"]), log_unreadable("launches", row["id"], ("body",))
     return Record(launch, row["updated_at"], row["revision"], lost)
 
 
@@ -341,13 +341,13 @@ def _override(row: Row) -> Override:
     try:
         return Override(*found)._replace(value=override.decoded(row["field"], row["value"]))
     except (KeyError, msgspec.MsgspecError, ValueError):
-        return Override(*found, tell("overrides", f"{row['launch_id']} {row['field']}", ("value",)))
+        return Override(*found, log_unreadable("overrides", f"{row['launch_id']} {row['field']}", ("value",)))
 
 
 def _conflict(row: Row, launch_id: str) -> Conflict:
     values, lost = decoded(row["evidence"], dict[str, str]), _NOTHING
     if values is None:
-        values, lost = {}, tell("conflicts", f"{launch_id} {row['kind']}", ("evidence",))
+        values, lost = {}, log_unreadable("conflicts", f"{launch_id} {row['kind']}", ("evidence",))
     other = row["other_id"] or None
     return Conflict(launch_id=launch_id, kind=row["kind"], values=values, other_id=other, unreadable=lost)
 
@@ -420,8 +420,8 @@ def _conflict_cursor(text: str | None) -> tuple[int | None, str, str, str]:
         return None, "", "", ""
     parts = text.split("~")
     if len(parts) != 4:  # noqa: PLR2004 - as many as the key has columns
-        raise no_cursor()
-    return number_of(parts[0], least=SMALLEST), parts[1], parts[2], parts[3]
+        raise invalid_cursor()
+    return parse_cursor(parts[0], least=SMALLEST), parts[1], parts[2], parts[3]
 
 
 def _put_conflicts(db: Connection, plan: Plan, now: Instant) -> None:

@@ -48,9 +48,9 @@ def connect(url: RedisUrl, key: str, *, timeout: float, password: str | None, se
     match url.kind:
         case Kind.SENTINEL:
             asked = settings | {"username": url.sentinel_username, "password": sentinel_password}
-            locate = _Inquiry(url.hosts, _of_sentinel(url.master), partial(_client, plain, **asked))
+            locate = _Locator(url.hosts, _of_sentinel(url.master), partial(_client, plain, **asked))
         case Kind.CLUSTER:
-            locate = _Inquiry(url.hosts, _of_cluster(key_slot(key.encode())), partial(_client, plain, **own))
+            locate = _Locator(url.hosts, _of_cluster(key_slot(key.encode())), partial(_client, plain, **own))
         case _ if url.socket is not None:
             return _client(UnixDomainSocketConnection, path=url.socket, **own)
         case _:
@@ -81,31 +81,31 @@ class _LocatedTls(_Located, SSLConnection):
     """The same under TLS."""
 
 
-class _Inquiry:
-    """Asks those who know, one after the other.
+class _Locator:
+    """Finds the primary by asking the known hosts (Sentinels or nodes), one after the other.
 
-    `_known` has the one that answered last in front. One that fails goes to the end at once: whoever asks is out of
-    patience before many silent ones have been tried, and the next to ask goes on with the others.
+    `_candidates` starts with the host that answered last. A host that fails goes to the end at once: the caller's
+    time-out is over before many silent hosts were tried, and the next call then goes on with the others.
     """
 
     def __init__(self, hosts: Sequence[Host], ask: _Ask, client: Callable[..., Redis]) -> None:
         self._hosts = hosts
-        self._known = list(hosts)
+        self._candidates = list(hosts)
         self._ask = ask
         self._client = client
 
     async def __call__(self) -> Host:
         """Where the primary is; raises RedisConnectionError with what each of them said."""
         refusals = []
-        for host in tuple(self._known):
+        for host in tuple(self._candidates):
             client = self._client(host=host[0], port=host[1])
             try:
                 primary, others = await self._ask(client, host)
             except (RedisError, OSError) as error:
                 refusals.append(f"{host[0]}:{host[1]}: {str(error) or type(error).__name__}")
-                self._known = [*(one for one in self._known if one != host), host]
+                self._candidates = [*(one for one in self._candidates if one != host), host]
             else:
-                self._known = list(dict.fromkeys((host, *others, *self._hosts)))
+                self._candidates = list(dict.fromkeys((host, *others, *self._hosts)))
                 return primary
             finally:
                 await client.aclose()

@@ -73,7 +73,7 @@ class RedisLocks:
     async def acquire(
         self, name: str, *, owner: str, job_id: str | None, ttl_seconds: float, token: str | None = None
     ) -> Lock:
-        """Take the lock if it is free or lapsed; otherwise the answer is the present holder's lock, without the token."""
+        """Take the lock if it is free or expired; otherwise return the present holder's lock, without its token."""
         ceiling = int(ttl_seconds * 1000)
         arguments = [name, token or secrets.token_hex(16), owner, job_id or "", self._lease, ceiling, self._highest]
         answer = await self._ask(self._acquire(keys=[_key(name), _FENCE, _INDEX], args=arguments))

@@ -25,7 +25,7 @@ class SqliteLocks:
     async def acquire(
         self, name: str, *, owner: str, job_id: str | None, ttl_seconds: float, token: str | None = None
     ) -> Lock:
-        """Take the lock if it is free or lapsed; otherwise the answer is the present holder's lock."""
+        """Take the lock if it is free or expired; otherwise return the present holder's lock."""
         token = token or secrets.token_hex(16)
 
         def act(connection: Connection) -> Lock:

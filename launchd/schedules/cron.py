@@ -20,7 +20,7 @@ from croniter import CroniterError
 from launchd.clock import DAY, SECOND, Instant
 from launchd.errors import InvalidError
 from launchd.schedules import words
-from launchd.schedules.dialects import ALIASES, EXAMPLE, foreign
+from launchd.schedules.dialects import ALIASES, EXAMPLE, suggest_line
 from launchd.schedules.guard import FIELD_COUNTS, Reading, read_expression
 from launchd.schedules.wall import SEARCH_YEARS, WallPattern
 from launchd.schedules.zones import Piece, pieces, pieces_back, zone
@@ -54,7 +54,7 @@ class DayMatch(StrEnum):
     AND = "and"
 
 
-class _Span(NamedTuple):
+class _WallRange(NamedTuple):
     """The wall seconds [low, high) of a piece that count, and whether its start stands for times that were left out."""
 
     low: int
@@ -83,10 +83,10 @@ class Cron:
         for piece in pieces(self.timezone, after):
             if piece.start > after + _SEARCH:
                 return None
-            span = self._span(piece, pattern)
-            if span.shifted and piece.start > after:
+            found = self._wall_range(piece, pattern)
+            if found.shifted and piece.start > after:
                 return piece.start
-            wall = pattern.next(max(span.low, after // SECOND + 1 + piece.offset), span.high)
+            wall = pattern.next(max(found.low, after // SECOND + 1 + piece.offset), found.high)
             if wall is not None:
                 return (wall - piece.offset) * SECOND
         return None
@@ -97,11 +97,11 @@ class Cron:
         for piece in pieces_back(self.timezone, at):
             if piece.end < at - _SEARCH:
                 return None
-            span = self._span(piece, pattern)
-            wall = pattern.previous(min(span.high - 1, at // SECOND + piece.offset), span.low)
+            found = self._wall_range(piece, pattern)
+            wall = pattern.previous(min(found.high - 1, at // SECOND + piece.offset), found.low)
             if wall is not None:
                 return (wall - piece.offset) * SECOND
-            if span.shifted:
+            if found.shifted:
                 return piece.start
         return None
 
@@ -112,10 +112,10 @@ class Cron:
         for piece in pieces(self.timezone, after):
             if piece.start > until:
                 break
-            span = self._span(piece, pattern)
-            low = max(span.low, after // SECOND + 1 + piece.offset)
-            total += pattern.count(low, min(span.high, until // SECOND + 1 + piece.offset))
-            total += span.shifted and after < piece.start <= until
+            found = self._wall_range(piece, pattern)
+            low = max(found.low, after // SECOND + 1 + piece.offset)
+            total += pattern.count(low, min(found.high, until // SECOND + 1 + piece.offset))
+            total += found.shifted and after < piece.start <= until
         return total
 
     def describe(self) -> str:
@@ -129,11 +129,11 @@ class Cron:
         """Warnings for an expression that is legal but may not be meant."""
         return words.warnings(_reading(self.expression, self.day_match), both=self.day_match is DayMatch.AND)
 
-    def _span(self, piece: Piece, pattern: WallPattern) -> _Span:
+    def _wall_range(self, piece: Piece, pattern: WallPattern) -> _WallRange:
         start, end = piece.start // SECOND, piece.end // SECOND
         low, high = start + piece.offset, end + piece.offset
         if self.is_interval or piece.before == piece.offset == piece.after:
-            return _Span(low, high, shifted=False)
+            return _WallRange(low, high, shifted=False)
         shifted = False
         if piece.offset > piece.before and self.gap is DstGap.SHIFT:
             left_out = pattern.count(start + piece.before, low)
@@ -142,7 +142,7 @@ class Cron:
             low = start + piece.before
         if piece.after < piece.offset and self.fold is DstFold.LAST:
             high = end + piece.after
-        return _Span(low, high, shifted)
+        return _WallRange(low, high, shifted)
 
 
 def parse_cron(
@@ -160,10 +160,10 @@ def parse_cron(
     expression = ALIASES.get(text.strip().lower(), " ".join(text.split()))
     reason = _refusal(expression, day_match)
     if reason is not None:
-        told = foreign(text, lambda other: _refusal(" ".join(other.split()), day_match) is None)
+        suggestion = suggest_line(text, lambda other: _refusal(" ".join(other.split()), day_match) is None)
         counted = expression.count(" ") >= max(FIELD_COUNTS)
         raise InvalidError(
-            f"cron {text!r}: {reason.partition(';')[0] + ': ' if counted and told else ''}{told or reason}"
+            f"cron {text!r}: {reason.partition(';')[0] + ': ' if counted and suggestion else ''}{suggestion or reason}"
         )
     cron = Cron(expression, timezone, gap, fold, day_match)
     if cron.next(0) is None:

@@ -19,7 +19,7 @@ ALIASES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_ELSEWHERE = {
+_OTHER_ALIASES = {
     "minutely": "* * * * *",
     "every_minute": "* * * * *",
     "secondly": "* * * * * *",
@@ -53,7 +53,7 @@ _FIVE, _SIX = 5, 6
 Check = Callable[[str], bool]
 
 
-def foreign(text: str, valid: Check) -> str | None:
+def suggest_line(text: str, valid: Check) -> str | None:
     """The reason, with what to write, if `text` is written as another program does; None if it is not.
 
     `valid` says if an expression would be accepted: nothing else is ever suggested.
@@ -89,10 +89,10 @@ def _alias(text: str, valid: Check) -> str | None:
             return "a job at each start of the daemon; write @startup"
         if re.match(r"every\s", word):
             return _interval(word, valid) or _INTERVAL
-        return _write("no such alias", _ELSEWHERE[word], valid) if word in _ELSEWHERE else known
+        return _write("no such alias", _OTHER_ALIASES[word], valid) if word in _OTHER_ALIASES else known
     if f"@{word}" in ALIASES:
         return f"an alias begins with @; write @{word}"
-    return _write("no such word", _ELSEWHERE[word], valid) if word in _ELSEWHERE else None
+    return _write("no such word", _OTHER_ALIASES[word], valid) if word in _OTHER_ALIASES else None
 
 
 def _call(text: str, valid: Check) -> str | None:
@@ -177,7 +177,7 @@ def _line(text: str, valid: Check) -> str | None:
         return _with_zone(rest[0], five, valid)
     if len(rest) > 1 and all(_YEAR.fullmatch(one) for one in rest[1:]):
         return _write(_NO_YEARS, six, valid)
-    if len(rest) == 1 and _YEAR.fullmatch(rest[0]) and not valid(_mended(six)) and valid(_mended(five)):
+    if len(rest) == 1 and _YEAR.fullmatch(rest[0]) and not valid(_respelled(six)) and valid(_respelled(five)):
         return _write(_NO_YEARS, five, valid)
     command = _WEEKDAY_LIKE.match(rest[0]) is None
     if valid(five) and command:
@@ -187,13 +187,13 @@ def _line(text: str, valid: Check) -> str | None:
 
 def _write(reason: str, text: str, valid: Check, *, joint: str = "; ") -> str:
     """The reason with an expression to write, in our spelling where only that is wrong with it."""
-    for written in (text, _mended(text)):
+    for written in (text, _respelled(text)):
         if valid(written):
             return f"{reason}{joint}write {written}"
     return f"{reason}: {EXAMPLE}"
 
 
-def _mended(text: str) -> str:
+def _respelled(text: str) -> str:
     """The expression with `*/5` for `0/5`, and names of three letters."""
     fields = text.split()
     kinds = KINDS[-len(fields) :] if len(fields) in {_FIVE, _SIX} else ()

@@ -58,7 +58,7 @@ def check_rule(within: Every, every: Every) -> None:
         raise InvalidError(f"within: expected once to {_MOST} times `every`")
 
 
-def span(rules: Sequence[TightenRule], now: Instant) -> tuple[Instant, Instant]:
+def near_window(rules: Sequence[TightenRule], now: Instant) -> tuple[Instant, Instant]:
     """Where something must be to put a rule in force now, or before it is looked again."""
     reach = max(rule.within for rule in rules) * SECOND
     return now - min(reach, AFTER), now + reach + LOOK

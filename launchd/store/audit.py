@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.cursor import number_of
+from launchd.cursor import parse_cursor
 from launchd.db.database import Database
 from launchd.values.rows import Reader
 
@@ -56,7 +56,7 @@ class AuditStore:
 
     async def list(self, query: AuditQuery) -> tuple[list[AuditRow], str | None]:
         """One page and the cursor of the next; raises InvalidError for a cursor that is none."""
-        values = query._asdict() | {"limit": query.limit + 1, "cursor": number_of(query.cursor)}
+        values = query._asdict() | {"limit": query.limit + 1, "cursor": parse_cursor(query.cursor)}
         rows = [_row(row) for row in await self._db.read(_SQL["list"], values)]
         page = rows[: query.limit]
         return page, str(page[-1].seq) if len(rows) > query.limit else None

@@ -52,12 +52,12 @@ class ClockStore:
         await self._db.write(lambda connection: connection.execute(_SQL["note"], reading._asdict()))
 
     async def begin(self, delta: Instant, reading: Reading) -> None:
-        """The clock was set by `delta` and reads this now: correct what is little, and owe the rest to `shift_some`."""
+        """Record that the clock was set by `delta`: correct the small tables now; `shift_some` moves the jobs."""
         values = {"delta": delta, "now": reading.wall}
 
         def act(connection: Connection) -> None:
             connection.execute(_SQL["note"], reading._asdict())
-            connection.execute(_SQL["owe"], values)
+            connection.execute(_SQL["begin_shift"], values)
             connection.execute(_SQL["shift_keys"], values)
             connection.execute(_SQL["shift_alerts"], values)
             connection.execute(_SQL["shift_troubles"], values)
@@ -73,10 +73,10 @@ class ClockStore:
 
 
 def _shift_some(connection: Connection) -> Shifted:
-    owed = connection.execute(_SQL["owed"]).fetchone()
-    if owed is None:
+    pending = connection.execute(_SQL["pending_shift"]).fetchone()
+    if pending is None:
         return Shifted(0, more=False)
-    delta, now, after, last = owed
+    delta, now, after, last = pending
     bound = connection.execute(_SQL["bound"], {"after": after, "last": last, "rows": BATCH - 1}).fetchone()
     until = last if bound is None else bound["seq"]
     since, upto = new_clock(delta, now)
@@ -84,5 +84,5 @@ def _shift_some(connection: Connection) -> Shifted:
     connection.execute(_SQL["shift_expiry"], values)
     moved = connection.execute(_SQL["shift_waits"], values).rowcount
     connection.execute(_SQL["shift_creation"], values)
-    connection.execute(_SQL["paid"], values)
+    connection.execute(_SQL["advance_shift"], values)
     return Shifted(moved, more=until < last)

@@ -47,7 +47,7 @@ class Percentiles(NamedTuple):
     p99: float | None
 
 
-class Fared(NamedTuple):
+class RunStats(NamedTuple):
     """How one task or queue fared. `ended` counts jobs, `runs` those of them that ran; `busy` is seconds of running."""
 
     name: str
@@ -82,8 +82,8 @@ class Stats(NamedTuple):
     window: Window
     since: Instant
     counted_since: Instant | None
-    tasks: tuple[Fared, ...]
-    queues: tuple[Fared, ...]
+    tasks: tuple[RunStats, ...]
+    queues: tuple[RunStats, ...]
     locks: tuple[Contention, ...]
 
 
@@ -158,8 +158,8 @@ class StatsStore:
             window,
             now - LENGTHS[window],
             await self._counted_since(),
-            tuple(_fared(row) for row in tasks),
-            tuple(_fared(row) for row in queues),
+            tuple(_run_stats(row) for row in tasks),
+            tuple(_run_stats(row) for row in queues),
             tuple(Contention(row["name"], row["ended"], row["skipped"], _percentiles(row, "wait")) for row in locks),
         )
 
@@ -186,9 +186,9 @@ class StatsStore:
         return None if oldest is None else int(oldest["created_at"])
 
 
-def _fared(row: Row) -> Fared:
+def _run_stats(row: Row) -> RunStats:
     counts = (row["ended"], row["runs"], row["succeeded"], row["failures"], row["retries"])
-    return Fared(row["name"], *counts, row["busy"] / SECOND, _percentiles(row, "run"), _percentiles(row, "wait"))
+    return RunStats(row["name"], *counts, row["busy"] / SECOND, _percentiles(row, "run"), _percentiles(row, "wait"))
 
 
 def _percentiles(row: Row, what: str) -> Percentiles:

@@ -60,7 +60,7 @@ def own_descriptor(descriptor: int) -> Callable[[], None]:
     return lambda: _owned.descriptors.discard(descriptor)
 
 
-def arm(*on_child: Callable[[], None]) -> None:
+def register_fork_handlers(*on_child: Callable[[], None]) -> None:
     """From now on, children of `os.fork()` are cut off from the daemon; each of `on_child` runs in every child."""
     _owned.on_child += on_child
     if not _owned.armed:

@@ -90,19 +90,19 @@ def be_init() -> None:
     if daemon == 0:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         return
-    signal.signal(signal.SIGCHLD, _heard)  # a signal that is ignored is never pending
-    signal.signal(signal.SIGHUP, _heard)
+    signal.signal(signal.SIGCHLD, _ignored)  # a signal that is ignored is never pending
+    signal.signal(signal.SIGHUP, _ignored)
     while True:
-        told = signal.sigwaitinfo(signals)
-        if told.si_signo == signal.SIGCHLD:
+        received = signal.sigwaitinfo(signals)
+        if received.si_signo == signal.SIGCHLD:
             code = _reap(daemon)
             if code is not None:
                 os._exit(code)
-        elif told.si_code != _SI_KERNEL:  # the terminal has told the daemon too
-            os.kill(daemon, told.si_signo)
+        elif received.si_code != _SI_KERNEL:  # the terminal sent it to the daemon as well
+            os.kill(daemon, received.si_signo)
 
 
-def _heard(_number: int, _frame: object) -> None:
+def _ignored(_number: int, _frame: object) -> None:
     """Never called: these signals are blocked and waited for."""
 
 

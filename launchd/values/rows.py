@@ -1,7 +1,8 @@
-"""Rows as nouns, totally: a value that its noun cannot hold costs that value alone, never the row or its neighbours.
+"""Database rows as nouns: a value that its field cannot hold costs that field alone, never the row or its neighbours.
 
-Another program, an older or a newer launchd, or a bad disk may have written what no code of this version writes. Such a
-value is replaced by a neutral one of its type, its name stands in the noun's `unreadable`, and the log says so once.
+Another program, an older or newer launchd, or a failing disk may have written values that this version never writes.
+Such a value is replaced by an empty value of the field's type, its column is named in the noun's `unreadable`, and the
+log reports it once. Nothing here raises because of a row's content.
 """
 
 import typing
@@ -20,8 +21,8 @@ T = TypeVar("T")
 # The name under which a noun lists its values that could not be read.
 FIELD = "unreadable"
 # So many rows are remembered as told; the oldest is forgotten first.
-_MOST_TOLD = 1000
-_told: OrderedDict[tuple[str, str, tuple[str, ...]], None] = OrderedDict()
+_MAX_LOGGED = 1000
+_logged: OrderedDict[tuple[str, str, tuple[str, ...]], None] = OrderedDict()
 _PLAIN: dict[Any, Any] = {str: UNREADABLE, int: 0, float: 0.0, bool: False, bytes: b"", list: [], dict: {}, tuple: ()}
 
 
@@ -49,15 +50,15 @@ class Reader(Generic[T]):
 
     def _salvaged(self, row: Any) -> T:  # noqa: ANN401 - the same
         found: dict[str, Any] = {}
-        lost = []
+        unreadable: list[str] = []
         for name, kind in self._types.items():
             try:
                 found[name] = msgspec.convert(row[name], kind)
             except msgspec.ValidationError:
-                found[name] = neutral(kind)
-                lost.append(name)
-        tell(self._table, " ".join(str(row[name]) for name in self._key), lost)
-        return self._kind(**found, **{FIELD: tuple(lost)})
+                found[name] = empty_value(kind)
+                unreadable.append(name)
+        log_unreadable(self._table, " ".join(str(row[name]) for name in self._key), unreadable)
+        return self._kind(**found, **{FIELD: tuple(unreadable)})
 
 
 def decoded(text: str | bytes | None, kind: type[T]) -> T | None:
@@ -68,17 +69,17 @@ def decoded(text: str | bytes | None, kind: type[T]) -> T | None:
         return None
 
 
-def neutral(kind: Any) -> Any:  # noqa: ANN401 - any type, and a value of it
+def empty_value(kind: Any) -> Any:  # noqa: ANN401 - any type, and a value of it
     """A value of a type that says nothing: None where that is allowed, no items, 0, or the text UNREADABLE.
 
     An enumeration gets that text as well: each of ours is a StrEnum, so whoever compares or prints it goes on.
     """
     origin = typing.get_origin(kind)
     if origin is typing.Annotated:
-        return neutral(typing.get_args(kind)[0])
+        return empty_value(typing.get_args(kind)[0])
     if origin in {typing.Union, UnionType}:
         options = typing.get_args(kind)
-        return None if type(None) in options else neutral(options[0])
+        return None if type(None) in options else empty_value(options[0])
     if kind is Any or kind is None:
         return None
     if origin is typing.Literal or (isinstance(kind, type) and issubclass(kind, Enum)):
@@ -87,15 +88,15 @@ def neutral(kind: Any) -> Any:  # noqa: ANN401 - any type, and a value of it
     return plain.copy() if isinstance(plain, (list, dict)) else plain
 
 
-def tell(table: str, row: str, lost: Iterable[str]) -> tuple[str, ...]:
+def log_unreadable(table: str, row: str, unreadable: Iterable[str]) -> tuple[str, ...]:
     """Log that values of a row cannot be read: once for each row and each set of values. Returns their names."""
-    names = tuple(lost)
+    names = tuple(unreadable)
     key = (table, row[:200], names)
-    if key in _told:
+    if key in _logged:
         return names
-    _told[key] = None
-    if len(_told) > _MOST_TOLD:
-        _told.popitem(last=False)
+    _logged[key] = None
+    if len(_logged) > _MAX_LOGGED:
+        _logged.popitem(last=False)
     get_logger("launchd.rows").warning(
         "row_unreadable", table=table, row=row[:200], values=list(names), detail="shown without these values"
     )

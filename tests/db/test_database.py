@@ -176,9 +176,9 @@ async def test_the_version_changes_with_every_commit_of_anybody_and_with_nothing
 
 
 async def test_a_version_that_cannot_be_asked_for_is_none(db: Database) -> None:
-    db._onlooker.set_progress_handler(lambda: 1, 1)  # SQLite stops each statement with an OperationalError
+    db._version_reader.set_progress_handler(lambda: 1, 1)  # SQLite stops each statement with an OperationalError
     assert db.version() is None
-    db._onlooker.set_progress_handler(None, 1)
+    db._version_reader.set_progress_handler(None, 1)
     assert db.version() is not None
 
 

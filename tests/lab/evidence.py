@@ -9,7 +9,7 @@ from tests.lab.record import Record, Request, Run
 
 T = TypeVar("T")
 # When something may have happened: from when it was asked to when it was done, or its daemon dead.
-Span = tuple[int, int]
+Interval = tuple[int, int]
 
 
 class Fault(NamedTuple):
@@ -38,9 +38,9 @@ def overlapping(runs: list[Run]) -> Iterator[tuple[Run, Run]]:
         going.append(run)
 
 
-def requeues_of(record: Record) -> dict[str, list[Span]]:
+def requeues_of(record: Record) -> dict[str, list[Interval]]:
     """When each job may have been requeued."""
-    found: dict[str, list[Span]] = defaultdict(list)
+    found: dict[str, list[Interval]] = defaultdict(list)
     for request in record.requests:
         if request.action == "requeue" and request.possible:
             found[request.target].append((request.asked_at, _done_by(record, request)))
@@ -70,6 +70,6 @@ def between(times: list[int], begin: int, end: int) -> int:
     return max(bisect_left(times, end) - bisect_left(times, begin + 1), 0)
 
 
-def first_from(spans: list[Span], at: int) -> int | None:
+def first_from(spans: list[Interval], at: int) -> int | None:
     """The earliest that one of these may have happened after `at`."""
     return min((max(asked, at) for asked, done in spans if done > at), default=None)

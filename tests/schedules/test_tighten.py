@@ -18,7 +18,7 @@ from launchd.launches.launch import Precision, Status
 from launchd.schedules.cron import parse_cron
 from launchd.schedules.recurrence import Every
 from launchd.schedules.schedule import FireOutcome, Schedule, TightenRule, plan
-from launchd.schedules.tighten import AFTER, Look, Near, coming, look, next_extra, span, tightened
+from launchd.schedules.tighten import AFTER, Look, Near, coming, look, near_window, next_extra, tightened
 from launchd.testing import TestDaemon, running
 from tests.support.sightings import LL2, at, sight
 
@@ -94,7 +94,7 @@ def test_nothing_changes_before_the_time_of_the_next_look(near: list[Near], now:
 def test_what_lies_outside_the_span_asked_for_makes_no_difference_until_the_next_look(
     near: list[Near], now: Instant
 ) -> None:
-    first, last = span(RULES, now)
+    first, last = near_window(RULES, now)
     asked = [one for one in near if one.latest >= first and one.earliest <= last]
     asked = [one for one in asked if one.latest - one.earliest <= last - first]
     assert look(RULES, asked, now) == look(RULES, near, now)

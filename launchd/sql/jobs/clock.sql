@@ -11,18 +11,18 @@ ON CONFLICT (one) DO UPDATE SET wall = excluded.wall, boot = excluded.boot, boot
 -- When the newest job was made: where no reading was kept, that is the last that is known of the wall clock.
 SELECT created_at FROM jobs ORDER BY seq DESC LIMIT 1;
 
--- name: owe
+-- name: begin_shift
 -- Jobs made from now on are made under the new clock: they are not among those to be shifted.
 UPDATE clock SET shift = :delta, shift_at = :now, shift_after = 0, shift_last = (SELECT coalesce(max(seq), 0) FROM jobs);
 
--- name: owed
+-- name: pending_shift
 SELECT shift, shift_at, shift_after, shift_last FROM clock WHERE shift IS NOT NULL;
 
 -- name: bound
 -- The end of the next batch: so many rows on by the primary key, whatever their numbers.
 SELECT seq FROM jobs WHERE seq > :after AND seq <= :last ORDER BY seq LIMIT 1 OFFSET :rows;
 
--- name: paid
+-- name: advance_shift
 UPDATE clock SET shift_after = :until, shift = CASE WHEN :until < shift_last THEN shift END;
 
 -- name: shift_waits
