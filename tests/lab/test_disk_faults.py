@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.killable_daemon import mortal
+from tests.support.killable_daemon import killable_daemon
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.lab
@@ -87,7 +87,7 @@ def remove(path: Path) -> None:
 @needs_root
 async def test_a_stop_on_a_full_disk_loses_no_job_and_the_next_start_counts_no_crash(small_disk: Path) -> None:
     ballast = small_disk / "ballast"
-    async with mortal(small_disk) as daemon:
+    async with killable_daemon(small_disk) as daemon:
         job = await daemon.trigger("waiting", args={"name": "never"})
         await daemon.until(job, "running")
         fill(ballast)

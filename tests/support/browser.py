@@ -9,16 +9,12 @@ import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import msgspec
 import pytest
 
-from launchd.config import Config
 from launchd.daemon import Daemon
-from tests.support.hosted_daemon import quiet_config
 from tests.support.scraping_daemon import asking
 
 if TYPE_CHECKING:
@@ -52,12 +48,6 @@ def needs_browser() -> None:
     """Skip the test where there is no browser, with the reason; fail it where one is required."""
     if (why := missing()) is not None:
         (pytest.fail if REQUIRED else pytest.skip)(why)
-
-
-def with_tcp(directory: Path, extra: str = "") -> Config:
-    """A quiet configuration that listens on any free port of loopback."""
-    quiet = quiet_config(directory, extra)
-    return msgspec.structs.replace(quiet, admin=msgspec.structs.replace(quiet.admin, tcp="127.0.0.1:0"))
 
 
 async def sign_in_link(daemon: Daemon) -> str:

@@ -15,7 +15,7 @@ from tests.support.hosted_daemon import PATIENCE_SECONDS, QUIET_SCHEDULES, only_
 from tests.support.paths import ROOT
 
 
-class Mortal:
+class KillableDaemon:
     """The daemon of one state directory."""
 
     def __init__(self, directory: Path) -> None:
@@ -63,7 +63,7 @@ class Mortal:
 
 
 @asynccontextmanager
-async def mortal(directory: Path, modules: str = "tests.support.tasks") -> AsyncIterator[Mortal]:
+async def killable_daemon(directory: Path, modules: str = "tests.support.tasks") -> AsyncIterator[KillableDaemon]:
     """A daemon that has started, with the tasks of a module; killed at the end."""
     text = f"""
 [daemon]
@@ -75,7 +75,7 @@ modules = ["{modules}"]
 {QUIET_SCHEDULES}
 """
     (directory / "launchd.toml").write_text(only_these_sources(text))
-    daemon = Mortal(directory)
+    daemon = KillableDaemon(directory)
     try:
         await daemon.start()
         yield daemon

@@ -17,7 +17,7 @@ MODULES = "[queues.default]\nconcurrency = 8\n"
 @pytest.fixture
 def place(tmp_path: Path) -> Installation:
     found = Installation(tmp_path, MODULES)
-    text = found.config.read_text("utf-8").replace('"tests.support.file_tasks"', '"tests.support.unruly_tasks"')
+    text = found.config.read_text("utf-8").replace('"tests.support.file_tasks"', '"tests.support.misbehaving_tasks"')
     found.config.write_text(text.replace("drain_seconds = 5.0", "drain_seconds = 0.5"), "utf-8")
     return found
 

@@ -16,7 +16,7 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from tests.support.hosted_daemon import PATIENCE_SECONDS
-from tests.support.valkey_server import Certificate, Mortal
+from tests.support.valkey_server import Certificate, KillableProcess
 
 T = TypeVar("T")
 MASTER = "themaster"
@@ -26,7 +26,7 @@ SLOT = key_slot(b"{launchd}")
 _SLOTS = 16_384
 
 
-class Node(Mortal):
+class Node(KillableProcess):
     """A server on a port, or a Sentinel if it has `watches`: lines of its configuration."""
 
     def __init__(

@@ -6,8 +6,8 @@ from typing import Any
 
 from launchd.clock import DAY, SECOND, SystemClock
 from launchd.launches.sources import SOURCES
-from tests.support import unfit_rows
-from tests.support.unfit_rows import Column
+from tests.support import bad_rows
+from tests.support.bad_rows import Column
 
 NOW = SystemClock().now()
 GOOD = "01900000-0000-7000-8000-000000000001"
@@ -180,7 +180,7 @@ def variants(table: str, model: dict[str, Any], columns: list[Column]) -> Iterat
     for column in columns:
         if (table, column.name) == ("sources", "name"):
             continue
-        for value in unfit_rows.values(column):
+        for value in bad_rows.values(column):
             number += 1
             yield keyed(table, model, number) | {column.name: value}
 

@@ -51,7 +51,7 @@ def self_signed(directory: Path) -> Certificate:
     return made
 
 
-class Mortal:
+class KillableProcess:
     """A process that a test may stall and kill; whoever starts it sets `_process`."""
 
     _process: subprocess.Popen[bytes] | None = None
@@ -79,7 +79,7 @@ class Mortal:
             os.kill(self._process.pid, signal.SIGCONT)
 
 
-class Server(Mortal):
+class Server(KillableProcess):
     """A server that can be stalled, killed and started again."""
 
     def __init__(self, binary: str, directory: Path, *settings: str) -> None:
