@@ -1,7 +1,7 @@
-"""Locks on their way back to the backend, beside everything else: nobody waits for a lock server to take one back.
+"""Releases of locks, each in a task of its own, so that no job waits for a lock server that takes a lock back.
 
-A release that the backend did not answer is sent again until it is answered or the lease has lapsed. A lock that was
-asked for without an answer may have been taken all the same: it is returned in the same way. Owned by the control loop.
+A release that the backend did not answer is sent again until it is answered or the lease has expired. An acquire that
+was not answered may have taken the lock all the same, so it is released in the same way. It runs on the control loop.
 """
 
 import asyncio
@@ -13,12 +13,15 @@ from launchd.lock import Lock, Locks
 from launchd.logger import get_logger
 
 _log = get_logger("launchd.locks")
-# How soon a release that was not answered is sent again.
+# The pause before a release is sent again.
 RETRY_SECONDS = 1.0
 
 
 class Releases:
-    """Gives locks back. `on_free` is called after each try, `on_change` hears of each lock that was released."""
+    """Sends releases until they are answered. `on_free` is called after each try.
+
+    `on_change` is called with "released" and the lock.
+    """
 
     def __init__(
         self, backend: Locks, clock: Clock, *, on_free: Callable[[], None], on_change: Callable[[str, Lock], None]
@@ -28,7 +31,7 @@ class Releases:
         self._on_free = on_free
         self._on_change = on_change
         self._under_way: dict[asyncio.Task[None], str] = {}  # the name of the lock
-        # by token: locks that could not be given back, until their lease has lapsed
+        # by token: locks whose release was not answered, until their lease has expired
         self._pending: dict[str, Lock] = {}
         self._any_pending = asyncio.Event()
         self._again = asyncio.Lock()  # one at a time sends them again
@@ -39,14 +42,14 @@ class Releases:
         return len(self._pending)
 
     def start(self, lock: Lock) -> asyncio.Task[None]:
-        """Give a lock back; the task ends when the backend has answered or has failed to."""
+        """Release a lock; the task ends when the backend has answered or has failed."""
         returning = asyncio.create_task(self._give_back(lock))
         self._under_way[returning] = lock.name
         returning.add_done_callback(self._under_way.pop)
         return returning
 
     def release_if_taken(self, lock: Lock) -> None:
-        """This lock was asked for without an answer: if it was taken, it goes back."""
+        """Release a lock whose acquire was not answered, in case the backend has given it."""
         self._keep_pending(lock)
 
     async def settled(self, name: str) -> None:
@@ -57,12 +60,14 @@ class Releases:
         if any(lock.name == name for lock in self._pending.values()):
             await self.again()
             if any(lock.name == name for lock in self._pending.values()):
-                raise UnavailableError(f"lock {name} could not be given back yet by the job that held it before")
+                raise UnavailableError(
+                    f"lock {name}: the release by its last job was not answered yet; it is sent again"
+                )
 
     async def again(self) -> None:
-        """Send the releases again that were not answered, and stop at the first that is not answered now. Idempotent.
+        """Send all pending releases again; stop at the first that is not answered. Idempotent.
 
-        A lock whose lease has lapsed meanwhile is free without a release.
+        A lock whose lease has expired meanwhile is free without a release.
         """
         async with self._again:
             for lock in list(self._pending.values()):
@@ -74,7 +79,7 @@ class Releases:
         self._on_free()
 
     async def run(self, wake: asyncio.Event) -> None:
-        """Send them again for ever: every second, and at once when `wake` says that the backend is back."""
+        """Send pending releases for ever: every second, and at once when `wake` is set."""
         while True:
             await self._any_pending.wait()
             await until(wake, self._clock.sleep(RETRY_SECONDS))
@@ -83,7 +88,7 @@ class Releases:
                 await self.again()
 
     async def close(self, seconds: float) -> list[str]:
-        """Wait for the returns that are under way, at most so long; the names of the locks that stay taken."""
+        """Wait up to `seconds` for the releases that are under way; returns the names of the locks still held."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=seconds)
         return sorted({*self._under_way.values(), *(lock.name for lock in self._pending.values())})
@@ -98,11 +103,11 @@ class Releases:
         self._any_pending.set()
 
     async def _released(self, lock: Lock) -> bool:
-        """True once the backend has answered."""
+        """Send one release; True if the backend has answered."""
         try:
             if await self._backend.release(lock):
                 self._on_change("released", lock)
-        except Exception as error:  # noqa: BLE001 - whatever the backend raises, the lock has to go back
+        except Exception as error:  # noqa: BLE001 - whatever the backend raises, the lock must be released
             if lock.token not in self._pending:
                 detail = error.detail if isinstance(error, LaunchdError) else f"{type(error).__name__}: {error}"
                 _log.warning("lock_release_failed", lock=lock.name, job_id=lock.job_id, error=detail)

@@ -1,7 +1,7 @@
-"""Job rows that no statement can work on: a value beyond its type, a broken CHECK, a text that is none.
+"""Bad job rows: rows that no statement can process, because of a wrong type, a broken CHECK or a text without UTF-8.
 
-No code of ours writes one; a damaged file, another program or an old bug may have. A statement on many rows is refused
-because of one of them, again and again: such a row fails with the reason, and the others go on.
+launchd writes none; a damaged file, another program or an old bug may have. One bad row makes a statement on many rows
+fail, again and again. So the job of a bad row is failed with the reason, and the statement runs on the other rows.
 """
 
 import sqlite3
@@ -11,7 +11,9 @@ import msgspec
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db.database import Connection, breaks_transaction, one_by_one
+from launchd.db.batches import one_by_one
+from launchd.db.database import Connection
+from launchd.db.faults import breaks_transaction
 from launchd.job import JobError
 from launchd.values.failure import describe
 
@@ -19,7 +21,10 @@ _SQL = sql.statements("jobs", "jobs")
 
 
 def fail_bad_row(connection: Connection, seq: int, error: Exception, now: Instant) -> None:
-    """Fail a job whose row is unfit, within a transaction, whichever of its columns breaks a CHECK."""
+    """Set the job of a bad row to failed, within a transaction; its columns may break any CHECK constraint.
+
+    SQLite's page on the pragma: https://www.sqlite.org/pragma.html#pragma_ignore_check_constraints
+    """
     reason = f"the job's row cannot be used: {describe(error).message}"
     text = msgspec.json.encode(JobError("BadRowError", reason)).decode()
     connection.execute("PRAGMA ignore_check_constraints = ON")
@@ -30,7 +35,7 @@ def fail_bad_row(connection: Connection, seq: int, error: Exception, now: Instan
 
 
 def fail_bad_rows(connection: Connection, seqs: Sequence[int], trial: Callable[[int], None], now: Instant) -> None:
-    """Condemn those of the rows on which `trial` fails, within a transaction; what it changes is undone."""
+    """Fail each job on whose row `trial` raises, within a transaction; the changes of `trial` are undone."""
     for seq in seqs:
         connection.execute("SAVEPOINT trial")
         failure: Exception | None = None
@@ -47,9 +52,9 @@ def fail_bad_rows(connection: Connection, seqs: Sequence[int], trial: Callable[[
 
 
 def update_rows(connection: Connection, name: str, seqs: Sequence[int], now: Instant) -> list[str]:
-    """Run an UPDATE of many rows (`:seqs`, `:now`), within a transaction; the ids that it returned.
+    """Run an UPDATE with RETURNING on many rows (`:seqs`, `:now`), within a transaction; returns the ids.
 
-    Where it is refused, it is run row by row, and those that refuse it are condemned.
+    If it raises, it runs row by row, and the jobs of bad rows fail.
     """
 
     def run(some: Sequence[int]) -> list[str]:

@@ -18,16 +18,19 @@ from launchd.clock import UNREADABLE
 from launchd.logger import get_logger
 
 T = TypeVar("T")
-# The name under which a noun lists its values that could not be read.
+# The field in which a noun lists its columns that could not be read.
 FIELD = "unreadable"
-# So many rows are remembered as told; the oldest is forgotten first.
+# The most rows that are remembered as logged; the oldest is forgotten first.
 _MAX_LOGGED = 1000
 _logged: OrderedDict[tuple[str, str, tuple[str, ...]], None] = OrderedDict()
 _PLAIN: dict[Any, Any] = {str: UNREADABLE, int: 0, float: 0.0, bool: False, bytes: b"", list: [], dict: {}, tuple: ()}
 
 
 class Reader(Generic[T]):
-    """Makes the noun of a row: `kind` is a Struct or a NamedTuple with a field `unreadable`, `key` names the row."""
+    """Makes the noun of a row.
+
+    `kind` is a Struct or a NamedTuple with a field `unreadable`; the columns `key` name the row in the log.
+    """
 
     def __init__(self, kind: type[T], table: str, *key: str) -> None:
         self._kind = kind
@@ -36,11 +39,11 @@ class Reader(Generic[T]):
         hints = typing.get_type_hints(kind, include_extras=True)
         self._types = {name: hint for name, hint in hints.items() if name != FIELD}
         self._names = tuple(self._types)
-        # a NamedTuple is made of its values in order, a Struct of values by name; either is one call into C
+        # a NamedTuple is made from its values in order, a Struct from values by name; either is one call into C
         self._by_name = issubclass(kind, msgspec.Struct)
 
     def __call__(self, row: Any) -> T:  # noqa: ANN401 - a sqlite3.Row, or anything else that is read by name
-        """The noun of a row; never raises for what is in it."""
+        """The noun of a row; never raises because of its values."""
         values = [row[name] for name in self._names]
         given = dict(zip(self._names, values, strict=True)) if self._by_name else values
         try:
@@ -62,7 +65,7 @@ class Reader(Generic[T]):
 
 
 def decoded(text: str | bytes | None, kind: type[T]) -> T | None:
-    """The value of stored JSON; None where it is none, or not of that kind. Never raises."""
+    """The value of stored JSON; None if the text is None, not JSON or not of that type. Never raises."""
     try:
         return None if text is None else msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError, TypeError):
@@ -70,9 +73,9 @@ def decoded(text: str | bytes | None, kind: type[T]) -> T | None:
 
 
 def empty_value(kind: Any) -> Any:  # noqa: ANN401 - any type, and a value of it
-    """A value of a type that says nothing: None where that is allowed, no items, 0, or the text UNREADABLE.
+    """An empty value of a type: None if that is allowed, else no items, 0, or the text UNREADABLE.
 
-    An enumeration gets that text as well: each of ours is a StrEnum, so whoever compares or prints it goes on.
+    An enumeration gets the text as well: each of launchd's is a StrEnum, so comparing and printing it work.
     """
     origin = typing.get_origin(kind)
     if origin is typing.Annotated:
@@ -89,7 +92,7 @@ def empty_value(kind: Any) -> Any:  # noqa: ANN401 - any type, and a value of it
 
 
 def log_unreadable(table: str, row: str, unreadable: Iterable[str]) -> tuple[str, ...]:
-    """Log that values of a row cannot be read: once for each row and each set of values. Returns their names."""
+    """Log that columns of a row cannot be read, once for each row and set of columns; returns the columns."""
     names = tuple(unreadable)
     key = (table, row[:200], names)
     if key in _logged:

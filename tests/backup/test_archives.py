@@ -21,7 +21,7 @@ from launchd.backup.archive import MAX_HEADERS, unpack, verify
 from launchd.backup.restore import restore
 from launchd.backup.shape import foreign_schema
 from launchd.clock import parse_instant
-from launchd.db.database import connect, migrate
+from launchd.db.connection import connect, migrate
 from launchd.errors import InvalidError, LaunchdError
 
 AT = "2026-01-01T00:00:00Z"

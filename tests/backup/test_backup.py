@@ -20,7 +20,7 @@ from launchd.backup.archive import unpack, verify
 from launchd.backup.backup import BackupRules, Backups, write
 from launchd.backup.restore import restore
 from launchd.clock import DAY, SystemClock, parse_instant
-from launchd.db.database import migrate
+from launchd.db.connection import migrate
 from launchd.errors import ConflictError, DiskFullError, InvalidError, StoreError
 from launchd.testing import VirtualClock
 from tests.support.daemon_process import Installation
@@ -272,11 +272,11 @@ async def test_an_archive_that_is_not_as_its_manifest_says_is_refused(state: Pat
     body = archive.read_bytes()
     cut = archive.with_name("cut.tar.gz")
     cut.write_bytes(body[: len(body) // 2])
-    await refused(cut, state, "no whole backup")
+    await refused(cut, state, "not a complete backup")
     archive.with_name("text").write_text("hello")
-    await refused(archive.with_name("text"), state, "no whole backup")
+    await refused(archive.with_name("text"), state, "not a complete backup")
     await refused(repacked(archive, manifest_json=None), state, "no manifest")
-    await refused(repacked(archive, manifest_json=b"{}"), state, "another launchd")
+    await refused(repacked(archive, manifest_json=b"{}"), state, "this launchd cannot read")
     await refused(repacked(archive, jobs_db=None), state, "not as its manifest says")
     await refused(repacked(archive, jobs_db=b"x"), state, "not as its manifest says")
     await refused(archive.with_name("absent"), state, "cannot be read")
@@ -297,7 +297,7 @@ async def test_a_database_of_a_newer_launchd_is_refused(state: Path, tmp_path: P
     shutil.copytree(state, newer)
     with opened(newer / "jobs.db") as database:
         database.execute("PRAGMA user_version = 9999")
-    await refused(packed(newer, "newer.tar.gz"), state, "install the newer one", StoreError)
+    await refused(packed(newer, "newer.tar.gz"), state, "install the newer launchd that wrote it", StoreError)
 
 
 async def test_a_database_that_lacks_a_table_is_refused(state: Path, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from launchd import sql
 from launchd.clock import SystemClock
-from launchd.db.database import Connection, Database, migrate, open_database
+from launchd.db.connection import migrate
+from launchd.db.database import Connection, Database, open_database
 from launchd.errors import AlreadyRunningError, DiskFullError, StoreBusyError, StoreError
 from launchd.system.state_directory import own_directory
 
@@ -241,7 +242,7 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
         import asyncio, sys
         from pathlib import Path
         from launchd.clock import SystemClock
-        from launchd.db import open_database
+        from launchd.db.database import open_database
 
         async def main():
             async with open_database(Path(sys.argv[1]), "jobs", SystemClock()) as db:

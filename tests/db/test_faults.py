@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from launchd.clock import SystemClock
 from launchd.db import database as module
-from launchd.db.database import WAL_BYTES, Connection, Database, connect, open_database
+from launchd.db.connection import WAL_BYTES, connect
+from launchd.db.database import Connection, Database, open_database
 from launchd.errors import CommitUnknownError, StoreError
 from launchd.testing import VirtualClock
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from launchd import sql
 from launchd.clock import SECOND, SystemClock
-from launchd.db.database import connect, migrate, open_database
+from launchd.db.connection import connect, migrate
+from launchd.db.database import open_database
 from launchd.job import JobState
 from launchd.store.jobs import JobStore
 

@@ -270,9 +270,9 @@ async def test_an_address_of_the_wrong_kind_says_which_is_right(watched: Deploym
     for url, advice in (
         (f"redis://{other}", r"belongs to a Cluster: use redis\+cluster://"),
         (f"redis://{sentinel}", r"is a Sentinel: use redis\+sentinel://"),
-        (f"redis+sentinel://127.0.0.1:{server.port}/m", "is no Sentinel"),
+        (f"redis+sentinel://127.0.0.1:{server.port}/m", "is not a Sentinel"),
         (f"redis+sentinel://{sentinel}/nobody", "knows no master nobody"),
-        (f"redis+cluster://127.0.0.1:{server.port}", "belongs to no Cluster"),
+        (f"redis+cluster://127.0.0.1:{server.port}", "is not a node of a Cluster"),
     ):
         locks = RedisLocks(url, SystemClock())
         with pytest.raises(UnavailableError, match=advice):

@@ -12,13 +12,10 @@ import structlog
 
 from launchd.cli.job import print_log
 from launchd.cli.output import columns, print_table
-from launchd.logs.setup import stream_sink
+from launchd.logs.stream import stream_sink
 from launchd.logs.writer import Line, Writer
 from tests.support.hosted_daemon import PATIENCE_SECONDS
-from tests.support.log_lines import Configure, broken, configured, line
-
-__all__ = ["configured"]
-
+from tests.support.log_lines import Configure, broken, line
 
 # --- a sink that does not recover ---
 

@@ -55,7 +55,7 @@ REFUSALS = {
     "out of memory": (["CONFIG SET maxmemory 1"], ["CONFIG SET maxmemory 0"], "maxmemory"),
     "a read-only replica": (["REPLICAOF 127.0.0.1 1"], ["REPLICAOF NO ONE"], "READONLY|read only replica"),
     "no right to write": (["ACL SETUSER default -@write"], ["ACL SETUSER default +@all"], "NOPERM|permission"),
-    "no right to take a lock back": (["ACL SETUSER default -del"], ["ACL SETUSER default +@all"], "give a lock back"),
+    "no right to release a lock": (["ACL SETUSER default -del"], ["ACL SETUSER default +@all"], "release a lock"),
     "too few replicas": (
         ["CONFIG SET min-replicas-to-write 1"],
         ["CONFIG SET min-replicas-to-write 0"],

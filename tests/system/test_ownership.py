@@ -21,7 +21,7 @@ from launchd.backup.offline import back_up_offline
 from launchd.backup.restore import restore
 from launchd.clock import parse_instant
 from launchd.config import read_secret
-from launchd.db.database import connect, migrate
+from launchd.db.connection import connect, migrate
 from launchd.errors import AlreadyRunningError, ConfigError, LaunchdError, StoreError
 from launchd.system.ownership import acting_for, make_directory, open_directory, open_regular, replacing
 from launchd.system.state_directory import hold
@@ -190,11 +190,11 @@ def test_root_neither_reads_nor_writes_an_archive_through_a_link_of_somebody_els
 ) -> None:
     (state / "mine.tar.gz").symlink_to(archive)
     os.lchown(state / "mine.tar.gz", NOBODY, NOBODY)
-    with pytest.raises(LaunchdError, match="belongs to nobody, and root follows none"):
+    with pytest.raises(LaunchdError, match="belongs to nobody, and root does not follow it"):
         asyncio.run(restore(state / "mine.tar.gz", state, parse_instant(AT)))
     (state / "out").symlink_to(tmp_path)
     os.lchown(state / "out", NOBODY, NOBODY)
-    with pytest.raises(OSError, match="root follows none"):
+    with pytest.raises(OSError, match="root does not follow it"):
         offline(state, state / "out" / "all.tar.gz")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "latest").symlink_to(archive)  # root's own links lead where root wants them to
@@ -213,7 +213,7 @@ def test_root_works_in_no_directory_of_another_user_that_others_may_write(
     ):
         with pytest.raises(StoreError, match=r"others may write in it \(mode \d{4}\): chmod 700"):
             act()
-    with pytest.raises(StoreError, match="belongs to nobody, where root does not work"):
+    with pytest.raises(StoreError, match="belongs to nobody, and root does not use it"):
         asyncio.run(started(state))
     assert stat.S_IMODE(state.stat().st_mode) == mode
     assert not (state / "daemon.lock").exists()
@@ -272,7 +272,7 @@ def test_a_secret_is_a_small_file(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(b"x" * 100_000)
     with pytest.raises(ConfigError, match="longer than"):
         read_secret(str(tmp_path / "large"))
-    with pytest.raises(ConfigError, match="no regular file"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         read_secret("/dev/zero")
 
 
@@ -295,7 +295,7 @@ def test_a_file_with_another_name_in_a_directory_that_others_could_write_is_refu
     state.chmod(0o777)
     elsewhere.write_bytes(SECRET)
     (state / "jobs.db").hardlink_to(elsewhere)
-    with pytest.raises(StoreError, match="look at it, remove it"), hold(state):
+    with pytest.raises(StoreError, match="check it, remove it"), hold(state):
         pass
     assert elsewhere.read_bytes() == SECRET
 
@@ -309,7 +309,7 @@ def test_a_lock_that_is_no_file_is_refused_in_words(tmp_path: Path, trap: str) -
         lay(trap, state / "daemon.lock", victim)
     else:
         pytest.skip("gives files away")
-    with pytest.raises(StoreError, match="no regular file"), hold(state):
+    with pytest.raises(StoreError, match="not a regular file"), hold(state):
         pass
     assert victim.read_bytes() == SECRET
 
@@ -334,7 +334,7 @@ def test_the_pid_of_who_holds_a_directory_is_a_number_or_unknown(tmp_path: Path)
 
 def test_a_fifo_is_no_archive_and_keeps_nobody_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         open_regular(tmp_path / "fifo")
 
 

@@ -17,17 +17,10 @@ from launchd.logger import get_logger
 from launchd.schedules.recurrence import Startup, occurrences
 from launchd.schedules.schedule import Fire, FireOutcome, Plan, Schedule, plan
 from launchd.schedules.tighten import Look, Near, Tightening, coming, look, near_window, next_extra, tightened
+from launchd.store.corrections import Corrected, Correction
+from launchd.store.fires import Cancelled, CarriedOut, DueSchedule, Recorded
 from launchd.store.idempotency import Idempotency
-from launchd.store.schedules import (
-    Cancelled,
-    CarriedOut,
-    Corrected,
-    Correction,
-    DueSchedule,
-    Recorded,
-    ScheduleState,
-    ScheduleStore,
-)
+from launchd.store.schedules import ScheduleState, ScheduleStore
 from launchd.values.failure import describe
 
 _log = get_logger("launchd.scheduler")
