@@ -1,7 +1,7 @@
 """Named SQL statements and migrations, as data files beside this module.
 
-A statement file holds blocks that start with `-- name: the_name`; comment lines under it say why the statement exists.
-Each database has a folder: `schema.sql` is its present form, `migrations/NNNN_what.sql` the way there.
+A statement file consists of blocks that start with `-- name: the_name`; comment lines under it say why the statement
+exists. Each database has a folder: `schema.sql` is its present schema, `migrations/NNNN_what.sql` are the steps to it.
 """
 
 import re
@@ -12,7 +12,7 @@ _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 
 class Migration(NamedTuple):
-    """One step of a schema: `version` grows from step to step."""
+    """One step of a schema; `version` grows from step to step."""
 
     version: int
     name: str
@@ -20,7 +20,7 @@ class Migration(NamedTuple):
 
 
 def statements(database: str, area: str) -> dict[str, str]:
-    """The named statements of `sql/<database>/<area>.sql`; a name given twice raises ValueError."""
+    """The statements of `sql/<database>/<area>.sql` by name; raises ValueError for a name that occurs twice."""
     parts = _NAME.split(_text(database, f"{area}.sql"))
     names, bodies = parts[1::2], parts[2::2]
     found: dict[str, str] = {}
@@ -37,7 +37,7 @@ def schema(database: str) -> str:
 
 
 def migrations(database: str) -> list[Migration]:
-    """The steps to the present schema, in order; a number given twice raises ValueError."""
+    """The steps to the present schema, in order; raises ValueError for a number that occurs twice."""
     folder = resources.files(__name__).joinpath(database, "migrations")
     steps = []
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
