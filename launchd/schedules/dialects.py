@@ -1,7 +1,7 @@
-"""Schedules as other programs write them: recognised, and told in launchd's own spelling. Pure.
+"""Schedules in the syntax of other programs: recognized, refused, and answered with launchd's own spelling. Pure.
 
-AWS, Quartz, systemd, Celery, Go, Kubernetes and crontab lines all look like cron. None of them is guessed at: each is
-refused, with the line to write where its meaning is certain.
+AWS EventBridge, Quartz, systemd (OnCalendar, systemd.time(7)), Celery, Go, Kubernetes and crontab lines look like cron
+expressions. launchd does not guess: each is refused, with the line to write if its meaning is certain.
 """
 
 import ast
@@ -54,9 +54,12 @@ Check = Callable[[str], bool]
 
 
 def suggest_line(text: str, valid: Check) -> str | None:
-    """The reason, with what to write, if `text` is written as another program does; None if it is not.
+    """The reason and a correction if `text` has the syntax of another program; None if it has not.
 
-    `valid` says if an expression would be accepted: nothing else is ever suggested.
+    `valid` is True for an expression that launchd accepts; only such expressions are suggested.
+
+    >>> suggest_line("rate(5 minutes)", lambda _: True)
+    'an interval has a key of its own; use every = "5m" in place of cron'
     """
     text = text.strip()
     for look in (_quoted, _zoned, _alias, _call, _interval, _calendar, _line):
@@ -168,7 +171,7 @@ def _calendar(text: str, valid: Check) -> str | None:
 
 
 def _line(text: str, valid: Check) -> str | None:
-    """Fields and more: a zone, a year, a user, a command, a comment."""
+    """Five or six fields and more words: a zone, a year, a user, a command, a comment."""
     fields = text.split()
     five, six, rest = " ".join(fields[:_FIVE]), " ".join(fields[:_SIX]), fields[_FIVE:]
     if not rest:
@@ -186,7 +189,7 @@ def _line(text: str, valid: Check) -> str | None:
 
 
 def _write(reason: str, text: str, valid: Check, *, joint: str = "; ") -> str:
-    """The reason with an expression to write, in our spelling where only that is wrong with it."""
+    """The reason with an expression to write: the text itself, or with its spelling corrected if only that is wrong."""
     for written in (text, _respelled(text)):
         if valid(written):
             return f"{reason}{joint}write {written}"
@@ -194,7 +197,7 @@ def _write(reason: str, text: str, valid: Check, *, joint: str = "; ") -> str:
 
 
 def _respelled(text: str) -> str:
-    """The expression with `*/5` for `0/5`, and names of three letters."""
+    """The expression with `*/5` in place of `0/5`, and names cut to three letters."""
     fields = text.split()
     kinds = KINDS[-len(fields) :] if len(fields) in {_FIVE, _SIX} else ()
     if not kinds:
