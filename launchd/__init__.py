@@ -1,6 +1,6 @@
 """launchd: one asyncio daemon that schedules, runs and steers the jobs of a space-launch tracker.
 
-What task code needs is here: the decorator, what a task is given, and the three verdicts it may raise.
+Task code imports from here: the decorator `task`, the `Context` that a task gets, and the verdicts that it may raise.
 """
 
 import sys
@@ -9,7 +9,7 @@ from launchd.system import startup
 
 startup.begin(sys.orig_argv)
 
-from launchd.task import Cancel, Context, Retry, Snooze, task  # noqa: E402 - a daemon's first acts come before imports that take time
+from launchd.task import Cancel, Context, Retry, Snooze, task  # noqa: E402 - the first acts precede slow imports
 
 __all__ = ["Cancel", "Context", "Retry", "Snooze", "__version__", "task"]
 __version__ = "0.1.0"

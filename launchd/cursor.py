@@ -1,4 +1,4 @@
-"""Pages of lists: by the last key of the page before, so that nothing is lost or doubled when rows come or go. Pure."""
+"""Cursors of paged lists: the last key of the page before, so that no row is skipped or repeated. Pure."""
 
 import re
 
@@ -10,7 +10,7 @@ SMALLEST, LARGEST = -(2**63), 2**63 - 1
 
 
 def parse_cursor(cursor: str | None, *, least: int = 0) -> int | None:
-    """The number that a cursor is; None for the first page. Raises InvalidError for a cursor that nobody gave."""
+    """The number in a cursor; None for the first page. Raises InvalidError for a cursor that launchd never gave."""
     if cursor is None:
         return None
     if not _NUMBER.fullmatch(cursor) or not least <= int(cursor) <= LARGEST:
@@ -19,5 +19,5 @@ def parse_cursor(cursor: str | None, *, least: int = 0) -> int | None:
 
 
 def invalid_cursor() -> InvalidError:
-    """What is said of a cursor that was made up."""
+    """The error for a cursor that launchd never gave."""
     return InvalidError.at("cursor", "expected the `next` of an earlier page")

@@ -32,7 +32,7 @@ LOCK_TTL_SECONDS = 3600.0
 MAX_RETRIES = 3
 # The longest delay that a task or a client may ask for.
 MAX_DELAY_SECONDS = 366 * 86_400
-# The longest reason and the longest note of progress, in bytes of UTF-8.
+# The longest reason and the longest note of progress, in bytes of UTF-8; longer ones are cut.
 MAX_REASON_BYTES = 2000
 MAX_NOTE_BYTES = 500
 
@@ -85,7 +85,7 @@ class Cancel(Exception):  # noqa: N818 - a verdict, not an error
 
 
 def _reason(reason: object) -> str:
-    """A reason made plain; empty for None, so that the usual words stand in its place."""
+    """A reason made plain; empty for None, so that a default text replaces it."""
     return "" if reason is None else plain_text(reason, MAX_REASON_BYTES)
 
 
@@ -104,7 +104,7 @@ def delay_seconds(value: object, where: str) -> float:
 
 
 def _number(value: object) -> float | None:
-    """A number as a float, infinite where it is too large for one; None for what is no number (a text is none)."""
+    """A number or timedelta as a float, infinite if it is too large; None for any other value, texts included."""
     if type(value) is float:
         return value
     if isinstance(value, timedelta):
@@ -227,7 +227,7 @@ class Context:
         return await self._port.trigger(task, given | more, delay=delay, priority=priority)
 
 
-# The Context of the job whose code runs here, for whatever that code calls: the log puts the job's names on its lines.
+# The Context of the current job, for all code that the task calls: the log adds the job's names to its lines.
 CURRENT: ContextVar[Context | None] = ContextVar("launchd_context", default=None)
 
 
@@ -307,7 +307,7 @@ class Task:
                 valid[name] = msgspec.convert(args[name], parameter.type)
             except msgspec.ValidationError as error:
                 problems.append(_problem(name, error))
-            except (ValueError, RecursionError) as error:  # a list that holds itself, a number of 5,000 digits
+            except (ValueError, RecursionError) as error:  # a list within itself, a number of 5,000 digits
                 problems.append(Problem(f"args.{name}", f"cannot be read: {error}"))
         if problems:
             detail = "; ".join(f"{problem.path}: {problem.message}" for problem in problems)
@@ -320,12 +320,12 @@ class Task:
         try:
             data = msgspec.json.encode(valid, order="deterministic")
         except UnicodeEncodeError:
-            raise InvalidError.at("args", f"task {self.name}: half of a surrogate pair is no text") from None
+            raise InvalidError.at("args", f"task {self.name}: remove the lone surrogate: it is not text") from None
         except (ValueError, TypeError, RecursionError) as error:
             raise InvalidError.at("args", f"task {self.name}: they cannot be written as JSON: {error}") from None
         if len(data) > MAX_JSON_BYTES:
             raise InvalidError.at("args", f"task {self.name}: they take {len(data)} bytes, at most {MAX_JSON_BYTES}")
-        # nan and the infinities would be stored as null
+        # msgspec writes nan and infinity as null
         if b"null" in data and not all_finite(msgspec.to_builtins(valid)):
             raise InvalidError.at("args", f"task {self.name}: nan and infinity cannot be written as JSON")
         return data.decode()
@@ -392,7 +392,7 @@ def collect(modules: Iterable[ModuleType]) -> dict[str, Task]:
 
 
 def _isolation(function: Callable[..., Any], name: str, isolation: str) -> Isolation:
-    """The isolation that a task asks for; a process must be able to import the function by its name."""
+    """The checked isolation of a task; a task with its own process must be importable by name."""
     if isolation not in set(Isolation):
         raise InvalidError(f"task {name}: isolation: expected one of {', '.join(Isolation)}, got {isolation!r}")
     if isolation == Isolation.PROCESS and ("<locals>" in function.__qualname__ or function.__module__ == "__main__"):
@@ -401,6 +401,6 @@ def _isolation(function: Callable[..., Any], name: str, isolation: str) -> Isola
 
 
 def _problem(name: str, error: msgspec.ValidationError) -> Problem:
-    """The path and the message of what msgspec says: "Expected `int`, got `str` - at `$[0]`"."""
+    """The path and message of msgspec's error, such as "Expected `int`, got `str` - at `$[0]`"."""
     message, _, where = str(error).partition(" - at `$")
     return Problem(f"args.{name}{where.rstrip('`')}", message)

@@ -35,13 +35,13 @@ from launchd.task import Task
 __all__ = ["TestDaemon", "VirtualClock", "configuration", "running"]
 
 START = parse_instant("2026-01-01T00:00:00Z")
-# A daemon that has not come to rest after so many seconds of real time never will.
+# The longest time to wait for the daemon to come to rest, in seconds of real time.
 PATIENCE_SECONDS = 30.0
-# How often in a row it must be seen at rest. A sleeper that was woken goes through some eight turns of its loop before
-# it asks the store for anything: three times that is enough, and a turn costs microseconds.
+# The daemon must be at rest this often in a row. A sleeper that was woken takes some eight turns of its loop before it
+# asks the store for anything: three times that is enough, and a turn costs microseconds.
 _RESTS = 24
 _PAGE = 1000
-# How long what runs may take, in real time, before a stop lets the drain's time pass.
+# Running jobs may take this long, in real time, before a stop lets the drain's virtual time pass.
 _STOP_SECONDS = 2.0
 
 
@@ -138,7 +138,7 @@ class VirtualClock:
         self._wake_up()
 
     def _wake_up(self) -> None:
-        """Wake those who wait for a wall time, each on its own loop."""
+        """Wake all waiters for a wall time, each on its own loop."""
         with self._guard:
             watchers = dict(self._watchers)
             self._watchers.clear()
@@ -237,7 +237,7 @@ class TestDaemon:
         patience = time.monotonic() + _STOP_SECONDS
         while host is not None and not host.done():
             wake = self.clock.next_wake()
-            if wake is not None and time.monotonic() > patience:  # what runs does not end by itself: let it be drained
+            if wake is not None and time.monotonic() > patience:  # a job does not end by itself: let the drain pass
                 self.clock.move(wake)
             await asyncio.sleep(0.0002)
         if host is not None:
@@ -250,7 +250,7 @@ class TestDaemon:
             await leave.wait()
 
     def _busy(self) -> str | None:
-        """What is going on, None when nothing is."""
+        """The activity that keeps the daemon from resting; None if it rests."""
         return None if self._daemon is None else self._daemon.busy(self.clock.sleepers)
 
 
