@@ -19,12 +19,12 @@ pytestmark = pytest.mark.lab
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 needs_fiu = pytest.mark.skipif(shutil.which("fiu-run") is None, reason="needs fiu-utils")
 
-# A write whose commit cannot be synced, and a crash before the next.
+# A write whose commit cannot be synced, and a crash before the next commit.
 PROGRAM = """
 import asyncio, os, sys
 from pathlib import Path
 from launchd.clock import SystemClock
-from launchd.db import open_database
+from launchd.db.database import open_database
 from launchd.errors import CommitUnknownError, StoreError
 
 async def main():

@@ -1,4 +1,4 @@
-"""launchd in the journal, and what it tells of itself elsewhere, under a real systemd."""
+"""launchd's journal entries and its alerts, under a real systemd."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.lab.installed import PYTHON, UNIT, client, daemon, ended, until, writ
 __all__ = ["daemon"]  # the fixture
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
 
-# Takes one alert, as JSON over HTTP, and writes it to a file.
+# Accepts one alert, as JSON over HTTP, and writes it to a file.
 RECEIVER = """
 import http.server, pathlib
 

@@ -1,4 +1,4 @@
-"""The daemon killed 200 times under load: nothing that was acknowledged is lost, nothing is done twice at once."""
+"""The daemon is killed 200 times under load: no acknowledged job is lost, and none runs twice at once."""
 
 import os
 from pathlib import Path

@@ -86,7 +86,7 @@ def test_a_wedged_daemon_is_killed_by_the_watchdog_and_started_again(daemon: Box
 
 
 def test_a_task_that_blocks_the_daemon_twice_is_set_aside(daemon: Box) -> None:
-    """A coroutine that does not await: named in the log, the watchdog withheld, the daemon killed; then all again."""
+    """A coroutine that never awaits is named in the log; the watchdog kills the daemon; then the same once more."""
     write_config(daemon, "stall_kill_seconds = 5.0")
     daemon.run("systemctl", "restart", UNIT)
     restarts = int(daemon.property(UNIT, "NRestarts"))
@@ -100,7 +100,7 @@ def test_a_task_that_blocks_the_daemon_twice_is_set_aside(daemon: Box) -> None:
 
 
 def test_a_daemon_that_gets_on_outlives_many_watchdog_periods(daemon: Box) -> None:
-    """WatchdogSec is 3 here; the timestamp of the last word moves on by more than three of them, in one process."""
+    """WatchdogSec is 3 here: in one process, the watchdog's timestamp advances by more than three periods."""
     before = daemon.property(UNIT, "MainPID")
     first = watchdog_heard(daemon)
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -193,7 +193,7 @@ def test_the_data_are_the_services_alone_and_systemd_holds_the_port_while_the_da
 
 
 def test_the_commands_of_the_readme_lead_to_the_dashboard(daemon: Box) -> None:
-    """As printed, under "To keep it"; without the network, nothing is installed by apt and no source answers."""
+    """The commands under "To keep it", as printed; without a network, apt installs nothing and no source answers."""
     daemon.run("systemctl", "stop", UNIT)
     daemon.path("/etc/launchd/launchd.toml").unlink()  # `make install` lays the shipped one
     block = re.search(r"\*\*To keep it\*\*.*?```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)

@@ -1,7 +1,6 @@
-"""A real Chromium in front of a real daemon: signed in by a real link, over the loopback TCP listener.
+"""Gives a test a tab of a real Chromium, signed in at a real daemon over TCP on loopback, and what it shows.
 
-Where playwright or a chromium is missing, tests that browse are skipped; `make lab` sets BROWSER=required, and then
-they fail.
+Without playwright or a chromium such tests are skipped; with BROWSER=required, which `make lab` sets, they fail.
 """
 
 import os
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 REQUIRED = os.environ.get("BROWSER") == "required"
-# No sandbox: tests may run as root in a container. Nothing is asked of anybody but the daemon.
+# No sandbox: tests may run as root in a container, and the browser loads pages of the daemon only.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,7 +35,7 @@ _PATIENCE_MS = 15_000
 
 
 def missing() -> str | None:
-    """Why nobody can browse here; None where one can."""
+    """The reason why no browser can run here; None if one can."""
     try:
         import playwright  # noqa: F401, PLC0415 - an extra: only those who browse need it
     except ImportError:
@@ -45,27 +44,27 @@ def missing() -> str | None:
 
 
 def needs_browser() -> None:
-    """Skip the test where there is no browser, with the reason; fail it where one is required."""
+    """Skip the test without a browser, with the reason; fail it if a browser is required."""
     if (why := missing()) is not None:
         (pytest.fail if REQUIRED else pytest.skip)(why)
 
 
 async def sign_in_link(daemon: Daemon) -> str:
-    """What `launchd dashboard` prints."""
+    """The link that `launchd dashboard` prints."""
     async with asking(daemon) as client, client.post("/v1/sign-in") as response:
         assert response.status == 200, await response.text()
         return str((await response.json())["url"])
 
 
 async def ask(daemon: Daemon, path: str) -> Any:  # noqa: ANN401 - JSON
-    """What the API says, over the Unix socket."""
+    """The JSON of a GET request over the Unix socket."""
     async with asking(daemon) as client, client.get(path) as response:
         assert response.status == 200, await response.text()
         return await response.json()
 
 
 class Tab:
-    """A page of the dashboard and whatever went wrong in it."""
+    """A page of the dashboard, with its errors and its requests to other servers."""
 
     def __init__(self, page: "Page", origin: str) -> None:
         self.page = page
@@ -83,12 +82,12 @@ class Tab:
         await self.page.wait_for_selector(".panel[data-state=loading]", state="detached")
 
     async def text(self, selector: str) -> str:
-        """The text that is seen there."""
+        """The visible text of an element."""
         return str(await self.page.locator(selector).inner_text())
 
 
 def _is_grave(text: str, kind: str) -> bool:
-    """Refusals of the API are answers; everything else on the console is a fault of the page."""
+    """True for errors and warnings on the console, except refusals by the API."""
     return kind in {"error", "warning"} and not text.startswith("Failed to load resource")
 
 
@@ -107,7 +106,7 @@ async def browsing_at(
     height: int = 900,
     **options: Any,  # noqa: ANN401 - the library's own
 ) -> AsyncIterator[Tab]:
-    """A tab that this link has signed in; leaving it proves that nothing broke and nobody else was asked."""
+    """A tab signed in by this link; at its end the page must have no errors and no requests to other servers."""
     from playwright.async_api import async_playwright  # noqa: PLC0415 - see missing
 
     async with async_playwright() as playwright:
@@ -125,7 +124,7 @@ async def browsing_at(
 
 @asynccontextmanager
 async def fetching(daemon: Daemon) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client of the TCP listener that nobody knows, and that unpacks nothing."""
+    """A client of the TCP listener without a session, which leaves answers compressed."""
     origin = (await sign_in_link(daemon)).partition("/sign-in")[0]
     async with aiohttp.ClientSession(origin, auto_decompress=False) as session:
         yield session
@@ -141,12 +140,12 @@ def panel(tab: Tab, title: str) -> "Locator":
 
 
 def row(tab: Tab, title: str, name: str) -> "Locator":
-    """The row of a panel's table or list that has this text."""
+    """The row with this text in a panel's table or list."""
     return panel(tab, title).locator("tbody tr, .list li").filter(has_text=name)
 
 
 async def see(locator: "Locator", text: str | re.Pattern[str]) -> None:
-    """Wait until it contains this text."""
+    """Wait until the element contains this text."""
     from playwright.async_api import expect  # noqa: PLC0415 - see missing
 
     await expect(locator).to_contain_text(text, timeout=_PATIENCE_MS)

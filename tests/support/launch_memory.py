@@ -1,10 +1,10 @@
-"""What a store would remember of a plan, without one: for tests of pure rules and for measurements."""
+"""Gives tests of pure rules the knowledge that a store would have after a plan, without a database."""
 
 from launchd.launches.ingest import Plan, Stored
 
 
 def remembered(stored: Stored, made: Plan) -> Stored:
-    """All that is known after the plan was carried out."""
+    """The knowledge after the plan was carried out."""
     gone = {young for young, _ in made.merged}
     launches = {one: launch for one, launch in stored.launches.items() if one not in gone}
     merged = dict(made.merged)

@@ -1,4 +1,4 @@
-"""Small payloads in the formats of the sources, and the paths where a test lays them out."""
+"""Gives a test small payloads in the formats of the sources, and the paths at which a replay server offers them."""
 
 import json
 from typing import Any
@@ -90,7 +90,7 @@ def tile(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def next_launch(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """A launch of RocketLaunch.Live: Starliner's OFT-2 of 2022-05-19, as told ten days before."""
+    """A launch of RocketLaunch.Live: Starliner's OFT-2 of 2022-05-19, as announced ten days before."""
     return {
         "id": 679,
         "cospar_id": "",
@@ -186,7 +186,7 @@ def archived(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def archived_v3(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """The first launch as version 3 of the r/SpaceX API tells it: FalconSat, from Kwajalein on 2006-03-24."""
+    """The first launch in version 3 of the r/SpaceX API: FalconSat, from Kwajalein on 2006-03-24."""
     return {
         "flight_number": 1,
         "mission_name": "FalconSat",
@@ -209,7 +209,7 @@ def encoded(document: Any) -> bytes:  # noqa: ANN401 - JSON
     return json.dumps(document).encode()
 
 
-# What a source sends in one scrape, small and valid.
+# A small, valid answer of each source.
 EXAMPLES: dict[str, tuple[bytes, ...]] = {
     "launch_library": (page(crew_7(), ll2("Falcon 9 | Starlink", "2026-01-04T12:00:00Z")), page()),
     "spacex": (encoded([tile(), tile(link="sl-17-9", title="Starlink Mission", launchSite="SLC-4E, California")]),),

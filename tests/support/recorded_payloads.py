@@ -1,4 +1,4 @@
-"""The recorded payloads as the sources' parsers get them; they lie beside the project and are no part of it."""
+"""Gives a test the recorded payloads, in the form that the sources' parsers get; they lie beside the project."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 
 class Recording(NamedTuple):
-    """Payloads that are one source's word at one time, under the label that the truth gives its records.
+    """The payloads of one source at one time, under the label that the ground truth gives its records.
 
-    `files` are where they lie; the first is the one that holds the launches.
+    `files` are their paths; the first holds the launches.
     """
 
     label: str
@@ -19,7 +19,7 @@ class Recording(NamedTuple):
 
 
 def recordings(root: Path) -> Iterator[Recording]:
-    """What lies in the folder, oldest first."""
+    """The recordings in the folder, oldest first."""
     captures = [path for path in (root / "ll2").glob("*/*.json") if path.parent.name != "flat_all_launches"]
     # of the single records of 2021 only the launches; the others are pads, agencies and events
     captures = [path for path in captures if "colbad2" not in path.parent.name or path.name.startswith("launch_")]
@@ -45,7 +45,7 @@ def _captured(path: Path) -> str:
 
 
 def _unflattened(path: Path) -> bytes:
-    """The list of flattened fields as launch_library would send it, `name@net` for an id; what is past has flown."""
+    """Flattened records in the form of launch_library, with the id `name@net`; past launches count as flown."""
     taken = path.name[:10]
     records = [
         {
