@@ -1,4 +1,4 @@
-"""The parameters of tasks: one that nobody could call is refused when it is loaded, by name, file and line."""
+"""The parameters of tasks: a task that nothing could call is refused when it is loaded, by name, file and line."""
 
 import math
 from collections.abc import Callable
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class Plain:
-    """A class that JSON knows nothing of."""
+    """A class without a JSON form."""
 
 
 @dataclass
 class Shape:
-    """One that it can be read into."""
+    """A class with a JSON form."""
 
     size: float
 
@@ -72,7 +72,7 @@ def test_a_parameter_named_like_an_option_of_trigger_is_refused(name: str) -> No
         task(space["clash"])
 
 
-def test_all_that_is_wrong_with_a_task_is_told_at_once() -> None:
+def test_all_faults_of_a_task_are_reported_at_once() -> None:
     async def wrong(ctx: Context, *, delay: int, path, more: int) -> None: ...  # type: ignore[no-untyped-def] # noqa: ANN001
 
     with pytest.raises(InvalidError) as caught:
@@ -103,7 +103,7 @@ async def odd(
     shape: Shape | None = None,
     more: dict[str, Any] | None = None,
 ) -> None:
-    """Takes whatever JSON can say."""
+    """Accepts any JSON value."""
 
 
 JSON = st.recursive(
@@ -124,7 +124,7 @@ def test_arguments_come_back_as_they_were_or_are_refused(args: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_number_that_json_has_not_is_refused_wherever_it_stands(value: float) -> None:
+def test_a_number_without_a_json_form_is_refused_anywhere(value: float) -> None:
     for args in ({"number": value}, {"shape": {"size": value}}, {"more": {"deep": [1, {"x": value}]}}):
         with pytest.raises(InvalidError, match="nan and infinity"):
             odd.encode(args)
@@ -145,7 +145,7 @@ def test_a_number_that_json_has_not_is_refused_wherever_it_stands(value: float) 
     ],
     ids=lambda args: f"{args!r:.30}" if not isinstance(args, dict) else ",".join(args),
 )
-def test_what_cannot_be_stored_is_refused(args: dict[str, Any]) -> None:
+def test_arguments_that_cannot_be_stored_are_refused(args: dict[str, Any]) -> None:
     with pytest.raises(InvalidError):
         odd.encode(args)
 
@@ -163,7 +163,7 @@ def test_nul_and_numbers_beyond_64_bits_come_back_whole() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{bad", "[1]", '"x"', "null", '{"text": 5}', "[" * 5000])
-def test_stored_arguments_that_are_none_are_refused_in_words(text: str) -> None:
+def test_stored_arguments_that_are_not_json_are_refused_in_words(text: str) -> None:
     with pytest.raises(InvalidError):
         odd.decode(text)
 

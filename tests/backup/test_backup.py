@@ -1,4 +1,4 @@
-"""Backups: whole, of one moment, while the daemon writes; and their way back, which loses nothing on the way."""
+"""Backups: complete and of one moment, while the daemon writes; and restores, which lose nothing."""
 
 import gzip
 import io
@@ -70,7 +70,7 @@ def packed(state: Path, name: str = "one.tar.gz") -> Path:
 
 
 def repacked(archive: Path, **changed: bytes | None) -> Path:
-    """The archive with other members: `jobs_db=b"..."`; None leaves one out."""
+    """The archive with members replaced, such as `jobs_db=b"..."`; None leaves one out."""
     target = archive.with_name("changed.tar.gz")
     with tarfile.open(archive) as old, tarfile.open(target, "w:gz") as new:
         for member in old:
@@ -110,7 +110,7 @@ def test_a_running_daemon_is_backed_up_stopped_and_restored(installation: Instal
         assert installation.json("health")["checks"]["database"]["status"] == "healthy"
 
 
-def test_what_had_not_ended_at_the_time_of_the_backup_runs_again_after_a_restore(
+def test_jobs_that_had_not_ended_in_the_backup_run_again_after_a_restore(
     installation: Installation, tmp_path: Path
 ) -> None:
     archive = tmp_path / "all.tar.gz"
@@ -190,7 +190,7 @@ def test_it_is_one_backup_at_a_time(state: Path) -> None:
     assert sorted(one.name for one in state.iterdir() if "backup" in one.name) == []
 
 
-def test_a_full_disk_is_told_before_anything_is_written(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(state)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
     with pytest.raises(DiskFullError, match="free some space"):
@@ -211,7 +211,7 @@ def test_days_of_backups_leave_no_more_than_are_kept(state: Path) -> None:
 # --- archives ---
 
 
-def test_what_is_packed_is_what_was_there_and_tar_and_sqlite_can_read_it(state: Path) -> None:
+def test_an_archive_holds_the_databases_and_tar_and_sqlite_can_read_it(state: Path) -> None:
     archive = packed(state)
     assert remembered(state / "jobs.db") == ["first"]
     folder = state.parent / "out"
@@ -222,7 +222,7 @@ def test_what_is_packed_is_what_was_there_and_tar_and_sqlite_can_read_it(state: 
     assert sorted(one.name for one in folder.iterdir()) == ["jobs.db", "launches.db", "manifest.json"]
 
 
-def test_a_leftover_of_a_killed_backup_is_cleared_away(state: Path) -> None:
+def test_the_scratch_files_of_a_killed_backup_are_deleted(state: Path) -> None:
     leftover = state.parent / "one.tar.gz.partial"
     leftover.mkdir()
     (leftover / "jobs.db").write_bytes(b"half")
@@ -259,7 +259,7 @@ def owners(directory: Path) -> set[int]:
 
 
 async def refused(archive: Path, state: Path, told: str, error: type[Exception] = InvalidError) -> None:
-    """A restore that changes nothing."""
+    """Expect that a restore is refused with this text and changes nothing."""
     before = remembered(state / "jobs.db")
     with pytest.raises(error, match=told):
         await restore(archive, state, NOW)
@@ -267,7 +267,7 @@ async def refused(archive: Path, state: Path, told: str, error: type[Exception] 
     assert names(state) - {"launches.db-wal", "launches.db-shm"} == {"daemon.lock", "jobs.db", "launches.db"}
 
 
-async def test_an_archive_that_is_not_as_its_manifest_says_is_refused(state: Path) -> None:
+async def test_an_archive_that_differs_from_its_manifest_is_refused(state: Path) -> None:
     archive = packed(state)
     body = archive.read_bytes()
     cut = archive.with_name("cut.tar.gz")
@@ -322,7 +322,7 @@ async def test_an_older_schema_is_brought_to_the_present_one(state: Path, tmp_pa
 # --- restoring ---
 
 
-async def test_the_old_files_are_kept_with_what_their_journals_hold(state: Path) -> None:
+async def test_the_old_files_are_kept_with_their_journals(state: Path) -> None:
     archive = packed(state)
     with opened(state / "jobs.db") as database:
         database.execute("INSERT INTO counters (name, value) VALUES ('second', 1)")

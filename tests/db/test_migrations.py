@@ -1,4 +1,4 @@
-"""What an older daemon has left in its database is all there after an upgrade, and goes on."""
+"""After an upgrade, the jobs of an older database are complete and go on."""
 
 from pathlib import Path
 

@@ -47,7 +47,7 @@ SYNC = "enable name=posix/io/sync/fdatasync,failinfo=5"
 
 @needs_fiu
 @pytest.mark.parametrize(("fault", "word"), [(f"{SYNC},onetime", "undone"), (SYNC, "unknown")])
-def test_a_commit_that_cannot_be_synced_stays_undone_after_a_crash_or_is_said_to_be_unknown(
+def test_a_commit_that_cannot_be_synced_stays_undone_after_a_crash_or_is_reported_as_unknown(
     tmp_path: Path, fault: str, word: str
 ) -> None:
     pipe = str(tmp_path / "fiu")

@@ -70,7 +70,7 @@ def of_deployment(deployment: Deployment) -> Target:
 
 
 @pytest.mark.lab
-async def test_no_update_is_lost_whatever_becomes_of_the_holders_and_of_the_server(
+async def test_no_update_is_lost_when_holders_are_stopped_and_the_server_is_killed(
     target: Target, tmp_path: Path
 ) -> None:
     register, journal = tmp_path / "register.db", tmp_path / "journal"

@@ -15,7 +15,7 @@ __all__ = ["daemon"]  # the fixture
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
 
 
-def test_a_started_daemon_is_ready_and_says_in_one_line_what_it_does(daemon: Box) -> None:
+def test_a_started_daemon_is_ready_and_its_status_is_one_line(daemon: Box) -> None:
     assert daemon.property(UNIT, "ActiveState") == "active"
     assert "0 running, 0 waiting; next health_check at" in daemon.property(UNIT, "StatusText")
     assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
@@ -44,7 +44,7 @@ def test_a_reload_with_a_bad_configuration_fails_loudly_and_the_daemon_runs_on(d
     assert (daemon.property(UNIT, "MainPID"), daemon.property(UNIT, "ActiveState")) == (before, "active")
 
 
-def test_a_daemon_that_systemd_has_given_up_says_why_as_an_error_and_comes_back_with_its_socket(daemon: Box) -> None:
+def test_a_daemon_that_systemd_no_longer_restarts_logs_the_reason_and_comes_back_with_its_socket(daemon: Box) -> None:
     daemon.run("systemctl", "stop", UNIT)
     write_config(daemon, 'log_level = "loud"')
     daemon.run("systemctl", "start", UNIT, check=False)
@@ -66,7 +66,7 @@ def test_sighup_with_a_bad_configuration_is_refused_in_the_status_line(daemon: B
     assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
 
 
-def test_a_reload_applies_what_it_can_and_names_what_needs_a_restart(daemon: Box) -> None:
+def test_a_reload_applies_most_settings_and_names_those_that_need_a_restart(daemon: Box) -> None:
     write_config(daemon, 'log_level = "debug"\nlog_format = "json"')
     daemon.run("systemctl", "reload", UNIT)
     said = daemon.until(UNIT, "StatusText", "reloaded")
@@ -99,7 +99,7 @@ def test_a_task_that_blocks_the_daemon_twice_is_set_aside(daemon: Box) -> None:
     assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
 
 
-def test_a_daemon_that_gets_on_outlives_many_watchdog_periods(daemon: Box) -> None:
+def test_a_working_daemon_outlives_many_watchdog_periods(daemon: Box) -> None:
     """WatchdogSec is 3 here: in one process, the watchdog's timestamp advances by more than three periods."""
     before = daemon.property(UNIT, "MainPID")
     first = watchdog_heard(daemon)

@@ -1,4 +1,4 @@
-"""The address of the lock server: every form that is understood, and what is said of the others."""
+"""The address of the lock server: every valid form, and the refusals of others."""
 
 import pytest
 
@@ -70,14 +70,14 @@ def test_every_form_of_an_address_is_understood(text: str, expected: RedisUrl) -
         ("redis+cluster://a?sentinel_user=x", "no such option sentinel_user"),
     ],
 )
-def test_what_is_wrong_with_an_address_is_said_with_what_is_expected(text: str, reason: str) -> None:
+def test_an_invalid_address_is_refused_with_the_expected_form(text: str, reason: str) -> None:
     with pytest.raises(InvalidError) as caught:
         parse_redis_url(text)
     assert reason in caught.value.detail
 
 
 @pytest.mark.parametrize("text", ["redis://me:hunter2@a b", "redis://me:hun@ter2@a", "http://me:hunter2@a"])
-def test_what_is_said_of_an_address_never_repeats_its_password(text: str) -> None:
+def test_a_refusal_of_an_address_never_repeats_its_password(text: str) -> None:
     with pytest.raises(InvalidError) as caught:
         parse_redis_url(text)
     assert "ter2" not in caught.value.detail

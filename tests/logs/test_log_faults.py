@@ -1,4 +1,4 @@
-"""The log under a sink that fails, and beside values that would move a terminal."""
+"""The log with a failing sink, and with values that contain control characters."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ from tests.support.log_lines import Configure, broken, line
 # --- a sink that does not recover ---
 
 
-def test_a_sink_that_keeps_failing_is_left_in_peace_until_the_end() -> None:
+def test_a_sink_that_keeps_failing_is_tried_with_growing_pauses_until_the_end() -> None:
     attempts = threading.Semaphore(0)
 
     def sink(_batch: list[Line]) -> None:

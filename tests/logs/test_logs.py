@@ -1,4 +1,4 @@
-"""The log: fields for the journal, JSON elsewhere, no secrets, and nobody ever waits for it."""
+"""The log: fields in the journal, JSON elsewhere, no secrets, and no log call ever waits."""
 
 import array
 import asyncio
@@ -42,13 +42,13 @@ def stream() -> Iterator[tuple[int, int]]:
 
 
 def written(log: logs.Logs, read_end: int) -> list[dict[str, Any]]:
-    """All lines, once the writer has written them."""
+    """All lines, after the writer was closed."""
     assert log.close(PATIENCE_SECONDS)
     os.set_blocking(read_end, False)
     return [json.loads(line) for line in os.read(read_end, 1 << 20).decode().splitlines()]
 
 
-def test_a_line_of_json_says_when_how_grave_who_and_what(configured: Configure, stream: tuple[int, int]) -> None:
+def test_a_line_of_json_has_time_level_logger_and_event(configured: Configure, stream: tuple[int, int]) -> None:
     log = configured("info", "json", descriptor=stream[1])
     structlog.get_logger("launchd.pool").warning("job_skipped", job_id="0199", attempt=2, sources=("gcat",))
     (line,) = written(log, stream[0])
@@ -108,9 +108,7 @@ def test_the_standard_librarys_loggers_and_warnings_go_the_same_way(
     assert (fourth["logger"], "old way" in fourth["event"]) == ("py.warnings", True)
 
 
-def test_what_was_logged_is_what_is_written_even_if_it_changes_meanwhile(
-    configured: Configure, stream: tuple[int, int]
-) -> None:
+def test_values_are_written_as_they_were_when_they_were_logged(configured: Configure, stream: tuple[int, int]) -> None:
     log = configured("info", "json", descriptor=stream[1])
     counts = {"parsed": 1}
     structlog.get_logger().info("counted", counts=counts)
@@ -144,7 +142,7 @@ def test_the_level_changes_while_the_daemon_runs(configured: Configure, stream: 
     assert [line["event"] for line in written(log, stream[0])] == ["shown", "shown as well"]
 
 
-# --- which form ---
+# --- the form of lines ---
 
 
 def test_the_journal_is_chosen_only_where_the_stream_is_the_journals_own(stream: tuple[int, int]) -> None:
@@ -168,7 +166,7 @@ def test_a_terminal_gets_colours() -> None:
 
 
 class Journaled(NamedTuple):
-    """A log whose stream is the journal's, and what listens in journald's place at `path`."""
+    """A log whose stream is the journal's, and a socket in place of journald at `path`."""
 
     log: logs.Logs
     listener: socket.socket
@@ -261,7 +259,9 @@ def test_a_line_too_large_for_a_datagram_arrives_whole(journald: Journaled) -> N
     assert received(journald.listener)["MESSAGE"] == f"large text={large}"
 
 
-def test_lines_go_to_the_stream_while_the_journal_is_away_and_back_when_it_returns(journald: Journaled) -> None:
+def test_lines_go_to_the_stream_while_the_journal_is_down_and_to_the_journal_again_afterwards(
+    journald: Journaled,
+) -> None:
     logger = structlog.get_logger()
     away = journald.path.rename(journald.path.with_name("moved"))
     logger.info("while away")
@@ -271,7 +271,7 @@ def test_lines_go_to_the_stream_while_the_journal_is_away_and_back_when_it_retur
     assert received(journald.listener)["MESSAGE"] == "again"
 
 
-def test_a_journal_that_reads_nothing_blocks_nobody_who_logs(journald: Journaled) -> None:
+def test_a_journal_that_reads_nothing_blocks_no_log_call(journald: Journaled) -> None:
     logger = structlog.get_logger()
     for number in range(11_000):  # more than the queue and the socket hold together
         logger.info("flood", number=number)
@@ -286,7 +286,7 @@ def test_a_journal_that_reads_nothing_blocks_nobody_who_logs(journald: Journaled
 
 
 class Gate:
-    """A sink that writes only when it is let."""
+    """A sink that writes only while it is open."""
 
     def __init__(self) -> None:
         self.entered, self.open = threading.Event(), threading.Event()
@@ -299,7 +299,7 @@ class Gate:
 
 
 def blocked_writer(limit: int = 100, limit_characters: int = 10_000) -> tuple[Writer, Gate]:
-    """A writer whose thread is held in its sink, its queue empty."""
+    """A writer whose thread is blocked in its sink, with an empty queue."""
     gate = Gate()
     writer = Writer(gate, limit=limit, limit_characters=limit_characters)
     writer.put(line("held"))
@@ -307,7 +307,7 @@ def blocked_writer(limit: int = 100, limit_characters: int = 10_000) -> tuple[Wr
     return writer, gate
 
 
-def test_a_full_queue_drops_chatter_first_keeps_room_for_warnings_and_says_what_is_missing() -> None:
+def test_a_full_queue_drops_minor_lines_first_keeps_room_for_warnings_and_reports_missing_lines() -> None:
     writer, gate = blocked_writer(limit=10)
     for number in range(15):
         writer.put(line(f"chatter {number}"))
@@ -350,7 +350,7 @@ def test_a_sink_that_fails_loses_its_lines_counted_and_is_tried_again() -> None:
     assert writer.dropped == 1
 
 
-def test_closing_gives_up_on_a_blocked_sink_and_what_comes_later_is_counted() -> None:
+def test_closing_gives_up_on_a_blocked_sink_and_later_lines_are_counted() -> None:
     writer, gate = blocked_writer()
     assert not writer.close(0.0)
     writer.put(line("late"))
@@ -377,7 +377,7 @@ def test_every_line_of_many_threads_is_written_once_or_counted() -> None:
     assert len(told) == len(set(told)) == 8000 - writer.dropped
 
 
-def test_a_blocked_pipe_blocks_nobody_who_logs_and_the_log_goes_on_once_it_is_read(
+def test_a_blocked_pipe_blocks_no_log_call_and_the_log_goes_on_once_it_is_read(
     configured: Configure, stream: tuple[int, int]
 ) -> None:
     log = configured("info", "json", descriptor=stream[1])
@@ -397,7 +397,7 @@ def test_a_blocked_pipe_blocks_nobody_who_logs_and_the_log_goes_on_once_it_is_re
     assert sum(one["event"] == "flood" for one in lines) == 12_000 - missing
 
 
-def test_a_stream_that_somebody_made_non_blocking_loses_no_line(configured: Configure, stream: tuple[int, int]) -> None:
+def test_a_non_blocking_stream_loses_no_line(configured: Configure, stream: tuple[int, int]) -> None:
     os.set_blocking(stream[1], False)
     log = configured("info", "json", descriptor=stream[1])
     for number in range(3000):

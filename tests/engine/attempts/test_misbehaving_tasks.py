@@ -1,4 +1,4 @@
-"""A real daemon beside unruly tasks: forks, threads and processes that they leave, ends that nobody asked for."""
+"""A real daemon survives misbehaving tasks: forks, threads and processes that they leave, calls that end a process."""
 
 import contextlib
 import os
