@@ -27,7 +27,7 @@ SELECT key, rule, severity, title, since, clear_since FROM alert_troubles ORDER 
 -- name: put_trouble
 INSERT INTO alert_troubles (key, rule, severity, title, since, clear_since) VALUES (?, ?, ?, ?, ?, ?);
 
--- name: told
+-- name: newest_of_key
 -- The newest alert of a key, and how often it was repeated.
 SELECT created_at, repeats FROM alerts WHERE key = ? ORDER BY seq DESC LIMIT 1;
 

@@ -6,9 +6,9 @@ WHERE coalesce(net_earliest, 9223372036854775807) BETWEEN :first - (:last - :fir
   AND net_latest >= :first AND net_latest - net_earliest <= :last - :first
   AND coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled')
 ORDER BY net_earliest, id
--- name: told
+-- name: announced
 SELECT launch_id, hours FROM approaches
--- name: tell
+-- name: announce
 INSERT INTO approaches (launch_id, hours, told_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
 -- name: forget
 DELETE FROM approaches WHERE launch_id = ? AND hours = ?
