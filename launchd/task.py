@@ -324,10 +324,15 @@ class Task:
         except (ValueError, TypeError, RecursionError) as error:
             raise InvalidError.at("args", f"task {self.name}: they cannot be written as JSON: {error}") from None
         if len(data) > MAX_JSON_BYTES:
-            raise InvalidError.at("args", f"task {self.name}: they take {len(data)} bytes, at most {MAX_JSON_BYTES}")
+            raise InvalidError.at(
+                "args",
+                f"task {self.name}: they are {len(data)} bytes of JSON, at most {MAX_JSON_BYTES}: pass a file's name",
+            )
         # msgspec writes nan and infinity as null
         if b"null" in data and not all_finite(msgspec.to_builtins(valid)):
-            raise InvalidError.at("args", f"task {self.name}: nan and infinity cannot be written as JSON")
+            raise InvalidError.at(
+                "args", f"task {self.name}: JSON has neither nan nor infinity: use None in their place"
+            )
         return data.decode()
 
     def decode(self, text: str) -> dict[str, Any]:
@@ -387,7 +392,7 @@ def collect(modules: Iterable[ModuleType]) -> dict[str, Task]:
     for module in modules:
         for value in vars(module).values():
             if issubclass(type(value), Task) and found.setdefault(value.name, value) is not value:
-                raise InvalidError(f"two tasks are named {value.name!r}: give one of them name=")
+                raise InvalidError(f"two tasks are named {value.name!r}: give one of them another name, by name=")
     return found
 
 

@@ -163,7 +163,9 @@ def _parts(archive: _Archive, manifest: Manifest) -> Iterator[tuple[Part, IO[byt
     for part in manifest.parts:
         member, file = _next(archive, part.size_bytes)
         if member is None or file is None or (member.name, member.size) != (f"{part.kind}.db", part.size_bytes):
-            raise InvalidError(f"{archive.name} is damaged: {part.kind}.db differs from its manifest")
+            raise InvalidError(
+                f"{archive.name} is damaged: {part.kind}.db differs from its manifest: use another backup"
+            )
         yield part, file
     if _next(archive, 0)[0] is not None:
         raise InvalidError(f"{archive.name} is not a backup of launchd: it holds more than its manifest says")
@@ -177,4 +179,6 @@ def _check(part: Part, packed: IO[bytes], to: _Sink | None) -> None:
         if to is not None:
             to.write(chunk)
     if (size, digest.hexdigest()) != (part.size_bytes, part.sha256):
-        raise InvalidError(f"the backup is damaged: {part.kind}.db has another SHA-256 than its manifest says")
+        raise InvalidError(
+            f"the backup is damaged: {part.kind}.db has another SHA-256 than its manifest: use another one"
+        )

@@ -40,7 +40,7 @@ _ADVICE = {
 _OF_SYSTEM = {errno.ENOSPC: "SQLITE_FULL", errno.EDQUOT: "SQLITE_FULL", errno.EIO: "SQLITE_IOERR"}
 _SUFFIXES = ("", "-wal", "-shm")
 _UNKNOWN = (-1, -1)
-# Longer than the step of any file system's clock.
+# Longer than the time step of any file system.
 _STEP_NS = 2_500_000_000
 
 
@@ -48,7 +48,7 @@ def sqlite_error_name(error: BaseException) -> str:
     """The name of SQLite's error, such as "SQLITE_FULL"; empty for any other error."""
     if isinstance(error, StoreError):
         return error.sqlite
-    if isinstance(error, MemoryError):  # so the sqlite3 module reports SQLITE_NOMEM
+    if isinstance(error, MemoryError):  # the sqlite3 module raises it for SQLITE_NOMEM
         return "SQLITE_NOMEM"
     if isinstance(error, (sqlite3.ProgrammingError, sqlite3.InterfaceError)):  # the module's own: an unsupported type
         return "SQLITE_MISUSE"
@@ -108,7 +108,7 @@ class Files:
     """The files of a database as they were when it was opened, by device and inode.
 
     SQLite continues with files that were unlinked or renamed, and all that it writes is lost when the process ends
-    (https://www.sqlite.org/howtocorrupt.html §4). Three stat(2) take some microseconds; a commit takes a hundred times
+    (https://www.sqlite.org/howtocorrupt.html §2.4). Three stat(2) take some microseconds; a commit takes a hundred times
     as long.
     """
 

@@ -175,7 +175,7 @@ class Writer:
     def _commit(self, batch: list[_Call]) -> None:
         connection, running, committing = self._connection, False, False
         try:
-            self._undo()  # of a ROLLBACK that failed
+            self._undo()  # in case an earlier ROLLBACK failed
             if (fault := self._files.changed()) is not None:
                 raise fault  # noqa: TRY301 - one place handles every error
             changes = connection.total_changes

@@ -97,7 +97,7 @@ class LockManager:
         return voided
 
     async def _prepare(self) -> None:
-        if not self._recovered:  # the backend was away when the daemon started
+        if not self._recovered:  # the backend was down when the daemon started
             await self.recover()
 
     async def acquire(self, name: str, job_id: str, ttl_seconds: float) -> tuple[bool, Lock]:

@@ -139,7 +139,7 @@ def _of_cluster(slot: int) -> _Ask:
         for first, last, primary, *_ in ranges:
             if first <= slot <= last:
                 return hosts[primary[2]], hosts.values()
-        raise RedisConnectionError(f"no node serves slot {slot}, that of the locks")
+        raise RedisConnectionError(f"no node serves slot {slot}, that of the locks: repair the Cluster")
 
     return ask
 

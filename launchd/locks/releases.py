@@ -18,7 +18,7 @@ RETRY_SECONDS = 1.0
 
 
 class Releases:
-    """Sends releases until they are answered. `on_free` is called after each try.
+    """Sends releases until they are answered. `on_free` is called after each attempt.
 
     `on_change` is called with "released" and the lock.
     """

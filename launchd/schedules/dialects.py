@@ -46,8 +46,8 @@ _DATE = re.compile(rf"(?:\d{{4}}|\*)-{_HOURS}-{_HOURS}|\d:\d")
 _WEEKDAY_LIKE = re.compile(r"[\d*?][\d*?,/LW#-]*$|[lrh]$|(?:sun|mon|tue|wed|thu|fri|sat)", re.IGNORECASE)
 _INTERVAL = 'an interval has a key of its own; use every, such as every = "5m", at most a year, in place of cron'
 _LONGEST_INTERVAL = 366 * 86_400
-_NO_YEARS = "launchd knows no years, and counts weekdays from Sunday = 0: leave out the year"
-_NO_COMMAND = "a command or a comment is no part of it"
+_NO_YEARS = "launchd has no field for years, and counts weekdays from Sunday = 0: leave out the year"
+_NO_COMMAND = "leave out the command or comment"
 EXAMPLE = "write five fields such as 0 3 * * 1-5: minute hour day month weekday"
 _FIVE, _SIX = 5, 6
 Check = Callable[[str], bool]
@@ -118,7 +118,7 @@ def _of_aws(inside: str, valid: Check) -> str:
     fields = inside.split()
     reason = "AWS counts weekdays from Sunday = 1 and has a year as its sixth field"
     if len(fields) != _SIX or fields[-1] != "*":
-        return f"{reason}; launchd knows no years: {EXAMPLE}"
+        return f"{reason}; launchd has no field for years: {EXAMPLE}"
     weekday = re.sub(r"(?<![#/\d])[1-7](?!\d)", lambda one: str(int(one[0]) - 1), fields[4])
     return _write(reason, " ".join([*fields[:4], weekday]).replace("?", "*"), valid)
 

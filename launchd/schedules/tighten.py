@@ -53,7 +53,7 @@ class Look(NamedTuple):
 def check_rule(within: Every, every: Every) -> None:
     """Raise InvalidError unless `every` is at least 60 s and `within` is 1 to 1000 times `every`."""
     if every.seconds < _SHORTEST_SECONDS:
-        raise InvalidError(f"every: at least {_SHORTEST_SECONDS} s")
+        raise InvalidError(f"every: expected at least {_SHORTEST_SECONDS} s")
     if not every.seconds <= within.seconds <= _MOST * every.seconds:
         raise InvalidError(f"within: expected 1 to {_MOST} times `every`")
 

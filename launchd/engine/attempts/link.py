@@ -74,7 +74,9 @@ def _checked(said: FromChild) -> FromChild:
     except (TypeError, ValueError, OverflowError, RecursionError) as error:  # msgspec's own are ValueErrors
         raise InvalidError(f"ctx.trigger: {describe(error).message}") from error
     if len(data) > MAX_LINE_BYTES:
-        raise InvalidError.at("args", f"they take {len(data)} bytes as JSON, at most {MAX_JSON_BYTES}")
+        raise InvalidError.at(
+            "args", f"they are {len(data)} bytes of JSON, at most {MAX_JSON_BYTES}: pass a file's name"
+        )
     return read
 
 
