@@ -10,8 +10,10 @@ import pytest
 
 from tests.support.daemon_process import Installation, command
 from tests.support.hosted_daemon import PATIENCE_SECONDS
-from tests.support.misbehaving_daemon import alive, answers, lines, run, start, until, word
+from tests.support.misbehaving_daemon import alive, answers, lines, place, run, start, until, word
 from tests.support.paths import ROOT
+
+__all__ = ["place"]
 
 
 def files_of(pid: int) -> list[str]:
