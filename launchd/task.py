@@ -330,9 +330,7 @@ class Task:
             )
         # msgspec writes nan and infinity as null
         if b"null" in data and not all_finite(msgspec.to_builtins(valid)):
-            raise InvalidError.at(
-                "args", f"task {self.name}: JSON has neither nan nor infinity: use None in their place"
-            )
+            raise InvalidError.at("args", f"task {self.name}: nan and infinity have no JSON form: use None instead")
         return data.decode()
 
     def decode(self, text: str) -> dict[str, Any]:
