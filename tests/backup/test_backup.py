@@ -277,8 +277,8 @@ async def test_an_archive_that_differs_from_its_manifest_is_refused(state: Path)
     await refused(archive.with_name("text"), state, "not a complete backup")
     await refused(repacked(archive, manifest_json=None), state, "no manifest")
     await refused(repacked(archive, manifest_json=b"{}"), state, "this launchd cannot read")
-    await refused(repacked(archive, jobs_db=None), state, "not as its manifest says")
-    await refused(repacked(archive, jobs_db=b"x"), state, "not as its manifest says")
+    await refused(repacked(archive, jobs_db=None), state, "differs from its manifest")
+    await refused(repacked(archive, jobs_db=b"x"), state, "differs from its manifest")
     await refused(archive.with_name("absent"), state, "cannot be read")
 
 
