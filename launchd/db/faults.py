@@ -108,8 +108,8 @@ class Files:
     """The files of a database as they were when it was opened, by device and inode.
 
     SQLite continues with files that were unlinked or renamed, and all that it writes is lost when the process ends
-    (https://www.sqlite.org/howtocorrupt.html §2.4). Three stat(2) take some microseconds; a commit takes a hundred times
-    as long.
+    (https://www.sqlite.org/howtocorrupt.html §2.4). Three stat(2) take some microseconds, a hundredth of a
+    commit.
     """
 
     def __init__(self, path: Path) -> None:
