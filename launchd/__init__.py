@@ -9,7 +9,7 @@ from launchd.system import startup
 
 startup.begin(sys.orig_argv)
 
-from launchd.task import Cancel, Context, Retry, Snooze, task  # noqa: E402 - a daemon's first acts come before imports that take time
+from launchd.task import Cancel, Context, Retry, Snooze, task  # noqa: E402 - the first acts precede slow imports
 
 __all__ = ["Cancel", "Context", "Retry", "Snooze", "__version__", "task"]
 __version__ = "0.2.0"

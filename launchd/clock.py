@@ -1,9 +1,9 @@
-"""Time is a parameter: everything that schedules asks a `Clock`, nothing asks the operating system.
+"""Time is a parameter: all code that schedules gets the time from a `Clock`, never from the operating system.
 
-An `Instant` is a whole number of microseconds since 1970-01-01T00:00:00Z (negative before), leap seconds ignored.
-Durations are seconds as `float`. There are three clocks: wall time, which anybody may set; boot time, which nobody can
-set and which counts the machine's sleep; monotonic time, which stands still while the machine sleeps. A `Reading` of
-wall and boot time is kept, so that the next one tells by how much the wall clock was set in between.
+An `Instant` is a whole number of microseconds since 1970-01-01T00:00:00Z (negative before), without leap seconds: POSIX
+time, where each day has 86,400 seconds. Durations are seconds as `float`. There are three clocks (clock_gettime(2)):
+wall time, which may be set; boot time, which cannot be set and counts the machine's sleep; monotonic time, which stands
+still while the machine sleeps. Two `Reading`s of wall and boot time show by how much the wall clock was set in between.
 """
 
 import asyncio
@@ -24,46 +24,46 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 # Later than any instant.
 FOREVER: Instant = 2**63 - 1
-# The system clock's longest sleep towards a wall time, in seconds: a jump is noticed within it.
+# The system clock's longest sleep towards a wall time, in seconds: a clock that was set is noticed within it.
 LONGEST_SLEEP = 30.0
-# A wall clock that moves by less against the boot clock has drifted; by this much or more, somebody has set it.
+# A wall clock that moves against the boot clock by this much or more was set; by less, it has drifted.
 STEP = 2 * SECOND
 
-# The environment variable by which the unit names this boot.
+# The environment variable in which the systemd unit passes the name of this boot.
 BOOT_ID = "LAUNCHD_BOOT_ID"
-# Two clocks that are read further apart than this many seconds were not read at one moment.
+# Two clocks that are read more than this many seconds apart were not read at one moment.
 _HELD_UP_SECONDS = 0.1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _MICROSECOND = timedelta(microseconds=1)
-# The first and the last instant that a text can say: the years 1 to 9999, UTC.
+# The first and last instants that RFC 3339 can write: the years 1 to 9999, UTC.
 FIRST_INSTANT: Instant = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 LAST_INSTANT: Instant = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-# Stands in the place of a stored value that cannot be shown.
+# The text shown in place of a stored value that cannot be read.
 UNREADABLE = "unreadable"
-_LONGEST_TOLD = 100
+_MAX_QUOTED = 100
 
 
 class Clock(Protocol):
-    """What the daemon knows of time."""
+    """The three clocks, and two ways to wait."""
 
     def now(self) -> Instant:
-        """Wall time; may jump either way."""
+        """Wall time in microseconds UTC; it may jump forward or back."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back; only differences mean anything. Stands still while the machine sleeps."""
+        """Seconds that never go back and stand still while the machine sleeps; only differences are meaningful."""
 
     def boot(self) -> float:
-        """Seconds that never go back and count the machine's sleep: wall time that no one can correct."""
+        """Seconds that never go back and count the machine's sleep; only differences within one boot are meaningful."""
 
     def boot_id(self) -> str:
-        """The name of this boot of the machine: boot times of different boots cannot be compared."""
+        """The name of this boot of the machine: do not compare boot times of different boots."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait that many seconds of monotonic time."""
+        """Wait this many seconds of monotonic time."""
 
     async def sleep_until(self, instant: Instant | None) -> None:
-        """Wait for a wall time (None: for a while). May return early, so that a clock that jumped is noticed."""
+        """Wait until a wall time; None waits as long as the clock allows. It may return early: check and call again."""
 
 
 class SystemClock:
@@ -82,21 +82,21 @@ class SystemClock:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def boot_id(self) -> str:
-        """The kernel's name for this boot."""
+        """The kernel's boot id, a random UUID without its hyphens."""
         return _boot_id()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait on the running loop."""
+        """Wait on the running event loop."""
         await asyncio.sleep(seconds)
 
     async def sleep_until(self, instant: Instant | None) -> None:
-        """Wait on the running loop, at most 30 s."""
+        """Wait on the running event loop, at most 30 s."""
         seconds = LONGEST_SLEEP if instant is None else (instant - self.now()) / SECOND
         await asyncio.sleep(min(max(seconds, 0.0), LONGEST_SLEEP))
 
 
 class Reading(NamedTuple):
-    """Both clocks at one moment: wall and boot time in microseconds, and which boot that is."""
+    """Both clocks at one moment: wall and boot time in microseconds, and the name of the boot."""
 
     wall: Instant
     boot: int
@@ -112,10 +112,10 @@ def reading(clock: Clock) -> Reading:
 
 
 def set_by(earlier: Reading, later: Reading) -> Instant:
-    """By how much the wall clock was set between two readings: negative for back, 0 for less than a STEP.
+    """The microseconds by which the wall clock was set between two readings; negative if back, 0 if less than STEP.
 
-    Within one boot that is exact. Over a restart of the machine nobody counted how much time has passed, so only a wall
-    clock that went back is known to be set, by that much at least.
+    Within one boot the result is exact: the change of wall time less that of boot time. Over a restart of the machine
+    the elapsed time is unknown, so only a wall clock that went back was certainly set, by at least that much.
     """
     moved = later.wall - earlier.wall
     if earlier.boot_id == later.boot_id and later.boot >= earlier.boot:
@@ -127,9 +127,9 @@ def set_by(earlier: Reading, later: Reading) -> Instant:
 
 @cache
 def _boot_id() -> str:
-    try:  # the unit gives it as the environment: it hides all of /proc but processes (ProcSubset=pid)
+    try:  # the unit passes it in the environment, since ProcSubset=pid hides this file
         name = os.environ.get(BOOT_ID) or Path("/proc/sys/kernel/random/boot_id").read_text("ascii")
-    except OSError:  # every start counts as another boot, which claims to know less
+    except OSError:  # then each start counts as another boot, which claims less
         name = f"unknown since {time.time_ns()}"
     return name.strip().replace("-", "")
 
@@ -145,24 +145,30 @@ async def until(event: asyncio.Event, timer: Coroutine[Any, Any, None]) -> None:
 
 
 def from_datetime(value: datetime) -> Instant:
-    """The instant of an aware datetime; a naive one is refused with `InvalidError`."""
+    """The instant of an aware datetime; raises InvalidError for a naive one."""
     if value.tzinfo is None:
         raise InvalidError(f"{value.isoformat()} has no time zone: write it in UTC, ending in Z")
     return (value - _EPOCH) // _MICROSECOND
 
 
 def to_datetime(instant: Instant) -> datetime:
-    """The aware UTC datetime of an instant; one beyond the years 1 to 9999 gives the nearest within. Never raises."""
+    """The UTC datetime of an instant, clamped to the years 1 to 9999; the epoch for a value of another type.
+
+    Never raises.
+    """
     try:
         return _EPOCH + timedelta(microseconds=min(max(instant, FIRST_INSTANT), LAST_INSTANT))
-    except (TypeError, ValueError):  # no number at all, read from a database that another program wrote
+    except (TypeError, ValueError):  # not a number, from a database that another program wrote
         return _EPOCH
 
 
 def format_instant(instant: Instant) -> str:
-    """RFC 3339 in UTC ending in Z, fractions only where there are any; UNREADABLE beyond the years 1 to 9999.
+    """RFC 3339 in UTC ending in Z, with a fraction only if it is not zero; UNREADABLE beyond the years 1 to 9999.
 
-    Never raises, whatever a database holds: one time that cannot be written must not take a whole list with it.
+    Never raises, whatever value a database holds: one bad time must not make a whole list fail.
+
+    >>> format_instant(1_500_000)
+    '1970-01-01T00:00:01.500000Z'
     """
     try:
         return f"{(_NAIVE_EPOCH + timedelta(microseconds=instant)).isoformat()}Z"
@@ -171,7 +177,7 @@ def format_instant(instant: Instant) -> str:
 
 
 def local_time(instant: Instant, zone: tzinfo) -> str:
-    """The time by the clocks of a zone, with its offset; UNREADABLE where that is beyond the years 1 to 9999."""
+    """RFC 3339 by the clocks of a zone, with its offset; UNREADABLE beyond the years 1 to 9999."""
     try:
         return (_EPOCH + timedelta(microseconds=instant)).astimezone(zone).isoformat()
     except (OverflowError, TypeError, ValueError):
@@ -179,16 +185,19 @@ def local_time(instant: Instant, zone: tzinfo) -> str:
 
 
 def parse_instant(text: str) -> Instant:
-    """The instant of an RFC 3339 text with a zone; raises `InvalidError` for anything else.
+    """The instant of an RFC 3339 text with a zone; raises InvalidError for any other text.
 
-    What `format_instant` cannot write is refused: the years 1 to 9999 hold once the offset is applied.
+    It must lie within the years 1 to 9999 in UTC, so that `format_instant` can write it.
+
+    >>> parse_instant("1970-01-01T01:00:00+01:00")
+    0
     """
-    told = repr(text) if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]!r}..."
+    quoted = repr(text) if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]!r}..."
     try:
         value = datetime.fromisoformat(text)
     except (ValueError, OverflowError) as error:
-        raise InvalidError(f"{told} is not a time such as 2026-01-31T06:00:00Z") from error
+        raise InvalidError(f"{quoted} is not a time such as 2026-01-31T06:00:00Z") from error
     instant = from_datetime(value)
     if not FIRST_INSTANT <= instant <= LAST_INSTANT:
-        raise InvalidError(f"{told} is beyond the years 1 to 9999 in UTC: write an earlier or a later time")
+        raise InvalidError(f"{quoted} is beyond the years 1 to 9999 in UTC: write an earlier or a later time")
     return instant

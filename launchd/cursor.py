@@ -1,4 +1,4 @@
-"""Pages of lists: by the last key of the page before, so that nothing is lost or doubled when rows come or go. Pure."""
+"""Cursors of paged lists: the last key of the page before, so that no row is skipped or repeated. Pure."""
 
 import re
 
@@ -9,15 +9,15 @@ _NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 
 
-def number_of(cursor: str | None, *, least: int = 0) -> int | None:
-    """The number that a cursor is; None for the first page. Raises InvalidError for a cursor that nobody gave."""
+def parse_cursor(cursor: str | None, *, least: int = 0) -> int | None:
+    """The number in a cursor; None for the first page. Raises InvalidError for a cursor that launchd never gave."""
     if cursor is None:
         return None
     if not _NUMBER.fullmatch(cursor) or not least <= int(cursor) <= LARGEST:
-        raise no_cursor()
+        raise invalid_cursor()
     return int(cursor)
 
 
-def no_cursor() -> InvalidError:
-    """What is said of a cursor that was made up."""
+def invalid_cursor() -> InvalidError:
+    """The error for a cursor that launchd never gave."""
     return InvalidError.at("cursor", "expected the `next` of an earlier page")

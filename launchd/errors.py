@@ -1,17 +1,18 @@
-"""Every error that launchd raises on purpose: one tree, a stable code each, and the HTTP status of each code.
+"""All errors that launchd raises on purpose: one tree, a stable `code` for each class, the HTTP status of each code.
 
-The class docstring is the title a client reads; the message is the detail of this occurrence and says what to do.
+They are sent as problem details (RFC 9457): the first line of the class docstring is the title; `detail` describes this
+occurrence and says what to do.
 """
 
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple, Self
 
-# So many characters of what a source has said are kept.
+# The most characters of a source's error text that are kept.
 _LONGEST_SOURCE = 1000
 
 
 class Problem(NamedTuple):
-    """One thing wrong with an input: where it is (`queues.scraping.concurrency`) and what is allowed there."""
+    """One fault of an input: its path, such as `queues.scraping.concurrency`, and what is allowed there."""
 
     path: str
     message: str
@@ -40,7 +41,7 @@ class InvalidError(LaunchdError):
 
     @classmethod
     def at(cls, path: str, message: str) -> Self:
-        """What is wrong with one part of an input."""
+        """The error for one part of an input."""
         return cls(f"{path}: {message}", errors=[Problem(path, message)])
 
 
@@ -57,19 +58,19 @@ class MalformedError(LaunchdError):
 
 
 class UnauthorizedError(LaunchdError):
-    """Who asks has not said who it is."""
+    """Not signed in."""
 
     code = "unauthorized"
 
 
 class ForbiddenError(LaunchdError):
-    """Who asks may not do this."""
+    """Your role does not allow this."""
 
     code = "forbidden"
 
 
 class TooManyRequestsError(LaunchdError):
-    """This was asked for too often; `retry_after` is in seconds."""
+    """Too many requests; try again after `retry_after` seconds."""
 
     code = "too_many_requests"
 
@@ -116,7 +117,7 @@ class StoreError(UnavailableError):
 
     @property
     def passing(self) -> bool:
-        """True if the error may go away while nobody repairs the file: no room, a lock, a disk that fails."""
+        """True if the error may go away without a repair of the file: no room, a lock, a failing disk."""
         return self.sqlite.startswith(("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR"))
 
 
@@ -133,7 +134,7 @@ class StoreBusyError(StoreError):
 
 
 class CommitUnknownError(StoreError):
-    """It is not known whether this was kept: ask again with the same Idempotency-Key."""
+    """It is not known if this was stored: send it again with the same Idempotency-Key."""
 
     code = "commit_unknown"
 
@@ -151,7 +152,7 @@ class UnreachableError(LaunchdError):
 
 
 class StaleFenceError(LaunchdError):
-    """A newer holder of the lock has written since; this result is refused."""
+    """A newer holder of the lock has written; this result is refused."""
 
     code = "stale_fence"
 
@@ -162,13 +163,13 @@ class SourceError(LaunchdError):
     code = "source"
 
     def __init__(self, detail: str = "") -> None:
-        # it quotes what a server has said: it is made clean and short here, before it is stored, logged and shown
+        # it quotes a server's answer: make it clean and short here, before it is stored, logged and shown
         text = " ".join("".join(one if one.isprintable() else " " for one in detail[: 2 * _LONGEST_SOURCE]).split())
         super().__init__(text if len(text) <= _LONGEST_SOURCE else f"{text[:_LONGEST_SOURCE]}...")
 
 
 def error_of(code: str, detail: str) -> LaunchdError:
-    """The error of a code, as one process tells it to another; a LaunchdError where the code is unknown."""
+    """The error with this code, sent by another process; a LaunchdError if the code is unknown."""
     kinds: list[type[LaunchdError]] = [LaunchdError]
     for kind in kinds:
         kinds += kind.__subclasses__()

@@ -1,6 +1,6 @@
-"""An event: what happened. Told on the bus to whoever listens; never the only record of anything.
+"""Events: something that happened, published on the bus to all listeners. An event is never the only record.
 
-`TYPES` is the whole vocabulary. The noun before the dot stands for all of its types where types are chosen.
+`TYPES` lists all types. A filter may name the noun before the dot in place of all its types.
 """
 
 from typing import Any, NamedTuple
@@ -10,14 +10,14 @@ import msgspec
 from launchd.clock import Instant
 
 TYPES = (
-    # a job: made; began an attempt; its attempt ended it; its attempt ended and it waits again; says how far it is
+    # a job: created; an attempt began; an attempt ended the job; an attempt ended and the job waits again; progress
     *("job.made", "job.started", "job.ended", "job.returned", "job.progress", "job.requeued", "job.cancel_requested"),
-    # a schedule: what became of an occurrence (passed_over: while it was paused), and what an operator did
+    # a schedule: the outcome of an occurrence (passed_over: it was paused), and an operator's acts
     *("schedule.fired", "schedule.coalesced", "schedule.missed", "schedule.overlap_skipped", "schedule.passed_over"),
     *("schedule.backfilled", "schedule.paused", "schedule.resumed"),
     *("queue.paused", "queue.resumed", "queue.resized"),
     *("lock.taken", "lock.released", "lock.lost"),
-    # a source, after a pull; a launch, after a scrape (imported: so many at once that they are told as one)
+    # a source, after a pull; a launch, after a scrape (imported: one event for a large number of new launches)
     *("source.read", "source.failed"),
     *("launch.made", "launch.imported", "launch.slipped", "launch.moved_forward", "launch.status_changed"),
     *("launch.merged", "launch.approaching"),
@@ -28,7 +28,7 @@ NOUNS = tuple(dict.fromkeys(name.partition(".")[0] for name in TYPES))
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened. `type` is `<noun>.<past participle>`, such as `job.ended`; `data` is small and plain."""
+    """One event. `type` is `<noun>.<past participle>`, such as `job.ended`; `data` is small and plain."""
 
     type: str
     at: Instant
@@ -36,14 +36,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
 
     def event(self) -> "Event":
-        """Itself."""
+        """Return itself: the same method as `JobEnd.event`."""
         return self
 
 
 class JobEnd(NamedTuple):
-    """The end of an attempt. `state` is where its job is now: a final state, or `queued` for another attempt.
+    """The end of an attempt. `state` is its job's state now: a final one, or `queued` for another attempt.
 
-    `seconds` it ran and `waited` before, None where it never started; `task` and `queue` may be unknown ("").
+    It ran for `seconds` and had waited for `waited` seconds; None if it never started. `task` and `queue` are "" if
+    unknown.
     """
 
     at: Instant
@@ -56,14 +57,14 @@ class JobEnd(NamedTuple):
 
     @property
     def type(self) -> str:
-        """The type of its event."""
+        """`job.returned` if the job waits again, else `job.ended`."""
         return "job.returned" if self.state == "queued" else "job.ended"
 
     def event(self) -> Event:
-        """The same as an event, for those who want to hear of each."""
+        """The same as an Event, made only if a listener wants it."""
         data = {"task": self.task, "queue": self.queue, "state": self.state, "seconds": self.seconds}
         return Event(type=self.type, at=self.at, job_id=self.job_id, data=data | {"waited": self.waited})
 
 
-# Whatever the bus tells of: an event, or what can be made one once somebody wants to see it.
+# The bus carries events, and job ends that become events on demand.
 Happening = Event | JobEnd

@@ -1,4 +1,4 @@
-"""A job: one doing of a task. Its states, the verbs that move it, and the verdict on one attempt. Pure.
+"""A job: one run of a task, with its states, the verbs that change them, and the verdict on an attempt. Pure.
 
 `TRANSITIONS` is the whole state machine. SQL repeats each guard (`state` and `attempt`), CHECK constraints tie the
 final states to `finished_at`, and one test walks every pair of state and verb against table, SQL and the diagram of
@@ -15,23 +15,24 @@ import msgspec
 
 from launchd.clock import SECOND, Instant
 
-MAX_RESULT_BYTES = 64 * 1024
+# The limit for one JSON text of a job, in bytes of UTF-8: longer arguments are refused, a longer result is cut.
+MAX_JSON_BYTES = 64 * 1024
 MAX_TRACEBACK_BYTES = 32 * 1024
-# How much of a result that is too long is kept.
+# The part of a longer result that is kept.
 _HEAD_BYTES = 1000
-# Deploys in a row that may put a running job back without costing it an attempt.
+# The number of consecutive restarts that may interrupt a job without spending an attempt.
 MAX_INTERRUPTIONS = 5
-# Crashes of the daemon in a row, with the same job running, before the job is set aside.
+# A job is quarantined after this many consecutive crashes of the daemon while it ran.
 MAX_CRASHES = 2
 RETRY_BASE_SECONDS = 60.0
 RETRY_CAP_SECONDS = 3600.0
 RETRY_JITTER = 0.1
-# One step of priority is worth a minute of waiting, so nothing starves.
+# One step of priority is worth this many seconds of waiting, so that no job starves.
 AGING_SECONDS = 60
 
 
 class JobState(StrEnum):
-    """Where a job is. Waiting for a retry or for a later time is QUEUED with a later `run_at`."""
+    """The state of a job. A job that waits for a retry or a later time is QUEUED with a later `run_at`."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -44,20 +45,20 @@ class JobState(StrEnum):
 
 
 class Verb(StrEnum):
-    """What can happen to a job."""
+    """The verbs that change the state of a job."""
 
-    CLAIM = "claim"  # a pool took it
+    CLAIM = "claim"  # a pool starts it
     SUCCEED = "succeed"
     FAIL = "fail"  # no attempts are left
-    RETRY = "retry"  # this attempt failed, another follows
-    SNOOZE = "snooze"  # the task asked to come back later, no attempt spent
+    RETRY = "retry"  # this attempt failed, another one follows
+    SNOOZE = "snooze"  # the task asked to run later, no attempt is spent
     CANCEL = "cancel"
-    SKIP = "skip"  # its lock stayed taken
-    EXPIRE = "expire"  # nobody took it before `expires_at`
-    INTERRUPT = "interrupt"  # the daemon stopped in good order, no attempt spent
+    SKIP = "skip"  # its lock was not free in time
+    EXPIRE = "expire"  # it was not started before `expires_at`
+    INTERRUPT = "interrupt"  # the daemon stopped in good order, no attempt is spent
     RESCUE = "rescue"  # the daemon died while it ran
-    QUARANTINE = "quarantine"  # it ran in two crashes in a row
-    REQUEUE = "requeue"  # an operator wants it again
+    QUARANTINE = "quarantine"  # it was running in two crashes in a row
+    REQUEUE = "requeue"  # an operator runs it again
 
 
 FINAL = frozenset(JobState) - {JobState.QUEUED, JobState.RUNNING}
@@ -80,7 +81,7 @@ TRANSITIONS: dict[tuple[JobState, Verb], JobState] = {
 
 
 class JobError(msgspec.Struct, frozen=True):
-    """What an attempt died of. `traceback` is cut to its last 32 KiB, and says so."""
+    """The error of an attempt. `traceback` is cut to its last 32 KiB and then says so."""
 
     type: str
     message: str
@@ -88,7 +89,7 @@ class JobError(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a running job says it is."""
+    """The progress that a running job reports: `done` of `total`, in units of its own choice."""
 
     done: float
     total: float | None = None
@@ -96,11 +97,11 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job to be made; `args` is canonical JSON. Instants are microseconds UTC.
+    """A job to be created; `args` is canonical JSON. Instants are microseconds UTC.
 
-    `unique_key` is set where only one such job may be queued or running; `waits_for` is the id of a job that must end
-    before this one is ready. `counted_from` is the moment that `run_at` counts from, None where a client named the
-    instant: when the clock is corrected, a delay lasts as long as it was to and an instant stays what it is.
+    `unique_key` is set if only one such job may be queued or running; `waits_for` is the id of a job that must end
+    before this one is ready. `counted_from` is the moment from which a delay counts, None if the client gave `run_at`
+    as an instant: when the wall clock is set, a delay keeps its length, and an instant stays as it is.
     """
 
     id: str
@@ -121,9 +122,9 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """A job as it is stored. `fence` is set while and after it ran under a lock; `seq` is the row's number.
+    """A job as it is stored. `seq` is the row's number; `fence` is that of the lock it ran under, if any.
 
-    `unreadable` names the columns that hold something else than a job of this version can have (`values.rows`).
+    `unreadable` names the columns whose values this version cannot read (`values.rows`).
     """
 
     seq: int
@@ -160,7 +161,7 @@ class Job(msgspec.Struct, kw_only=True):
 class Outcome(NamedTuple):
     """The verdict on one attempt of a running job, ready to be written.
 
-    `result` and `error` are JSON texts. `run_at` is set for the verbs that put the job back.
+    `result`, `error` and `progress` are JSON texts. `run_at` is set for the verbs that put the job back into the queue.
     """
 
     seq: int
@@ -175,22 +176,25 @@ class Outcome(NamedTuple):
 
 
 def unique_key(task: str, args: str) -> str:
-    """What two jobs of a unique task must not share: a hash of the task and its canonical arguments."""
+    """The key of a unique job: a SHA-256 of the task's name and its canonical arguments."""
     return hashlib.sha256(f"{task}\0{args}".encode()).hexdigest()
 
 
 def claim_order(run_at: Instant, priority: int) -> int:
-    """The constant by which due jobs are claimed, smallest first.
+    """`run_at` less 60 s for each step of priority, in microseconds: due jobs are claimed in this order.
 
     Every waiting job gains one step of priority a minute, so the order of two jobs never changes while they wait.
+
+    >>> claim_order(120_000_000, 2)
+    0
     """
     return run_at - priority * AGING_SECONDS * SECOND
 
 
 def retry_delay(job_id: str, attempt: int) -> float:
-    """Seconds before the attempt after `attempt` (1 = the first): 60 s doubled each time, at most an hour, ±10 %.
+    """Seconds between the failure of `attempt` (1 = the first) and the next: min(60 * 2 ** (attempt - 1), 3600) ± 10 %.
 
-    The jitter is a hash of (job, attempt): the same after a restart, different among jobs that failed together.
+    The jitter is a hash of (job, attempt): the same after a restart, different for jobs that fail at the same time.
     """
     delay = min(RETRY_BASE_SECONDS * 2.0 ** min(attempt - 1, 30), RETRY_CAP_SECONDS)
     digest = hashlib.blake2b(f"{job_id}:{attempt}".encode(), digest_size=4).digest()
@@ -198,7 +202,10 @@ def retry_delay(job_id: str, attempt: int) -> float:
 
 
 class IdMaker:
-    """Makes UUIDv7 (RFC 9562 §5.7, method 1): ids of one maker sort in the order they were made, from any thread."""
+    """Makes UUIDs of version 7 (RFC 9562 §5.7, counter by §6.2 method 1), from any thread.
+
+    Ids of one maker sort in the order in which they were made.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -212,7 +219,7 @@ class IdMaker:
             if ms > self._last_ms:
                 self._last_ms = ms
                 self._counter = int.from_bytes(os.urandom(4)) >> 1
-            else:  # same millisecond, or the clock went back: stay ahead of the last id
+            else:  # same millisecond, or the clock went back: count on from the last id
                 self._counter += 1
                 if self._counter >> 42:
                     self._last_ms, self._counter = self._last_ms + 1, 0
@@ -224,22 +231,23 @@ class IdMaker:
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def bounded_json(data: bytes, limit: int = MAX_RESULT_BYTES) -> str:
-    """JSON of at most `limit` bytes: `data` itself, or an object with its length and its beginning.
+def bounded_json(data: bytes) -> str:
+    """JSON of at most MAX_JSON_BYTES: `data` itself, or `{"cut": true, "bytes": its length, "head": its beginning}`.
 
     >>> bounded_json(b'[1, 2]')
     '[1, 2]'
     """
-    if len(data) <= limit:
+    if len(data) <= MAX_JSON_BYTES:
         return data.decode()
     head = data[:_HEAD_BYTES].decode("utf-8", "ignore")
     return msgspec.json.encode({"cut": True, "bytes": len(data), "head": head}).decode()
 
 
 def encode_result(value: object) -> str:
-    """The JSON of a result, bounded; raises whatever the value raises while it is read, TypeError and others.
+    """The JSON of a task's result, cut as by `bounded_json`.
 
-    The text is read back once: a value may hand over ready-made JSON (`msgspec.Raw`) that is none.
+    Raises TypeError for a type without a JSON form, msgspec's errors, and any exception of the value's own properties.
+    The text is decoded once: a `msgspec.Raw` may hold text that is not JSON.
     """
     data = msgspec.json.encode(value)
     msgspec.json.decode(data)

@@ -1,7 +1,7 @@
-"""The history of a job: everything that happened to it, in order. Pure.
+"""The history of a job: all its events in order. Pure.
 
-The usual job tells its own: when it was made, when its present attempt began, when and how it ended. What happened
-besides (`Noted`) is rare, and kept beside it. So a job that simply succeeds costs no more than its one row.
+The job's own row gives its creation, the start of its present attempt and its end. Other events are rare and have rows
+of their own (`StoredEvent`). So a job that simply succeeds costs no more than its one row.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from launchd.values.rows import decoded
 
 
 class JobEvent(StrEnum):
-    """What can have happened. The ends have the names of the final states."""
+    """The kinds of events. The ends have the names of the final states."""
 
     CREATED = "created"
     STARTED = "started"
@@ -31,19 +31,19 @@ class JobEvent(StrEnum):
     SKIPPED = "skipped"
     EXPIRED = "expired"
     QUARANTINED = "quarantined"
-    FORGOTTEN = "forgotten"  # stands for those that came before and are kept no more
+    FORGOTTEN = "forgotten"  # replaces older events, which were deleted
 
 
-# The verdicts that put a job back, as events.
-RETURNS = {
+# The event of each verdict that puts a job back into the queue.
+RETURN_EVENTS = {
     Verb.RETRY: JobEvent.RETRIED,
     Verb.SNOOZE: JobEvent.SNOOZED,
     Verb.INTERRUPT: JobEvent.INTERRUPTED,
 }
-# The wishes to end a running job, by how it is to be ended.
-WISHES = {"cancel": JobEvent.CANCEL_REQUESTED, "terminate": JobEvent.TERMINATE_REQUESTED}
-# An attempt goes on after these; after all others it is over.
-_DURING = frozenset(WISHES.values())
+# The event of a request to end a running job, by how it is to be ended.
+CANCEL_EVENTS = {"cancel": JobEvent.CANCEL_REQUESTED, "terminate": JobEvent.TERMINATE_REQUESTED}
+# The attempt goes on after these events; all others end it.
+_DURING = frozenset(CANCEL_EVENTS.values())
 
 
 class Entry(NamedTuple):
@@ -54,10 +54,10 @@ class Entry(NamedTuple):
     detail: str | None
 
 
-class Noted(NamedTuple):
-    """What was kept beside the job, numbered from 1 in order; `started_at` is when the attempt that it befell began.
+class StoredEvent(NamedTuple):
+    """A stored event, numbered from 1 in order. `attempt` and `started_at` are those of the attempt at that time.
 
-    It is None where it befell none: the job waited, or had ended.
+    `started_at` is None if no attempt was running: the job waited, or had ended.
     """
 
     number: int
@@ -69,33 +69,33 @@ class Noted(NamedTuple):
     unreadable: tuple[str, ...] = ()
 
 
-def history(job: Job, noted: Iterable[Noted]) -> list[Entry]:
-    """Everything that happened to a job, the oldest first."""
-    return list(_entries(job, sorted(noted)))
+def history(job: Job, stored: Iterable[StoredEvent]) -> list[Entry]:
+    """All events of a job, the oldest first, from its row and its stored events."""
+    return list(_entries(job, sorted(stored)))
 
 
 def end_of(job: Job) -> Entry | None:
-    """How a job ended; None for one that has not."""
+    """The event of a job's end; None if it has not ended."""
     if job.finished_at is None or job.state not in FINAL:
         return None
     return Entry(job.finished_at, JobEvent(str(job.state)), _why_it_ended(job))
 
 
-def return_of(outcome: Outcome) -> str:
-    """What is told of a verdict that puts a job back."""
+def return_detail(outcome: Outcome) -> str:
+    """The detail of a verdict that puts a job back: its reason, and when the job runs again."""
     reason = outcome.reason or "no reason was given"
     if outcome.verb is Verb.INTERRUPT or outcome.run_at is None:
         return reason
     return f"{reason}; again at {format_instant(outcome.run_at)}"
 
 
-def _entries(job: Job, noted: list[Noted]) -> Iterator[Entry]:
+def _entries(job: Job, stored: list[StoredEvent]) -> Iterator[Entry]:
     yield Entry(job.created_at, JobEvent.CREATED, _origin(job))
-    if noted and noted[0].number > 1:
-        first = noted[0]
+    if stored and stored[0].number > 1:
+        first = stored[0]
         yield Entry(first.started_at or first.at, JobEvent.FORGOTTEN, f"{first.number - 1} earlier events")
-    begun: Instant | None = None  # several things may befall one attempt: its start is told once
-    for one in noted:
+    begun: Instant | None = None  # one attempt may have several events: show its start once
+    for one in stored:
         if one.started_at is not None and one.started_at != begun:
             yield _start(one.started_at, one.attempt)
         begun = one.started_at if one.event in _DURING else None
@@ -118,7 +118,7 @@ def _start(at: Instant, attempt: int) -> Entry:
 
 
 def _why_it_ended(job: Job) -> str | None:
-    """Its reason, else its error. A job that succeeded may have the error of an earlier attempt, which is no news."""
+    """The job's reason, else its error; not for a job that succeeded, whose error is that of an earlier attempt."""
     if job.reason is not None or job.error is None or job.state is JobState.SUCCEEDED:
         return job.reason
     error = decoded(job.error, JobError)

@@ -1,8 +1,8 @@
-"""The daemon's own loggers. They keep their set-up whatever task code does to structlog's, which is global.
+"""The daemon's own loggers, which keep their set-up even if task code changes structlog's global one.
 
-Many projects call `structlog.configure` when they are imported. Were launchd's loggers ordinary ones, a module of tasks
-could take away the masking of secrets and the journal's fields, or make each log call of the daemon raise.
-Before `set_up`, and after `tear_down`, they are structlog's ordinary loggers: so tests capture what they say.
+Many projects call `structlog.configure` when they are imported. With ordinary loggers, a module of tasks could remove
+the masking of secrets and the journal's fields, or make each log call of the daemon raise. Before `set_up`, and after
+`tear_down`, they are structlog's ordinary loggers, so that tests can capture their lines.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 
 class _SetUp(NamedTuple):
-    """structlog's `wrap_logger`, the steps of a line, the class with the level, and the maker of the last step by name.
+    """structlog's `wrap_logger`, the processors, the class that filters by level, and the maker of the final logger.
 
-    The first is kept here so that a log call imports nothing: at the end of the interpreter nothing can be imported.
+    `wrap` is kept here so that a log call imports nothing: while the interpreter shuts down, imports fail.
     """
 
     wrap: Callable[..., Any]
@@ -27,19 +27,19 @@ _set_up: _SetUp | None = None
 def set_up(
     wrap: Callable[..., Any], processors: Sequence[Any], wrapper_class: type[Any], make: Callable[[str], Any]
 ) -> None:
-    """Let the daemon's loggers work like this from now on, in every thread."""
+    """Set up the daemon's loggers from now on, in every thread."""
     global _set_up  # noqa: PLW0603 - there is one log of a process
     _set_up = _SetUp(wrap, processors, wrapper_class, make)
 
 
 def tear_down() -> None:
-    """Make them structlog's ordinary loggers again."""
+    """Make the daemon's loggers structlog's ordinary ones again."""
     global _set_up  # noqa: PLW0603 - as above
     _set_up = None
 
 
 class Logger:
-    """A logger by name with values bound to it; its methods are those of structlog's bound loggers."""
+    """A named logger with bound values; its methods are those of structlog's bound loggers."""
 
     __slots__ = ("_bound", "_name")
 
@@ -48,7 +48,7 @@ class Logger:
         self._bound = bound or {}
 
     def bind(self, **values: Any) -> "Logger":  # noqa: ANN401 - anything can be logged
-        """The same logger with more values on each line."""
+        """The same logger with these values on each line."""
         return Logger(self._name, self._bound | values)
 
     def __getattr__(self, method: str) -> Any:  # noqa: ANN401 - structlog's bound loggers have no common static type
@@ -57,7 +57,7 @@ class Logger:
     def _logger(self) -> Any:  # noqa: ANN401 - as above
         now = _set_up
         if now is None:
-            import structlog  # noqa: PLC0415 - the command line imports modules that never log there: it starts fast
+            import structlog  # noqa: PLC0415 - the command line never logs, and starts faster without it
 
             return structlog.get_logger(self._name, **self._bound)
         return now.wrap(

@@ -1,4 +1,4 @@
-"""The parameters of a task: read from its function when it is made, so that a task nobody can call is refused there."""
+"""The parameters of a task, read from its function's signature: a task that nothing could call is refused at once."""
 
 import inspect
 import math
@@ -11,9 +11,9 @@ import msgspec
 
 from launchd.errors import InvalidError, Problem
 
-# `Context.trigger` has parameters of these names: an argument of such a name would be taken for one of them.
+# The names of `Context.trigger`'s own parameters: a task's argument with such a name could not be passed by keyword.
 RESERVED = frozenset({"self", "task", "args", "delay", "priority"})
-# Stands in the place of a first parameter that is missing.
+# Replaces a missing first parameter.
 _NO_CONTEXT = inspect.Parameter("missing", inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -26,15 +26,15 @@ class Parameter(NamedTuple):
 
 
 def parameters_of(function: Callable[..., Any], name: str) -> dict[str, Parameter]:
-    """The parameters after the Context, by name; raises InvalidError with all that is wrong, and where it is."""
+    """The parameters after the Context, by name; raises InvalidError with every fault and the function's place."""
     where = place_of(function)
     try:
         parameters = [*inspect.signature(function).parameters.values()] or [_NO_CONTEXT]
         hints = typing.get_type_hints(function, include_extras=True)
-    except Exception as error:  # an annotation is code of the user's, evaluated here
+    except Exception as error:  # annotations are the user's code, evaluated here
         raise InvalidError(
-            f"task {name} ({where}): its annotations cannot be read: {_told(error)}; import each name that they use "
-            "where the task is defined, and not under TYPE_CHECKING"
+            f"task {name} ({where}): its annotations cannot be read: {_first_line(error)}; import each name that they "
+            "use where the task is defined, and not under TYPE_CHECKING"
         ) from error
     first, *rest = parameters
     if first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
@@ -50,7 +50,7 @@ def parameters_of(function: Callable[..., Any], name: str) -> dict[str, Paramete
 
 
 def schema_of(function: Callable[..., Any], name: str, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
-    """JSON Schema of the arguments; raises InvalidError for a type or a default that JSON has no form for."""
+    """The JSON Schema of the arguments; raises InvalidError for a type or a default without a JSON form."""
     problems: list[Problem] = []
     properties: dict[str, Any] = {}
     for argument, parameter in parameters.items():
@@ -65,7 +65,7 @@ def schema_of(function: Callable[..., Any], name: str, parameters: Mapping[str, 
 
 
 def place_of(function: Callable[..., Any]) -> str:
-    """The file and line of a function, for people."""
+    """The file and line of a function, such as `tasks.py:12`."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return str(getattr(function, "__module__", None) or "unknown file")
@@ -73,7 +73,7 @@ def place_of(function: Callable[..., Any]) -> str:
 
 
 def all_finite(value: object) -> bool:
-    """True if no number within is nan or infinite: JSON has neither. `value` is made of built-in types."""
+    """True if no number in `value` is nan or infinite: JSON has neither. `value` consists of built-in types."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):
@@ -108,14 +108,14 @@ def _schema(parameter: Parameter) -> dict[str, Any]:
         schema["default"] = msgspec.to_builtins(parameter.default)
         msgspec.json.encode(schema)
     except Exception as error:
-        detail = f"has a default that cannot be written as JSON ({_told(error)}); use None and set it in the task"
+        detail = f"has a default that cannot be written as JSON ({_first_line(error)}); use None and set it in the task"
         raise InvalidError(detail) from error
     return schema
 
 
 def _refused(name: str, where: str, problems: list[Problem]) -> InvalidError:
-    told = "; ".join(f"parameter {problem.path} {problem.message}" for problem in problems)
-    return InvalidError(f"task {name} ({where}): {told}", errors=problems)
+    listed = "; ".join(f"parameter {problem.path} {problem.message}" for problem in problems)
+    return InvalidError(f"task {name} ({where}): {listed}", errors=problems)
 
 
 def _type_name(kind: Any) -> str:  # noqa: ANN401 - any annotation
@@ -125,7 +125,7 @@ def _type_name(kind: Any) -> str:  # noqa: ANN401 - any annotation
         return "of its annotation"
 
 
-def _told(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     try:
         return f"{type(error).__name__}: {error}".partition("\n")[0]
     except Exception:  # noqa: BLE001 - its own text raises

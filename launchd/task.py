@@ -20,7 +20,7 @@ import msgspec
 
 from launchd.clock import Instant
 from launchd.errors import InvalidError, NotFoundError, Problem
-from launchd.job import Progress
+from launchd.job import MAX_JSON_BYTES, Progress
 from launchd.logger import get_logger
 from launchd.parameters import all_finite, parameters_of, schema_of
 from launchd.values.plain import plain_text, type_name
@@ -32,11 +32,9 @@ LOCK_TTL_SECONDS = 3600.0
 MAX_RETRIES = 3
 # The longest delay that a task or a client may ask for.
 MAX_DELAY_SECONDS = 366 * 86_400
-# The longest reason and the longest note of progress, in bytes of UTF-8.
+# The longest reason and the longest note of progress, in bytes of UTF-8; longer ones are cut.
 MAX_REASON_BYTES = 2000
 MAX_NOTE_BYTES = 500
-# The largest canonical JSON of one job's arguments.
-MAX_ARGS_BYTES = 64 * 1024
 
 
 class Retry(Exception):  # noqa: N818 - a verdict, not an error
@@ -350,7 +348,7 @@ class Task:
                 valid[name] = msgspec.convert(args[name], parameter.type)
             except msgspec.ValidationError as error:
                 problems.append(_problem(name, error))
-            except (ValueError, RecursionError) as error:  # a list that holds itself, a number of 5,000 digits
+            except (ValueError, RecursionError) as error:  # a list within itself, a number of 5,000 digits
                 problems.append(Problem(f"args.{name}", f"cannot be read: {error}"))
         if problems:
             detail = "; ".join(f"{problem.path}: {problem.message}" for problem in problems)
@@ -363,14 +361,17 @@ class Task:
         try:
             data = msgspec.json.encode(valid, order="deterministic")
         except UnicodeEncodeError:
-            raise InvalidError.at("args", f"task {self.name}: half of a surrogate pair is no text") from None
+            raise InvalidError.at("args", f"task {self.name}: remove the lone surrogate: it is not text") from None
         except (ValueError, TypeError, RecursionError) as error:
             raise InvalidError.at("args", f"task {self.name}: they cannot be written as JSON: {error}") from None
-        if len(data) > MAX_ARGS_BYTES:
-            raise InvalidError.at("args", f"task {self.name}: they take {len(data)} bytes, at most {MAX_ARGS_BYTES}")
-        # nan and the infinities would be stored as null
+        if len(data) > MAX_JSON_BYTES:
+            raise InvalidError.at(
+                "args",
+                f"task {self.name}: they are {len(data)} bytes of JSON, at most {MAX_JSON_BYTES}: pass a file's name",
+            )
+        # msgspec writes nan and infinity as null
         if b"null" in data and not all_finite(msgspec.to_builtins(valid)):
-            raise InvalidError.at("args", f"task {self.name}: nan and infinity cannot be written as JSON")
+            raise InvalidError.at("args", f"task {self.name}: nan and infinity have no JSON form: use None instead")
         return data.decode()
 
     def decode(self, text: str) -> dict[str, Any]:
@@ -445,12 +446,12 @@ def collect(modules: Iterable[ModuleType]) -> dict[str, Task]:
     for module in modules:
         for value in vars(module).values():
             if issubclass(type(value), Task) and found.setdefault(value.name, value) is not value:
-                raise InvalidError(f"two tasks are named {value.name!r}: give one of them name=")
+                raise InvalidError(f"two tasks are named {value.name!r}: give one of them another name, by name=")
     return found
 
 
 def _isolation(function: Callable[..., Any], name: str, isolation: str) -> Isolation:
-    """The isolation that a task asks for; a process must be able to import the function by its name."""
+    """The checked isolation of a task; a task with its own process must be importable by name."""
     if isolation not in set(Isolation):
         raise InvalidError(f"task {name}: isolation: expected one of {', '.join(Isolation)}, got {isolation!r}")
     if isolation == Isolation.PROCESS and ("<locals>" in function.__qualname__ or function.__module__ == "__main__"):

@@ -1,3 +1,5 @@
+"""Fixtures for all tests: a daemon with tasks, lock servers behind Sentinels and in a Cluster, gates."""
+
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -15,13 +17,13 @@ from tests.support.valkey_server import binaries
 
 __all__ = ["box", "daemon", "wheels"]
 
-# Hypothesis gives each example 200 ms by itself: a busy machine is no fault of the code.
+# By default hypothesis fails an example that takes over 200 ms, which a busy machine may cause.
 settings.register_profile("launchd", deadline=None)
 settings.load_profile("launchd")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The daemon's own loop for tests that are marked `uvloop`, Python's for all others."""
+    """The event loop: uvloop's for tests marked `uvloop`, asyncio's own for all others."""
     if item.get_closest_marker("uvloop") is not None:
         return {"uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}

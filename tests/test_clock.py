@@ -1,4 +1,4 @@
-"""The three clocks apart: what a wall clock that was set, a suspend and another boot look like."""
+"""The three clocks: the effects of a wall clock that was set, of a suspend and of another boot."""
 
 from launchd.clock import DAY, HOUR, SECOND, Reading, SystemClock, reading, set_by
 from launchd.store.clock import new_clock
@@ -45,12 +45,12 @@ def test_over_another_boot_only_a_wall_clock_that_went_back_is_known_to_be_set()
     assert set_by(before, Reading(START - YEAR, 900 * SECOND, "two")) == -YEAR
 
 
-def test_a_boot_clock_that_went_back_is_another_boot_whatever_its_name() -> None:
+def test_a_boot_clock_that_went_back_is_another_boot_even_with_the_same_name() -> None:
     before = Reading(START, 500 * SECOND, "one")
     assert set_by(before, Reading(START + HOUR, 5 * SECOND, "one")) == 0
 
 
-def test_the_new_clock_wrote_what_the_old_one_cannot_have_written() -> None:
+def test_times_that_the_old_clock_cannot_have_written_are_the_new_clocks() -> None:
     since, upto = new_clock(YEAR, START)
     assert since == START - YEAR + 1
     assert upto > START

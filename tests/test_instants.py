@@ -1,4 +1,4 @@
-"""Instants as texts: what is read can be written again, and whatever is stored can be shown."""
+"""Instants as texts: every accepted text can be written again, and every stored value can be shown."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -26,7 +26,7 @@ ZONES = (UTC, ZoneInfo("Pacific/Kiritimati"), ZoneInfo("America/Los_Angeles"))
 
 
 def read(text: str) -> Instant | str:
-    """The instant of a text, or why it is refused."""
+    """The instant of a text, or the refusal."""
     try:
         return parse_instant(text)
     except InvalidError as error:
@@ -38,7 +38,7 @@ def read(text: str) -> Instant | str:
 @example(FIRST_INSTANT - 1)
 @example(LAST_INSTANT)
 @example(LAST_INSTANT + 1)
-def test_every_instant_is_written_so_that_it_can_be_read_again_or_is_said_to_be_unreadable(instant: Instant) -> None:
+def test_every_instant_is_written_so_that_it_can_be_read_again_or_is_unreadable(instant: Instant) -> None:
     text = format_instant(instant)
     if FIRST_INSTANT <= instant <= LAST_INSTANT:
         assert parse_instant(text) == instant
@@ -72,7 +72,7 @@ def test_any_text_is_a_time_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("junk", ["soon", None, float("nan"), float("inf"), 1e308, b"1", [], 10**400, -(10**400)])
-def test_what_is_no_instant_at_all_is_unreadable(junk: Instant) -> None:
+def test_a_value_that_is_not_an_instant_is_unreadable(junk: Instant) -> None:
     assert format_instant(junk) == UNREADABLE
     assert local_time(junk, UTC) == UNREADABLE
     assert FIRST_INSTANT <= from_datetime(to_datetime(junk)) <= LAST_INSTANT

@@ -1,3 +1,5 @@
+"""Jobs: the state machine, retries, the claim order and ids."""
+
 import re
 
 import pytest

@@ -1,4 +1,4 @@
-"""The parameters of tasks: one that nobody could call is refused when it is loaded, by name, file and line."""
+"""The parameters of tasks: a task that nothing could call is refused when it is loaded, by name, file and line."""
 
 import math
 from collections.abc import Callable
@@ -14,20 +14,21 @@ from hypothesis import strategies as st
 from launchd import config, testing
 from launchd.engine.firing.loading import load_tasks
 from launchd.errors import ConfigError, InvalidError
+from launchd.job import MAX_JSON_BYTES
 from launchd.parameters import RESERVED
-from launchd.task import MAX_ARGS_BYTES, Context, task
+from launchd.task import Context, task
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
 
 class Plain:
-    """A class that JSON knows nothing of."""
+    """A class without a JSON form."""
 
 
 @dataclass
 class Shape:
-    """One that it can be read into."""
+    """A class with a JSON form."""
 
     size: float
 
@@ -71,7 +72,7 @@ def test_a_parameter_named_like_an_option_of_trigger_is_refused(name: str) -> No
         task(space["clash"])
 
 
-def test_all_that_is_wrong_with_a_task_is_told_at_once() -> None:
+def test_all_faults_of_a_task_are_reported_at_once() -> None:
     async def wrong(ctx: Context, *, delay: int, path, more: int) -> None: ...  # type: ignore[no-untyped-def] # noqa: ANN001
 
     with pytest.raises(InvalidError) as caught:
@@ -102,7 +103,7 @@ async def odd(
     shape: Shape | None = None,
     more: dict[str, Any] | None = None,
 ) -> None:
-    """Takes whatever JSON can say."""
+    """Accepts any JSON value."""
 
 
 JSON = st.recursive(
@@ -119,11 +120,11 @@ def test_arguments_come_back_as_they_were_or_are_refused(args: dict[str, Any]) -
     except InvalidError:
         return
     assert odd.decode(text) == odd.validate(args)
-    assert len(text.encode()) <= MAX_ARGS_BYTES
+    assert len(text.encode()) <= MAX_JSON_BYTES
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_number_that_json_has_not_is_refused_wherever_it_stands(value: float) -> None:
+def test_a_number_without_a_json_form_is_refused_anywhere(value: float) -> None:
     for args in ({"number": value}, {"shape": {"size": value}}, {"more": {"deep": [1, {"x": value}]}}):
         with pytest.raises(InvalidError, match="nan and infinity"):
             odd.encode(args)
@@ -137,21 +138,21 @@ def test_a_number_that_json_has_not_is_refused_wherever_it_stands(value: float) 
         {"whole": 10**5000},
         {"more": {"x": 10**5000}},
         {"more": {"x": object()}},
-        {"text": "x" * MAX_ARGS_BYTES},
-        {"text": "\u20ac" * (MAX_ARGS_BYTES // 3)},
+        {"text": "x" * MAX_JSON_BYTES},
+        {"text": "\u20ac" * (MAX_JSON_BYTES // 3)},
         [],
         "text",
     ],
     ids=lambda args: f"{args!r:.30}" if not isinstance(args, dict) else ",".join(args),
 )
-def test_what_cannot_be_stored_is_refused(args: dict[str, Any]) -> None:
+def test_arguments_that_cannot_be_stored_are_refused(args: dict[str, Any]) -> None:
     with pytest.raises(InvalidError):
         odd.encode(args)
 
 
 def test_the_bytes_of_arguments_are_counted_and_not_their_characters() -> None:
-    room = MAX_ARGS_BYTES - len('{"text":""}')
-    assert len(odd.encode({"text": "\u20ac" * (room // 3)}).encode()) <= MAX_ARGS_BYTES
+    room = MAX_JSON_BYTES - len('{"text":""}')
+    assert len(odd.encode({"text": "\u20ac" * (room // 3)}).encode()) <= MAX_JSON_BYTES
     with pytest.raises(InvalidError, match="at most 65536"):
         odd.encode({"text": "\u20ac" * (room // 3 + 1)})
 
@@ -162,7 +163,7 @@ def test_nul_and_numbers_beyond_64_bits_come_back_whole() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{bad", "[1]", '"x"', "null", '{"text": 5}', "[" * 5000])
-def test_stored_arguments_that_are_none_are_refused_in_words(text: str) -> None:
+def test_stored_arguments_that_are_not_json_are_refused_in_words(text: str) -> None:
     with pytest.raises(InvalidError):
         odd.decode(text)
 

@@ -245,7 +245,7 @@ def _reason(error: str | None, reason: str | None) -> str | None:
 
 def _told(connection: Connection, key: str, now: Instant) -> Told | None:
     """The newest alert of a key; one older than any repetition may be matters no more."""
-    row = connection.execute(_SQL["told"], (key,)).fetchone()
+    row = connection.execute(_SQL["newest_of_key"], (key,)).fetchone()
     if row is None or row["created_at"] < now - 2 * LONGEST_REPEAT:
         return None
     return Told(row["created_at"], row["repeats"])

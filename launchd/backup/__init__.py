@@ -1,1 +1,1 @@
-"""Backups: written while the daemon runs or while it is stopped, read back within bounds, and restored."""
+"""Backups: written while the daemon runs or is stopped, read back within bounds, and restored."""

@@ -1,8 +1,8 @@
-"""Reading a backup archive, whoever made it: every length is bounded before the bytes are read.
+"""Reading a backup archive from any maker: every length is bounded before the bytes are read.
 
 An archive is a gzipped tar of manifest.json and the databases that it names, each once, in this order, as plain files;
-anything else in it is refused. What tar keeps beside the members (names, pax headers) has a budget of its own, so that
-no archive, however small, makes this process large; the members are read in pieces.
+anything else is refused. Members are read in pieces, and the headers of tar (names, pax headers) have a budget of their
+own, so that a small archive cannot make this process use much memory.
 """
 
 import gzip
@@ -25,7 +25,7 @@ Kind = Literal["launches", "jobs"]
 KINDS: tuple[Kind, ...] = ("launches", "jobs")
 MANIFEST = "manifest.json"
 MAX_MANIFEST = 64 * 1024
-# What tar may say of one member, and what may follow the last one.
+# The most bytes of tar headers for one member, and of anything after the last member.
 MAX_HEADERS = 64 * 1024
 _CHUNK = 1024 * 1024
 _MIB = 1024 * 1024
@@ -42,7 +42,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The content of an archive; `created_at` is RFC 3339, `version` that of the launchd that made it."""
+    """The content of an archive. `created_at` is RFC 3339; `version` is that of the launchd that made it."""
 
     format: Literal[1]
     version: Annotated[str, msgspec.Meta(max_length=100)]
@@ -52,7 +52,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 class _Sink(Protocol):
     def write(self, data: bytes, /) -> object:
-        """Take some bytes."""
+        """Write these bytes."""
 
 
 class _Archive(NamedTuple):
@@ -62,7 +62,7 @@ class _Archive(NamedTuple):
 
 
 class _Budget:
-    """Unpacks a gzip stream; raises InvalidError beyond the bytes that were allowed since the last `allow`."""
+    """Unpacks a gzip stream; `read` raises InvalidError once more bytes were read than the last `allow` permits."""
 
     def __init__(self, file: IO[bytes], name: str) -> None:
         self._file = gzip.GzipFile(fileobj=file, mode="rb")
@@ -70,20 +70,20 @@ class _Budget:
         self._left = 0
 
     def allow(self, size: int) -> None:
-        """Let so many more bytes be read; tar reads ahead by one record."""
+        """Permit `size` more bytes, and one record that tar reads ahead."""
         self._left = size + tarfile.RECORDSIZE
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes."""
+        """Up to `size` bytes; raises InvalidError beyond the budget."""
         if self._left <= 0:
-            raise InvalidError(f"{self._name} is no backup of launchd: it holds more than its manifest says")
+            raise InvalidError(f"{self._name} is not a backup of launchd: it holds more than its manifest says")
         data = self._file.read(min(size, self._left, _CHUNK))
         self._left -= len(data)
         return data
 
 
 def verify(archive: Path | IO[bytes]) -> Manifest:
-    """Read a whole archive and compare it with its manifest; raises InvalidError for one that is damaged or is none."""
+    """Read a whole archive and compare it with its manifest; raises InvalidError if it is damaged or not a backup."""
     with _reading(archive) as found:
         manifest = _manifest(found)
         for part, packed in _parts(found, manifest):
@@ -92,12 +92,14 @@ def verify(archive: Path | IO[bytes]) -> Manifest:
 
 
 def unpack(archive: Path | IO[bytes], into: Path) -> Manifest:
-    """The same, and the databases are written to `into`; raises DiskFullError before that where they do not fit."""
+    """The same, and write the databases to the directory `into`; raises DiskFullError first if they do not fit."""
     with _reading(archive) as found:
         manifest = _manifest(found)
         needed, free = sum(part.size_bytes for part in manifest.parts), shutil.disk_usage(into).free
         if needed > free:
-            raise DiskFullError(f"{into}: {found.name} needs {needed // _MIB + 1} MiB, {free // _MIB} MiB are free")
+            raise DiskFullError(
+                f"{into}: {found.name} needs {needed // _MIB + 1} MiB, {free // _MIB} MiB are free: free some space"
+            )
         for part, packed in _parts(found, manifest):
             with (into / f"{part.kind}.db").open("xb") as file:
                 _check(part, packed, file)
@@ -108,7 +110,7 @@ def unpack(archive: Path | IO[bytes], into: Path) -> Manifest:
 
 @contextmanager
 def _reading(archive: Path | IO[bytes]) -> Iterator[_Archive]:
-    """The archive, open. Whatever is wrong with one becomes an InvalidError: its bytes may be anybody's."""
+    """The open archive. Any error in its bytes becomes an InvalidError, since anybody may have made them."""
     name = str(archive) if isinstance(archive, Path) else "the backup"
     try:
         with open_regular(archive) if isinstance(archive, Path) else _from_start(archive) as file:
@@ -119,11 +121,11 @@ def _reading(archive: Path | IO[bytes]) -> Iterator[_Archive]:
     except LaunchdError:
         raise
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InvalidError(f"{name} is no whole backup: {error}") from error
+        raise InvalidError(f"{name} is not a complete backup: {error}") from error
     except OSError as error:
         raise InvalidError(f"{name} cannot be read: {error.strerror or error}") from error
-    except (ValueError, ArithmeticError, LookupError, TypeError, RecursionError) as error:  # tarfile meets odd headers
-        raise InvalidError(f"{name} is no whole backup: {type(error).__name__}") from error
+    except (ValueError, ArithmeticError, LookupError, TypeError, RecursionError) as error:  # tarfile, for odd headers
+        raise InvalidError(f"{name} is not a complete backup: {type(error).__name__}") from error
 
 
 @contextmanager
@@ -133,7 +135,7 @@ def _from_start(file: IO[bytes]) -> Iterator[IO[bytes]]:
 
 
 def _next(archive: _Archive, size: int) -> tuple[tarfile.TarInfo | None, IO[bytes] | None]:
-    """The next member, and its content if it is a plain file; so much of that may then be read."""
+    """The next member, and its content if it is a plain file, of which `size` bytes may then be read."""
     archive.budget.allow(MAX_HEADERS)
     member = archive.tar.next()
     plain = member is not None and member.type in {tarfile.REGTYPE, tarfile.AREGTYPE} and not member.issparse()
@@ -145,13 +147,15 @@ def _next(archive: _Archive, size: int) -> tuple[tarfile.TarInfo | None, IO[byte
 def _manifest(archive: _Archive) -> Manifest:
     first, file = _next(archive, MAX_MANIFEST)
     if first is None or file is None or first.name != MANIFEST or not 0 <= first.size <= MAX_MANIFEST:
-        raise InvalidError(f"{archive.name} is no backup of launchd: it has no {MANIFEST}")
+        raise InvalidError(f"{archive.name} is not a backup of launchd: it has no {MANIFEST}")
     try:
         manifest = msgspec.json.decode(file.read(), type=Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidError(f"{archive.name} was made by another launchd than this one can read: {error}") from error
+        raise InvalidError(
+            f"{archive.name} has a manifest that this launchd cannot read; use the launchd that made it: {error}"
+        ) from error
     if sorted(part.kind for part in manifest.parts) != sorted(KINDS):
-        raise InvalidError(f"{archive.name} does not hold each database once")
+        raise InvalidError(f"{archive.name} is not a backup of launchd: it must hold each database once")
     return manifest
 
 
@@ -159,10 +163,12 @@ def _parts(archive: _Archive, manifest: Manifest) -> Iterator[tuple[Part, IO[byt
     for part in manifest.parts:
         member, file = _next(archive, part.size_bytes)
         if member is None or file is None or (member.name, member.size) != (f"{part.kind}.db", part.size_bytes):
-            raise InvalidError(f"{archive.name} is damaged: {part.kind}.db is not as its manifest says")
+            raise InvalidError(
+                f"{archive.name} is damaged: {part.kind}.db differs from its manifest: use another backup"
+            )
         yield part, file
     if _next(archive, 0)[0] is not None:
-        raise InvalidError(f"{archive.name} is no backup of launchd: it holds more than its manifest says")
+        raise InvalidError(f"{archive.name} is not a backup of launchd: it holds more than its manifest says")
 
 
 def _check(part: Part, packed: IO[bytes], to: _Sink | None) -> None:
@@ -173,4 +179,6 @@ def _check(part: Part, packed: IO[bytes], to: _Sink | None) -> None:
         if to is not None:
             to.write(chunk)
     if (size, digest.hexdigest()) != (part.size_bytes, part.sha256):
-        raise InvalidError(f"the backup is damaged: {part.kind}.db has another SHA-256 than its manifest says")
+        raise InvalidError(
+            f"the backup is damaged: {part.kind}.db has another SHA-256 than its manifest: use another one"
+        )

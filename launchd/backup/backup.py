@@ -1,11 +1,12 @@
 """Backups: both databases of a state directory in one archive, taken while a daemon writes to them.
 
-- SQLite's online backup (sqlite.org/backup.html) copies each database as of one commit, in one step, over a read-only
-  connection of its own: no writer waits. Each copy is checked (PRAGMA integrity_check) before it is packed.
-- launches.db is copied first, so that jobs.db never knows a lower fence than the launches were written with.
-- The archive is a gzipped tar of manifest.json, launches.db and jobs.db. The manifest says the schema, the size and the
-  SHA-256 of each database. tar and sqlite3 are enough to read it.
-- A file has its name only once it is whole and on disk.
+- SQLite's online backup (https://www.sqlite.org/backup.html) copies each database as of one commit, in one step, over a
+  read-only connection of its own: no writer waits. Each copy is checked before it is packed
+  (https://www.sqlite.org/pragma.html#pragma_integrity_check).
+- launches.db is copied first, so that the fence in jobs.db is never below that of the launches.
+- The archive is a gzipped tar of manifest.json, launches.db and jobs.db. The manifest has the schema version, the size
+  and the SHA-256 of each database. tar and sqlite3 are enough to read it.
+- A file gets its name only once it is complete and on disk.
 
 Archives are read in launchd/backup/archive.py.
 """
@@ -28,7 +29,7 @@ import msgspec
 
 from launchd.backup.archive import KINDS, MANIFEST, Kind, Manifest, Part
 from launchd.clock import Clock, Instant, format_instant, to_datetime
-from launchd.db.faults import name_of
+from launchd.db.faults import sqlite_error_name
 from launchd.errors import ConflictError, DiskFullError, StoreError
 from launchd.system.ownership import make_directory
 
@@ -37,7 +38,7 @@ _MIB = 1024 * 1024
 
 
 class Taken(NamedTuple):
-    """A scheduled backup, and how many older ones went for it."""
+    """A scheduled backup; `removed` counts the older ones that were deleted."""
 
     path: Path
     size_bytes: int
@@ -45,7 +46,7 @@ class Taken(NamedTuple):
 
 
 class BackupRules(NamedTuple):
-    """How many of the scheduled backups stay in `target`; `minimum_free_mib` stays free on the disk."""
+    """The newest `keep` scheduled backups stay in `target`; `minimum_free_mib` MiB of the disk stay free."""
 
     target: Path
     keep: int
@@ -53,7 +54,7 @@ class BackupRules(NamedTuple):
 
 
 class Backups:
-    """Makes the backups of one daemon, one at a time, by the rules of the moment. May be called from any thread."""
+    """Makes the backups of one daemon, one at a time, by the present rules. May be called from any thread."""
 
     def __init__(self, directory: Path, rules: Callable[[], BackupRules], *, version: str, clock: Clock) -> None:
         self._directory = directory
@@ -63,7 +64,7 @@ class Backups:
         self._one_at_a_time = threading.Lock()
 
     def take(self) -> Taken:
-        """Make a backup among the scheduled ones and remove those past keeping. Raises StoreError, DiskFullError."""
+        """Make a scheduled backup and delete those beyond `keep`; raises StoreError, DiskFullError."""
         now, (target, keep, _) = self._clock.now(), self._rules()
         with self._one_at_a_time, _as_store_errors(target):
             _make(target)
@@ -75,7 +76,7 @@ class Backups:
         return Taken(path, path.stat().st_size, len(old))
 
     def open(self) -> IO[bytes]:
-        """A new backup as an open file without a name. Raises ConflictError while another is being made, StoreError."""
+        """A new backup as an open file without a name; raises ConflictError while another is made, StoreError."""
         if not self._one_at_a_time.acquire(blocking=False):
             raise ConflictError("a backup is being made at this moment: ask again when it is done")
         try:
@@ -99,16 +100,16 @@ def _as_store_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{path}: no backup can be made here: {error.strerror or error}") from error
+        raise StoreError(f"{path}: the backup cannot be written: {error.strerror or error}") from error
 
 
 def write(directory: Path, target: Path, *, version: str, created_at: str, spare: int = 0) -> Manifest:
     """Back up the databases of `directory` into the archive `target`, leaving `spare` bytes of the disk free.
 
-    Raises DiskFullError before anything is written, StoreError for a database that is damaged or cannot be read.
+    Raises DiskFullError before anything is written; StoreError if a database is damaged or cannot be read.
     """
     scratch = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed
+    shutil.rmtree(scratch, ignore_errors=True)  # left by a backup that was killed
     _check_room(directory, target.parent, spare)
     scratch.mkdir(mode=0o700)
     try:
@@ -126,13 +127,13 @@ def write(directory: Path, target: Path, *, version: str, created_at: str, spare
 
 
 def check_integrity(connection: sqlite3.Connection) -> str | None:
-    """What SQLite finds wrong in a database, None when nothing is."""
+    """The first faults that SQLite finds in a database, None if there are none."""
     found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(5)")]
     return None if found == ["ok"] else "; ".join(found)
 
 
 def sync_directory(directory: Path) -> None:
-    """Make renames in a directory durable."""
+    """Make renames in a directory durable (fsync(2) of the directory)."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -144,7 +145,7 @@ def sync_directory(directory: Path) -> None:
 
 
 def _make(target: Path) -> None:
-    """Make the directory of the scheduled backups; raises StoreError."""
+    """Make the directory of the scheduled backups if it does not exist; raises StoreError."""
     try:
         os.close(make_directory(target))
     except OSError as error:
@@ -154,7 +155,7 @@ def _make(target: Path) -> None:
 
 
 def _check_room(directory: Path, target: Path, spare: int) -> None:
-    """A copy of the databases, and the archive at its worst, must fit beside what stays free."""
+    """Raise DiskFullError unless a copy of the databases and an archive of the same size leave `spare` bytes free."""
     needed = 2 * sum(one.stat().st_size for kind in KINDS for one in directory.glob(f"{kind}.db*"))
     free = shutil.disk_usage(target).free
     if free < needed + spare:
@@ -176,7 +177,7 @@ def _copy(kind: Kind, source: Path, target: Path) -> Part:
             wrong = check_integrity(copy)
             schema = int(copy.execute("PRAGMA user_version").fetchone()[0])
     except (sqlite3.Error, MemoryError) as error:
-        raise StoreError(f"{source} cannot be backed up: {error}", sqlite=name_of(error)) from error
+        raise StoreError(f"{source} cannot be backed up: {error}", sqlite=sqlite_error_name(error)) from error
     if wrong is not None:
         raise StoreError(f"{source} is damaged ({wrong}): restore an earlier backup")
     with target.open("rb") as file:
@@ -200,7 +201,7 @@ def _pack(manifest: Manifest, scratch: Path, packed: Path) -> None:
 
 
 def _nameless(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Whose file it was means nothing elsewhere."""
+    """The member without its owner, who means nothing on another machine."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mode = 0o600

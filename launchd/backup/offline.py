@@ -1,6 +1,7 @@
 """A backup of a state directory whose daemon does not run.
 
-Root copies the files of another user through an open handle, with that user's rights, and works on the copies.
+For another user's directory, root copies the files through an open handle, with that user's rights, and backs up the
+copies.
 """
 
 import os
@@ -25,7 +26,7 @@ _PARTS = tuple(f"{kind}.db{end}" for kind in KINDS for end in ("", *COMPANIONS) 
 def back_up_offline(directory: Path, archive: IO[bytes], *, version: str, created_at: str) -> None:
     """Write the archive of a state directory that no daemon uses into an open file.
 
-    Raises AlreadyRunningError while a daemon uses it, StoreError for data that cannot be read, DiskFullError.
+    Raises AlreadyRunningError while a daemon uses it, StoreError if its data cannot be read, DiskFullError.
     """
     with hold(directory, for_owner=True) as held, private_directory() as scratch:
         try:
@@ -40,7 +41,7 @@ def back_up_offline(directory: Path, archive: IO[bytes], *, version: str, create
 
 @contextmanager
 def _databases(directory: Path, handle: int, scratch: Path) -> Iterator[Path]:
-    """Where the databases may be opened by path: in the state directory, but for root."""
+    """A directory whose databases may be opened by path: the state directory itself; for root, one with copies."""
     if os.geteuid() != 0:
         yield directory
         return
@@ -58,7 +59,7 @@ def _databases(directory: Path, handle: int, scratch: Path) -> Iterator[Path]:
 
 
 def _opened(handle: int, stack: ExitStack) -> dict[str, IO[bytes]]:
-    """The files of the databases, opened as the owner of their directory: a link to another's file opens nothing."""
+    """The files of the databases, opened as the owner of the directory: a link to another user's file is refused."""
     found: dict[str, IO[bytes]] = {}
     with acting_for(handle):
         for name in _PARTS:
@@ -68,5 +69,5 @@ def _opened(handle: int, stack: ExitStack) -> dict[str, IO[bytes]]:
                 continue
             found[name] = stack.enter_context(os.fdopen(part, "rb"))
             if not stat.S_ISREG(os.fstat(part).st_mode):
-                raise StoreError(f"{name} is no regular file: look at it, then remove it")
+                raise StoreError(f"{name} is not a regular file: check it, then remove it")
     return found

@@ -1,10 +1,10 @@
 """Restoring a backup into a state directory that no daemon uses.
 
-Everything is checked in a scratch directory first. The old databases are then linked into a directory beside, and each
-new one takes the place of the old by one rename: at every moment there is a whole database under each name.
+The archive is unpacked and checked in a scratch directory first. The old databases are then linked into a directory
+`before-restore-...`, and each new one replaces the old by one rename: each name always has a complete database.
 
-Root restores for the owner of the directory: it checks in a private directory of its own, and touches the state
-directory through an open handle only, with its owner's rights (launchd/system/ownership.py).
+Root restores for the owner of the directory: it checks in a private directory of its own, and changes the state
+directory only through an open handle, with its owner's rights (launchd/system/ownership.py).
 """
 
 import os
@@ -21,18 +21,21 @@ from launchd.backup.backup import check_integrity
 from launchd.backup.private import copy_into, private_directory
 from launchd.backup.shape import foreign_schema
 from launchd.clock import Instant, to_datetime
-from launchd.db.database import migrate
+from launchd.db.connection import migrate
 from launchd.errors import InvalidError, StoreError
 from launchd.system.ownership import acting_for
 from launchd.system.state_directory import hold
 
-# What SQLite keeps beside a database; of another one's, it would spoil the new one.
+# The files that SQLite keeps beside a database. Those of an old database would damage a new one.
 COMPANIONS = ("-wal", "-shm", "-journal")
 _WAITING = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"
 
 
 class Restored(NamedTuple):
-    """What was restored, where the old files are (None: there were none), and how many jobs will run again."""
+    """A restore: the archive's manifest, and the directory of the old files (None if there were none).
+
+    `unfinished_jobs` counts the queued and running jobs of the backup, which will run again.
+    """
 
     manifest: Manifest
     directory: Path
@@ -69,13 +72,13 @@ def _restore(archive: Path, directory: Path, handle: int, now: Instant) -> Resto
 
 @contextmanager
 def _scratch(directory: Path) -> Iterator[Path]:
-    """Where the archive is unpacked: in the state directory itself, but for root."""
+    """The directory to unpack in: inside the state directory; for root, a private one."""
     if os.geteuid() == 0:
         with private_directory() as scratch:
             yield scratch
         return
     scratch = directory / "restore.partial"
-    shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed
+    shutil.rmtree(scratch, ignore_errors=True)  # left by a restore that was killed
     scratch.mkdir(mode=0o700)
     try:
         yield scratch
@@ -84,11 +87,11 @@ def _scratch(directory: Path) -> Iterator[Path]:
 
 
 def _check_database(archive: Path, kind: str, path: Path) -> None:
-    """Of a schema that we know and no other, sound, and brought to the present schema."""
+    """Check a database's schema and integrity, then migrate it to the present schema; raises InvalidError."""
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             database.execute("PRAGMA trusted_schema = OFF")
-            wrong = foreign_schema(database, kind)  # before any statement could set off a trigger
+            wrong = foreign_schema(database, kind)  # before any statement could fire a trigger
             if wrong is None:
                 wrong = check_integrity(database)
             if wrong is None:
@@ -102,7 +105,7 @@ def _check_database(archive: Path, kind: str, path: Path) -> None:
 
 
 def _keep_old(handle: int, now: Instant) -> str | None:
-    """Link what is there into a directory beside it; its name. The parts of a journal go with their database."""
+    """Link the old databases with their journals into a new directory; returns its name, None if there are none."""
     names = [f"{kind}.db{end}" for kind in KINDS for end in ("", *COMPANIONS)]
     with acting_for(handle):
         old = [name for name in names if _exists(name, handle)]
@@ -132,19 +135,19 @@ def _exists(name: str, handle: int) -> bool:
 def _link(name: str, source: int, target: int) -> None:
     try:
         os.link(name, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
-    except OSError:  # a file system without links
+    except OSError:  # a file system without hard links
         with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=source), "rb") as file:
             copy_into(file, name, target)
 
 
 def _put(new: Path, name: str, handle: int) -> None:
-    """Give a database its name; root copies its own file into one of the owner's first."""
+    """Put a new database in place of the old one, as a file that the owner of the directory owns."""
     with new.open("rb") as file, acting_for(handle):
         for end in COMPANIONS:
             if _exists(name + end, handle):
                 os.unlink(name + end, dir_fd=handle)
         partial = f"{name}.restored"
-        if _exists(partial, handle):  # of a restore that was killed
+        if _exists(partial, handle):  # left by a restore that was killed
             os.unlink(partial, dir_fd=handle)
         copy_into(file, partial, handle)
         os.replace(partial, name, src_dir_fd=handle, dst_dir_fd=handle)

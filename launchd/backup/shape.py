@@ -1,7 +1,7 @@
-"""The schema of a database against the one that launchd gives it: every table, index, trigger and view, as written.
+"""Compares the schema of a database with launchd's own: every table, index, trigger and view, by its definition.
 
-A database from elsewhere may hold a trigger that changes what launchd writes; so nothing is run on one that has
-anything of its own.
+A database from another maker may hold a trigger that changes what launchd writes, so a database with any definition
+that launchd does not make is refused.
 """
 
 import re
@@ -9,9 +9,9 @@ import sqlite3
 from contextlib import closing
 
 from launchd import sql
-from launchd.db.database import migrate
+from launchd.db.connection import migrate
 
-# What SQLite makes by itself.
+# Tables and indexes that SQLite itself makes (https://www.sqlite.org/fileformat2.html §2.6).
 _INTERNAL = re.compile(r"sqlite_(autoindex_.*|sequence|stat[134])")
 _TOKEN = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\w+|[^\s\w]", re.DOTALL)
 
@@ -19,7 +19,7 @@ Shape = dict[tuple[str, str], str]
 
 
 def foreign_schema(database: sqlite3.Connection, kind: str) -> str | None:
-    """The first difference between a database and what launchd makes at its version; None when there is none.
+    """The first difference between a database and launchd's schema of the same version; None if there is none.
 
     A database of a newer or an unreleased launchd has no difference here: `migrate` refuses it.
     """
@@ -37,7 +37,7 @@ def foreign_schema(database: sqlite3.Connection, kind: str) -> str | None:
 
 
 def shape(database: sqlite3.Connection) -> Shape:
-    """The definition of everything in a database, without comments and spacing, by its type and name."""
+    """The definitions of a database by (type, name), without comments and spacing."""
     rows = database.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
     return {
         (str(kind), str(name)): f"{table}: {_plain(str(text or ''))}"
@@ -51,9 +51,9 @@ def _difference(found: Shape, expected: Shape) -> str | None:
     if lacking:
         return f"it has no {', '.join(map(' '.join, lacking))}"
     if more:
-        return f"it has a {more[0][0]} that launchd never made: {more[0][1][:100]!r}"
+        return f"it has a {more[0][0]} that launchd does not make: {more[0][1][:100]!r}"
     changed = sorted(one for one in expected if found[one] != expected[one])
-    return f"its {' '.join(changed[0])} is not as launchd makes it" if changed else None
+    return f"its {' '.join(changed[0])} differs from launchd's" if changed else None
 
 
 def _plain(script: str) -> str:

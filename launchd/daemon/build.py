@@ -46,8 +46,8 @@ from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
 from launchd.launches.tasks import Tracker, launch_tasks
 from launchd.lock import Locks
+from launchd.locks.availability import within
 from launchd.locks.manager import LockManager
-from launchd.locks.reach import within
 from launchd.logger import get_logger
 from launchd.ops.checks import database_check, disk_check, locks_check
 from launchd.ops.health import Check, Health
@@ -224,7 +224,7 @@ async def _locks(given: Given, ground: Ground) -> LockManager:
         on_loss=ground.dispatcher.lock_lost,
         on_free=ground.dispatcher.lock_freed,
         lease_seconds=given.in_force.config.locks.lease_seconds,
-        tell=ground.dispatcher.lock_changed,
+        on_change=ground.dispatcher.lock_changed,
     )
 
 
@@ -248,7 +248,7 @@ async def _recover(jobs: JobStore, locks: LockManager, clock: Clock, stopped: st
     try:
         voided = await within(_RECOVER_SECONDS, locks.recover())
     except LaunchdError as error:
-        locks.reach.failed(error.detail)
+        locks.availability.failed(error.detail)
     rescued = await jobs.rescue(clock.now(), stopped)
     if any(rescued) or voided:
         _log.warning("rescued", voided_locks=voided, **rescued._asdict())

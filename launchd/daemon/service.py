@@ -114,7 +114,7 @@ def _arm(config: Config, log: logs.Logs) -> None:
     state = config.state_directory.resolve()
     for name in ("daemon.lock", "jobs.db", "launches.db"):  # and their journals
         forks.own_file(str(state / name))
-    forks.arm(log.forked)
+    forks.register_fork_handlers(log.forked)
 
 
 def _tell_threads() -> None:

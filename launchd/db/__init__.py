@@ -1,1 +1,1 @@
-"""SQLite databases: one writer thread with group commit, readers of their own, faults with names."""
+"""SQLite databases: one writer thread with group commit, separate read connections, SQLite's errors by name."""

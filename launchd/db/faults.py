@@ -1,6 +1,7 @@
-"""Faults of a database file: SQLite's errors as StoreErrors, and files that were taken away under the daemon.
+"""Faults of a database file: SQLite's errors as StoreErrors, and files that were removed while they were open.
 
-Pure but for os.stat; launchd/db/database.py decides what becomes of a transaction.
+Pure except for os.stat; launchd/db/writer.py decides about the transaction. SQLite's error codes:
+https://www.sqlite.org/rescode.html
 """
 
 import errno
@@ -11,9 +12,9 @@ from pathlib import Path
 
 from launchd.errors import DiskFullError, StoreBusyError, StoreError
 
-# How long a statement waits for another program's lock on the file before its callers get StoreBusyError.
+# A statement waits this long for another program's lock on the file; then its caller gets StoreBusyError.
 BUSY_SECONDS = 5.0
-# The disk, the file or the memory has failed, and not one statement.
+# Errors of the disk, the file or the memory, not of one statement.
 _OF_THE_DISK = (
     "SQLITE_FULL",
     "SQLITE_IOERR",
@@ -25,61 +26,63 @@ _OF_THE_DISK = (
     "SQLITE_PROTOCOL",
     "SQLITE_BUSY",
 )
-# The part of them that tells of one place in the file: others may be as they should be.
+# Those of them that concern one place in the file: the other pages may be intact.
 _OF_A_PAGE = ("SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_CORRUPT", "SQLITE_NOTADB")
 _ADVICE = {
-    "SQLITE_IOERR": "the disk has failed: look into the kernel's log, replace the disk, `launchd restore` a backup",
+    "SQLITE_IOERR": "the disk has failed: read the kernel's log, replace the disk, then `launchd restore` a backup",
     "SQLITE_CORRUPT": "the database is damaged: stop the daemon and `launchd restore` the last backup",
-    "SQLITE_NOTADB": "the file is no database: stop the daemon and `launchd restore` the last backup",
+    "SQLITE_NOTADB": "the file is not a database: stop the daemon and `launchd restore` the last backup",
     "SQLITE_CANTOPEN": "the file cannot be opened: check its path, its owner and its permissions",
     "SQLITE_READONLY": "the file cannot be written: check its owner, its permissions and how its disk is mounted",
-    "SQLITE_NOMEM": "no memory is left: give the daemon more",
+    "SQLITE_NOMEM": "no memory is left: give the daemon more memory",
 }
-# The same faults where the daemon itself meets them, in a file beside the databases.
+# The same faults as errno, for files beside the databases that the daemon itself opens.
 _OF_SYSTEM = {errno.ENOSPC: "SQLITE_FULL", errno.EDQUOT: "SQLITE_FULL", errno.EIO: "SQLITE_IOERR"}
 _SUFFIXES = ("", "-wal", "-shm")
 _UNKNOWN = (-1, -1)
-# Longer than the step of any file system's clock.
+# Longer than the time step of any file system.
 _STEP_NS = 2_500_000_000
 
 
-def name_of(error: BaseException) -> str:
-    """The name of SQLite's error; empty where the error is none of SQLite's, or has no name."""
+def sqlite_error_name(error: BaseException) -> str:
+    """The name of SQLite's error, such as "SQLITE_FULL"; empty for any other error."""
     if isinstance(error, StoreError):
         return error.sqlite
-    if isinstance(error, MemoryError):  # so the sqlite3 module reports SQLITE_NOMEM
+    if isinstance(error, MemoryError):  # the sqlite3 module raises it for SQLITE_NOMEM
         return "SQLITE_NOMEM"
-    if isinstance(error, (sqlite3.ProgrammingError, sqlite3.InterfaceError)):  # the module's own: a value of no type
+    if isinstance(error, (sqlite3.ProgrammingError, sqlite3.InterfaceError)):  # the module's own: an unsupported type
         return "SQLITE_MISUSE"
     return getattr(error, "sqlite_errorname", None) or ""
 
 
-def is_sqlites(error: BaseException) -> bool:
-    """True for all that the sqlite3 module raises, but for a broken constraint: callers know those."""
+def is_sqlite_error(error: BaseException) -> bool:
+    """True for every error of the sqlite3 module, except a broken constraint, which callers handle themselves."""
     if isinstance(error, sqlite3.IntegrityError):
         return False
     return isinstance(error, (sqlite3.Error, sqlite3.Warning, MemoryError))
 
 
-def of_a_page(error: StoreError) -> bool:
-    """True if a part of the file cannot be read."""
+def is_page_error(error: StoreError) -> bool:
+    """True if one part of the file cannot be read."""
     return error.sqlite.startswith(_OF_A_PAGE)
 
 
-def spoils_batch(error: BaseException) -> bool:
-    """True if the transaction as a whole is lost, not one statement."""
-    return name_of(error).startswith(_OF_THE_DISK)
+def breaks_transaction(error: BaseException) -> bool:
+    """True if the error ends the whole transaction, not only one statement."""
+    return sqlite_error_name(error).startswith(_OF_THE_DISK)
 
 
 def store_error(error: BaseException, path: Path) -> StoreError:
-    """The error that callers can act on. Cannot raise."""
+    """The StoreError for any error on the file at `path`; its text says what to do. Never raises."""
     if isinstance(error, StoreError):
         return error
-    name = name_of(error)
+    name = sqlite_error_name(error)
     if isinstance(error, OSError):
         name = _OF_SYSTEM.get(error.errno or 0, "")
     if name.startswith("SQLITE_FULL"):
-        return DiskFullError(f"{path}: the disk is full; free some space, the daemon goes on by itself", sqlite=name)
+        return DiskFullError(
+            f"{path}: the disk is full; free some space, then the daemon goes on by itself", sqlite=name
+        )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         detail = f"{path} was locked by another program for over {BUSY_SECONDS:g} s; end that program"
         return StoreBusyError(detail, sqlite=name)
@@ -89,7 +92,7 @@ def store_error(error: BaseException, path: Path) -> StoreError:
 
 
 def broken_write(error: BaseException) -> StoreError:
-    """The error for a write function that raised what no future and no loop can carry (SystemExit, StopIteration)."""
+    """The error for a write function that raised SystemExit, StopIteration or the like, which no future can carry."""
     return StoreError(f"a write function raised {_text(error)}: nothing of it was kept; report this as a bug")
 
 
@@ -104,8 +107,9 @@ def _text(error: BaseException) -> str:
 class Files:
     """The files of a database as they were when it was opened, by device and inode.
 
-    SQLite goes on with files that were unlinked or renamed, and all that it writes is gone when the process ends
-    (sqlite.org/howtocorrupt.html §4). Three stat(2) cost some microseconds; a commit costs a hundred times as much.
+    SQLite continues with files that were unlinked or renamed, and all that it writes is lost when the process ends
+    (https://www.sqlite.org/howtocorrupt.html §2.4). Three stat(2) take some microseconds, a hundredth of a
+    commit.
     """
 
     def __init__(self, path: Path) -> None:
@@ -113,16 +117,16 @@ class Files:
         names = [f"{path}{suffix}" for suffix in _SUFFIXES]
         self._files = [(name, found) for name in names if (found := _identity(name)) is not None]
         self._directory = str(path.parent)
-        self._unchanged: int | None = None  # when the directory was changed last, if it was as it should be after that
+        self._unchanged: int | None = None  # the directory's mtime when all files were last seen in place
 
     def changed(self) -> StoreError | None:
-        """The same as `fault`, for one stat(2) where no name in the directory has changed since it was right.
+        """The same as `fault`, at the cost of one stat(2) if no name in the directory has changed since the last check.
 
-        A file system counts time in steps of some milliseconds: a change of just now is looked at again.
+        File systems count time in steps of milliseconds, so after a very recent change all files are checked again.
         """
         try:
             at = os.stat(self._directory).st_mtime_ns  # noqa: PTH116 - as in _identity
-        except OSError:  # the directory itself is gone, or closed to us
+        except OSError:  # the directory was removed or may not be searched
             return self.fault()
         if at == self._unchanged:
             return None
@@ -132,7 +136,7 @@ class Files:
         return found
 
     def fault(self) -> StoreError | None:
-        """The error if one of the files is not in its place any more; None while all are."""
+        """The error if one of the files was removed or replaced; None while all are in place."""
         for name, known in self._files:
             found = _identity(name)
             if found in {known, _UNKNOWN}:
@@ -146,11 +150,11 @@ class Files:
 
 
 def _identity(name: str) -> tuple[int, int] | None:
-    """Device and inode; None where there is no such file."""
+    """Device and inode of a file; None if it does not exist, _UNKNOWN if that cannot be found out."""
     try:
-        found = os.stat(name)  # noqa: PTH116 - three times as fast as Path.stat, and asked at each commit
+        found = os.stat(name)  # noqa: PTH116 - three times as fast as Path.stat, and called at each commit
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError:  # the directory cannot be searched at the moment: nothing is known
+    except OSError:  # the directory cannot be searched at the moment
         return _UNKNOWN
     return found.st_dev, found.st_ino

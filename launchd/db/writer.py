@@ -1,12 +1,12 @@
 """The writer of one database: a thread that runs write functions in shared transactions (group commit).
 
-- A function that raises is undone alone (SAVEPOINT), whatever it raises; the others of its batch are kept. Where that
-  has spoilt the transaction, the functions run again, each in a transaction of its own: they must bear that.
-- A transaction that the disk refuses answers all of its callers with one StoreError. Errors before COMMIT have changed
-  nothing. After a COMMIT that failed, its frames may be whole in the WAL, and a crash would bring them back: the writer
-  overwrites them (`_overwrite`) before it says "nothing was changed", and raises CommitUnknownError where it cannot.
-- Nothing that a function or SQLite raises ends the thread. If it ends all the same, everybody who waits or comes later
-  gets a StoreError, and `ended` says why.
+- A function that raises is undone alone (SAVEPOINT); the others of its batch are kept. If its error has ended the
+  transaction, the functions run again, each in a transaction of its own: they must allow being called twice.
+- If the disk refuses a transaction, all of its callers get one StoreError. An error before COMMIT has changed nothing.
+  After a COMMIT that failed, its frames may be complete in the WAL, and a crash would bring them back: the writer
+  overwrites them (`_overwrite`) before it says "nothing was changed", and raises CommitUnknownError if it cannot.
+- No exception of a function or of SQLite ends the thread. If it ends all the same, every waiting and later caller gets
+  a StoreError, and `ended` says why.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from launchd.clock import Instant
-from launchd.db.faults import Files, broken_write, is_sqlites, spoils_batch, store_error
+from launchd.db.faults import Files, breaks_transaction, broken_write, is_sqlite_error, store_error
 from launchd.errors import CommitUnknownError, StoreError
 from launchd.logger import get_logger
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
-# So many write functions that wait share one commit, no more are added: bounds the latency of the first of them.
+# The most write functions that share one commit: it bounds the latency of the first of them.
 BATCH = 512
 _ASK_AGAIN = "it is not known whether this was kept; ask again with the same Idempotency-Key"
 _log = get_logger("launchd.db")
 
 
 class _Call:
-    """One write function that waits: made by the caller's loop, answered by the writer thread."""
+    """One write function: created on the caller's loop, run and answered by the writer thread."""
 
     __slots__ = ("error", "function", "future", "loop", "result")
 
@@ -45,9 +45,10 @@ class _Call:
 
 
 class Writer:
-    """Owns the writer's connection. `last_error` is the last refusal; a later commit that changed something clears it.
+    """Owns the connection that writes.
 
-    `ended` says why the thread has ended, None while it runs. `asked` and `answered` count the functions.
+    `last_error` is the error of the last failed transaction; a later commit that changed something clears it. `ended`
+    says why the thread has ended; None while it runs. `asked` and `answered` count write functions.
     """
 
     def __init__(self, path: Path, connection: Connection, files: Files, now: Callable[[], Instant]) -> None:
@@ -61,7 +62,7 @@ class Writer:
         self._files = files
         self._now = now
         self._closing = False
-        # Both belong to the guard: what each loop asks for in its present turn, and lists that have no answer yet.
+        # Guarded by `_guard`: the calls of each loop in its present turn, and the lists that are not answered yet.
         self._asking: dict[asyncio.AbstractEventLoop, list[_Call]] = {}
         self._handed: deque[list[_Call]] = deque()
         self._guard = threading.Lock()
@@ -73,7 +74,7 @@ class Writer:
         self._thread.start()
 
     async def write(self, function: Callable[[Connection], T]) -> T:
-        """Run a function on the writer; its result once it is on disk. See Database.write."""
+        """Run a function on the writer and return its result once it is on disk; see Database.write."""
         loop = asyncio.get_running_loop()
         call = _Call(function, loop)
         with self._guard:
@@ -88,7 +89,7 @@ class Writer:
         return cast("T", await call.future)
 
     async def close(self) -> None:
-        """Finish what waits, close the connection, end the thread."""
+        """Run the waiting functions, close the connection, end the thread."""
         with self._guard:
             self._closing = True
             loops = list(self._asking)
@@ -98,7 +99,7 @@ class Writer:
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give the writer what a loop has asked for in this turn."""
+        """Pass the calls that a loop has made in this turn to the writer thread."""
         with self._guard:
             calls = self._asking.pop(loop, None)
             if calls is None:
@@ -121,7 +122,7 @@ class Writer:
                     self._commit(batch)
                     _answer(batch)
                     self._finished(len(lists), len(batch))
-        except BaseException as error:  # noqa: BLE001 - it ends, and must not do so silently
+        except BaseException as error:  # noqa: BLE001 - the thread ends, and must not do so silently
             self._end(f"the writer of {self._path} has ended ({type(error).__name__}: {error}): restart the daemon")
         else:
             self._end(f"{self._path.name} is closed")
@@ -129,7 +130,7 @@ class Writer:
             self._connection.close()
 
     def _take(self) -> tuple[list[list[_Call]], bool]:
-        """The lists of calls that wait, at least one; and whether the end was asked for."""
+        """The waiting lists of calls, at least one; True as well if `close` was called."""
         lists: list[list[_Call]] = []
         count = 0
         calls = self._calls.get()
@@ -151,7 +152,7 @@ class Writer:
             self.answered += calls
 
     def _end(self, why: str) -> None:
-        """From now on nobody is served: tell those who wait. Some of it may have been committed just before."""
+        """Refuse all calls from now on, and answer the waiting ones: some may have been committed just before."""
         with self._guard:
             self.ended = why
             left = list(self._handed)
@@ -174,16 +175,16 @@ class Writer:
     def _commit(self, batch: list[_Call]) -> None:
         connection, running, committing = self._connection, False, False
         try:
-            self._undo()  # of a ROLLBACK that failed
+            self._undo()  # in case an earlier ROLLBACK failed
             if (fault := self._files.changed()) is not None:
-                raise fault  # noqa: TRY301 - one place answers for whatever goes wrong
+                raise fault  # noqa: TRY301 - one place handles every error
             changes = connection.total_changes
             connection.execute("BEGIN IMMEDIATE")
             running = True
             kept = self._run(batch)
             running, committing = False, kept
             connection.execute("COMMIT" if kept else "ROLLBACK")
-        except BaseException as error:  # noqa: BLE001 - whatever broke, every caller is told and the thread lives on
+        except BaseException as error:  # noqa: BLE001 - every caller gets an answer, and the thread goes on
             if running and len(batch) > 1:
                 self._commit_apart(batch)
             else:
@@ -193,10 +194,10 @@ class Writer:
         if (fault := self._files.changed()) is not None:
             self._fail(batch, CommitUnknownError(f"{fault.detail}; {_ASK_AGAIN}"))
         elif self.last_error is not None and (connection.total_changes != changes or _any_touch(batch)):
-            self.last_error = None  # an empty commit proves nothing about the disk
+            self.last_error = None  # not after an empty commit, which proves nothing about the disk
 
     def _run(self, batch: list[_Call]) -> bool:
-        """Run the functions of a transaction; False when nothing of it is to be kept."""
+        """Run the functions of a transaction; False if it must be rolled back."""
         if len(batch) == 1:
             return _run_alone(self._connection, batch[0], self._path)
         for call in batch:
@@ -204,9 +205,9 @@ class Writer:
         return True
 
     def _commit_apart(self, batch: list[_Call]) -> None:
-        """Run each function in a transaction of its own, after one of them has spoilt the common one.
+        """Run each function in a transaction of its own, after the error of one has ended the shared transaction.
 
-        SQLite rolls all back when a single page cannot be read: who needs other pages must not suffer for it.
+        SQLite rolls everything back if a single page cannot be read; functions that need other pages must not fail.
         """
         self._undo()
         for call in batch:
@@ -214,10 +215,10 @@ class Writer:
             self._commit([call])
 
     def _undone(self, error: BaseException, *, committing: bool) -> StoreError:
-        """Roll back after an error, and find out whether that has undone everything."""
+        """Roll back after an error; the StoreError says if that has undone everything."""
         failure = store_error(error, self._path)
         self._undo()
-        # no room and no lock: the commit's last frame, without which the others count for nothing, was not written
+        # without room or lock the last frame of the commit was not written, and without it the others do not count
         known = failure.sqlite.startswith(("SQLITE_FULL", "SQLITE_BUSY"))
         if not committing or known or self._overwrite():
             return failure
@@ -227,15 +228,15 @@ class Writer:
         if self._connection.in_transaction:
             try:
                 self._connection.execute("ROLLBACK")
-            except sqlite3.Error:  # tried again before the next transaction
+            except sqlite3.Error:  # it is tried again before the next transaction
                 return
 
     def _overwrite(self) -> bool:
-        """Make sure that a commit which failed stays undone after a crash; False if that cannot be done.
+        """Make sure that a failed commit stays undone after a crash; False if that cannot be done.
 
-        Its frames may be whole in the WAL, beyond the last commit that counts. Any commit now goes to the same place,
-        and the checksum of each frame covers all frames before it: whatever is left of the old ones behind the new one
-        is not valid any more (sqlite.org/fileformat2.html §4.1). So a commit of one page that is on disk does it.
+        Its frames may be complete in the WAL, behind the last valid commit. The next commit is written to the same
+        place, and the checksum of each frame covers all frames before it, so that old frames behind the new one are no
+        longer valid (https://www.sqlite.org/fileformat2.html §4.1). Hence one small commit on disk is enough.
         """
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -253,7 +254,7 @@ class Writer:
 
 
 def touch(connection: Connection) -> None:
-    """Write a page without changing anything: that it can be committed proves that the disk takes writes again."""
+    """Write a page without changing anything: if it can be committed, the disk accepts writes again."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     connection.execute(f"PRAGMA user_version = {int(version)}")
 
@@ -263,11 +264,11 @@ def _any_touch(batch: Sequence[_Call]) -> bool:
 
 
 def _run_alone(connection: Connection, call: _Call, path: Path) -> bool:
-    """Run the only call of a transaction, which needs no savepoint; False when nothing of it is to be kept."""
+    """Run the only call of a transaction, which needs no savepoint; False if it must be rolled back."""
     try:
         call.result = call.function(connection)
     except BaseException as error:
-        if not connection.in_transaction or spoils_batch(error):
+        if not connection.in_transaction or breaks_transaction(error):
             raise
         call.error = _own(error, path)
         return False
@@ -275,12 +276,12 @@ def _run_alone(connection: Connection, call: _Call, path: Path) -> bool:
 
 
 def _run(connection: Connection, call: _Call, path: Path) -> None:
-    """Run one call in a savepoint of its own: what it raises is its caller's, unless the disk itself failed."""
+    """Run one call in a savepoint of its own; its exception goes to its caller, unless the disk itself failed."""
     connection.execute("SAVEPOINT call")
     try:
         call.result = call.function(connection)
     except BaseException as error:
-        if not connection.in_transaction or spoils_batch(error):
+        if not connection.in_transaction or breaks_transaction(error):
             raise
         connection.execute("ROLLBACK TO call")
         call.error = _own(error, path)
@@ -288,12 +289,12 @@ def _run(connection: Connection, call: _Call, path: Path) -> None:
 
 
 def _own(error: BaseException, path: Path) -> Exception:
-    """The error as its caller gets it: SQLite's as StoreError, a constraint and the function's own as they are.
+    """The exception for the caller: SQLite's as StoreError, broken constraints and the function's own unchanged.
 
-    SystemExit, KeyboardInterrupt and CancelledError would end the loop or the task that awaits the answer, and no
-    future takes a StopIteration.
+    SystemExit, KeyboardInterrupt and CancelledError would end the loop or task that awaits the answer, and a future
+    does not accept StopIteration: these become a StoreError.
     """
-    if is_sqlites(error):
+    if is_sqlite_error(error):
         return store_error(error, path)
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
@@ -303,20 +304,20 @@ def _own(error: BaseException, path: Path) -> Exception:
 
 
 def _answer(batch: list[_Call]) -> None:
-    """Resolve the futures, with one thread-safe call for each loop that waits."""
+    """Resolve the futures, with one thread-safe call to each loop."""
     loops: dict[asyncio.AbstractEventLoop, list[_Call]] = {}
     for call in batch:
         loops.setdefault(call.loop, []).append(call)
     for loop, calls in loops.items():
         try:
             loop.call_soon_threadsafe(_resolve, calls)
-        except RuntimeError:  # that loop was closed: nobody waits there any more
+        except RuntimeError:  # that loop was closed, so no caller waits there
             continue
 
 
 def _resolve(calls: list[_Call]) -> None:
     for call in calls:
-        if call.future.done():  # the caller was cancelled meanwhile
+        if call.future.done():  # the caller was cancelled
             continue
         if call.error is None:
             call.future.set_result(call.result)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from launchd.clock import SECOND, Clock, Instant, until
-from launchd.cursor import number_of
+from launchd.cursor import parse_cursor
 from launchd.db.database import Database
 from launchd.engine.attempts.attempt import Attempt, Stop
 from launchd.engine.attempts.executor import Executor
@@ -215,7 +215,7 @@ class Control:
         """Jobs, newest first; raises InvalidError for a state that does not exist, or a cursor that nobody gave."""
         if query.state is not None and query.state not in set(JobState):
             raise InvalidError.at("state", f"expected one of {', '.join(JobState)}, got {query.state!r}")
-        filters = query._asdict() | {"limit": query.limit + 1, "cursor": number_of(query.cursor)}
+        filters = query._asdict() | {"limit": query.limit + 1, "cursor": parse_cursor(query.cursor)}
         found = await self._jobs.list(filters)
         items = tuple(self._with_progress(job) for job in found[: query.limit])
         return JobPage(items, str(items[-1].seq) if len(found) > query.limit else None)

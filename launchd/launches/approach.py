@@ -100,9 +100,9 @@ def _decided(db: Connection, now: Instant) -> tuple[Approach, dict[str, Launch]]
     """Decide and record the announcements in one transaction; also returns the launches to announce."""
     last = now + max(MARKS) * HOUR + LOOK
     near = [Near(*row) for row in db.execute(_SQL["near"], {"first": now, "last": last})]
-    found = approach(near, [(row["launch_id"], row["hours"]) for row in db.execute(_SQL["told"])], now)
+    found = approach(near, [(row["launch_id"], row["hours"]) for row in db.execute(_SQL["announced"])], now)
     db.executemany(_SQL["forget"], found.forget)
-    db.executemany(_SQL["tell"], [(*mark, now) for mark in found.record])
+    db.executemany(_SQL["announce"], [(*mark, now) for mark in found.record])
     bodies = {one: db.execute(_SQL["body"], (one,)).fetchone()["body"] for one, _ in found.announce}
     launches = {one: decoded(body, Launch) for one, body in bodies.items()}
     return found, {one: launch for one, launch in launches.items() if launch is not None}

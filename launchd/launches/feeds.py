@@ -19,7 +19,7 @@ import launchd
 from launchd.clock import DAY, FIRST_INSTANT, LAST_INSTANT, UNREADABLE, Instant, format_instant, to_datetime
 from launchd.launches.launch import HistoryRow, Launch, LaunchStatus, Net, Precision
 from launchd.launches.store import ChangedLaunch, Record
-from launchd.values.rows import tell
+from launchd.values.rows import log_unreadable
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -58,7 +58,7 @@ def _try(record: Record, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     try:
         return make(*args, **kwargs)
     except Exception:  # noqa: BLE001 - a row may hold anything, and the libraries raise anything for it
-        tell("launches", record.launch.id, (make.__name__.strip("_"),))
+        log_unreadable("launches", record.launch.id, (make.__name__.strip("_"),))
         return None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from launchd.clock import Instant
-from launchd.cursor import no_cursor
+from launchd.cursor import invalid_cursor
 from launchd.errors import InvalidError
 from launchd.launches.launch import LaunchStatus
 
@@ -119,5 +119,5 @@ def _escaped(text: str) -> str:
 def _parse_cursor(text: str) -> tuple[int, str]:
     instant, _, launch_id = text.partition("~")
     if not re.fullmatch(r"-?[0-9]{1,19}", instant, re.ASCII) or abs(int(instant)) > _LAST or not launch_id:
-        raise no_cursor()
+        raise invalid_cursor()
     return int(instant), launch_id

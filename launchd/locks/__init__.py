@@ -1,1 +1,1 @@
-"""Lock backends, and the manager of what this daemon holds."""
+"""Two lock backends (SQLite; Redis or Valkey), and the manager of the locks that this daemon holds."""

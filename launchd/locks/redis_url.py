@@ -5,9 +5,11 @@
     redis+sentinel://[USER@]HOST[:26379],HOST,.../MASTER[/DB]     the master that these Sentinels name
     redis+cluster://[USER@]HOST[:6379],HOST,...                   a Cluster, known by some of its nodes
 
-rediss+sentinel:// and rediss+cluster:// speak TLS, the former to Sentinels and servers alike. Options of the query:
+rediss+sentinel:// and rediss+cluster:// use TLS, the former to Sentinels and servers alike. Options of the query:
 `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` (paths), `ssl_check_hostname` (yes, no) under TLS; `sentinel_user` with
 Sentinels; `db`.
+
+redis:// and rediss:// are the URI schemes that IANA lists; the forms with +sentinel and +cluster follow them.
 """
 
 import re
@@ -28,14 +30,14 @@ _MAX_PORT = 65_535
 
 
 class Kind(StrEnum):
-    """How the server is found."""
+    """The way to find the server that keeps the locks."""
 
     SERVER = "server"
     SENTINEL = "sentinel"
     CLUSTER = "cluster"
 
 
-# Each scheme: how the server is found, the port where none is said (none: by a socket), and whether it speaks TLS.
+# By scheme: the kind, the default port (None for a Unix socket), and True for TLS.
 _SCHEMES: Mapping[str, tuple[Kind, int | None, bool]] = {
     "redis": (Kind.SERVER, 6379, False),
     "rediss": (Kind.SERVER, 6379, True),
@@ -51,8 +53,8 @@ _EXPECTED = "expected a URL with redis://, rediss://, unix://, redis[s]+sentinel
 class RedisUrl(NamedTuple):
     """A checked address. `hosts` are (name, port): of the server, of the Sentinels, or of some nodes of a Cluster.
 
-    `socket` is the path of a Unix socket, in the place of `hosts`. `master` is the name that Sentinels know it by.
-    `tls` has the options of TLS by redis-py's names; None where it is not spoken.
+    `socket` is the path of a Unix socket, in place of `hosts`. `master` is the master's name in the Sentinels'
+    configuration. `tls` has the options of TLS by redis-py's names; None without TLS.
     """
 
     kind: Kind
@@ -67,7 +69,11 @@ class RedisUrl(NamedTuple):
 
 
 def parse_redis_url(text: str) -> RedisUrl:
-    """Read an address; raises InvalidError, whose detail never repeats the text: it may hold a password."""
+    """Read an address; raises InvalidError, whose detail never repeats the whole text: it may hold a password.
+
+    >>> parse_redis_url("redis+sentinel://10.0.0.1,10.0.0.2/mymaster").hosts
+    (('10.0.0.1', 26379), ('10.0.0.2', 26379))
+    """
     form = _FORM.fullmatch(text)
     if form is None or form["scheme"] not in _SCHEMES:
         raise InvalidError(_EXPECTED)
@@ -95,10 +101,11 @@ def _hosts(text: str, default: int, kind: Kind) -> tuple[tuple[str, int], ...]:
     for one in text.split(","):
         match = _HOST.fullmatch(one)
         if match is None or not 1 <= int(match["port"] or default) <= _MAX_PORT:
-            raise InvalidError(f"expected HOST or HOST:PORT{'' if kind is Kind.SERVER else ', by commas'}, got {one!r}")
+            form = "HOST or HOST:PORT" if kind is Kind.SERVER else "HOST or HOST:PORT, separated by commas"
+            raise InvalidError(f"expected {form}, got {one!r}")
         found.append((match["name"].strip("[]"), int(match["port"] or default)))
     if kind is Kind.SERVER and len(found) > 1:
-        raise InvalidError("redis:// has one host; several are those of redis+sentinel:// or redis+cluster://")
+        raise InvalidError("redis:// has one host; use redis+sentinel:// or redis+cluster:// for several")
     return tuple(found)
 
 
@@ -109,7 +116,7 @@ def _socket(host: str, path: str) -> str:
 
 
 def _within(path: str, kind: Kind) -> tuple[str, str]:
-    """The name of a master and the database, as far as the path has them."""
+    """The name of the master and the database in the path, each empty if absent."""
     parts = path.removeprefix("/").removesuffix("/").split("/") if path.strip("/") else []
     if kind is not Kind.SENTINEL:
         if len(parts) > 1:
@@ -129,7 +136,7 @@ def _database(text: str, kind: Kind) -> int:
 
 
 def _options(query: str, kind: Kind, *, secure: bool) -> dict[str, str]:
-    """The options of the query, each one known and in its place."""
+    """The options of the query; raises InvalidError for an unknown or misplaced one."""
     known = ["db"]
     known += [*_PATHS, "ssl_check_hostname"] if secure else []
     known += ["sentinel_user"] if kind is Kind.SENTINEL else []

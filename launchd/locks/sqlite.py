@@ -1,6 +1,6 @@
 """Locks in jobs.db: the built-in backend, for one daemon. Keeps the contract of `launchd.lock.Locks`.
 
-Leases run by the boot clock, so that a wall clock put forward takes no lock from its holder.
+Leases are measured by the boot clock, so that a wall clock that is put forward takes no lock from its holder.
 """
 
 import secrets
@@ -25,7 +25,7 @@ class SqliteLocks:
     async def acquire(
         self, name: str, *, owner: str, job_id: str | None, ttl_seconds: float, token: str | None = None
     ) -> Lock:
-        """Take the lock if it is free or lapsed; otherwise tell who holds it."""
+        """Take the lock if it is free or expired; otherwise return the present holder's lock."""
         token = token or secrets.token_hex(16)
 
         def act(connection: Connection) -> Lock:
@@ -52,7 +52,7 @@ class SqliteLocks:
         return await self._db.write(act)
 
     async def renew(self, held: Sequence[Lock]) -> list[Lock]:
-        """Extend the leases that still stand."""
+        """Extend the leases of the locks that are still held, and return those locks."""
 
         def act(connection: Connection) -> list[Lock]:
             now, boot = self._clock.now(), self._boot()
@@ -68,7 +68,7 @@ class SqliteLocks:
         return await self._db.write(act)
 
     async def release(self, lock: Lock) -> bool:
-        """Give it back; False when it was no longer the caller's."""
+        """Release the lock; False if it was no longer the caller's."""
         values = (lock.name, lock.token)
         return await self._db.write(lambda connection: connection.execute(_SQL["release"], values).rowcount == 1)
 
@@ -77,7 +77,7 @@ class SqliteLocks:
         return [_lock(row) for row in await self._db.read(_SQL["all"], (self._boot(),))]
 
     async def force_release(self, name: str) -> Lock | None:
-        """Take the lock from its holder; the fence counter is raised, so that what the holder still writes is late."""
+        """Take the lock from its holder and raise the fence, so that later writes of the holder are refused."""
 
         def act(connection: Connection) -> Lock | None:
             row = connection.execute(_SQL["force_release"], (name,)).fetchone()
@@ -89,18 +89,18 @@ class SqliteLocks:
         return await self._db.write(act)
 
     async def void_others(self, owner: str) -> int:
-        """Drop what dead instances held: the state directory has one daemon. Returns how many."""
+        """Delete the locks of all other instances, which are dead: the state directory has one daemon."""
         return await self._db.write(lambda connection: connection.execute(_SQL["void_others"], (owner,)).rowcount)
 
     async def watch(self, on_free: Callable[[], None], on_return: Callable[[], None]) -> None:
         """Nothing to do: every release happens in this process."""
 
     async def raise_fence(self, fence: int) -> None:
-        """Go on above a fence that another backend gave out."""
+        """Give only fences above this one, which another backend gave."""
         await self._db.write(lambda connection: connection.execute(_SQL["raise_fence"], {"fence": fence}))
 
     def _boot(self) -> int:
-        """The boot clock in microseconds: the state directory has one daemon, so its own clock will do."""
+        """The boot clock in microseconds."""
         return int(self._clock.boot() * SECOND)
 
 

@@ -1,1 +1,1 @@
-"""The log: where lines go, who writes them, and which values never appear in them."""
+"""The log: the loggers' set-up, the thread that writes, the forms of a line, and the masking of secrets."""

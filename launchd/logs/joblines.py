@@ -1,7 +1,7 @@
-"""The last log lines of each job, in memory: for who looks at a job. The log itself keeps them for good.
+"""The last log lines of each job in memory, for the job's page and API. The log itself keeps all lines.
 
-Lines come from any thread and are plain already. Bounded three ways: lines of a job, jobs, characters of all;
-the job that has been silent longest is forgotten first. Secrets are masked when somebody looks.
+Lines come from any thread and are plain already. Three bounds apply: lines of a job, number of jobs, characters of all;
+the job whose last line is the oldest is dropped first. Secrets are masked when lines are read.
 """
 
 import logging
@@ -17,7 +17,7 @@ _OWN = frozenset({"timestamp", "level", "logger", "event", "job_id"})
 
 
 class JobLine(NamedTuple):
-    """A line of a job's log; numbers only grow."""
+    """A line of a job's log; `number` only grows, `at` is RFC 3339."""
 
     number: int
     at: str
@@ -28,7 +28,7 @@ class JobLine(NamedTuple):
 
 
 class _Kept:
-    """The lines of one job: (number, line). `missing` counts those that were pushed out."""
+    """The lines of one job as (number, line); `missing` counts those that were dropped."""
 
     __slots__ = ("lines", "missing", "size")
 
@@ -39,7 +39,7 @@ class _Kept:
 
 
 class JobLines:
-    """Keeps lines that carry a `job_id`. All fields belong to the lock."""
+    """Keeps lines that carry a `job_id`. The lock guards all fields."""
 
     def __init__(self, redactor: Redactor | None = None) -> None:
         self._redactor = redactor or Redactor()
@@ -49,7 +49,7 @@ class JobLines:
         self._count = 0
 
     def keep(self, line: Line) -> None:
-        """Remember a line if it is a job's; called in the thread that logs."""
+        """Keep a line if it carries a `job_id`; called in the thread that logs."""
         job_id = line.event.get("job_id")
         if type(job_id) is not str:
             return
@@ -69,7 +69,7 @@ class JobLines:
                 self._drop_first(kept)
 
     def of(self, job_id: str, after: int, limit: int) -> tuple[list[JobLine], int]:
-        """Up to `limit` lines of a job with numbers above `after`, oldest first; and how many were pushed out."""
+        """Up to `limit` lines of a job with numbers above `after`, oldest first; and how many lines were dropped."""
         with self._lock:
             kept = self._jobs.get(job_id)
             found = [] if kept is None else [one for one in kept.lines if one[0] > after][:limit]
@@ -77,7 +77,7 @@ class JobLines:
         return [self._shown(number, line) for number, line in found], missing
 
     def forked(self) -> None:
-        """In a child of `os.fork()`: nobody looks here, and a thread of the parent may have held the lock."""
+        """In a child of `os.fork()`: drop all lines; the lock is new, since a thread of the parent may have held it."""
         self._lock = threading.Lock()
         self._jobs.clear()
         self._size = 0

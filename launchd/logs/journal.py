@@ -1,7 +1,7 @@
-"""journald: whether standard error goes there, and a line of the log as fields of its native protocol.
+"""journald: the test if standard error is its stream, and a line of the log as fields of its native protocol.
 
-The protocol itself (one datagram, a sealed memfd for what is too large for one) is the library's. Fields:
-https://www.freedesktop.org/software/systemd/man/systemd.journal-fields.html
+The library sends them (one datagram; a sealed memfd if that is too small, https://systemd.io/JOURNAL_NATIVE_PROTOCOL/).
+Fields: https://www.freedesktop.org/software/systemd/man/systemd.journal-fields.html
 """
 
 import logging
@@ -16,7 +16,7 @@ from launchd.logs.writer import Line, Sink
 
 SOCKET = Path("/run/systemd/journal/socket")
 IDENTIFIER = "launchd"
-# What an operator searches by: journalctl JOB_ID=... ; everything else stands in the message.
+# Values with a field of their own, for searches such as `journalctl JOB_ID=...`; the message has all values.
 FIELDS = {
     "job_id": "JOB_ID",
     "task": "TASK",
@@ -27,15 +27,15 @@ FIELDS = {
     "source": "SOURCE",
     "logger": "LOGGER",
 }
-# syslog(3)
+# By level: the priority of syslog(3).
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 _NOT_IN_MESSAGE = {"event", "level", "timestamp", "logger", "exception", "stack"}
 
 
 def is_journal(descriptor: int, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether a descriptor is the stream that systemd connected to the journal (`$JOURNAL_STREAM`, device:inode).
+    """True if a descriptor is the stream that systemd connected to the journal (`$JOURNAL_STREAM`, systemd.exec(5)).
 
-    Only a match counts: children inherit the variable, also where their standard error goes elsewhere.
+    The variable holds device:inode, and both must match: a child inherits it even if its standard error goes elsewhere.
     """
     device, _, inode = environ.get("JOURNAL_STREAM", "").partition(":")
     try:
@@ -46,7 +46,7 @@ def is_journal(descriptor: int, environ: Mapping[str, str] = os.environ) -> bool
 
 
 def fields(line: Line) -> Iterator[tuple[str, Any]]:
-    """The journal's fields of a line: MESSAGE reads by itself, the rest is for searching."""
+    """The journal's fields of a line: MESSAGE for people, the others for searches."""
     event = line.event
     yield "MESSAGE", message(event)
     yield "PRIORITY", _PRIORITIES.get(line.level, 6)
@@ -62,7 +62,7 @@ def fields(line: Line) -> Iterator[tuple[str, Any]]:
 
 
 def message(event: Mapping[str, Any]) -> str:
-    """One line, `event key=value ...`, and below it the traceback where there is one."""
+    """One line, `event key=value ...`, and below it the traceback if there is one."""
     words = [str(event.get("event", ""))]
     words += [f"{key}={_shown(value)}" for key, value in event.items() if key not in _NOT_IN_MESSAGE]
     lines = [" ".join(words)]
@@ -75,15 +75,15 @@ def message(event: Mapping[str, Any]) -> str:
 
 
 class JournalSink:
-    """Writes lines to the journal; while it is away, to `otherwise`. `finish` makes each line fit to be shown."""
+    """Writes lines to the journal, or to `otherwise` while the journal is down. `finish` masks a line's secrets."""
 
     def __init__(self, finish: Callable[[Line], Line], otherwise: Sink, path: Path) -> None:
         self._finish = finish
         self._otherwise = otherwise
-        self._transport = JournaldTransport(path, connected=False)  # the journal's socket may be replaced at any time
+        self._transport = JournaldTransport(path, connected=False)  # journald may replace its socket at any time
 
     def __call__(self, batch: list[Line]) -> None:
-        """Write them; waits where the journal is slow."""
+        """Write a batch of lines; blocks while the journal is slow."""
         for line in batch:
             try:
                 self._transport.send(fields(self._finish(line)))
@@ -91,7 +91,7 @@ class JournalSink:
                 self._otherwise([line])
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Close the socket."""
         self._transport.socket.close()
 
 
@@ -102,5 +102,5 @@ def _shown(value: object) -> str:
 
 
 def _clean(text: str) -> str:
-    """A text that UTF-8 can carry."""
+    """A text that can be encoded as UTF-8: lone surrogates are escaped."""
     return text.encode("utf-8", "backslashreplace").decode()

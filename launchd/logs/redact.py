@@ -1,9 +1,9 @@
-"""Keeping secrets out of the log: by the name of a value, by the form of a text, and by what the secrets are. Pure.
+"""Masks secrets in the log: by the name of a value, by the form of a text, and by the known secrets themselves. Pure.
 
-Every text is masked in time that grows with its length and no faster, since a task may log anything and the
-interpreter is held meanwhile. Two rules make that sure (tests/logs/test_redact.py checks them): each repetition without
-a limit is possessive, so nothing is tried twice; and before the last part of a pattern only white space is repeated, so
-that what one attempt has passed over never is the beginning of another.
+Masking takes time in proportion to the length of a text, because a task may log anything and the interpreter lock is
+held meanwhile. Two rules guarantee that, and tests/logs/test_redact.py checks them: each unlimited repetition is
+possessive, so nothing is tried twice; and before the last part of a pattern only white space is repeated, so that text
+which one attempt has passed cannot begin another attempt.
 """
 
 import re
@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 
 MASK = "[redacted]"
-# A shorter secret is not looked for in texts: it would be found everywhere.
+# Shorter secrets are not masked in texts: they would match everywhere.
 MIN_SECRET = 6
-# Of a secret that the end of a cut text has broken off, so many characters are enough to be masked.
+# If a cut went through a secret, a rest of at least this many characters is masked.
 MIN_PART = 3
 
 NAME = re.compile(r"(?i)(?:^|[_-])(?:token|password|passwd|secret|authorization|cookie|api_?key|credential)s?$")
@@ -26,16 +26,20 @@ FORMS = (
     # ?token=abc, "password": "abc", api_key=abc
     re.compile(r"(?i)((?:token|password|passwd|secret|api_?key)[\"']?\s*+[:=]\s*+[\"']?)[^\s\"'&,;)}\]]++"),
 )
-# None of the forms can match a text without one of these: most lines are passed over quickly.
+# Each form needs one of these words: most lines are done after this search.
 HINT = re.compile(r"(?i)bearer|basic|authorization|token|passw|secret|api_?key")
-# What ends the part of an address that may hold a password.
+# The end of the part of a URL that may hold a password (RFC 3986 §3.2).
 _END_OF_AUTHORITY = re.compile(r"[\s/?#]")
-# How the log ends a text that was too long (launchd/logs/setup.py).
+# The end of a text that `values.plain.bounded` has cut.
 CUT = re.compile(r"\.\.\. \[cut: \d{1,20} bytes\]\Z")
 
 
 class Redactor:
-    """Masks secrets in plain values. `known` are the secrets themselves, masked wherever they appear."""
+    """Masks secrets in plain values. `known` secrets are masked wherever they appear.
+
+    >>> Redactor(["open-sesame"]).text("the word is open-sesame; token=abc")
+    'the word is [redacted]; token=[redacted]'
+    """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._secrets: frozenset[str] = frozenset()
@@ -43,13 +47,13 @@ class Redactor:
         self.learn(known)
 
     def learn(self, secrets: Iterable[str]) -> None:
-        """Mask these as well. May be called from any thread."""
+        """Mask these secrets as well. May be called from any thread."""
         self._secrets |= {secret for secret in secrets if len(secret) >= MIN_SECRET}
         long = sorted(self._secrets, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, long))) if long else None
 
     def text(self, text: str) -> str:
-        """A text without its secrets."""
+        """The text with its secrets masked."""
         end = CUT.search(text, max(0, len(text) - 64))
         if end is not None:
             return self._whole(text[: end.start()], cut=True) + end[0]
@@ -68,12 +72,12 @@ class Redactor:
         return text
 
     def _without_part(self, text: str) -> str:
-        """A text that was cut, without the beginning of a secret at its end."""
+        """A cut text with the beginning of a secret at its end masked."""
         longest = max((_overlap(text, secret) for secret in self._secrets), default=0)
         return text[:-longest] + MASK if longest >= MIN_PART else text
 
     def value(self, value: Any) -> Any:  # noqa: ANN401 - any plain value
-        """A plain value (text, number, list, dict) without its secrets."""
+        """A plain value (text, number, list, dict) with its secrets masked."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -84,14 +88,14 @@ class Redactor:
 
 
 def _overlap(text: str, secret: str) -> int:
-    """How many characters of a secret stand at the end of a text, less than all of it."""
+    """The number of characters of a secret's beginning that are at the end of a text, less than the whole secret."""
     return next((size for size in range(min(len(secret) - 1, len(text)), 0, -1) if text.endswith(secret[:size])), 0)
 
 
 def _without_passwords(text: str, *, cut: bool) -> str:
-    """The password of each scheme://user:password@host masked; the last @ before the path ends it.
+    """The text with the password of each scheme://user:password@host masked; the last @ before the path ends it.
 
-    Where the text was `cut` the @ may be missing. Each character is looked at a fixed number of times.
+    In a `cut` text the @ may be missing. Each character is read a fixed number of times.
     """
     parts, done = [], 0
     while (start := text.find("://", done)) >= 0:

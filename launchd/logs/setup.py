@@ -1,55 +1,44 @@
-"""Structured logs: to the journal with fields of its own, to a terminal in colours, elsewhere as JSON lines.
+"""Sets up structured logs: fields in the journal, colours on a terminal, JSON lines elsewhere.
 
 A line is made in the thread that logs (level, time, context, a plain copy of the values) and finished in the writer's
-thread (secrets masked, rendered, written), so nothing here waits. What the standard library's loggers say (aiohttp,
-asyncio, warnings, the libraries that tasks use) goes the same way, and so do exceptions that nobody caught in a thread.
+thread (secrets masked, rendered, written), so no log call waits. Lines of the standard library's loggers (aiohttp,
+asyncio, warnings, the libraries that tasks use) go the same way, and so do uncaught exceptions of threads.
 
-Whatever a task's code logs carries the names of its job, through any logger. Logging never raises because of a value.
-A task's process makes its lines the same way and sends them to the daemon instead (`bridge_to`).
+Every line that task code logs carries the names of its job, through any logger. Logging never raises because of a
+value. A task's process makes its lines in the same way and sends them to the daemon (`bridge_to`).
 """
 
 import atexit
-import json
 import logging
 import os
-import select
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import msgspec
 import structlog
 
 from launchd import logger
 from launchd.logger import get_logger
 from launchd.logs import journal
+from launchd.logs.exceptions import Form, exception_of, exception_renderer
 from launchd.logs.joblines import JobLines
 from launchd.logs.redact import Redactor
+from launchd.logs.stream import as_json, console, stream_sink
 from launchd.logs.writer import Line, Sink, Writer
 from launchd.task import CURRENT
-from launchd.values.failure import RemoteError, describe, trace_of
 from launchd.values.plain import plain_text, plain_value
-from launchd.values.text import one_line, visible
 
 Style = Literal["auto", "json", "console"]
-Form = Literal["journal", "json", "console"]
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _NUMBERS = LEVELS | {"critical": logging.CRITICAL}
-# Values that have lines of their own.
-_LINES = frozenset({"exception", "stack"})
-_NEWLINE = ord("\n")
-# The least time between two attempts to write to a descriptor that has no room.
-_BREATH_SECONDS = 0.005
-_FIRST = ("timestamp", "level", "logger", "event")
 _STANDARD = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 
 
 class Logs:
-    """The log of this process, as `configure` set it up. `job_lines` keeps the last lines of each job."""
+    """The log of this process, set up by `configure`. `job_lines` keeps the last lines of each job."""
 
     def __init__(
         self,
@@ -73,20 +62,20 @@ class Logs:
 
     @property
     def dropped(self) -> int:
-        """How many lines were lost since the start; only grows."""
+        """The number of lines dropped since the start; it only grows."""
         return self._writer.dropped
 
     def set_level(self, level: str) -> None:
-        """Log from this level on."""
+        """Log lines of this level and above: "debug", "info", "warning" or "error"."""
         self._use(structlog.make_filtering_bound_logger(LEVELS[level]))
         logging.getLogger().setLevel(LEVELS[level])
 
     def mask(self, secrets: Iterable[str]) -> None:
-        """Mask these from now on, besides those that are masked already."""
+        """Mask these secrets as well from now on."""
         self._redactor.learn(secrets)
 
     def forked(self) -> None:
-        """In a child of `os.fork()`, which has no writer thread: write to the descriptor from now on, line by line."""
+        """In a child of `os.fork()`, which has no writer thread: write each line to the descriptor from now on."""
         atexit.unregister(self.close)
         self.job_lines.forked()
         self._writer.forked(self._in_child)
@@ -94,7 +83,7 @@ class Logs:
             self._journaled.close()
 
     def close(self, seconds: float = 2.0) -> bool:
-        """Write what waits, for at most so many seconds; whether all of it was written."""
+        """Write the waiting lines, for at most `seconds`; True if all were written."""
         atexit.unregister(self.close)
         logging.getLogger().removeHandler(self._bridge)
         threading.excepthook, sys.unraisablehook = self._hooks
@@ -110,9 +99,10 @@ def configure(
     descriptor: int = 2,
     journal_socket: Path = journal.SOCKET,
 ) -> Logs:
-    """Set up the log of this process; lines go to `descriptor` or, where that is the journal's stream, to the journal.
+    """Set up the log of this process; lines go to `descriptor`, or to the journal if that is the journal's stream.
 
-    `secrets` are masked wherever they appear. Close what is returned; at the end of the process it closes itself.
+    `level` is as for `Logs.set_level`; `secrets` are masked wherever they appear. Close the returned Logs, or let the
+    end of the process do it.
     """
     form = choose(style, descriptor)
     redactor = Redactor(secrets)
@@ -120,7 +110,7 @@ def configure(
     def finish(line: Line) -> Line:
         return line._replace(event=redactor.value(line.event))
 
-    render = _console(descriptor) if form == "console" else as_json
+    render = console(descriptor) if form == "console" else as_json
     sink = stream_sink(lambda line: render(finish(line).event), descriptor)
     journaled = journal.JournalSink(finish, sink, journal_socket) if form == "journal" else None
     writer = Writer(sink) if journaled is None else Writer(journaled, ended=journaled.close)
@@ -136,7 +126,7 @@ def configure(
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-        _exception_renderer(form),
+        exception_renderer(form),
         _seal,
     ]
     use = partial(_use, processors, make=lambda *names: _Logger(put, *names))
@@ -149,7 +139,7 @@ def configure(
 
 
 def _use(processors: list[Any], wrapper_class: type[Any], make: Callable[..., Any]) -> None:
-    """Set up the daemon's loggers, and structlog's for the tasks; tasks may set up the latter otherwise."""
+    """Set up the daemon's loggers, and structlog for tasks; a task may set up structlog differently."""
     logger.set_up(structlog.wrap_logger, processors, wrapper_class, make)
     structlog.configure(
         processors=processors, wrapper_class=wrapper_class, logger_factory=make, cache_logger_on_first_use=False
@@ -157,22 +147,22 @@ def _use(processors: list[Any], wrapper_class: type[Any], make: Callable[..., An
 
 
 class Send(Protocol):
-    """Sends a line elsewhere; `fields` are plain."""
+    """Sends a line to the daemon; `fields` are plain."""
 
     def __call__(
         self, level: str, logger: str, event: str, fields: dict[str, Any], error: BaseException | None
     ) -> None:
-        """Send it."""
+        """Send one line."""
 
 
 def bridge_to(send: Send, level: int) -> None:
-    """Set up the log of a task's process: every line, of structlog and of the standard library, goes to `send`.
+    """Set up the log of a task's process: every line of structlog and of the standard library goes to `send`.
 
-    `level` is that of the standard library's loggers; the daemon drops what its own level leaves out.
+    `level` applies to the standard library's loggers; the daemon drops lines below its own level.
     """
 
     def forward(logger: _Logger, method: str, event: MutableMapping[str, Any]) -> Any:  # noqa: ANN401 - never returns
-        error = _exception(event.pop("exc_info", None))
+        error = exception_of(event.pop("exc_info", None))
         text = plain_text(event.pop("event", ""))
         fields = {plain_text(key): plain_value(value) for key, value in event.items()}
         send("error" if method == "exception" else method, logger.name, text, fields, error)
@@ -188,28 +178,28 @@ def bridge_to(send: Send, level: int) -> None:
 
 
 def _hook() -> None:
-    """Log what ends a thread or can be raised nowhere, until the interpreter takes its modules apart."""
+    """Log uncaught exceptions of threads and unraisable ones, until the interpreter shuts down."""
     threading.excepthook, sys.unraisablehook = _thread_failed, _unraisable
     atexit.register(setattr, sys, "unraisablehook", sys.__unraisablehook__)
 
 
 def _nowhere(_line: Line) -> None:
-    """No line comes this far."""
+    """Never called: `forward` raises DropEvent before."""
 
 
 def _take_others(level: int) -> logging.Handler:
-    """Let the standard library's loggers speak through structlog, from this level on."""
+    """Pass records of the standard library's loggers to structlog, from this level on."""
     bridge = _Bridge()
     root = logging.getLogger()
     root.addHandler(bridge)
     root.setLevel(level)
-    logging.getLogger("aiosqlite").setLevel(logging.INFO)  # below that it tells of every statement
+    logging.getLogger("aiosqlite").setLevel(logging.INFO)  # at debug it logs every statement
     logging.captureWarnings(True)  # noqa: FBT003 - the library's signature
     return bridge
 
 
 def choose(style: Style, descriptor: int, environ: Mapping[str, str] = os.environ) -> Form:
-    """What lines look like: as asked for, else the journal's fields, a terminal's colours, or JSON."""
+    """The form of lines: `style` unless it is "auto"; then "journal", "console" on a terminal, else "json"."""
     if style != "auto":
         return style
     if journal.is_journal(descriptor, environ):
@@ -221,7 +211,7 @@ def choose(style: Style, descriptor: int, environ: Mapping[str, str] = os.enviro
 
 
 class _Logger:
-    """What structlog ends in: hands a finished line to the writer. `name` is what get_logger() was given."""
+    """The last step of structlog: passes a line to the writer. `name` is the argument of get_logger()."""
 
     def __init__(self, put: Callable[[Line], None], name: str = "launchd") -> None:
         self.name = name
@@ -229,7 +219,7 @@ class _Logger:
 
 
 def _name_job(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put the names of the job whose code logs on the line, unless it has some."""
+    """Add the names of the current job to the line, unless it has a `job_id`."""
     context = CURRENT.get()
     if context is not None and "job_id" not in event:
         for name, value in context.names().items():
@@ -238,11 +228,11 @@ def _name_job(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
 
 
 def _seal(logger: _Logger, _method: str, event: MutableMapping[str, Any]) -> tuple[tuple[Line], dict[str, Any]]:
-    """The last step: a plain copy, since what was logged may change before it is written."""
+    """Make a plain copy of the values, since they may change before the line is written."""
     size = 0
     sealed: dict[str, Any] = {"logger": logger.name, "event": ""}  # a call without a text has no event
     for name, value in event.items():
-        key = "logger_" if name == "logger" else name  # a value of that name does not replace whose line it is
+        key = "logger_" if name == "logger" else name  # a value of that name must not replace the logger's name
         copy = plain_value(value)
         size += len(copy) if type(copy) is str else 16 if type(copy) is not dict else 2048
         sealed[key] = copy
@@ -250,122 +240,29 @@ def _seal(logger: _Logger, _method: str, event: MutableMapping[str, Any]) -> tup
 
 
 class _Bridge(logging.Handler):
-    """Takes what the standard library's loggers say into the same log."""
+    """Passes records of the standard library's loggers to the same log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it again, through structlog."""
+        """Log the record through structlog."""
         level = next((one for one in _STANDARD if one <= record.levelno), logging.DEBUG)
         try:
             text = record.getMessage()
-        except BaseException as error:  # noqa: BLE001 - a wrong format, or an argument that fails: the caller's slip
+        except BaseException as error:  # noqa: BLE001 - a wrong format, or an argument whose str() raises
             text = f"{plain_text(record.msg)} [not formatted: {plain_text(error)}]"
         more = {"exc_info": record.exc_info} if record.exc_info else {}
         get_logger(plain_text(record.name, 200)).log(level, plain_text(text), **more)
 
 
-def _exception(said: object) -> BaseException | None:
-    """The exception that a line is about, from any `exc_info`: an exception, a triple of `sys.exc_info()`, or true."""
-    if isinstance(said, tuple):
-        said = said[1] if len(said) > 1 else None
-    if issubclass(type(said), BaseException):
-        return said  # type: ignore[return-value]
-    return sys.exc_info()[1] if said is True or (type(said) is int and said) else None
-
-
-def _exception_renderer(form: Form) -> structlog.types.Processor:
-    """Puts the exception of a line into its fields as this form of the log shows it."""
-    as_frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=50)
-
-    def render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        if "exc_info" not in event:
-            return event
-        error = _exception(event.pop("exc_info"))
-        if error is None:
-            return event
-        event["exception"] = _parts(error) if form == "journal" else trace_of(error) or _words(error)
-        if form == "json" and type(error) is not RemoteError:
-            try:  # without the variables of each frame: there are secrets among them
-                event["exception"] = as_frames((type(error), error, error.__traceback__))
-            except BaseException:  # noqa: BLE001 - foreign code may raise anything while it is read; the text stays
-                return event
-        return event
-
-    return render
-
-
-def _parts(error: BaseException) -> dict[str, str]:
-    described = describe(error)
-    return {"type": described.type, "message": described.message, "traceback": described.traceback or ""}
-
-
-def _words(error: BaseException) -> str:
-    described = describe(error, with_traceback=False)
-    return f"{described.type}: {described.message}"
-
-
 def _thread_failed(said: threading.ExceptHookArgs) -> None:
-    """Log an exception that ended a thread; one that ends itself by SystemExit has nothing to report."""
+    """Log an exception that ended a thread, except SystemExit."""
     if said.exc_value is not None and not issubclass(type(said.exc_value), SystemExit):
         name = said.thread.name if said.thread is not None else ""
         get_logger("launchd.threads").error("thread_failed", thread=name, exc_info=said.exc_value)
 
 
 def _unraisable(said: "sys.UnraisableHookArgs") -> None:
-    """Log an exception that Python could raise nowhere, such as one of a `__del__`."""
+    """Log an exception that Python could not raise, such as one in a `__del__`."""
     about = plain_text(said.object, 500)
     get_logger("launchd.threads").warning(
         "unraisable_exception", about=about, exc_info=said.exc_value if said.exc_value is not None else None
     )
-
-
-# --- in the writer's thread ---
-
-
-def as_json(event: dict[str, Any]) -> str:
-    """One line of JSON, the same keys first."""
-    ordered = {key: event[key] for key in _FIRST if key in event} | event
-    try:
-        return msgspec.json.encode(ordered).decode()
-    except (UnicodeEncodeError, msgspec.MsgspecError, TypeError):  # lone surrogates, numbers beyond 64 bits
-        return json.dumps(ordered, default=str)
-
-
-def _console(descriptor: int) -> Callable[[dict[str, Any]], str]:
-    renderer = structlog.dev.ConsoleRenderer(colors=os.isatty(descriptor))
-    return lambda event: str(renderer(None, "", {one_line(key): _shown(key, event[key]) for key in event}))
-
-
-def _shown(key: str, value: object) -> object:
-    """A value as a terminal may show it; a traceback keeps its lines."""
-    if key in _LINES:
-        return visible(value) if isinstance(value, str) else value
-    # containers are shown by their repr(), which escapes
-    return one_line(value) if isinstance(value, str) else value
-
-
-def stream_sink(render: Callable[[Line], str], descriptor: int = 2) -> Sink:
-    """Writes lines to a descriptor, all of a batch in one write; waits where it must."""
-    torn = False  # the last write ended within a line
-
-    def write(batch: list[Line]) -> None:
-        nonlocal torn
-        text = "".join(f"{render(line)}\n" for line in batch)
-        data = memoryview((f"\n{text}" if torn else text).encode("utf-8", "backslashreplace"))
-        while data:
-            try:
-                written = os.write(descriptor, data)
-            except BlockingIOError:  # somebody made it non-blocking: wait here, where nobody waits for us
-                _until_writable(descriptor)
-            else:
-                torn = data[written - 1] != _NEWLINE
-                data = data[written:]
-
-    return write
-
-
-def _until_writable(descriptor: int) -> None:
-    """Wait until there is room; a moment at least, for a descriptor that only claims to have some."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    poll.poll()
-    time.sleep(_BREATH_SECONDS)

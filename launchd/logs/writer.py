@@ -1,11 +1,11 @@
-"""The log's writer: a bounded queue and a thread, so that no log line ever waits for a pipe, a disk or the journal.
+"""The log's writer: a bounded queue and a thread, so that no log call waits for a pipe, a disk or the journal.
 
-- `put` is called from any thread or loop, takes about a microsecond, and never blocks or raises.
-- When the queue is full, lines are dropped and counted. Warnings and errors have a reserve of their own: a flood of
-  chatter cannot push them out. Once there is room again the log itself says how many lines are missing.
-- A sink that fails (a closed pipe, a full disk, a journal that is away) loses its lines, counted as dropped, and is
-  tried again after a pause that doubles with each failure. Once it works again the log says how many lines it lost.
-- In a child of `os.fork()` there is no writer thread: `forked` makes it write each line itself.
+- `put` may be called from any thread or loop, takes about a microsecond, and never blocks or raises.
+- If the queue is full, lines are dropped and counted. Warnings and errors have a reserve of their own, so that a flood
+  of other lines cannot displace them. Once there is room again, the log says how many lines are missing.
+- If the sink fails (a closed pipe, a full disk, a journal that is down), its lines are counted as dropped, and it is
+  tried again after a pause that doubles with each failure. Once it works, the log says how many lines are missing.
+- A child of `os.fork()` has no writer thread: after `forked` each line is written in the thread that logs.
 """
 
 import contextlib
@@ -15,20 +15,20 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-# Lines that wait for the writer, and the characters in them; beyond either, lines are dropped.
+# The most lines that wait for the writer, and the most characters in them; beyond either, lines are dropped.
 LIMIT = 10_000
 LIMIT_CHARACTERS = 16 * 1024 * 1024
-# Room above both that only warnings and errors may take, as a share.
+# The additional room for warnings and errors, as a share of both.
 RESERVE = 0.1
 WARNING = 30
-# Lines taken at once: bounds what is lost with a thread that a blocked pipe holds for ever.
+# The most lines that the thread takes at once: they are lost if a blocked pipe holds the thread for ever.
 BATCH = 200
-# The pauses after a sink has failed, in seconds: the first, and the longest.
+# The first and the longest pause after a failure of the sink, in seconds.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 
 
 class Line(NamedTuple):
-    """One line of the log: the level as in `logging`, plain values by name, and how many characters they have."""
+    """One line of the log: the level as in `logging`, plain values by name, and their number of characters."""
 
     level: int
     event: dict[str, Any]
@@ -39,10 +39,10 @@ Sink = Callable[[list[Line]], None]
 
 
 class Writer:
-    """Writes lines to a sink in a thread of its own, which calls `ended` last.
+    """Writes lines to a sink in a thread of its own, which calls `ended` when it ends.
 
-    `dropped` only grows, under the lock; metrics read it. `_lines`, `_size` and `_missing` belong to the lock.
-    `_alone` is set in a child of `os.fork()` only. `pause` waits between two attempts to write.
+    `dropped` only grows, under the lock; metrics read it. The lock guards `_lines`, `_size` and `_missing`. `_alone` is
+    set only in a child of `os.fork()`.
     """
 
     def __init__(
@@ -60,19 +60,19 @@ class Writer:
         self._limits = (limit, limit_characters)
         self._pauses = pauses
         self._alone: Sink | None = None
-        # a lock that the same thread may take twice: a finalizer may log while its thread is in `put`
+        # a reentrant lock: a finalizer may log while its thread is in `put`
         self._ready = threading.Condition(threading.RLock())
         self._lines: deque[Line] = deque()
         self._size = 0
-        self._missing = 0  # dropped, and not yet told in the log
+        self._missing = 0  # dropped lines that the log has not reported yet
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="log", daemon=True)
         self._thread.start()
 
     def put(self, line: Line) -> None:
-        """Take a line, or count it as dropped."""
+        """Queue a line, or count it as dropped."""
         if self._alone is not None:
-            with contextlib.suppress(Exception):  # nobody is left who could count it
+            with contextlib.suppress(Exception):  # a fork has no counter
                 self._alone([line])
             return
         share = 1 + RESERVE if line.level >= WARNING else 1.0
@@ -87,7 +87,7 @@ class Writer:
             self._ready.notify()
 
     def close(self, seconds: float = 2.0) -> bool:
-        """Write what waits, for at most so many seconds; whether all of it was written."""
+        """Write the waiting lines, for at most `seconds`; True if all were written."""
         with self._ready:
             self._closed = True
             self._ready.notify()
@@ -97,7 +97,7 @@ class Writer:
     def forked(self, sink: Sink) -> None:
         """In a child of `os.fork()`: write to this sink from now on, in the thread that logs.
 
-        The lock is another one, since a thread of the parent may have held the old one; what waits is the parent's.
+        The lock is new, since a thread of the parent may have held the old one; the waiting lines are the parent's.
         """
         self._ready = threading.Condition(threading.RLock())
         self._lines, self._size, self._missing, self._closed = deque(), 0, 0, True
@@ -111,10 +111,10 @@ class Writer:
             lines, missing = batch
             try:
                 self._sink([*lines, _missing_line(missing)] if missing else lines)
-            except Exception:  # noqa: BLE001 - whatever breaks the log must not end it; the lines are counted
+            except Exception:  # noqa: BLE001 - no failure may end the log; the lines are counted
                 with self._ready:
                     self._drop(len(lines))
-                    self._missing += missing  # the notice is lost, the count is not
+                    self._missing += missing  # the notice was lost too: keep its count
                 pause = min(max(pause * 2, self._pauses[0]), self._pauses[1])
                 self._wait(pause)
             else:
@@ -122,7 +122,7 @@ class Writer:
         self._ended()
 
     def _take(self) -> tuple[list[Line], int] | None:
-        """The next lines and how many are missing before them; None when the writer is closed and has written all."""
+        """The next lines, and how many are missing before them; None once the writer is closed and has no lines."""
         with self._ready:
             while not self._lines and not self._missing and not self._closed:
                 self._ready.wait()
@@ -134,7 +134,7 @@ class Writer:
         return lines, missing
 
     def _wait(self, seconds: float) -> None:
-        """Let the sink recover; the end of the writer cuts it short."""
+        """Pause before the sink is tried again; `close` ends the pause."""
         until = time.monotonic() + seconds
         with self._ready:
             while not self._closed and (left := until - time.monotonic()) > 0:

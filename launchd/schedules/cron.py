@@ -1,13 +1,12 @@
-"""Cron expressions in a time zone. Pure.
+"""A cron expression in a time zone: next, previous and count of its occurrences. Pure.
 
-croniter reads the expression; the zone, and the rules for changes of the clock, are ours, by Debian's cron (cron(8),
-"daylight saving time"):
+The fields are those of crontab(5), with the extensions of launchd/schedules/fields.py. croniter reads the expression;
+time zones and clock changes are launchd's own, by the rules of Debian's cron (cron(8), "daylight saving time"):
 
-- An *interval* expression follows real time: it runs through both copies of a repeated hour and has nothing in an hour
-  that is left out. A part of its minute or hour begins with `*`; of a list one such part is enough, because the order
-  of a list means nothing.
-- Any other is *fixed*. Times that are left out happen once, together, when the clock has been put forward
-  (`DstGap.SHIFT`) or not at all (`SKIP`). Times that come twice happen at the first copy, the last, or both.
+- An *interval* expression follows real time: it fires in both copies of a repeated hour, and never in an hour that is
+  left out. Its minute or hour field, or one part of such a list, begins with `*`.
+- Any other expression is *fixed*. All its times in a gap happen once, together, at the end of the gap (`DstGap.SHIFT`)
+  or not at all (`SKIP`). A repeated time happens at the first copy, the last, or both (`DstFold`).
 """
 
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from croniter import CroniterError
 from launchd.clock import DAY, SECOND, Instant
 from launchd.errors import InvalidError
 from launchd.schedules import words
-from launchd.schedules.dialects import ALIASES, EXAMPLE, foreign
+from launchd.schedules.dialects import ALIASES, EXAMPLE, suggest_line
 from launchd.schedules.guard import FIELD_COUNTS, Reading, read_expression
 from launchd.schedules.wall import SEARCH_YEARS, WallPattern
 from launchd.schedules.zones import Piece, pieces, pieces_back, zone
@@ -28,19 +27,19 @@ from launchd.schedules.zones import Piece, pieces, pieces_back, zone
 __all__ = ["ALIASES", "Cron", "DayMatch", "DstFold", "DstGap", "parse_cron"]
 
 _SEARCH = SEARCH_YEARS * 366 * DAY
-# More than any expression needs: a list of all sixty minutes has 169 characters.
+# The longest expression: a list of all sixty minutes has 169 characters.
 _LONGEST = 1000
 
 
 class DstGap(StrEnum):
-    """What becomes of fixed times that the clock leaves out."""
+    """The policy for fixed times that a clock change leaves out."""
 
     SHIFT = "shift"
     SKIP = "skip"
 
 
 class DstFold(StrEnum):
-    """Which copies of fixed times that the clock shows twice are meant."""
+    """The copy of a repeated fixed time at which the schedule fires."""
 
     FIRST = "first"
     LAST = "last"
@@ -48,14 +47,14 @@ class DstFold(StrEnum):
 
 
 class DayMatch(StrEnum):
-    """How many restrictions a day must match where day of month and weekday are both restricted."""
+    """The rule if day of month and weekday are both restricted: one must match (OR, as in crontab(5)), or both."""
 
     OR = "or"
     AND = "and"
 
 
-class _Span(NamedTuple):
-    """The wall seconds [low, high) of a piece that count, and whether its start stands for times that were left out."""
+class _WallRange(NamedTuple):
+    """The wall seconds [low, high) of a piece that count; `shifted` is True if its start replaces times in the gap."""
 
     low: int
     high: int
@@ -64,7 +63,13 @@ class _Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """An expression that was checked, of five fields or six with the seconds first, in an IANA zone."""
+    """A checked expression of five fields, or six with the seconds first, in an IANA time zone.
+
+    >>> from launchd.clock import format_instant, parse_instant
+    >>> daily = parse_cron("30 2 * * *", "Europe/Berlin")
+    >>> format_instant(daily.next(parse_instant("2026-03-28T12:00:00Z")))  # 02:30 is in the gap of 29 March
+    '2026-03-29T01:00:00Z'
+    """
 
     expression: str
     timezone: str = "UTC"
@@ -74,66 +79,66 @@ class Cron:
 
     @property
     def is_interval(self) -> bool:
-        """True if it follows real time through a change of the clock."""
+        """True if it follows real time through clock changes."""
         return _timing(self.expression, self.day_match)[1]
 
     def next(self, after: Instant) -> Instant | None:
-        """The first occurrence after `after`; None when none comes within 40 years."""
+        """The first occurrence after `after`; None if there is none within 40 years."""
         pattern, _ = _timing(self.expression, self.day_match)
         for piece in pieces(self.timezone, after):
             if piece.start > after + _SEARCH:
                 return None
-            span = self._span(piece, pattern)
-            if span.shifted and piece.start > after:
+            found = self._wall_range(piece, pattern)
+            if found.shifted and piece.start > after:
                 return piece.start
-            wall = pattern.next(max(span.low, after // SECOND + 1 + piece.offset), span.high)
+            wall = pattern.next(max(found.low, after // SECOND + 1 + piece.offset), found.high)
             if wall is not None:
                 return (wall - piece.offset) * SECOND
         return None
 
     def previous(self, at: Instant) -> Instant | None:
-        """The last occurrence at `at` or before; None when there was none within 40 years."""
+        """The last occurrence at `at` or before; None if there is none within 40 years."""
         pattern, _ = _timing(self.expression, self.day_match)
         for piece in pieces_back(self.timezone, at):
             if piece.end < at - _SEARCH:
                 return None
-            span = self._span(piece, pattern)
-            wall = pattern.previous(min(span.high - 1, at // SECOND + piece.offset), span.low)
+            found = self._wall_range(piece, pattern)
+            wall = pattern.previous(min(found.high - 1, at // SECOND + piece.offset), found.low)
             if wall is not None:
                 return (wall - piece.offset) * SECOND
-            if span.shifted:
+            if found.shifted:
                 return piece.start
         return None
 
     def count(self, after: Instant, until: Instant) -> int:
-        """How many occurrences there are in (after, until]; one step a month, whatever the times."""
+        """The number of occurrences in (after, until], in one step for each month."""
         pattern, _ = _timing(self.expression, self.day_match)
         total = 0
         for piece in pieces(self.timezone, after):
             if piece.start > until:
                 break
-            span = self._span(piece, pattern)
-            low = max(span.low, after // SECOND + 1 + piece.offset)
-            total += pattern.count(low, min(span.high, until // SECOND + 1 + piece.offset))
-            total += span.shifted and after < piece.start <= until
+            found = self._wall_range(piece, pattern)
+            low = max(found.low, after // SECOND + 1 + piece.offset)
+            total += pattern.count(low, min(found.high, until // SECOND + 1 + piece.offset))
+            total += found.shifted and after < piece.start <= until
         return total
 
     def describe(self) -> str:
-        """In plain English, without the zone; the expression itself where there are no words for it."""
+        """In plain English, without the zone; the expression itself if the library cannot describe it."""
         try:
             return words.describe(_reading(self.expression, self.day_match))
-        except Exception:  # noqa: BLE001 - the library knows fewer expressions than croniter, and raises what it likes
+        except Exception:  # noqa: BLE001 - the library lacks some expressions, and raises errors of any type for them
             return self.expression
 
     def warnings(self) -> list[str]:
-        """Warnings for an expression that is legal but may not be meant."""
+        """Warnings about an expression that is valid but may have another meaning than intended."""
         return words.warnings(_reading(self.expression, self.day_match), both=self.day_match is DayMatch.AND)
 
-    def _span(self, piece: Piece, pattern: WallPattern) -> _Span:
+    def _wall_range(self, piece: Piece, pattern: WallPattern) -> _WallRange:
         start, end = piece.start // SECOND, piece.end // SECOND
         low, high = start + piece.offset, end + piece.offset
         if self.is_interval or piece.before == piece.offset == piece.after:
-            return _Span(low, high, shifted=False)
+            return _WallRange(low, high, shifted=False)
         shifted = False
         if piece.offset > piece.before and self.gap is DstGap.SHIFT:
             left_out = pattern.count(start + piece.before, low)
@@ -142,7 +147,7 @@ class Cron:
             low = start + piece.before
         if piece.after < piece.offset and self.fold is DstFold.LAST:
             high = end + piece.after
-        return _Span(low, high, shifted)
+        return _WallRange(low, high, shifted)
 
 
 def parse_cron(
@@ -153,26 +158,30 @@ def parse_cron(
     fold: DstFold = DstFold.FIRST,
     day_match: DayMatch = DayMatch.OR,
 ) -> Cron:
-    """Read an expression; raises InvalidError with the reason for one that crons read differently or not at all."""
+    """Read an expression or an alias such as @daily.
+
+    Raises InvalidError with the reason and a correction if implementations of cron read it differently, or if it is
+    invalid or never occurs.
+    """
     zone(timezone)
     if len(text) > _LONGEST:
         raise InvalidError(f"cron {text[:40]!r}...: expected at most {_LONGEST} characters, got {len(text)}")
     expression = ALIASES.get(text.strip().lower(), " ".join(text.split()))
     reason = _refusal(expression, day_match)
     if reason is not None:
-        told = foreign(text, lambda other: _refusal(" ".join(other.split()), day_match) is None)
+        suggestion = suggest_line(text, lambda other: _refusal(" ".join(other.split()), day_match) is None)
         counted = expression.count(" ") >= max(FIELD_COUNTS)
         raise InvalidError(
-            f"cron {text!r}: {reason.partition(';')[0] + ': ' if counted and told else ''}{told or reason}"
+            f"cron {text!r}: {reason.partition(';')[0] + ': ' if counted and suggestion else ''}{suggestion or reason}"
         )
     cron = Cron(expression, timezone, gap, fold, day_match)
     if cron.next(0) is None:
-        raise InvalidError(f"cron {text!r}: no such date ever comes")
+        raise InvalidError(f"cron {text!r}: no such date ever comes; write a day that its month has")
     return cron
 
 
 def _refusal(expression: str, day_match: DayMatch) -> str | None:
-    """The reason why an expression is not accepted; None if it is."""
+    """The reason why an expression is refused; None if it is accepted."""
     count = expression.count(" ") + 1 if expression else 0
     if not expression.isascii():
         return "only ASCII is allowed"
@@ -190,7 +199,7 @@ def _refusal(expression: str, day_match: DayMatch) -> str | None:
 
 @lru_cache(maxsize=65_536)
 def _timing(expression: str, day_match: DayMatch) -> tuple[WallPattern, bool]:
-    """The pattern of an expression, and if it is an interval."""
+    """The pattern of an expression, and True if it is an interval expression."""
     reading = read_expression(expression, both=day_match is DayMatch.AND)
     return reading.pattern, reading.interval
 

@@ -1,7 +1,7 @@
-"""Schedules as other programs write them: recognised, and told in launchd's own spelling. Pure.
+"""Schedules in the syntax of other programs: recognized, refused, and answered with launchd's own spelling. Pure.
 
-AWS, Quartz, systemd, Celery, Go, Kubernetes and crontab lines all look like cron. None of them is guessed at: each is
-refused, with the line to write where its meaning is certain.
+AWS EventBridge, Quartz, systemd (OnCalendar, systemd.time(7)), Celery, Go, Kubernetes and crontab lines look like cron
+expressions. launchd does not guess: each is refused, with the line to write if its meaning is certain.
 """
 
 import ast
@@ -19,7 +19,7 @@ ALIASES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_ELSEWHERE = {
+_OTHER_ALIASES = {
     "minutely": "* * * * *",
     "every_minute": "* * * * *",
     "secondly": "* * * * * *",
@@ -46,17 +46,20 @@ _DATE = re.compile(rf"(?:\d{{4}}|\*)-{_HOURS}-{_HOURS}|\d:\d")
 _WEEKDAY_LIKE = re.compile(r"[\d*?][\d*?,/LW#-]*$|[lrh]$|(?:sun|mon|tue|wed|thu|fri|sat)", re.IGNORECASE)
 _INTERVAL = 'an interval has a key of its own; use every, such as every = "5m", at most a year, in place of cron'
 _LONGEST_INTERVAL = 366 * 86_400
-_NO_YEARS = "launchd knows no years, and counts weekdays from Sunday = 0: leave out the year"
-_NO_COMMAND = "a command or a comment is no part of it"
+_NO_YEARS = "launchd has no field for years, and counts weekdays from Sunday = 0: leave out the year"
+_NO_COMMAND = "leave out the command or comment"
 EXAMPLE = "write five fields such as 0 3 * * 1-5: minute hour day month weekday"
 _FIVE, _SIX = 5, 6
 Check = Callable[[str], bool]
 
 
-def foreign(text: str, valid: Check) -> str | None:
-    """The reason, with what to write, if `text` is written as another program does; None if it is not.
+def suggest_line(text: str, valid: Check) -> str | None:
+    """The reason and a correction if `text` has the syntax of another program; None if it has not.
 
-    `valid` says if an expression would be accepted: nothing else is ever suggested.
+    `valid` is True for an expression that launchd accepts; only such expressions are suggested.
+
+    >>> suggest_line("rate(5 minutes)", lambda _: True)
+    'an interval has a key of its own; use every = "5m" in place of cron'
     """
     text = text.strip()
     for look in (_quoted, _zoned, _alias, _call, _interval, _calendar, _line):
@@ -89,10 +92,10 @@ def _alias(text: str, valid: Check) -> str | None:
             return "a job at each start of the daemon; write @startup"
         if re.match(r"every\s", word):
             return _interval(word, valid) or _INTERVAL
-        return _write("no such alias", _ELSEWHERE[word], valid) if word in _ELSEWHERE else known
+        return _write("no such alias", _OTHER_ALIASES[word], valid) if word in _OTHER_ALIASES else known
     if f"@{word}" in ALIASES:
         return f"an alias begins with @; write @{word}"
-    return _write("no such word", _ELSEWHERE[word], valid) if word in _ELSEWHERE else None
+    return _write("no such word", _OTHER_ALIASES[word], valid) if word in _OTHER_ALIASES else None
 
 
 def _call(text: str, valid: Check) -> str | None:
@@ -115,7 +118,7 @@ def _of_aws(inside: str, valid: Check) -> str:
     fields = inside.split()
     reason = "AWS counts weekdays from Sunday = 1 and has a year as its sixth field"
     if len(fields) != _SIX or fields[-1] != "*":
-        return f"{reason}; launchd knows no years: {EXAMPLE}"
+        return f"{reason}; launchd has no field for years: {EXAMPLE}"
     weekday = re.sub(r"(?<![#/\d])[1-7](?!\d)", lambda one: str(int(one[0]) - 1), fields[4])
     return _write(reason, " ".join([*fields[:4], weekday]).replace("?", "*"), valid)
 
@@ -168,7 +171,7 @@ def _calendar(text: str, valid: Check) -> str | None:
 
 
 def _line(text: str, valid: Check) -> str | None:
-    """Fields and more: a zone, a year, a user, a command, a comment."""
+    """Five or six fields and more words: a zone, a year, a user, a command, a comment."""
     fields = text.split()
     five, six, rest = " ".join(fields[:_FIVE]), " ".join(fields[:_SIX]), fields[_FIVE:]
     if not rest:
@@ -177,7 +180,7 @@ def _line(text: str, valid: Check) -> str | None:
         return _with_zone(rest[0], five, valid)
     if len(rest) > 1 and all(_YEAR.fullmatch(one) for one in rest[1:]):
         return _write(_NO_YEARS, six, valid)
-    if len(rest) == 1 and _YEAR.fullmatch(rest[0]) and not valid(_mended(six)) and valid(_mended(five)):
+    if len(rest) == 1 and _YEAR.fullmatch(rest[0]) and not valid(_respelled(six)) and valid(_respelled(five)):
         return _write(_NO_YEARS, five, valid)
     command = _WEEKDAY_LIKE.match(rest[0]) is None
     if valid(five) and command:
@@ -186,15 +189,15 @@ def _line(text: str, valid: Check) -> str | None:
 
 
 def _write(reason: str, text: str, valid: Check, *, joint: str = "; ") -> str:
-    """The reason with an expression to write, in our spelling where only that is wrong with it."""
-    for written in (text, _mended(text)):
+    """The reason with an expression to write: the text itself, or with its spelling corrected if only that is wrong."""
+    for written in (text, _respelled(text)):
         if valid(written):
             return f"{reason}{joint}write {written}"
     return f"{reason}: {EXAMPLE}"
 
 
-def _mended(text: str) -> str:
-    """The expression with `*/5` for `0/5`, and names of three letters."""
+def _respelled(text: str) -> str:
+    """The expression with `*/5` in place of `0/5`, and names cut to three letters."""
     fields = text.split()
     kinds = KINDS[-len(fields) :] if len(fields) in {_FIVE, _SIX} else ()
     if not kinds:

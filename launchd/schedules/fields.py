@@ -1,7 +1,8 @@
-"""One field of a cron expression: each part of its list read, or refused with what to write instead. Pure.
+"""One field of a cron expression: each part of its list is read, or refused with a correction. Pure.
 
-A part that croniter reads as cron does becomes plain text with numbers for names. Parts that croniter refuses, drops or
-reads otherwise between 6.2.4 and 7.0 (`L`, `L-3`, `15W`, `5L`, `5#3`, and any of them in a list) are read here.
+A part that croniter reads as crontab(5) says becomes plain text with numbers in place of names. The extensions of
+Quartz (`L`, `L-3`, `15W`, `5L`, `5#3`, also in a list), which croniter 6.2.4 to 7.0 refuses, drops or reads
+differently, are read here.
 """
 
 import re
@@ -29,7 +30,7 @@ _MOST_BEFORE_LAST = 30
 
 
 class FieldKind(NamedTuple):
-    """One of the six fields: its name, bounds, and names for values; weekdays have Sunday twice, as 0 and 7."""
+    """One of the six fields: its name, bounds, and names of values; Sunday is both weekday 0 and 7."""
 
     name: str
     low: int
@@ -38,12 +39,12 @@ class FieldKind(NamedTuple):
 
     @property
     def top(self) -> int:
-        """The highest value that is not a repetition."""
+        """The highest value without repetitions: 6 for weekdays."""
         return 6 if self.name == "weekday" else self.high
 
     @property
     def has_days(self) -> bool:
-        """True for the two fields that say which days."""
+        """True for the day of the month and the weekday."""
         return self.name in {"day", "weekday"}
 
 
@@ -57,9 +58,9 @@ KINDS = (SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY)
 
 
 class Field(NamedTuple):
-    """A field that was read: `plain` is what croniter reads ("" where nothing is left for it).
+    """A field that was read: `plain` is the part for croniter, "" if there is none.
 
-    `starred` is true if a part begins with `*`. The sets are those of launchd.schedules.wall.DayRule.
+    `starred` is True if a part begins with `*`. The sets are those of launchd.schedules.wall.DayRule.
     """
 
     text: str
@@ -71,21 +72,21 @@ class Field(NamedTuple):
 
     @property
     def special(self) -> bool:
-        """True if a part says which day by the end of the month, or by the number of a weekday."""
+        """True if a part counts from the end of the month (`L`, `W`) or numbers a weekday (`#`)."""
         return bool(self.before_last or self.nearest or self.nth)
 
     def opened(self) -> "Field":
-        """The same field, known to hold every value."""
+        """The same field with every value."""
         return Field(self.text, "*", self.starred)
 
     @property
     def restricts(self) -> bool:
-        """True unless it was left open as `*` or `?`."""
+        """True unless the field is `*` or `?`."""
         return self.text not in {"*", "?"}
 
 
 def read_field(text: str, kind: FieldKind) -> Field:
-    """Read a list of parts; raises ValueError with the reason, and what to write instead."""
+    """Read a list of parts; raises ValueError with the reason and a correction."""
     plain: list[str] = []
     days: list[int] = []
     nearest: list[int] = []
@@ -138,7 +139,7 @@ def _counted_weekday(part: str) -> tuple[int, int] | None:
 
 
 def _plain(part: str, kind: FieldKind) -> str:
-    """The part with numbers for names, without leading zeros; raises ValueError."""
+    """The part with numbers in place of names, without leading zeros; raises ValueError."""
     if "~" in part or _HASHED.match(part):
         raise ValueError(_random(part, kind))
     short = short_names(part, kind)
@@ -164,7 +165,7 @@ def _plain(part: str, kind: FieldKind) -> str:
 
 
 def short_names(part: str, kind: FieldKind) -> str:
-    """The part with names of three letters for those written out."""
+    """The part with full names cut to three letters."""
     full: Sequence[str] = _FULL_NAMES.get(kind.name, ())
 
     def short(name: re.Match[str]) -> str:
@@ -175,7 +176,7 @@ def short_names(part: str, kind: FieldKind) -> str:
 
 
 def open_step(low: int, step: int, kind: FieldKind) -> str:
-    """From `low` to the end of the field by a step, as every cron reads it."""
+    """The range from `low` to the end of the field by a step, in a form that every cron reads alike."""
     low = low if low <= kind.top else kind.low
     if low + step > kind.top or step == 0:
         return str(low)
@@ -206,7 +207,7 @@ def _check_range(low: int | None, high: int, step: int, kind: FieldKind, *, name
 
 
 def _forwards(low: int, high: int, step: int, kind: FieldKind, *, names: bool) -> str:
-    """A range that runs past the end of its field, as a list that does not."""
+    """A range that wraps past the end of its field, as a list that does not."""
     size = kind.top - kind.low + 1
     low, high = (value if value <= kind.top else kind.low for value in (low, high))
     values = [(low - kind.low + ahead) % size + kind.low for ahead in range(0, (high - low) % size + 1, step)]
@@ -238,7 +239,7 @@ def _check_step(step: int, low: int | None, high: int | None, kind: FieldKind) -
 
 
 def _unreadable(part: str, kind: FieldKind) -> str:
-    """Why a part is no part of a list; what to write where its dialect is known."""
+    """The reason why a part is refused, with a correction if its dialect is known."""
     inside = f"within {kind.low}..{kind.high}"
     if not part:
         return "an empty part of a list cannot be read; leave out the comma"
@@ -254,7 +255,7 @@ def _unreadable(part: str, kind: FieldKind) -> str:
 
 
 def _misplaced(kind: FieldKind) -> str:
-    """L or W in a field, or in a form, that does not have them."""
+    """The reason for an `L` or `W` in a field or form that does not allow it."""
     if kind is DAY:
         return "L and W of a day are L, L-3, 15W or LW; the last of a weekday, such as 5L, belongs into the last field"
     if kind is WEEKDAY:

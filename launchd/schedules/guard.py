@@ -1,8 +1,8 @@
-"""A cron expression read as a whole: its fields, and what is refused because crons differ about it. Pure.
+"""A whole cron expression: reads its fields, and refuses what implementations of cron read differently. Pure.
 
-croniter reads the plain parts. What it accepts but reads otherwise than its writer may have meant never reaches it: `R`
-is random at each start, `H` needs an id, a range that runs backwards wraps round, `5-5` means every value, a step that
-is too long is silently one value, `*,5` is read as 5, `5,L5` loses the 5 (launchd/schedules/fields.py).
+croniter reads the plain parts. Expressions that it accepts but reads in a surprising way never reach it: `R` is random
+at each start, `H` needs an id, a backward range wraps round, `5-5` means every value, a step beyond the range is one
+value, `*,5` is read as 5, `5,L5` loses the 5 (launchd/schedules/fields.py).
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ _SIX = 6
 
 
 class Reading(NamedTuple):
-    """An expression that was read. `values` are the numbers of each field by its name; an empty tuple is every one.
+    """An expression that was read. `values` are the numbers of each field by its name; an empty tuple means all.
 
-    `interval` is true if a part of its minute or hour begins with `*`: it follows real time when clocks change.
+    `interval` is True if a part of the minute or hour begins with `*`: then it follows real time at clock changes.
     """
 
     fields: dict[str, Field]
@@ -30,14 +30,14 @@ class Reading(NamedTuple):
 
     @property
     def both_days(self) -> bool:
-        """True if days of the month and weekdays are restricted."""
+        """True if both days of the month and weekdays are restricted."""
         return self.pattern.rule.by_day and self.pattern.rule.by_weekday
 
 
 def read_expression(expression: str, *, both: bool) -> Reading:
-    """Read five fields, or six with the seconds first, each one space apart; raises ValueError with the reason.
+    """Read five fields, or six with the seconds first, separated by single spaces; raises ValueError with the reason.
 
-    `both` says that a day must match day of month and weekday where both are restricted.
+    With `both`, a day must match day of month and weekday if both are restricted; else one of them is enough.
     """
     texts = expression.split(" ")
     kinds = KINDS[-len(texts) :]
@@ -75,7 +75,7 @@ def _pattern(fields: dict[str, Field], values: dict[str, tuple[int, ...]], *, bo
 
 
 def _refuse_mixed_days(day: Field, weekday: Field) -> None:
-    """Refuse two restrictions of which one begins with `*` or names every value: crons take that for either or both."""
+    """Refuse two restricted day fields if one begins with `*` or names every value: implementations differ on them."""
     for kind, field, other in ((DAY, day, weekday), (WEEKDAY, weekday, day)):
         if not (field.restricts and other.restricts):
             continue
@@ -90,6 +90,6 @@ def _refuse_mixed_days(day: Field, weekday: Field) -> None:
 
 
 def _listed(field: Field, kind: FieldKind) -> str:
-    """The field with `a-b/n` for each `*/n`: that is a list for every cron."""
+    """The field with `a-b/n` in place of each `*/n`: every cron reads that as a list."""
     parts = field.text.replace("?", "*").split(",")
     return ",".join(f"{kind.low}-{kind.top}{part[1:]}" if part.startswith("*/") else part for part in parts)

@@ -1,6 +1,6 @@
-"""When a schedule is due: a cron expression, a fixed interval, or each start of the daemon. Pure.
+"""A recurrence: a cron expression, a fixed interval, or each start of the daemon. Pure.
 
-The three answer the same questions: the next occurrence, the last one before, how many between; none of them walks.
+All three have `next`, `previous` and `count`, which compute their answers and do not walk over occurrences.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ STARTUP = "@startup"
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """A fixed interval, counted from the epoch so that restarts do not shift it."""
+    """A fixed interval in seconds: occurrences are its multiples since 1970, so that restarts do not shift them."""
 
     seconds: int
 
@@ -32,7 +32,7 @@ class Every:
         return at // step * step
 
     def count(self, after: Instant, until: Instant) -> int:
-        """How many occurrences there are in (after, until]."""
+        """The number of occurrences in (after, until]."""
         step = self.seconds * SECOND
         return max(until // step - after // step, 0)
 
@@ -41,24 +41,24 @@ class Every:
         return "Every second" if self.seconds == 1 else f"Every {self.seconds} seconds"
 
     def warnings(self) -> list[str]:
-        """Nothing about an interval is ambiguous."""
+        """No warnings: an interval is never ambiguous."""
         return []
 
 
 @dataclass(frozen=True, slots=True)
 class Startup:
-    """Each start of the daemon; the scheduler fires it when it loads, the calendar never does."""
+    """Each start of the daemon: the scheduler fires it when it loads; it has no occurrences in the calendar."""
 
     def next(self, _after: Instant) -> Instant | None:
-        """Nobody knows when the daemon starts next."""
+        """None: the next start is unknown."""
         return None
 
     def previous(self, _at: Instant) -> Instant | None:
-        """The ledger knows, not the calendar."""
+        """None: only the ledger has past starts."""
         return None
 
     def count(self, _after: Instant, _until: Instant) -> int:
-        """A start is never missed."""
+        """0: a start is never missed."""
         return 0
 
     def describe(self) -> str:
@@ -66,7 +66,7 @@ class Startup:
         return "At each start of the daemon"
 
     def warnings(self) -> list[str]:
-        """Nothing about a start is ambiguous."""
+        """No warnings: a start is never ambiguous."""
         return []
 
 
@@ -88,18 +88,22 @@ def parse_recurrence(
 
 
 def parse_every(text: str) -> Every:
-    """Read an interval such as "90s", "5m", "6h" or "1d"; raises InvalidError."""
+    """Read an interval such as "90s", "5m", "6h" or "1d", at most a year; raises InvalidError.
+
+    >>> parse_every("5m")
+    Every(seconds=300)
+    """
     amount, unit = text.strip()[:-1], text.strip()[-1:]
     if unit not in _UNITS or not amount.isascii() or not amount.isdigit() or int(amount) == 0:
         raise InvalidError(f"every {text!r}: expected a whole number and a unit, such as 90s, 5m, 6h or 1d")
     seconds = int(amount) * _UNITS[unit]
     if seconds > _MAX_DAYS * _UNITS["d"]:
-        raise InvalidError(f"every {text!r}: at most a year")
+        raise InvalidError(f"every {text!r}: expected at most 366 days")
     return Every(seconds)
 
 
 def occurrences(recurrence: Recurrence, after: Instant) -> Iterator[Instant]:
-    """The occurrences after `after`, ascending; ends where the calendar does."""
+    """The occurrences after `after`, ascending; it ends if the recurrence has no more."""
     instant = recurrence.next(after)
     while instant is not None:
         yield instant
@@ -107,7 +111,7 @@ def occurrences(recurrence: Recurrence, after: Instant) -> Iterator[Instant]:
 
 
 def period_seconds(recurrence: Recurrence, after: Instant) -> float:
-    """The distance of the next two occurrences; a day where there is only one left."""
+    """The seconds between the next two occurrences; those of a day if fewer than two are left."""
     first = recurrence.next(after)
     second = recurrence.next(first) if first is not None else None
     if first is None or second is None:

@@ -1,7 +1,7 @@
-"""A schedule: when jobs are made. What is due, what was missed, and what becomes of each occurrence. Pure.
+"""A schedule, and its plan at a moment: the verdict on each occurrence since its cursor. Pure.
 
-Every occurrence in (cursor, now] gets exactly one verdict. Runs of one verdict become one range, computed from its
-ends: an outage is never walked.
+Every occurrence in (cursor, now] gets exactly one verdict. Consecutive occurrences with the same verdict become one
+range, computed from its ends: an outage takes no longer to plan than a minute.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import msgspec
 from launchd.clock import SECOND, Instant
 from launchd.schedules.recurrence import Every, Recurrence, period_seconds
 
-# The most missed occurrences that `catchup = "all"` makes up for.
+# The most missed occurrences that `catchup = "all"` fires.
 CATCHUP_CAP = 100
 _GRACE_MIN, _GRACE_MAX = 60.0, 3600.0
 _LATE = "the daemon was not running or was late"
@@ -21,7 +21,7 @@ FORWARD = "the clock was put forward"
 
 
 class Catchup(StrEnum):
-    """Which of the occurrences missed in an outage are fired afterwards."""
+    """The missed occurrences of an outage that are fired afterwards."""
 
     LATEST = "latest"
     SKIP = "skip"
@@ -30,7 +30,7 @@ class Catchup(StrEnum):
 
 
 class Overlap(StrEnum):
-    """What happens at a fire whose predecessor has not ended."""
+    """The policy for a fire while an earlier job of the schedule has not ended."""
 
     SKIP = "skip"
     BUFFER_ONE = "buffer_one"
@@ -41,7 +41,7 @@ class Overlap(StrEnum):
 
 
 class FireOutcome(StrEnum):
-    """What became of an occurrence."""
+    """The verdict on an occurrence, as the ledger has it."""
 
     FIRED = "fired"
     COALESCED = "coalesced"
@@ -52,21 +52,22 @@ class FireOutcome(StrEnum):
 
 
 class TightenRule(msgspec.Struct, frozen=True):
-    """Within so many seconds of something near, fire every so often, with these arguments (canonical JSON)."""
+    """Within `within` seconds of a near event, fire every `every`, with the arguments `args` (canonical JSON)."""
 
     within: int
     every: Every
     args: str
 
     def in_words(self) -> str:
-        """Such as "every 300 s within 3600 s"."""
+        """The rule in words, such as "every 300 s within 3600 s"."""
         return f"every {self.every.seconds} s within {self.within} s"
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """A schedule as configured. `args` is canonical JSON; `grace_seconds` None means a half period within 1..60 min.
+    """A schedule as configured. `args` is canonical JSON; `spec` is its definition as text, to notice changes.
 
-    `tighten` are the rules by which it fires more often while something is near (launchd/schedules/tighten.py).
+    `grace_seconds` None means half a period, at least 1 and at most 60 minutes. `tighten` are the rules for additional
+    fires while an event is near (launchd/schedules/tighten.py).
     """
 
     name: str
@@ -83,10 +84,10 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fire(msgspec.Struct, frozen=True):
-    """One ledger row to be: `count` occurrences from `fire_time` to `until` (equal when there is one).
+    """A ledger row to be written: `count` occurrences from `fire_time` to `until` (None or equal for one occurrence).
 
-    `catch_up` marks a fire made after its time: several of them run one after another. `args` (canonical JSON) are
-    other arguments than the schedule's: those of an additional fire (launchd/schedules/tighten.py).
+    `catch_up` marks a fire after its time: several of them run one after another. `args` (canonical JSON) replaces the
+    schedule's arguments in an additional fire (launchd/schedules/tighten.py).
     """
 
     fire_time: Instant
@@ -99,7 +100,7 @@ class Fire(msgspec.Struct, frozen=True):
 
 
 class Plan(NamedTuple):
-    """What is to be done at `now`: ledger rows in order, the new cursor, and when to look again (None: never)."""
+    """The plan at `now`: ledger rows in order, the new cursor, and the next fire (None: never)."""
 
     fires: tuple[Fire, ...]
     cursor: Instant
@@ -107,14 +108,14 @@ class Plan(NamedTuple):
 
 
 def grace(schedule: Schedule, after: Instant) -> float:
-    """Seconds a fire may be late before it counts as missed."""
+    """The seconds by which a fire may be late; a later one counts as missed."""
     if schedule.grace_seconds is not None:
         return schedule.grace_seconds
     return grace_of(period_seconds(schedule.recurrence, after))
 
 
 def grace_of(period: float) -> float:
-    """Seconds an occurrence of this period (in seconds) may be late where nobody said otherwise."""
+    """The default grace for a period, both in seconds: half a period, at least 60 and at most 3600."""
     return min(max(period / 2, _GRACE_MIN), _GRACE_MAX)
 
 
@@ -123,9 +124,9 @@ def _late_after(schedule: Schedule, period: Instant) -> Instant:
 
 
 def jitter(schedule: Schedule, fire_time: Instant) -> Instant:
-    """How much later than its fire the job may start: a hash of (schedule, nominal), always before the next fire.
+    """The delay of the job after its fire, in microseconds: in [0, `jitter_seconds`), and before the next fire.
 
-    The same after a restart and on every host; in [0, `jitter_seconds`), in microseconds.
+    It is a hash of (schedule, fire time): the same after a restart and on every host.
     """
     if schedule.jitter_seconds <= 0:
         return 0
@@ -140,9 +141,9 @@ def jitter(schedule: Schedule, fire_time: Instant) -> Instant:
 def plan(
     schedule: Schedule, cursor: Instant, now: Instant, *, paused: bool = False, first: Instant | None = None
 ) -> Plan:
-    """The verdict on every occurrence in (cursor, now]. A clock that went back yields nothing (see `correct`).
+    """The verdicts on all occurrences in (cursor, now]; none if the clock went back (see `correct`).
 
-    `first` is the first occurrence after the cursor, where the caller knows it.
+    `first` is the first occurrence after the cursor, if the caller knows it.
     """
     recurrence = schedule.recurrence
     first = recurrence.next(cursor) if first is None else first
@@ -159,15 +160,15 @@ def plan(
     last, upcoming = _previous(recurrence, now), recurrence.next(now)
     if paused:
         return Plan(_range(recurrence, cursor, now, FireOutcome.PAUSED, "the schedule was paused"), last, upcoming)
-    # an occurrence later than its grace is missed: all those before `edge`
+    # occurrences up to `edge` are later than the grace, and so missed
     edge = max(now - int(grace(schedule, cursor) * SECOND) - 1, cursor)
     return Plan(_verdicts(schedule, cursor, edge, now), last, upcoming)
 
 
 def correct(schedule: Schedule, cursor: Instant, now: Instant, reason: str = FORWARD, *, paused: bool = False) -> Plan:
-    """The plan after the clock was set: nothing is caught up, and the schedule goes on from now.
+    """The plan after the clock was set: no catch-up, and the schedule goes on from `now`.
 
-    `cursor` is the last occurrence that has a verdict, as far as that can be believed; those after it are missed.
+    `cursor` is the last occurrence with a credible verdict; those after it are missed, or paused.
     """
     outcome = FireOutcome.PAUSED if paused else FireOutcome.MISSED
     rows = _range(schedule.recurrence, cursor, now, outcome, reason)
@@ -175,14 +176,14 @@ def correct(schedule: Schedule, cursor: Instant, now: Instant, reason: str = FOR
 
 
 def set_in_words(set_by: Instant) -> str:
-    """The ledger's words for a clock that was set."""
+    """The ledger's reason after the clock was set by `set_by` microseconds."""
     if set_by > 0:
         return FORWARD
     return f"the clock was put back by {-set_by // SECOND} s; the schedule went on from the corrected time"
 
 
 def ended_at(recurrence: Recurrence, row: Fire, now: Instant) -> tuple[Fire, ...]:
-    """The part of a ledger row up to now: a range that a wrong clock wrote ends where the clock was corrected."""
+    """The part of a ledger row up to `now`, for a range that was written while the clock was ahead."""
     return without(recurrence, row, now + 1, max(row.until or row.fire_time, now + 1))
 
 
@@ -204,7 +205,7 @@ def _verdicts(schedule: Schedule, cursor: Instant, edge: Instant, now: Instant) 
 
 
 def _on_time(recurrence: Recurrence, edge: Instant, now: Instant) -> tuple[Fire, ...]:
-    """Of several that are due at once the latest is fired."""
+    """Fire the latest of the occurrences in (edge, now]; the others are coalesced."""
     if recurrence.count(edge, now) == 0:
         return ()
     last = _previous(recurrence, now)
@@ -213,7 +214,7 @@ def _on_time(recurrence: Recurrence, edge: Instant, now: Instant) -> tuple[Fire,
 
 
 def _all(recurrence: Recurrence, cursor: Instant, edge: Instant, now: Instant) -> tuple[Fire, ...]:
-    """Every one is fired, but no more than the latest 100."""
+    """Fire every occurrence in (cursor, now], but only the latest CATCHUP_CAP; the older ones are missed."""
     kept: list[Instant] = []
     at = now
     while len(kept) < CATCHUP_CAP:
@@ -233,7 +234,7 @@ def _fired(instant: Instant, *, late: bool, chained: bool = False) -> Fire:
 def _range(
     recurrence: Recurrence, after: Instant, until: Instant, outcome: FireOutcome, reason: str
 ) -> tuple[Fire, ...]:
-    """The one row for all occurrences in (after, until]; none when there are none."""
+    """One range row for all occurrences in (after, until]; no row if there are none."""
     count = recurrence.count(after, until) if until > after else 0
     if count == 0:
         return ()
@@ -242,7 +243,7 @@ def _range(
 
 
 def without(recurrence: Recurrence, row: Fire, start: Instant, end: Instant) -> tuple[Fire, ...]:
-    """What is left of a range row when the occurrences in [start, end] get a row of their own."""
+    """The rest of a range row, in up to two rows, without the occurrences in [start, end]."""
     until, reason = row.until or row.fire_time, row.reason or ""
     before = _range(recurrence, row.fire_time - 1, min(start - 1, until), row.outcome, reason)
     after = _range(recurrence, max(end, row.fire_time - 1), until, row.outcome, reason)
@@ -250,7 +251,7 @@ def without(recurrence: Recurrence, row: Fire, start: Instant, end: Instant) -> 
 
 
 def _next(recurrence: Recurrence, after: Instant) -> Instant:
-    """An occurrence that is known to exist: it was counted."""
+    """The next occurrence, which exists since it was counted."""
     return _known(recurrence.next(after))
 
 

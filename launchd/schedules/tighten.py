@@ -1,11 +1,11 @@
-"""A schedule that tightens itself while something is near: more fires, by rule, beside those of its recurrence. Pure.
+"""Tightening: additional fires of a schedule, by rules, while an event is near. Pure.
 
-What is near is an interval with a name (a launch and its NET); who knows of such things tells it. A rule is in force
-from `within` before the interval begins until `within` after its end, but no longer than `AFTER`: what is late then is
-later than that. An interval wider than `within` tells nothing that fine, and puts no rule in force.
+A near event is an interval with a name: a launch and its NET. launchd/launches/approach.py supplies them. A rule is in
+force from `within` before the interval begins until `within` after it ends, but at most `AFTER` after its end. An
+interval wider than `within` is too vague for the rule and does not put it in force.
 
-The additional occurrences are those of a fixed interval, so a restart does not shift them. They come to be only while
-the daemon sees that they are due: an outage has none, and nothing of them is made up for.
+The additional occurrences are those of a fixed interval, so a restart does not shift them. They exist only while the
+daemon runs: an outage has none, and there is no catch-up for them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,16 +17,16 @@ from launchd.errors import InvalidError
 from launchd.schedules.recurrence import Every, occurrences
 from launchd.schedules.schedule import Fire, FireOutcome, Plan, Schedule, TightenRule, grace_of
 
-# How long after its time something still counts as near.
+# The longest time after its end that an event counts as near, in microseconds.
 AFTER = 3 * HOUR
-# What is near may be told anew at any time; it is asked for again at least this often.
+# The longest time between two queries for near events, in microseconds.
 LOOK = HOUR
 _MOST = 1000
 _SHORTEST_SECONDS = 60
 
 
 class Near(NamedTuple):
-    """Something that is to happen in [earliest, latest], and what it is called."""
+    """An event expected in [earliest, latest], with its id and name."""
 
     earliest: Instant
     latest: Instant
@@ -35,7 +35,7 @@ class Near(NamedTuple):
 
 
 class Tightening(NamedTuple):
-    """The rule in force, what puts it in force, and from when until when it does."""
+    """The rule in force, the event that puts it in force, and the interval [since, until) in which it does."""
 
     rule: TightenRule
     near: Near
@@ -44,28 +44,28 @@ class Tightening(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What is in force, and when that may be another by the mere passing of time."""
+    """The tightening in force now, if any, and the time at which to look again."""
 
     tightening: Tightening | None
     again_at: Instant
 
 
 def check_rule(within: Every, every: Every) -> None:
-    """Raises InvalidError for a rule that cannot be meant."""
+    """Raise InvalidError unless `every` is at least 60 s and `within` is 1 to 1000 times `every`."""
     if every.seconds < _SHORTEST_SECONDS:
-        raise InvalidError(f"every: at least {_SHORTEST_SECONDS} s")
+        raise InvalidError(f"every: expected at least {_SHORTEST_SECONDS} s")
     if not every.seconds <= within.seconds <= _MOST * every.seconds:
-        raise InvalidError(f"within: expected once to {_MOST} times `every`")
+        raise InvalidError(f"within: expected 1 to {_MOST} times `every`")
 
 
-def span(rules: Sequence[TightenRule], now: Instant) -> tuple[Instant, Instant]:
-    """Where something must be to put a rule in force now, or before it is looked again."""
+def near_window(rules: Sequence[TightenRule], now: Instant) -> tuple[Instant, Instant]:
+    """The interval in which an event must lie to put a rule in force now or before the next look."""
     reach = max(rule.within for rule in rules) * SECOND
     return now - min(reach, AFTER), now + reach + LOOK
 
 
 def look(rules: Sequence[TightenRule], near: Sequence[Near], now: Instant) -> Look:
-    """The tightest rule that is in force; of several things near, the first."""
+    """The rule in force with the shortest `every`; of several near events, the first."""
     possible = [_between(rule, one) for rule in rules for one in near if _width(one) <= rule.within * SECOND]
     found = [one for one in possible if one.since <= now < one.until]
     turns = [turn for one in possible for turn in (one.since, one.until) if turn > now]
@@ -74,9 +74,9 @@ def look(rules: Sequence[TightenRule], near: Sequence[Near], now: Instant) -> Lo
 
 
 def tightened(made: Plan, look: Look, due: Instant | None, now: Instant, *, paused: bool) -> Plan:
-    """The plan of a schedule with the additional fire that is due at `now`, if one is: `due` is the next there was.
+    """The plan with the additional fire that is due at `now`; `due` is the next one that was announced.
 
-    Where the plan fires anyway, or what is due is later than its grace, there is none; of several the last is fired.
+    There is none if the plan fires anyway, or if it is later than its grace; of several due ones the last is fired.
     """
     found = look.tightening
     if found is None or due is None or due > now or paused:
@@ -91,12 +91,12 @@ def tightened(made: Plan, look: Look, due: Instant | None, now: Instant, *, paus
 
 
 def next_extra(look: Look, after: Instant) -> Instant | None:
-    """The first additional occurrence after `after`, None when there is none while the rule is in force."""
+    """The first additional occurrence after `after`; None if the rule is in force for none."""
     return next(_extras(look, after), None)
 
 
 def coming(schedule: Schedule, look: Look, after: Instant) -> Iterator[Instant]:
-    """All occurrences after `after`, as far as is known now; each once."""
+    """All occurrences after `after` by present knowledge, each once, ascending."""
     last = None
     for at in merge(occurrences(schedule.recurrence, after), _extras(look, after)):
         if at != last:

@@ -1,8 +1,9 @@
-"""The seconds of a local calendar that a cron expression matches. Pure, and knows no zones.
+"""The matches of a cron expression in a local calendar, without time zones. Pure.
 
-Matching, stepping and counting are arithmetic on wall seconds: times of a day are ranked, days are looked up by month
-(a month is known by its length and its first weekday, so each rule has at most 28 kinds of months). A year of a
-per-second schedule is counted, never walked, and the longest search is one step a month.
+A wall second counts from 1970-01-01T00:00:00 of the local clock. Matching, stepping and counting are arithmetic: times
+of a day are ranked; days are looked up by month, which its length and first weekday determine, so that each rule has at
+most 28 kinds of months. A year of a per-second schedule is counted without walking, and the longest search takes one
+step for each month.
 """
 
 import calendar
@@ -15,9 +16,9 @@ from typing import NamedTuple
 
 DAY_SECONDS = 86_400
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-# 29 February falls on a given weekday every 28 years, or after 40 where a century has no leap day.
+# 29 February falls on a given weekday every 28 years, or after 40 years across a century without a leap day.
 SEARCH_YEARS = 40
-# In `DayRule.nearest` and `DayRule.nth`: the last of the month.
+# In `DayRule.nearest` and `DayRule.nth`: the last one of the month.
 LAST = 0
 _WEEK = 7
 _SUNDAY, _SATURDAY = 0, 6
@@ -26,11 +27,11 @@ _LONGEST_MONTH = 31
 
 
 class DayRule(NamedTuple):
-    """The days that match. Weekdays count from Sunday = 0; an empty set of months stands for every month.
+    """The days that match. Weekdays count from Sunday = 0; an empty set of months means every month.
 
-    By day of the month: `days` by number, `before_last` by their distance from the last day, `nearest` the weekday
-    (Monday to Friday) nearest to a day. By weekday: `weekdays` all of them, `nth` only that one of the month. A side
-    without any is not restricted. Where both are, one of them is enough, unless `both` is set.
+    Days of the month: `days` by number, `before_last` by distance from the last day, `nearest` the weekday (Monday to
+    Friday) nearest to a day. Weekdays: `weekdays` all of them, `nth` (weekday, number) only that one of the month. If
+    both kinds are restricted, one match is enough unless `both` is True.
     """
 
     days: frozenset[int] = frozenset()
@@ -53,11 +54,11 @@ class DayRule(NamedTuple):
 
     @property
     def every_day(self) -> bool:
-        """True if nothing is restricted."""
+        """True if every day matches."""
         return not (self.months or self.by_day or self.by_weekday)
 
     def days_of(self, month: int) -> tuple[int, ...]:
-        """The days of a month (counted from January of year 0) that match, ascending."""
+        """The matching days of a month, ascending; `month` counts from January of year 0."""
         year, index = divmod(month, _MONTHS)
         if self.months and index + 1 not in self.months:
             return ()
@@ -67,7 +68,7 @@ class DayRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WallPattern:
-    """The wall seconds that match: every combination of an hour, a minute and a second on a day that matches."""
+    """The wall seconds that match: every combination of hour, minute and second on each matching day."""
 
     hours: tuple[int, ...]
     minutes: tuple[int, ...]
@@ -75,7 +76,7 @@ class WallPattern:
     rule: DayRule
 
     def next(self, wall: int, limit: int) -> int | None:
-        """The first match at `wall` or later, before `limit`."""
+        """The first match in [wall, limit), or None."""
         day, second = divmod(wall, DAY_SECONDS)
         found = self._next_in_day(second) if self._is_day(day) else None
         if found is None:
@@ -87,7 +88,7 @@ class WallPattern:
         return match if match < limit else None
 
     def previous(self, wall: int, limit: int) -> int | None:
-        """The last match at `wall` or earlier, not before `limit`."""
+        """The last match in [limit, wall], or None."""
         day, second = divmod(wall, DAY_SECONDS)
         rank = self._rank(second + 1) if self._is_day(day) else 0
         if rank == 0:
@@ -99,7 +100,7 @@ class WallPattern:
         return match if match >= limit else None
 
     def count(self, start: int, end: int) -> int:
-        """How many matches there are in [start, end)."""
+        """The number of matches in [start, end)."""
         if end <= start:
             return 0
         first, last = start // DAY_SECONDS, (end - 1) // DAY_SECONDS
@@ -120,7 +121,7 @@ class WallPattern:
         return self.hours[0] * 3600 + self.minutes[0] * 60 + self.seconds[0]
 
     def _rank(self, second: int) -> int:
-        """How many matches of a day come before its `second`."""
+        """The number of matches of a day before its `second`."""
         hour, rest = divmod(second, 3600)
         minute, left = divmod(rest, 60)
         hours, minutes = bisect_left(self.hours, hour), bisect_left(self.minutes, minute)
@@ -132,7 +133,7 @@ class WallPattern:
         return rank
 
     def _at(self, rank: int) -> int:
-        """The second of the day of its match number `rank`, from 0."""
+        """The second of the day of match number `rank`, counted from 0."""
         rest, second = divmod(rank, len(self.seconds))
         hour, minute = divmod(rest, len(self.minutes))
         return self.hours[hour] * 3600 + self.minutes[minute] * 60 + self.seconds[second]
@@ -141,7 +142,7 @@ class WallPattern:
         rank = self._rank(second)
         return self._at(rank) if rank < self._per_day else None
 
-    # --- days, counted from 1 January 1970; one step a month ---
+    # --- days, counted from 1 January 1970; one step for each month ---
 
     def _is_day(self, day: int) -> bool:
         if self.rule.every_day:
@@ -150,7 +151,7 @@ class WallPattern:
         return number in self.rule.days_of(month)
 
     def _next_day(self, day: int, last: int) -> int | None:
-        """The first day that matches from `day` to `last`."""
+        """The first matching day in [day, last], or None."""
         if day > last:
             return None
         (month, number), (final, _) = _month_of(day), _month_of(last)
@@ -164,7 +165,7 @@ class WallPattern:
         return None
 
     def _previous_day(self, day: int, first: int) -> int | None:
-        """The last day that matches from `day` back to `first`."""
+        """The last matching day in [first, day], or None."""
         if day < first:
             return None
         (month, number), (final, _) = _month_of(day), _month_of(first)
@@ -178,7 +179,7 @@ class WallPattern:
         return None
 
     def _count_days(self, first: int, end: int) -> int:
-        """How many days match in [first, end)."""
+        """The number of matching days in [first, end)."""
         if self.rule.every_day or end <= first:
             return max(end - first, 0)
         (month, number), (final, until) = _month_of(first), _month_of(end)
@@ -188,7 +189,7 @@ class WallPattern:
 
 @lru_cache(maxsize=16_384)
 def _days_of(rule: DayRule, length: int, first: int) -> tuple[int, ...]:
-    """The days that match in a month of `length` days whose first day is the weekday `first`."""
+    """The matching days of a month with `length` days whose first day is the weekday `first`."""
     month = range(1, length + 1)
     near = {_nearest_weekday(day or length, length, first) for day in rule.nearest if day <= length}
     by_day = {day for day in month if day in rule.days or length - day in rule.before_last or day in near}
@@ -205,7 +206,7 @@ def _is_weekday(rule: DayRule, day: int, length: int, weekday: int) -> bool:
 
 
 def _nearest_weekday(day: int, length: int, first: int) -> int:
-    """The day from Monday to Friday that is nearest to `day` in the same month."""
+    """The day of the same month, Monday to Friday, that is nearest to `day`."""
     weekday = (first + day - 1) % _WEEK
     if weekday == _SATURDAY:
         return day - 1 if day > 1 else day + 2

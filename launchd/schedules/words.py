@@ -1,7 +1,7 @@
-"""A cron expression in plain English, and its warnings. Pure and total: whatever was read can be described.
+"""A cron expression in plain English, and its warnings. Pure.
 
-The library describes the times, and days in their simple forms. It gets lists as plain numbers, because it fails on
-lists with steps, and it leaves out the word "or" or the number of a weekday in lists of days: those are worded here.
+The library cron-descriptor describes times, and simple day fields. Lists are passed to it as plain numbers, because it
+fails on lists with steps. Other days are described here, because it omits "or" and the number of a weekday in lists.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from launchd.schedules.fields import DAY, HOUR, KINDS, MINUTE, WEEKDAY
 from launchd.schedules.guard import Reading
 from launchd.schedules.wall import LAST
 
-# Given, or the library takes the language and the clock of the process's locale.
+# Fixed here; by default the library uses the language and the clock of the process's locale.
 _ENGLISH = Options(locale_code="en_US", use_24hour_time_format=True)
 _NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _NUMBERS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", LAST: "last"}
@@ -20,7 +20,7 @@ _SHORTEST_RUN = 3
 
 
 def describe(reading: Reading) -> str:
-    """The times and days of an expression, without its zone."""
+    """The times and days of an expression in words, without its zone."""
     fields = {name: _spelled(reading, name) for name in reading.fields}
     simple = not (reading.both_days or reading.fields[DAY.name].special or reading.fields[WEEKDAY.name].special)
     if not simple:
@@ -31,7 +31,7 @@ def describe(reading: Reading) -> str:
 
 
 def warnings(reading: Reading, *, both: bool) -> list[str]:
-    """Warnings for an expression that is legal but may not be meant."""
+    """Warnings about an expression that is valid but may have another meaning than intended."""
     day, weekday = reading.fields[DAY.name], reading.fields[WEEKDAY.name]
     found = []
     if reading.both_days and not both:
@@ -52,7 +52,7 @@ def warnings(reading: Reading, *, both: bool) -> list[str]:
 
 
 def _spelled(reading: Reading, name: str) -> str:
-    """The field as the library reads it without fault."""
+    """The field in a form that the library describes correctly."""
     field, values = reading.fields[name], reading.values[name]
     if not values:
         return "*"
@@ -60,7 +60,7 @@ def _spelled(reading: Reading, name: str) -> str:
 
 
 def _runs(values: Sequence[int], pattern: str, join: Callable[[list[str]], str]) -> str:
-    """Numbers in words or as a list; three and more in a row become a range."""
+    """Numbers as a list; three or more in a row become a range."""
     found: list[str] = []
     start = 0
     for index, value in enumerate(values):
@@ -76,7 +76,7 @@ def _runs(values: Sequence[int], pattern: str, join: Callable[[list[str]], str])
 
 
 def _days(reading: Reading) -> str:
-    """Such as "on day 13 of the month, but only on Friday"."""
+    """The days in words, such as "on day 13 of the month, but only on Friday"."""
     rule = reading.pattern.rule
     days = _or(_days_of_month(reading))
     weekdays = _or(_weekdays(reading))

@@ -1,4 +1,4 @@
-"""Time zones as pieces of constant offset: what local clocks show, and when they are changed. Pure.
+"""A time zone as pieces of constant offset from UTC, by the IANA database (zoneinfo). Pure.
 
 Instants are microseconds UTC; wall seconds count from 1970-01-01T00:00:00 of the local clock, as if it were UTC;
 offsets are whole seconds east of UTC.
@@ -17,15 +17,15 @@ from launchd.errors import InvalidError
 LAST_YEAR = 9998
 _FIRST_YEAR = 2
 # tzdata lists single changes up to 2087 (Morocco). Later years follow rules by weekday alone, so a year is like any
-# other that has as many days and begins on the same weekday; all fourteen kinds are among 28 years in a row.
+# other with as many days that begins on the same weekday; 28 consecutive years have all fourteen kinds.
 _BY_RULE = range(2101, 2129)
 
 
 class Piece(NamedTuple):
-    """Real time [start, end) in which the local clock runs `offset` ahead of UTC; before `start` it was `before`.
+    """The real time [start, end) in which the local clock is `offset` seconds ahead of UTC.
 
-    `before` equals `offset` where a piece begins without a change of the clock (a new year), `after` likewise at its
-    end.
+    `before` and `after` are the offsets of the pieces before and after; they equal `offset` if the piece begins or ends
+    at a new year and not at a clock change.
     """
 
     start: Instant
@@ -37,7 +37,7 @@ class Piece(NamedTuple):
 
 @lru_cache(maxsize=256)
 def zone(name: str) -> ZoneInfo:
-    """The zone of an IANA name; raises InvalidError for one that does not exist."""
+    """The zone with an IANA name; raises InvalidError if there is none."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -46,7 +46,7 @@ def zone(name: str) -> ZoneInfo:
 
 
 def offset_at(name: str, instant: Instant) -> int:
-    """Seconds that the local clock is ahead of UTC at an instant."""
+    """The seconds that the local clock is ahead of UTC at an instant."""
     if name == "UTC":
         return 0
     offset = to_datetime(instant).astimezone(zone(name)).utcoffset() or timedelta()
@@ -71,7 +71,7 @@ def pieces_back(name: str, instant: Instant) -> Iterator[Piece]:
 
 @lru_cache(maxsize=4096)
 def _pieces_of(name: str, year: int) -> tuple[Piece, ...]:
-    """The pieces of a year of UTC. Two changes within one day would be taken for their sum; no zone has them."""
+    """The pieces of a year of UTC. Two changes within one day would count as one; no zone has such days."""
     if year >= _BY_RULE.stop:
         alike = next(one for one in _BY_RULE if _kind_of(one) == _kind_of(year))
         ahead = _new_year(year) - _new_year(alike)
@@ -91,12 +91,12 @@ def _pieces_of(name: str, year: int) -> tuple[Piece, ...]:
 
 
 def _kind_of(year: int) -> tuple[bool, int]:
-    """If it is a leap year, and the weekday on which it begins."""
+    """(True for a leap year, the weekday of 1 January): years of one kind have the same calendar."""
     return isleap(year), weekday(year, 1, 1)
 
 
 def _change(name: str, low: Instant, high: Instant) -> Instant:
-    """The first instant of the offset at `high`, known to differ from that at `low`; changes fall on whole seconds."""
+    """The first instant with the offset of `high`, which differs from that of `low`; changes fall on whole seconds."""
     wanted = offset_at(name, high)
     low, high = low // SECOND, high // SECOND
     while high - low > 1:

@@ -13,7 +13,7 @@ _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 
 class Migration(NamedTuple):
-    """One step of a schema: `version` grows from step to step."""
+    """One step of a schema; `version` grows from step to step."""
 
     version: int
     name: str
@@ -21,7 +21,7 @@ class Migration(NamedTuple):
 
 
 def statements(database: str, area: str) -> dict[str, str]:
-    """The named statements of `sql/<database>/<area>.sql`; a name given twice raises ValueError."""
+    """The statements of `sql/<database>/<area>.sql` by name; raises ValueError for a name that occurs twice."""
     parts = _NAME.split(_text(database, f"{area}.sql"))
     names, bodies = parts[1::2], parts[2::2]
     found: dict[str, str] = {}

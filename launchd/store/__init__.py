@@ -1,1 +1,1 @@
-"""What jobs.db remembers."""
+"""Reads and writes of jobs.db: jobs with their verdicts and events, schedules, queues, statistics, the audit log."""

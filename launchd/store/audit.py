@@ -1,10 +1,10 @@
-"""The audit in jobs.db: who did what to what, and when."""
+"""The audit log in jobs.db: who did what to what, and when."""
 
 from typing import NamedTuple
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.cursor import number_of
+from launchd.cursor import parse_cursor
 from launchd.db.database import Database
 from launchd.values.rows import Reader
 
@@ -12,7 +12,7 @@ _SQL = sql.statements("jobs", "audit")
 
 
 class Audit(NamedTuple):
-    """Who did what to what, and when."""
+    """A row to be written: at `at`, `actor` did `action` to `target`; `detail` is for people."""
 
     at: Instant
     actor: str
@@ -22,7 +22,10 @@ class Audit(NamedTuple):
 
 
 class AuditQuery(NamedTuple):
-    """Which rows to list, newest first. `cursor` is the `next` of the page before."""
+    """The rows to list, newest first: equal to each value given, `since` <= at < `until`.
+
+    `cursor` is the `next` of the page before.
+    """
 
     actor: str | None = None
     action: str | None = None
@@ -34,7 +37,7 @@ class AuditQuery(NamedTuple):
 
 
 class AuditRow(NamedTuple):
-    """One thing that somebody did."""
+    """A stored row; `seq` is its number, which only grows."""
 
     seq: int
     at: Instant
@@ -49,14 +52,14 @@ _row = Reader(AuditRow, "audit", "seq")
 
 
 class AuditStore:
-    """Reads the audit."""
+    """Reads the audit log."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def list(self, query: AuditQuery) -> tuple[list[AuditRow], str | None]:
-        """One page and the cursor of the next; raises InvalidError for a cursor that is none."""
-        values = query._asdict() | {"limit": query.limit + 1, "cursor": number_of(query.cursor)}
+        """One page of rows, and the cursor of the next page or None; raises InvalidError for an invalid cursor."""
+        values = query._asdict() | {"limit": query.limit + 1, "cursor": parse_cursor(query.cursor)}
         rows = [_row(row) for row in await self._db.read(_SQL["list"], values)]
         page = rows[: query.limit]
         return page, str(page[-1].seq) if len(rows) > query.limit else None

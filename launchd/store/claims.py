@@ -1,4 +1,4 @@
-"""Claiming jobs within a transaction: those that need no lock by the batch, the others one by one once it is held."""
+"""Claiming jobs within a transaction: jobs without a lock in a batch, a job with a lock once its lock is held."""
 
 import heapq
 from collections.abc import Sequence
@@ -9,16 +9,17 @@ import msgspec
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db.database import Connection, Row, one_by_one, sifted
-from launchd.store.unfit import condemn, sift
+from launchd.db.batches import one_by_one, with_repair
+from launchd.db.database import Connection, Row
+from launchd.store.bad_rows import fail_bad_row, fail_bad_rows
 
 _SQL = sql.statements("jobs", "jobs")
-# The most ready jobs that are looked at for one that cannot be claimed.
-_SIFTED = 10_000
+# The most ready jobs that are tried one by one to find bad rows.
+_MAX_TRIED = 10_000
 
 
 class Claimed(NamedTuple):
-    """A job that is now running: what its attempt needs to know."""
+    """A job that is now running, with the columns that its attempt needs. `attempt` counts from 1."""
 
     seq: int
     id: str
@@ -45,11 +46,11 @@ class Candidate(NamedTuple):
 
 
 def claim(
-    connection: Connection, queue: str, limit: int, *, instance: str, now: Instant, sifting: bool
+    connection: Connection, queue: str, limit: int, *, instance: str, now: Instant, skip_bad_rows: bool
 ) -> list[Claimed]:
-    """Take the first ready jobs of a queue that need no lock; in order.
+    """Set the first `limit` ready jobs of a queue that need no lock to running; returns them in claim order.
 
-    With `sifting` one whose row is unfit fails, alone; else it refuses the whole.
+    With `skip_bad_rows` a job whose row cannot be read fails alone; without it, the statement raises.
     """
 
     def take() -> list[Claimed]:
@@ -62,20 +63,22 @@ def claim(
         msgspec.convert(tuple(connection.execute(_SQL["ready_row"], (seq,)).fetchone()), Claimed)
         _take(connection, [seq], instance, now)
 
-    if not sifting:
+    if not skip_bad_rows:
         return take()
-    return sifted(connection, take, lambda: sift(connection, _ready(connection, queue, locked=False), trial, now))
+    return with_repair(
+        connection, take, lambda: fail_bad_rows(connection, _ready(connection, queue, locked=False), trial, now)
+    )
 
 
 def claim_locked(connection: Connection, seq: int, fence: int, instance: str, now: Instant) -> Claimed | None:
-    """Take one job whose lock is held for it; None when it is no longer queued, or its row is unfit."""
+    """Set one job to running under its lock's fence; None if it is no longer queued, or if its row is bad."""
     values = {"seq": seq, "fence": fence, "now": now, "instance": instance}
 
     def take() -> Claimed | None:
         row = connection.execute(_SQL["claim_locked"], values).fetchone()
         return None if row is None else msgspec.convert(tuple(row), Claimed)
 
-    return one_by_one(connection, take, lambda error: condemn(connection, seq, error, now))
+    return one_by_one(connection, take, lambda error: fail_bad_row(connection, seq, error, now))
 
 
 def candidates(
@@ -86,11 +89,11 @@ def candidates(
     waiting: Sequence[int],
     barred: Sequence[str],
     now: Instant,
-    sifting: bool,
+    skip_bad_rows: bool,
 ) -> list[Candidate]:
-    """Of the first `free` ready jobs of a queue, those that need a lock; the rest of them is claimed without one.
+    """Of the first `free` ready jobs of a queue, those that need a lock; the caller claims the others with `claim`.
 
-    Those that are known to wait, and those whose lock is barred, are left out. `sifting` as for `claim`.
+    Jobs in `waiting` and jobs whose lock is in `barred` are left out. `skip_bad_rows` as for `claim`.
     """
     parameters = {"queue": queue, "limit": free, "waiting": _json(waiting), "barred": _json(barred)}
 
@@ -107,9 +110,11 @@ def candidates(
     def trial(seq: int) -> None:
         msgspec.convert(tuple(connection.execute(_SQL["ready_row"], (seq,)).fetchone()), Claimed)
 
-    if not sifting:
+    if not skip_bad_rows:
         return read()
-    return sifted(connection, read, lambda: sift(connection, _ready(connection, queue, locked=True), trial, now))
+    return with_repair(
+        connection, read, lambda: fail_bad_rows(connection, _ready(connection, queue, locked=True), trial, now)
+    )
 
 
 def _take(connection: Connection, seqs: Sequence[int], instance: str, now: Instant) -> None:
@@ -117,7 +122,7 @@ def _take(connection: Connection, seqs: Sequence[int], instance: str, now: Insta
 
 
 def _ready(connection: Connection, queue: str, *, locked: bool) -> list[int]:
-    return [row["seq"] for row in connection.execute(_SQL["ready_seqs"], (queue, int(locked), _SIFTED))]
+    return [row["seq"] for row in connection.execute(_SQL["ready_seqs"], (queue, int(locked), _MAX_TRIED))]
 
 
 def _rank(ranked: tuple[int, Row | None]) -> int:
@@ -125,5 +130,5 @@ def _rank(ranked: tuple[int, Row | None]) -> int:
 
 
 def _json(value: Sequence[int] | Sequence[str]) -> str:
-    """A parameter of many values, for json_each."""
+    """A list as one SQL parameter, for json_each."""
     return msgspec.json.encode(value).decode()

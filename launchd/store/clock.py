@@ -1,7 +1,7 @@
-"""The clocks as they last were, in jobs.db, and what is written anew when the wall clock was set.
+"""The last reading of the clocks in jobs.db, and the correction of stored times after the wall clock was set.
 
-Waiting jobs are shifted in batches, by the primary key; how far that has come is on disk, so a daemon that dies in the
-middle goes on where it was, and shifts no job twice.
+Waiting jobs are shifted in batches along the primary key. The progress is on disk, so a daemon that is killed in the
+middle continues there after its restart and shifts no job twice.
 """
 
 from typing import NamedTuple
@@ -11,36 +11,36 @@ from launchd.clock import FOREVER, MINUTE, Instant, Reading
 from launchd.db.database import Connection, Database
 
 _SQL = sql.statements("jobs", "clock")
-# Rows that one commit looks at: the writer is free again after a few milliseconds.
+# Rows that one commit reads: the writer is free again after a few milliseconds.
 BATCH = 2000
-# A clock that is put back is noticed within this time; what counts from so short a time ago was written after that.
+# A clock that is put back is noticed within this time: a moment as recent as this was written by the new clock.
 _NOTICED = MINUTE
 
 
 class Shifted(NamedTuple):
-    """A batch of a correction: how many waiting jobs it moved, and whether there is more to do."""
+    """One batch of a correction: how many waiting jobs it moved; `more` is True if rows are left."""
 
     jobs: int
     more: bool
 
 
 def new_clock(delta: Instant, now: Instant) -> tuple[Instant, Instant]:
-    """The first and the last moment that the clock as it is since it was set by `delta` can have written. Pure.
+    """The first and last moments that the clock can have written since it was set by `delta` microseconds. Pure.
 
-    The old clock stands at `now - delta`: where that is before now, what lies after it is the new clock's. Where it is
-    after now, the old clock wrote every moment up to there, but hardly one of the last minute.
+    The old clock now shows `now - delta`. If that is before `now`, later moments are the new clock's. If it is after
+    `now`, the old clock may have written any moment up to there, but hardly one of the last minute.
     """
     return (now - delta + 1, FOREVER) if delta > 0 else (now - _NOTICED, now)
 
 
 class ClockStore:
-    """Remembers the last reading, and corrects what is measured by the wall clock."""
+    """Keeps the last reading of the clocks, and corrects the stored times that the wall clock measured."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def last(self) -> Reading | None:
-        """The last reading; where none was kept, that of the newest job, in a boot nobody knows."""
+        """The last reading; without one, the creation time of the newest job, with an unknown boot; else None."""
         row = await self._db.read_one(_SQL["last"])
         if row is not None:
             return Reading(row["wall"], row["boot"], row["boot_id"])
@@ -48,16 +48,16 @@ class ClockStore:
         return None if newest is None else Reading(newest["created_at"], 0, "")
 
     async def note(self, reading: Reading) -> None:
-        """Keep a reading."""
+        """Store a reading."""
         await self._db.write(lambda connection: connection.execute(_SQL["note"], reading._asdict()))
 
     async def begin(self, delta: Instant, reading: Reading) -> None:
-        """The clock was set by `delta` and reads this now: correct what is little, and owe the rest to `shift_some`."""
+        """Record that the clock was set by `delta`: correct the small tables now; `shift_some` moves the jobs."""
         values = {"delta": delta, "now": reading.wall}
 
         def act(connection: Connection) -> None:
             connection.execute(_SQL["note"], reading._asdict())
-            connection.execute(_SQL["owe"], values)
+            connection.execute(_SQL["begin_shift"], values)
             connection.execute(_SQL["shift_keys"], values)
             connection.execute(_SQL["shift_alerts"], values)
             connection.execute(_SQL["shift_troubles"], values)
@@ -68,15 +68,15 @@ class ClockStore:
         await self._db.write(act)
 
     async def shift_some(self) -> Shifted:
-        """Let the next few waiting jobs wait as long by the new clock as they had to by the old one."""
+        """Shift the next batch of waiting jobs, so that each waits as long by the new clock as by the old one."""
         return await self._db.write(_shift_some)
 
 
 def _shift_some(connection: Connection) -> Shifted:
-    owed = connection.execute(_SQL["owed"]).fetchone()
-    if owed is None:
+    pending = connection.execute(_SQL["pending_shift"]).fetchone()
+    if pending is None:
         return Shifted(0, more=False)
-    delta, now, after, last = owed
+    delta, now, after, last = pending
     bound = connection.execute(_SQL["bound"], {"after": after, "last": last, "rows": BATCH - 1}).fetchone()
     until = last if bound is None else bound["seq"]
     since, upto = new_clock(delta, now)
@@ -84,5 +84,5 @@ def _shift_some(connection: Connection) -> Shifted:
     connection.execute(_SQL["shift_expiry"], values)
     moved = connection.execute(_SQL["shift_waits"], values).rowcount
     connection.execute(_SQL["shift_creation"], values)
-    connection.execute(_SQL["paid"], values)
+    connection.execute(_SQL["advance_shift"], values)
     return Shifted(moved, more=until < last)

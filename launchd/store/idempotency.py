@@ -1,6 +1,7 @@
-"""Idempotency keys in jobs.db: the same key within a day stands for the same jobs, and for no other request.
+"""Idempotency keys in jobs.db: a key that comes again within 24 h gives the jobs that it made the first time.
 
-A key is kept in the transaction that makes its jobs, so neither is ever there without the other.
+The rules are those of the Idempotency-Key header (IETF draft-ietf-httpapi-idempotency-key-header). A key is stored in
+the transaction that makes its jobs, so neither exists without the other.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,10 @@ IDEMPOTENCY_SECONDS = 24 * 3600
 
 @dataclass(slots=True)
 class Idempotency:
-    """A client's key and the digest of its request. `ids` are the jobs of an earlier request, once one was found."""
+    """A client's key and the digest of its request.
+
+    `recall` sets `ids`, the jobs of the earlier request, and `replayed` if it finds the key.
+    """
 
     key: str
     digest: str
@@ -26,7 +30,10 @@ class Idempotency:
 
 
 def recall(connection: Connection, idempotency: Idempotency | None, now: Instant) -> bool:
-    """Was this request made before? Then its ids are in `idempotency`. Raises IdempotencyError if another one was."""
+    """True if this request was made in the last 24 h; its job ids are then in `idempotency.ids`.
+
+    Raises IdempotencyError if the key came with another request.
+    """
     if idempotency is None:
         return False
     horizon = now - IDEMPOTENCY_SECONDS * SECOND
@@ -40,6 +47,6 @@ def recall(connection: Connection, idempotency: Idempotency | None, now: Instant
 
 
 def remember(connection: Connection, idempotency: Idempotency | None, ids: Sequence[str], now: Instant) -> None:
-    """Keep the key with the jobs that it stands for."""
+    """Store the key with the ids of its jobs."""
     if idempotency is not None:
         connection.execute(_SQL["idempotency_put"], (idempotency.key, idempotency.digest, " ".join(ids), now))

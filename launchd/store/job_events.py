@@ -1,7 +1,7 @@
-"""What happens to jobs off the plain path, written to jobs.db in the transaction that makes it so.
+"""Rare events of jobs, written to jobs.db in the same transaction as the change itself.
 
-Retry, snooze, interruption, rescue, the wish to end a running job, requeue: each is rare enough for a row. The plain
-path (insert, claim, end) writes none; launchd/job_history.py tells it from the job's own row.
+Retry, snooze, interruption, rescue, cancel request, requeue: each gets a row. The ordinary events (creation, claim,
+end) get none; launchd/job_history.py derives them from the job's own row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,44 +10,44 @@ from launchd import sql
 from launchd.clock import Instant
 from launchd.db.database import Connection
 from launchd.job import Job, Outcome
-from launchd.job_history import RETURNS, WISHES, Entry, JobEvent, end_of, return_of
+from launchd.job_history import CANCEL_EVENTS, RETURN_EVENTS, Entry, JobEvent, end_of, return_detail
 
 _SQL = sql.statements("jobs", "job_events")
 
 
 def note_returns(connection: Connection, outcomes: Sequence[Outcome]) -> None:
-    """Note verdicts that put jobs back; to be called before they are written."""
+    """Note verdicts that put jobs back into the queue; call it before the verdicts are written."""
     rows = [
         {
             "seq": one.seq,
             "attempt": one.attempt,
             "at": one.finished_at,
-            "event": RETURNS[one.verb].value,
-            "detail": return_of(one),
+            "event": RETURN_EVENTS[one.verb].value,
+            "detail": return_detail(one),
         }
         for one in outcomes
     ]
     connection.executemany(_SQL["note_return"], rows)
 
 
-def note_wish(connection: Connection, job_id: str, how: str, reason: str | None, now: Instant) -> None:
-    """Note that the end of a running job is wanted; `how` is "cancel" or "terminate"."""
-    values = {"id": job_id, "at": now, "event": WISHES[how].value, "detail": reason}
-    connection.execute(_SQL["note_wish"], values)
+def note_cancel_request(connection: Connection, job_id: str, how: str, reason: str | None, now: Instant) -> None:
+    """Note that an operator asked to end a running job; `how` is "cancel" or "terminate"."""
+    values = {"id": job_id, "at": now, "event": CANCEL_EVENTS[how].value, "detail": reason}
+    connection.execute(_SQL["note_cancel_request"], values)
 
 
 def note_rescue(connection: Connection, values: Mapping[str, object]) -> None:
-    """Note that what other instances still run, by the rows, goes back; to be called just before it does."""
+    """Note the rescue of jobs that dead instances were running; call it just before the jobs are put back."""
     connection.execute(_SQL["note_rescue"], values)
 
 
 def note_stopped(connection: Connection, values: Mapping[str, object]) -> None:
-    """Note the same of what an instance ran that had been asked to stop."""
+    """Note the interruption of jobs of an instance that was asked to stop and could not write it itself."""
     connection.execute(_SQL["note_stopped"], values)
 
 
 def note_requeue(connection: Connection, job: Job, reason: str, now: Instant) -> None:
-    """Note how a job had ended, which its row is about to forget, and that it is wanted again."""
+    """Note how the job had ended, since the requeue clears those columns, and then the requeue itself."""
     end = end_of(job)
     lines = [*([end] if end is not None else []), Entry(now, JobEvent.REQUEUED, reason)]
     for line in lines:

@@ -1,7 +1,8 @@
-"""Jobs in jobs.db: making, claiming, ending, cancelling, rescuing and reading them.
+"""Jobs in jobs.db: creating, claiming, ending, cancelling, rescuing and reading them.
 
-Each method is one transaction (shared with whoever commits at the same moment). Rules of the state machine stand in
-launchd/job.py; SQL repeats the guards, so a transition that does not apply changes nothing and is reported.
+Each method is one transaction, which may share its commit with others (launchd/db/database.py). The rules of the state
+machine are in launchd/job.py; SQL repeats the guards, so a transition that does not apply changes nothing, and the
+method says so.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,32 +16,32 @@ from launchd.clock import Instant
 from launchd.db.database import Connection, Database
 from launchd.errors import ConflictError, NotFoundError
 from launchd.job import Job, JobState, NewJob, Outcome, claim_order
-from launchd.job_history import Entry, Noted, history
+from launchd.job_history import Entry, StoredEvent, history
 from launchd.store.audit import Audit
+from launchd.store.bad_rows import update_rows
 from launchd.store.claims import Candidate, Claimed, candidates, claim, claim_locked
 from launchd.store.idempotency import Idempotency, recall, remember
-from launchd.store.job_events import note_requeue, note_wish
+from launchd.store.job_events import note_cancel_request, note_requeue
 from launchd.store.prune import prune_audit, prune_fires, prune_jobs, prune_keys
 from launchd.store.queues import note_starts
 from launchd.store.rescue import Rescued, rescue_batch
-from launchd.store.unfit import update_fit
 from launchd.store.verdicts import finish_each, finish_jobs
 from launchd.values.rows import Reader
 
 __all__ = ["Idempotency", "JobStore"]
 _SQL = sql.statements("jobs", "jobs")
-# Jobs whose time has come are made ready, or expire, in steps of this many.
+# The most jobs that one transaction makes ready, and the most that it lets expire.
 PROMOTE_BATCH = 1000
-# The job in a row of the table, whatever the row holds.
+# Makes the Job of a row; values that cannot be read are named in its `unreadable`.
 job_of = Reader(Job, "jobs", "id")
-_noted = Reader(Noted, "job_events", "job", "number")
+_stored = Reader(StoredEvent, "job_events", "job", "number")
 _RARE = frozenset(JobState) - {JobState.QUEUED, JobState.SUCCEEDED}
 
 
 class Turn(NamedTuple):
-    """One turn of a pool: jobs now running, candidates for locks, outcomes that no longer applied.
+    """The result of one turn of a pool: jobs now running, candidates for locks, outcomes that no longer applied.
 
-    `written` are the outcomes as they stand on disk, None where that is what was asked for.
+    `written` are the outcomes as they were written; None if all were written as given.
     """
 
     claimed: list[Claimed]
@@ -57,9 +58,10 @@ class JobStore:
         self._instance = instance
 
     async def insert(self, jobs: Sequence[NewJob], audit: Audit, idempotency: Idempotency | None = None) -> list[str]:
-        """Make jobs, all or none; their ids in order. A unique one that exists already gives the id of its twin.
+        """Insert jobs, all or none; returns their ids in order.
 
-        A key that was used in the last 24 h gives the ids it gave then. Raises IdempotencyError.
+        For a unique job that is queued or running already, its id is returned in place of a new one. A key that was
+        used in the last 24 h returns the ids of that time; raises IdempotencyError if that was another request.
         """
 
         def act(connection: Connection) -> list[str]:
@@ -73,9 +75,9 @@ class JobStore:
         return await self._db.write(act)
 
     async def make(self, job: NewJob, by: str, idempotency: Idempotency | None = None) -> Job:
-        """Make a job, unless it is unique and exists or the key was used in the last 24 h: then the earlier one.
+        """Insert one job and return it; or return the earlier one if it is unique and unfinished, or its key was used.
 
-        Raises IdempotencyError when the key came with another request.
+        Raises IdempotencyError if the key was used in the last 24 h with another request.
         """
 
         def act(connection: Connection) -> Job:
@@ -101,33 +103,35 @@ class JobStore:
     ) -> Turn:
         """One turn of a pool in one transaction: end these attempts, then claim up to `free` jobs.
 
-        `waiting` are the seqs of jobs known to wait for their lock: they are not offered again, nor is any job that
-        needs a lock named in `barred`. None for `waiting` offers no job that needs a lock. `now` is asked when the jobs
-        are claimed: the writer may have had much to do before. `window` in seconds is that of the queue's rate, None
-        where it has none.
+        Jobs that need a lock are not claimed but offered as candidates, except those whose seq is in `waiting` and
+        those whose lock is in `barred`; with `waiting` None, none is offered. `now` is called when the jobs are
+        claimed, because the write may wait in the writer's queue. `window` is that of the queue's rate in seconds, or
+        None.
         """
         instance = self._instance
 
-        def act(connection: Connection, each: bool) -> Turn:  # noqa: FBT001 - as write_fit calls it
+        def act(connection: Connection, each: bool) -> Turn:  # noqa: FBT001 - as write_batch calls it
             refused, written = _finish(connection, outcomes, each=each)
             if free <= 0:
                 return Turn([], [], refused, written)
             offered: list[Candidate] = []
             if waiting is not None:
-                offered = candidates(connection, queue, free, waiting=waiting, barred=barred, now=now(), sifting=each)
+                offered = candidates(
+                    connection, queue, free, waiting=waiting, barred=barred, now=now(), skip_bad_rows=each
+                )
             left = free - len(offered)
             if left <= 0:
                 return Turn([], offered, refused, written)
             claimed_at = now()
-            claimed = claim(connection, queue, left, instance=instance, now=claimed_at, sifting=each)
+            claimed = claim(connection, queue, left, instance=instance, now=claimed_at, skip_bad_rows=each)
             if window is not None and claimed:
                 note_starts(connection, queue, len(claimed), claimed_at, window)
             return Turn(claimed, offered, refused, written)
 
-        return await self._db.write_fit(act)
+        return await self._db.write_batch(act)
 
     async def claim_locked(self, seq: int, fence: int, now: Instant, *, window: float | None = None) -> Claimed | None:
-        """Claim one job whose lock is held for it; None when it is no longer queued. `window` as for `turn`."""
+        """Claim one job whose lock is held for it; None if it is no longer queued. `window` as for `turn`."""
 
         def act(connection: Connection) -> Claimed | None:
             claimed = claim_locked(connection, seq, fence, self._instance, now)
@@ -138,41 +142,41 @@ class JobStore:
         return await self._db.write(act)
 
     async def finish(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """End attempts without claiming; returns the outcomes that no longer applied."""
-        return await self._db.write_fit(lambda connection, each: _finish(connection, outcomes, each=each)[0])
+        """End attempts without claiming jobs; returns the outcomes that no longer applied."""
+        return await self._db.write_batch(lambda connection, each: _finish(connection, outcomes, each=each)[0])
 
     async def skip(self, seq: int, reason: str, now: Instant) -> bool:
-        """End a queued job whose lock stayed taken."""
+        """Set a queued job whose lock stayed taken to skipped; False if it is no longer queued."""
         values = {"seq": seq, "reason": reason, "now": now}
         return await self._db.write(lambda connection: connection.execute(_SQL["skip"], values).rowcount == 1)
 
     async def promote(self, now: Instant) -> tuple[Instant | None, list[str], bool]:
-        """Make due jobs ready and end expired ones, up to PROMOTE_BATCH of each.
+        """Make due jobs ready and let expired ones end, up to PROMOTE_BATCH of each.
 
-        Returns when the next job of the future is due, the ids of the expired, and whether any became ready. Where more
-        of them are due already, that is in the past: the writer serves others before it is asked again.
+        Returns (when the next job is due, the ids of expired jobs, True if any job became ready). The first is in the
+        past if more jobs are due already: call again, so that other writes are served in between.
         """
 
         def act(connection: Connection) -> tuple[Instant | None, list[str], bool]:
             values = {"now": now, "limit": PROMOTE_BATCH}
-            expired = update_fit(connection, "expire", _seqs(connection, "expirable", values), now)
-            promoted = update_fit(connection, "promote", _seqs(connection, "promotable", values), now)
+            expired = update_rows(connection, "expire", _seqs(connection, "expirable", values), now)
+            promoted = update_rows(connection, "promote", _seqs(connection, "promotable", values), now)
             return connection.execute(_SQL["next_later"], {"now": now}).fetchone()[0], expired, bool(promoted)
 
         return await self._db.write(act)
 
     async def cancel(self, job_id: str, *, how: str, reason: str | None, now: Instant) -> Job:
-        """Cancel a queued job, or note on a running one that its end is wanted; raises NotFoundError, ConflictError."""
+        """Cancel a queued job, or set `cancel_requested` of a running one; raises NotFoundError, ConflictError."""
 
         def act(connection: Connection) -> Job:
             if not cancel_job(connection, job_id, how=how, reason=reason, now=now):
-                raise ConflictError(f"the job has ended: it is {_job(connection, job_id).state}")
+                raise ConflictError(f"the job has ended ({_job(connection, job_id).state}): it cannot be cancelled")
             return _job(connection, job_id)
 
         return await self._db.write(act)
 
     async def requeue(self, job_id: str, *, reason: str, now: Instant, idempotency: Idempotency | None = None) -> Job:
-        """Queue an ended job again from its first attempt; raises NotFoundError, ConflictError, IdempotencyError."""
+        """Queue an ended job again from attempt 1; raises NotFoundError, ConflictError, IdempotencyError."""
 
         def act(connection: Connection) -> Job:
             if recall(connection, idempotency, now):
@@ -181,9 +185,11 @@ class JobStore:
             ended = _job(connection, job_id)
             twin = connection.execute(_SQL["twin"], (ended.unique_key,)).fetchone()
             if twin is not None and twin["id"] != job_id:
-                raise ConflictError(f"the task is unique and job {twin['id']} with the same arguments has not ended")
+                raise ConflictError(
+                    f"the task is unique and job {twin['id']} with the same arguments has not ended: wait for its end"
+                )
             if connection.execute(_SQL["requeue"], values).rowcount == 0:
-                raise ConflictError(f"the job has not ended: it is {ended.state}")
+                raise ConflictError(f"the job has not ended: it is {ended.state}; cancel it or wait for its end")
             note_requeue(connection, ended, reason, now)
             remember(connection, idempotency, [job_id], now)
             return _job(connection, job_id)
@@ -191,11 +197,11 @@ class JobStore:
         return await self._db.write(act)
 
     async def node(self) -> int:
-        """The name of this state directory among hosts: drawn once."""
+        """The random number that names this state directory among hosts: drawn once, then kept."""
         return await self._db.write(lambda connection: int(connection.execute(_SQL["node"]).fetchone()[0]))
 
     async def rescue(self, now: Instant, stopped: str | None = None) -> Rescued:
-        """Take back what dead instances were running, a batch at a time; to be called once, before any pool runs.
+        """Rescue the jobs that dead instances were running, a batch at a time; call it once, before any pool runs.
 
         `stopped` is an instance that did not crash: it was asked to stop, and could not write that its jobs go back.
         """
@@ -213,23 +219,23 @@ class JobStore:
         return job_of(row)
 
     async def with_history(self, job_id: str) -> tuple[Job, list[Entry]]:
-        """A job with its history, as of one moment; raises NotFoundError."""
+        """A job and its history, both as of one moment; raises NotFoundError."""
         row = await self._db.read_one(_SQL["job_with_events"], (job_id,))
         if row is None:
             raise NotFoundError(f"no job {job_id}")
         job = job_of(row)
         found = msgspec.json.decode(row["events"], type=list[list[Any]])
-        names = Noted._fields[:-1]
-        noted = [_noted({"job": job_id} | dict(zip(names, values, strict=True))) for values in found]
-        return job, history(job, noted)
+        names = StoredEvent._fields[:-1]
+        stored = [_stored({"job": job_id} | dict(zip(names, values, strict=True))) for values in found]
+        return job, history(job, stored)
 
     async def list(self, filters: dict[str, Any]) -> list[Job]:
-        """Jobs, newest first; `filters` has every parameter of the statement `list`, the cursor being a `seq`."""
+        """Jobs, newest first; `filters` has every parameter of the statement `list`; its cursor is a `seq`."""
         statement = _SQL["list_rare"] if filters["state"] in _RARE else _SQL["list"]
         return [job_of(row) for row in await self._db.read(statement, filters)]
 
     async def waiting(self) -> dict[str, tuple[int, Instant]]:
-        """By queue: how many ready jobs wait, and since when the oldest does."""
+        """By queue: (how many ready jobs wait, the `run_at` of the oldest)."""
         return {row["queue"]: (row["waiting"], row["oldest"]) for row in await self._db.read(_SQL["waiting"])}
 
     async def lock_waiters(self) -> dict[str, int]:
@@ -237,29 +243,29 @@ class JobStore:
         return {row["lock"]: row["waiters"] for row in await self._db.read(_SQL["waiting_for_lock"])}
 
     async def audit(self, audit: Audit) -> None:
-        """Remember who did what."""
+        """Write a row of the audit log."""
         await self._db.write(lambda connection: connection.execute(_SQL["audit"], audit))
 
     async def prune(self, *, succeeded_before: Instant, others_before: Instant, limit: int) -> int:
-        """Delete ended jobs past their keeping, up to `limit` in a transaction; how many."""
+        """Delete ended jobs past their retention, up to `limit` in each transaction; returns how many."""
         return await prune_jobs(self._db, succeeded_before=succeeded_before, others_before=others_before, step=limit)
 
     async def prune_ledger(self, *, before: Instant, keys_before: Instant, limit: int) -> int:
-        """Delete idempotency keys past their day and ledger rows that ended before, as above; how many of these."""
+        """Delete ledger rows from before `before` and keys from before `keys_before`; returns how many ledger rows."""
         await prune_keys(self._db, before=keys_before, step=limit)
         return await prune_fires(self._db, before=before, step=limit)
 
     async def prune_audit(self, *, before: Instant, limit: int) -> int:
-        """Delete what is on the audit from before, as above; how many."""
+        """Delete rows of the audit log from before this instant; returns how many."""
         return await prune_audit(self._db, before=before, step=limit)
 
 
 def _finish(
     connection: Connection, outcomes: Sequence[Outcome], *, each: bool
 ) -> tuple[list[Outcome], list[Outcome] | None]:
-    """Write verdicts within a transaction: those that no longer applied, and all as written where some were changed.
+    """Write verdicts within a transaction: (those that no longer applied, all as written or None if as given).
 
-    `each` writes them one by one, where together they were refused.
+    `each` writes them one by one, after writing them together raised an error.
     """
     if not each or not outcomes:
         return finish_jobs(connection, outcomes), None
@@ -268,7 +274,7 @@ def _finish(
 
 
 def insert_jobs(connection: Connection, jobs: Sequence[NewJob]) -> list[str]:
-    """Insert within a transaction; the ids in order, a twin's where a unique job exists already."""
+    """Insert within a transaction; the ids in order, that of the unfinished job in place of a unique one's."""
     if not any(job.unique_key for job in jobs):
         connection.executemany(_SQL["insert"], [_values(job) for job in jobs])
         return [job.id for job in jobs]
@@ -284,11 +290,11 @@ def _insert_unique(connection: Connection, job: NewJob) -> str:
 
 
 def cancel_job(connection: Connection, job_id: str, *, how: str, reason: str | None, now: Instant) -> bool:
-    """Cancel or ask for it, within a transaction; False when there is nothing to cancel."""
+    """Cancel a queued job or request it of a running one, within a transaction; False if the job has ended."""
     values = {"id": job_id, "how": how, "reason": reason, "now": now}
     if connection.execute(_SQL["cancel_queued"], values).rowcount:
         return True
-    note_wish(connection, job_id, how, reason, now)
+    note_cancel_request(connection, job_id, how, reason, now)
     return connection.execute(_SQL["request_cancel"], values).rowcount == 1
 
 

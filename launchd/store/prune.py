@@ -1,7 +1,7 @@
-"""Deletes from jobs.db what is past its keeping: jobs with their events, the ledger, idempotency keys, the audit.
+"""Deletes rows of jobs.db that are past their retention: jobs with their events, ledger rows, keys, the audit log.
 
-Each is a walk along a primary key in steps: a reader looks at so many rows, a write deletes those of them that are due.
-No transaction deletes more than twice the size of a step, however much there is, and none scans what is kept.
+Each function walks along a primary key in steps: a reader reads `step` rows, a write deletes those of them that are
+due. No transaction deletes more than twice `step` rows, and none scans rows that are kept.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -17,11 +17,11 @@ _SQL = sql.statements("jobs", "prune")
 
 
 async def prune_jobs(db: Database, *, succeeded_before: Instant, others_before: Instant, step: int) -> int:
-    """Delete jobs that ended before, with their events; how many."""
+    """Delete jobs that ended before these instants, with their events; returns how many jobs."""
     deleted, newest = 0, max(succeeded_before, others_before)
     async for rows in _walk(db, "jobs_after", "seq", 0, step):
         if all(row["created_at"] >= newest for row in rows):
-            break  # a job has no end before its beginning
+            break  # no job ends before it was created
         past = [
             row["seq"]
             for row in rows
@@ -33,7 +33,7 @@ async def prune_jobs(db: Database, *, succeeded_before: Instant, others_before: 
 
 
 async def prune_fires(db: Database, *, before: Instant, step: int) -> int:
-    """Delete ledger rows that ended before; how many."""
+    """Delete ledger rows whose last occurrence was before this instant; returns how many."""
     deleted, schedule = 0, ""
     while True:
         row = await db.read_one(_SQL["schedule_after"], {"after": schedule})
@@ -46,7 +46,7 @@ async def prune_fires(db: Database, *, before: Instant, step: int) -> int:
 
 
 async def prune_keys(db: Database, *, before: Instant, step: int) -> int:
-    """Delete idempotency keys that were used before; how many."""
+    """Delete idempotency keys that were used before this instant; returns how many."""
     deleted = 0
     async for rows in _walk(db, "keys_after", "key", "", step):
         past = [row["key"] for row in rows if row["created_at"] < before]
@@ -55,7 +55,10 @@ async def prune_keys(db: Database, *, before: Instant, step: int) -> int:
 
 
 async def prune_audit(db: Database, *, before: Instant, step: int) -> int:
-    """Delete what is on the audit from before; how many. Rows are nearly in the order of their time."""
+    """Delete rows of the audit log from before this instant; returns how many.
+
+    It stops at the first step without such a row: the rows are nearly in the order of their time.
+    """
     deleted = 0
     async for rows in _walk(db, "audit_after", "seq", 0, step):
         past = [row["seq"] for row in rows if row["at"] < before]
@@ -66,7 +69,7 @@ async def prune_audit(db: Database, *, before: Instant, step: int) -> int:
 
 
 async def _walk(db: Database, statement: str, key: str, first: Any, step: int) -> AsyncIterator[list[Row]]:  # noqa: ANN401 - a key is a number or a text
-    """All rows of a table in steps, by its primary key."""
+    """All rows of a table in steps of `step` rows, in the order of its primary key."""
     after = first
     while rows := await db.read(_SQL[statement], {"after": after, "limit": step}):
         after = rows[-1][key]
@@ -77,7 +80,7 @@ async def _delete_jobs(db: Database, seqs: Sequence[int], step: int) -> int:
     values = {"seqs": _json(seqs), "limit": step}
 
     def act(connection: Connection) -> int | None:
-        """Delete jobs once few enough events are left; None while there are more."""
+        """Delete the jobs once fewer than `step` of their events were left; None while there are more events."""
         if connection.execute(_SQL["events"], values).rowcount >= step:
             return None
         return connection.execute(_SQL["jobs"], values).rowcount

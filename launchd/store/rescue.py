@@ -1,22 +1,23 @@
-"""Taking back what dead instances were running, a batch of rows in a transaction."""
+"""The rescue of jobs that dead instances of the daemon were running, one batch of rows in each transaction."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from launchd import sql
 from launchd.clock import Instant
-from launchd.db.database import Connection, one_by_one
+from launchd.db.batches import one_by_one
+from launchd.db.database import Connection
 from launchd.job import MAX_CRASHES, MAX_INTERRUPTIONS
+from launchd.store.bad_rows import fail_bad_row
 from launchd.store.job_events import note_rescue, note_stopped
-from launchd.store.unfit import condemn
 
 _SQL = sql.statements("jobs", "jobs")
-# So many jobs of dead instances are taken back in one transaction.
+# The most jobs that one transaction rescues.
 RESCUE_BATCH = 500
 
 
 class Rescued(NamedTuple):
-    """Ids of the jobs that a dead instance was running, by what became of them."""
+    """Ids of the jobs that dead instances were running, by the state that each has now."""
 
     queued: list[str]
     quarantined: list[str]
@@ -24,15 +25,15 @@ class Rescued(NamedTuple):
     failed: list[str]
 
     def and_also(self, more: "Rescued") -> "Rescued":
-        """Both together."""
+        """The ids of both."""
         return Rescued(*(mine + its for mine, its in zip(self, more, strict=True)))
 
 
 def rescue_batch(connection: Connection, instance: str, stopped: str | None, now: Instant) -> Rescued | None:
-    """The first batch, within a transaction; None when there is nothing left.
+    """Rescue the first batch, within a transaction; None if no job is left.
 
-    `instance` is this daemon's own; `stopped` is one that did not crash: it was asked to stop, and could not write that
-    its jobs go back. A job whose row refuses it fails, alone.
+    `instance` is this daemon's own. `stopped` is an instance that did not crash: it was asked to stop, and could not
+    write that its jobs go back into the queue. A job whose row is bad fails alone.
     """
     values: dict[str, object] = {"now": now, "instance": instance, "stopped": stopped, "limit": RESCUE_BATCH}
     values |= {"max_crashes": MAX_CRASHES, "max_interruptions": MAX_INTERRUPTIONS}
@@ -50,17 +51,17 @@ def rescue_batch(connection: Connection, instance: str, stopped: str | None, now
 
 
 def _one(connection: Connection, values: Mapping[str, object], now: Instant) -> Rescued:
-    """The row `last` alone: those before it have been taken back."""
+    """Rescue the row `last` alone: all rows before it were rescued already."""
 
     def give_up(error: Exception) -> Rescued:
-        condemn(connection, int(str(values["last"])), error, now)
+        fail_bad_row(connection, int(str(values["last"])), error, now)
         return Rescued([], [], [], [])
 
     return one_by_one(connection, lambda: _rescue(connection, values), give_up)
 
 
 def _rescue(connection: Connection, values: Mapping[str, object]) -> Rescued:
-    """Take back the rows up to `last`."""
+    """Rescue the rows up to `last`."""
 
     def ids(name: str) -> list[str]:
         return [row["id"] for row in connection.execute(_SQL[name], values)]

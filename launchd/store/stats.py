@@ -1,7 +1,8 @@
-"""Statistics of jobs: how tasks, queues and locks fared in a window, what ended over time, which jobs ran when.
+"""Statistics of jobs: counts and durations by task, queue and lock; ended jobs over time; a timeline of runs.
 
-All of it is read from the jobs themselves, so a restart loses nothing. The newest `MOST_JOBS` jobs are looked at; where
-there are more, the answer says since when those were made.
+All figures are read from the rows of the jobs, so a restart loses nothing. Only the newest MOST_JOBS jobs are read;
+if there are more, `counted_since` is the creation time of the oldest job that was read. Percentiles are by nearest
+rank: the smallest value that at least p percent of all values do not exceed.
 """
 
 from enum import StrEnum
@@ -18,7 +19,7 @@ MOST_JOBS = 50_000
 
 
 class Window(StrEnum):
-    """How far to look back."""
+    """How far statistics and series look back from now."""
 
     HOUR = "1h"
     DAY = "24h"
@@ -35,20 +36,24 @@ class Span(StrEnum):
 
 SPANS = {Span.QUARTER: 15 * MINUTE, Span.HOUR: HOUR, Span.QUARTER_DAY: 6 * HOUR}
 LENGTHS = {Window.HOUR: HOUR, Window.DAY: DAY, Window.WEEK: 7 * DAY}
-# How long a bucket is, and how many there are.
+# The length of a bucket in microseconds, and the number of buckets.
 BUCKETS = {Window.HOUR: (MINUTE, 60), Window.DAY: (HOUR // 2, 48), Window.WEEK: (3 * HOUR, 56)}
 
 
 class Percentiles(NamedTuple):
-    """Seconds, by nearest rank; None where nothing was measured."""
+    """Seconds, by nearest rank; None if nothing was measured."""
 
     p50: float | None
     p95: float | None
     p99: float | None
 
 
-class Fared(NamedTuple):
-    """How one task or queue fared. `ended` counts jobs, `runs` those of them that ran; `busy` is seconds of running."""
+class RunStats(NamedTuple):
+    """The jobs of one task or queue that ended in a window.
+
+    `ended` counts jobs, `runs` those of them that started, `failures` failed and quarantined ones, `retries` attempts
+    after the first. `busy` is the sum of running times within the window, in seconds.
+    """
 
     name: str
     ended: int
@@ -62,13 +67,13 @@ class Fared(NamedTuple):
 
     @property
     def success_rate(self) -> float | None:
-        """The share of successes among what succeeded or failed; None where nothing did."""
-        judged = self.succeeded + self.failures
-        return self.succeeded / judged if judged else None
+        """`succeeded / (succeeded + failures)`, from 0 to 1; None if neither happened."""
+        decided = self.succeeded + self.failures
+        return self.succeeded / decided if decided else None
 
 
 class Contention(NamedTuple):
-    """How contended a lock was: jobs under it that ended, those that never got it, how long the others waited."""
+    """The contention of one lock: jobs under it that ended, jobs skipped without it, and the waits of the others."""
 
     name: str
     ended: int
@@ -77,25 +82,28 @@ class Contention(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """What ended from `since` on. Jobs made before `counted_since` are not in it; None when all are."""
+    """Statistics of jobs that ended since `since`.
+
+    Jobs created before `counted_since` are left out; None if none are.
+    """
 
     window: Window
     since: Instant
     counted_since: Instant | None
-    tasks: tuple[Fared, ...]
-    queues: tuple[Fared, ...]
+    tasks: tuple[RunStats, ...]
+    queues: tuple[RunStats, ...]
     locks: tuple[Contention, ...]
 
 
 class Quantiles(NamedTuple):
-    """Seconds: the median and the 95th percentile; None where nothing was measured."""
+    """Seconds: the median and the 95th percentile; None if nothing was measured."""
 
     p50: float | None
     p95: float | None
 
 
 class Bucket(NamedTuple):
-    """What ended from `at` on, for the series' step; `other` is cancelled, skipped or expired."""
+    """Jobs that ended in [at, at + step); `other` counts cancelled, skipped and expired ones."""
 
     at: Instant
     succeeded: int
@@ -106,9 +114,9 @@ class Bucket(NamedTuple):
 
 
 class Series(NamedTuple):
-    """Buckets of `step` microseconds, oldest first, none left out.
+    """Consecutive buckets of `step` microseconds, the oldest first.
 
-    Jobs made before `counted_since` are not in it; None when all are.
+    Jobs created before `counted_since` are left out; None if none are.
     """
 
     window: Window
@@ -118,7 +126,7 @@ class Series(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The last attempt of a job; `finished_at` is None while it runs."""
+    """The last attempt of a job; `finished_at` is None while the job runs."""
 
     id: str
     task: str
@@ -131,7 +139,7 @@ class Run(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """The runs of a span, those that took longest first; `found` counts them all, shown or not."""
+    """The runs in a span, the longest first; `found` counts all of them, also those beyond the limit."""
 
     span: Span
     since: Instant
@@ -149,7 +157,7 @@ class StatsStore:
         self._db = db
 
     async def stats(self, window: Window, now: Instant) -> Stats:
-        """How everything fared in the window that ends now."""
+        """Statistics of the window that ends at `now`, by task, by queue and by lock."""
         params = {"since": now - LENGTHS[window], "most": MOST_JOBS}
         tasks = await self._db.read(_SQL["by_name"], params | {"by": "task"})
         queues = await self._db.read(_SQL["by_name"], params | {"by": "queue"})
@@ -158,13 +166,13 @@ class StatsStore:
             window,
             now - LENGTHS[window],
             await self._counted_since(),
-            tuple(_fared(row) for row in tasks),
-            tuple(_fared(row) for row in queues),
+            tuple(_run_stats(row) for row in tasks),
+            tuple(_run_stats(row) for row in queues),
             tuple(Contention(row["name"], row["ended"], row["skipped"], _percentiles(row, "wait")) for row in locks),
         )
 
     async def series(self, window: Window, now: Instant) -> Series:
-        """The series of a window that ends with the bucket of `now`. Buckets lie at multiples of their length."""
+        """The series whose last bucket holds `now`. Buckets begin at multiples of their length since 1970."""
         step, count = BUCKETS[window]
         since = (now // step - count + 1) * step
         params = {"since": since, "until": since + count * step, "step": step, "most": MOST_JOBS}
@@ -173,7 +181,7 @@ class StatsStore:
         return Series(window, step, await self._counted_since(), buckets)
 
     async def timeline(self, span: Span, limit: int, now: Instant) -> Timeline:
-        """What ran in the span that ends now, at most `limit` of it: what took long is what can be seen."""
+        """The `limit` longest runs in the span that ends at `now`: shorter ones are too narrow to be seen."""
         since = now - SPANS[span]
         params = {"since": since, "now": now, "most": MOST_JOBS, "limit": limit}
         rows = await self._db.read(_SQL["timeline"], params)
@@ -181,14 +189,14 @@ class StatsStore:
         return Timeline(span, since, rows[0]["found"] if rows else 0, runs)
 
     async def _counted_since(self) -> Instant | None:
-        """When the oldest job that is looked at was made; None when all jobs are looked at."""
+        """The creation time of the oldest job that is read; None if all jobs are read."""
         oldest = await self._db.read_one(_SQL["counted_since"], {"most": MOST_JOBS})
         return None if oldest is None else int(oldest["created_at"])
 
 
-def _fared(row: Row) -> Fared:
+def _run_stats(row: Row) -> RunStats:
     counts = (row["ended"], row["runs"], row["succeeded"], row["failures"], row["retries"])
-    return Fared(row["name"], *counts, row["busy"] / SECOND, _percentiles(row, "run"), _percentiles(row, "wait"))
+    return RunStats(row["name"], *counts, row["busy"] / SECOND, _percentiles(row, "run"), _percentiles(row, "wait"))
 
 
 def _percentiles(row: Row, what: str) -> Percentiles:

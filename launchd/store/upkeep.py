@@ -1,4 +1,4 @@
-"""Reads of jobs.db that tell whether jobs are looked after: for health."""
+"""Reads of jobs.db for the health checks: running and overdue jobs."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ _SQL = sql.statements("jobs", "jobs")
 
 
 class Running(NamedTuple):
-    """An attempt that runs, by its row."""
+    """A job whose row has the state running."""
 
     seq: int
     attempt: int
@@ -21,20 +21,20 @@ class Running(NamedTuple):
 
 
 class UpkeepStore:
-    """Running and overdue jobs, as the disk has them."""
+    """Reads running and overdue jobs."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def running(self) -> Sequence[Running]:
-        """The jobs that run, as far as the disk knows."""
+        """The jobs in the state running, the oldest first."""
         return [Running(*row) for row in await self._db.read(_SQL["running"])]
 
     async def settled(self) -> None:
-        """Wait until every write that was asked for before has been answered."""
+        """Wait until every earlier write has been answered."""
         await self._db.write(lambda _connection: None)
 
     async def overdue(self, before: Instant) -> tuple[int, Instant | None]:
-        """The jobs whose time came before an instant and that are not ready yet: how many, and the oldest time."""
+        """How many jobs have a `run_at` before an instant and are not ready yet, and the oldest such `run_at`."""
         row = await self._db.read_one(_SQL["overdue"], (before,))
         return (row["count"], row["oldest"]) if row is not None else (0, None)

@@ -1,7 +1,7 @@
-"""Verdicts on attempts, written to their jobs: many at once, each under its guard.
+"""Writes the verdicts on attempts to their jobs: many at once, each under its guard (state 'running', same attempt).
 
-The plain success, which nearly all jobs have, is one statement for all of an attempt number; that is what the rate of
-short jobs hangs on (`make bench ARGS=drain`).
+Successes without a result, which are nearly all, are written by one statement for each attempt number; the throughput
+of short jobs depends on it (`make bench ARGS=drain`).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,20 +10,21 @@ from typing import Any
 import msgspec
 
 from launchd import sql
-from launchd.db.database import Connection, one_by_one
+from launchd.db.batches import one_by_one
+from launchd.db.database import Connection
 from launchd.job import MAX_INTERRUPTIONS, TRANSITIONS, JobError, JobState, Outcome, Verb
 from launchd.store.job_events import note_returns
 from launchd.values.failure import describe
 
 _SQL = sql.statements("jobs", "jobs")
-# A name of its own: an Enum's member costs a look-up each time, and every end of a job asks.
+# A module constant: each access to an Enum's member costs a look-up, and the end of every job compares with it.
 _SUCCEED = Verb.SUCCEED
-# Which statement writes which verdict; all others end the job.
+# The statement for each verdict that puts a job back; all other verdicts use `end`.
 _STATEMENT = {Verb.RETRY: "put_back", Verb.SNOOZE: "put_back", Verb.INTERRUPT: "interrupt"}
 
 
 def finish_jobs(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Write verdicts within a transaction; returns those whose guard no longer held."""
+    """Write verdicts within a transaction; returns those whose guard no longer holds, which change nothing."""
     if not outcomes:
         return []
     plain: dict[int, dict[int, Outcome]] = {}  # the usual verdict, by attempt and seq
@@ -47,10 +48,10 @@ def finish_jobs(connection: Connection, outcomes: Sequence[Outcome]) -> list[Out
 
 
 def finish_each(connection: Connection, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
-    """Write verdicts that were refused together, one by one, within a transaction.
+    """Write verdicts one by one, within a transaction, after writing them together raised an error.
 
-    Returns the outcomes as they were written, in order, and those whose guard no longer held. One that cannot be
-    written becomes a failure with the reason: its job must end, and its neighbours keep their verdicts.
+    Returns (the outcomes as they were written, in order; those whose guard no longer holds). A verdict that cannot be
+    written becomes a failure with the reason: its job must end, and the other verdicts must not be lost.
     """
     written: list[Outcome] = []
     refused: list[Outcome] = []
@@ -67,14 +68,14 @@ def finish_each(connection: Connection, outcomes: Sequence[Outcome]) -> tuple[li
 
 
 def _replaced(outcome: Outcome, error: Exception) -> Outcome:
-    """The failure that stands for a verdict which could not be written."""
+    """The failure that replaces a verdict which cannot be written."""
     message = f"the verdict {outcome.verb.value} could not be written: {describe(error).message}"
     text = msgspec.json.encode(JobError("UnwritableError", message)).decode()
     return Outcome(outcome.seq, outcome.attempt, Verb.FAIL, outcome.finished_at, error=text, reason=message)
 
 
 def _succeed_all(connection: Connection, attempt: int, outcomes: dict[int, Outcome]) -> list[Outcome]:
-    """Write successes with nothing to say, of one attempt number, at once; returns those whose guard did not hold."""
+    """Write successes without result and progress, of one attempt number; returns those whose guard did not hold."""
     values = (msgspec.json.encode({seq: outcome.finished_at for seq, outcome in outcomes.items()}).decode(), attempt)
     if connection.execute(_SQL["succeed_all"], values).rowcount == len(outcomes):
         return []
@@ -84,7 +85,7 @@ def _succeed_all(connection: Connection, attempt: int, outcomes: dict[int, Outco
 def _write_all(
     connection: Connection, statement: str, outcomes: list[Outcome], values: Callable[[Outcome], Any]
 ) -> list[Outcome]:
-    """Run the statement for all; only when a guard failed somewhere is it found out where."""
+    """Run the statement for all outcomes; if too few rows change, run it one by one to find the refused ones."""
     connection.execute("SAVEPOINT verdicts")
     changed = connection.executemany(statement, [values(outcome) for outcome in outcomes]).rowcount
     refused: list[Outcome] = []

@@ -1,4 +1,4 @@
-"""The end of a process that runs other people's code: threads that nobody can end do not keep it alive."""
+"""The end of a process that runs task code: a thread that cannot be ended does not keep the process alive."""
 
 import contextvars
 import functools
@@ -8,12 +8,15 @@ import threading
 from types import FrameType
 from typing import NoReturn
 
-# Workers of a ThreadPoolExecutor wait for work in one function of this file, and call what they are given in another.
+# A ThreadPoolExecutor's worker waits in the first function of this file, and calls its work in the second.
 _POOL, _WAITS, _CALLS = "concurrent/futures/thread.py", "_worker", "run"
 
 
 def busy_threads(*but: str) -> list[str]:
-    """Each other thread that is at work, by name and place: `fetcher in wait (/srv/tasks.py:12)`. `but` are names."""
+    """Each other thread that is at work, by name and place; threads named in `but` are left out.
+
+    An entry reads `fetcher in wait (/srv/tasks.py:12)`.
+    """
     frames = sys._current_frames()  # noqa: SLF001 - the documented way to see other threads
     mine = {threading.get_ident(), threading.main_thread().ident}
     found = []
@@ -26,13 +29,13 @@ def busy_threads(*but: str) -> list[str]:
 
 
 def leave(code: int) -> NoReturn:
-    """End this process with this exit code, also where a thread would keep it alive for ever."""
+    """End this process with this exit code, even if a thread would keep it alive."""
     if not busy_threads():
         sys.exit(code)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (AttributeError, OSError, ValueError):  # no stream, a closed one, or a reader that is gone
+        except (AttributeError, OSError, ValueError):  # no stream, a closed one, or a reader that has gone
             continue
     os._exit(code)
 
@@ -42,16 +45,16 @@ def _is_idle(frame: FrameType) -> bool:
 
 
 def _function(frame: FrameType) -> str:
-    """The work of a thread: the function of its last frame; for a pool's worker that called into C, what it called."""
+    """The function that a thread runs: that of its last frame, or the submitted one for a pool's worker in C code."""
     name = frame.f_code.co_name
     if name != _CALLS or not frame.f_code.co_filename.endswith(_POOL):
         return name
     called = getattr(frame.f_locals.get("self"), "fn", None)
-    if isinstance(called, functools.partial):  # as asyncio.to_thread makes it
+    if isinstance(called, functools.partial):  # asyncio.to_thread makes one
         called = next((one for one in called.args if _is_given(one)), called.func)
     return str(getattr(called, "__qualname__", name))
 
 
 def _is_given(called: object) -> bool:
-    """False for the `run` of a context, through which asyncio calls."""
+    """False for `Context.run`, through which asyncio.to_thread calls the submitted function."""
     return callable(called) and not isinstance(getattr(called, "__self__", None), contextvars.Context)

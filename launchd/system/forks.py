@@ -1,14 +1,16 @@
-"""Forks of the daemon: a child of `os.fork()` keeps nothing that belongs to the daemon.
+"""Forks of the daemon: a child of `os.fork()` gives up everything that belongs to the daemon.
 
 A task in a thread may fork (os.fork, multiprocessing, a subprocess with preexec_fn). Without this module the child
-would hold the lock of the state directory, the databases and the sockets for as long as it lives, and a SIGTERM that
-is sent to it would reach the daemon through the shared wake-up descriptor.
+would hold the lock of the state directory, the databases and the sockets for as long as it lives, and a SIGTERM sent to
+it would reach the daemon through the shared wake-up descriptor.
 
 - The signals that the daemon handles are blocked while it forks: none can arrive between the fork and the reset.
 - Descriptors of the daemon are replaced by /dev/null, not closed: their numbers stay taken, so that a late close by
-  SQLite or a socket object cannot close a file of the child. The lock of the parent stays: nothing is unlocked.
-- Descriptors are recognized by what they refer to: files by their path, sockets by their local address, pipes by
-  being registered. Everything else, such as the pipes of multiprocessing, belongs to the task.
+  SQLite or a socket object cannot close a file of the child. The parent keeps its lock: nothing is unlocked.
+- Descriptors are recognized by their target: files by path, sockets by local address, pipes by registration. All
+  others, such as the pipes of multiprocessing, belong to the task.
+
+The first two follow from fork(2), flock(2) and https://www.sqlite.org/howtocorrupt.html §2.6.
 """
 
 import os
@@ -20,13 +22,13 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
-# What `launchd run` handles itself; a child gets the default action.
+# The signals that `launchd run` handles; a child gets their default actions.
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 Address = str | bytes | tuple[str, int]
 
 
 class _Owned:
-    """The daemon's files, sockets and pipes. Written at the start and when one is opened."""
+    """The daemon's files, sockets and pipes; added at the start and when one is opened."""
 
     def __init__(self) -> None:
         self.files: set[str] = set()
@@ -42,12 +44,12 @@ _masks = threading.local()
 
 
 def own_file(prefix: str) -> None:
-    """Every open file whose path begins with `prefix` (after symbolic links) belongs to the daemon."""
+    """Mark open files whose path, after symbolic links, begins with `prefix` as the daemon's."""
     _owned.files.add(prefix)
 
 
 def own_address(address: object) -> None:
-    """Every socket with this local address, listening or accepted, belongs to the daemon."""
+    """Mark sockets with this local address, listening or accepted, as the daemon's."""
     if isinstance(address, str | bytes) and address:
         _owned.addresses.add(address)
     elif isinstance(address, tuple):
@@ -55,13 +57,13 @@ def own_address(address: object) -> None:
 
 
 def own_descriptor(descriptor: int) -> Callable[[], None]:
-    """This pipe belongs to the daemon; call what is returned before closing it."""
+    """Mark this descriptor as the daemon's; call the returned function before closing it."""
     _owned.descriptors.add(descriptor)
     return lambda: _owned.descriptors.discard(descriptor)
 
 
-def arm(*on_child: Callable[[], None]) -> None:
-    """From now on, children of `os.fork()` are cut off from the daemon; each of `on_child` runs in every child."""
+def register_fork_handlers(*on_child: Callable[[], None]) -> None:
+    """Detach children of `os.fork()` from the daemon from now on; each of `on_child` runs in every child."""
     _owned.on_child += on_child
     if not _owned.armed:
         _owned.armed = True
@@ -69,12 +71,12 @@ def arm(*on_child: Callable[[], None]) -> None:
 
 
 def in_child() -> bool:
-    """True in a child of `os.fork()`, however deep."""
+    """True in a child of `os.fork()`, and in its children."""
     return _owned.in_child
 
 
 def end_child(error: BaseException | None = None) -> None:
-    """End this process if it is a fork: it has come back from the task's code into the daemon's."""
+    """End this process if it is a fork: call it where task code returns to the daemon's code."""
     if _owned.in_child:
         _end(error)
 
@@ -83,7 +85,7 @@ def _end(error: BaseException | None) -> NoReturn:
     code: object = 0
     if isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
-    elif error is not None and not isinstance(error, StopIteration):  # a coroutine that has returned
+    elif error is not None and not isinstance(error, StopIteration):  # StopIteration: a coroutine has returned
         traceback.print_exception(error)
         code = 1
     for stream in (sys.stdout, sys.stderr):
@@ -106,7 +108,7 @@ def _unblock() -> None:
 
 
 def _cut_off() -> None:
-    """In the child, before any of its own code runs."""
+    """Detach the child, before any of its own code runs."""
     _owned.in_child = True
     try:
         signal.set_wakeup_fd(-1)
@@ -122,7 +124,7 @@ def _cut_off() -> None:
 
 def owned_descriptors() -> list[int]:
     """The open descriptors of this process that belong to the daemon."""
-    names = os.listdir("/proc/self/fd")  # noqa: PTH208 - in a fork the less code runs the better
+    names = os.listdir("/proc/self/fd")  # noqa: PTH208 - a fork should run as little code as possible
     return [descriptor for name in names if _is_owned(descriptor := int(name))]
 
 
@@ -131,7 +133,7 @@ def _is_owned(descriptor: int) -> bool:
         return True
     try:
         target = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - as above
-    except OSError:  # the descriptor that listed the folder
+    except OSError:  # the descriptor of the listing itself
         return False
     if target.startswith("socket:"):
         return _local_address(descriptor) in _owned.addresses

@@ -1,9 +1,8 @@
-"""Files and directories of somebody else: opened by handle, and changed with their owner's rights only.
+"""Files and directories of other users: opened by handle, and changed only with their owner's rights.
 
-Root may be sent through a link into any file, so for root each part of a path is opened by itself (O_NOFOLLOW), and a
-link is followed only if root made it. In a directory of another user root acts as that user: a trap that the owner
-lays there then opens nothing that the owner could not open anyway. For any other user the kernel's own checks are
-enough.
+A link may lead root into any file. So for root each part of a path is opened by itself (O_NOFOLLOW, open(2)), and a
+link is followed only if root owns it. In another user's directory root acts as that user: a link that the owner puts
+there then opens only files that the owner could open anyway. For all other users the kernel's own checks are enough.
 """
 
 import errno
@@ -17,29 +16,29 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-_MAX_LINKS = 40  # as in the kernel (path_resolution(7))
+_MAX_LINKS = 40  # the kernel's limit, see path_resolution(7)
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def open_directory(path: Path) -> int:
-    """A handle of an existing directory. Raises OSError, also where root would follow another user's link."""
+    """A handle of an existing directory. Raises OSError, also if root would follow another user's link."""
     return _open(path, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def open_regular(path: Path) -> IO[bytes]:
-    """A regular file to read. Raises OSError, also for a FIFO or a device, which might never answer."""
+    """A regular file, open to read. Raises OSError, also for a FIFO or a device, whose read might never return."""
     handle = _open(path, os.O_RDONLY | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     return os.fdopen(handle, "rb")
 
 
 def make_directory(path: Path, mode: int = 0o700, *, for_owner: bool = False) -> int:
-    """A handle of a directory that is made where it is absent, with its parents.
+    """A handle of a directory, which is made with its parents if it does not exist.
 
-    `for_owner`: below a directory of another user, root makes it as that user (see `acting_for`); else root makes none
-    there and gets none of another user's. Raises OSError.
+    With `for_owner`, root makes a directory below another user's as that user (see `acting_for`). Without it, root gets
+    PermissionError for another user's directory. Raises OSError.
     """
     try:
         handle = open_directory(path)
@@ -50,7 +49,7 @@ def make_directory(path: Path, mode: int = 0o700, *, for_owner: bool = False) ->
         try:
             with acting_for(above):
                 os.mkdir(path.name, mode, dir_fd=above)
-        except FileExistsError:  # another program was faster
+        except FileExistsError:  # another program has just made it
             pass
         finally:
             os.close(above)
@@ -59,16 +58,17 @@ def make_directory(path: Path, mode: int = 0o700, *, for_owner: bool = False) ->
     if os.geteuid() == 0 and owner != 0 and not for_owner:
         os.close(handle)
         raise PermissionError(
-            errno.EPERM, f"{path} belongs to {user_name(owner)}, where root does not work: run launchd as that user"
+            errno.EPERM, f"{path} belongs to {user_name(owner)}, and root does not use it: run launchd as that user"
         )
     return handle
 
 
 @contextmanager
 def acting_for(handle: int) -> Iterator[None]:
-    """Act as the owner of an open directory while the body runs, where root would act in somebody else's.
+    """Let root act as the owner of an open directory while the body runs; for other users nothing changes.
 
-    The whole process does: to be used where no other thread works. Raises OSError where root may not change its user.
+    It changes the user of the whole process (seteuid(2)): use it only while no other thread works. Raises OSError if
+    root may not change its user.
     """
     owner = os.fstat(handle)
     if os.geteuid() != 0 or owner.st_uid == 0:
@@ -88,9 +88,9 @@ def acting_for(handle: int) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file, for us alone, that takes the name `path` once the body has ended well and all is on disk.
+    """A new file of mode 0600 that gets the name `path` once the body has succeeded and the data is on disk.
 
-    Raises OSError. Everything goes through one handle of the directory: a link in the place of `path` is replaced.
+    All steps use one handle of the directory, so a link at `path` is replaced and not followed. Raises OSError.
     """
     directory = open_directory(path.absolute().parent)
     name = f".{path.name[:200]}.{secrets.token_hex(8)}"
@@ -111,7 +111,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def user_name(uid: int) -> str:
-    """The name of a user, or the number of one that has none."""
+    """The name of a user, or "uid 1234" for a user without one."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -124,7 +124,7 @@ def _forget(name: str, directory: int) -> None:
 
 
 def _group_of(owner: os.stat_result) -> int:
-    """The group to act with: the user's own, and never root's."""
+    """The group to act with: the user's own, never root's."""
     try:
         group = pwd.getpwuid(owner.st_uid).pw_gid
     except KeyError:
@@ -159,17 +159,18 @@ def _open(path: Path, flags: int) -> int:
                 here = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         if flags & os.O_DIRECTORY:
             return os.open(".", flags | os.O_CLOEXEC, dir_fd=here)
-        # the very file that was reached: this link leads to it, whatever its name stands for by now
+        # opens the file of this handle, even if its name leads to another file by now
         return os.open(f"/proc/self/fd/{here}", flags | os.O_CLOEXEC)
     finally:
         os.close(here)
 
 
 def _target(link: int) -> Path:
-    """Where a link leads, if root made it."""
+    """The target of a link that root owns; raises OSError for another user's link."""
     owner = os.fstat(link).st_uid
     if owner != 0:
         raise OSError(
-            errno.ELOOP, f"the link on the way belongs to {user_name(owner)}, and root follows none of theirs"
+            errno.ELOOP,
+            f"a link in the path belongs to {user_name(owner)}, and root does not follow it: remove the link",
         )
     return Path(os.readlink("", dir_fd=link))

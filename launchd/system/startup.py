@@ -1,7 +1,7 @@
-"""The first acts of the command line, before anything is imported that takes time or opens a descriptor.
+"""The first acts of a process, before slow imports and before any import that opens a descriptor.
 
-The package calls `begin` before its own imports: until then, a SIGHUP ends the process. Elsewhere, such as in a test
-or in task code, it does nothing.
+The package calls `begin` before its own imports: until then, a SIGHUP ends the process. In a process that is not the
+`launchd` command, such as a test, it does nothing.
 """
 
 import os
@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 
 _FORWARDED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
-# The options that may stand before the command and take a value (launchd/cli/context.py).
+# The options that may precede the command and take a value (launchd/cli/context.py).
 _OPTIONS = {"--socket", "--config"}
-# si_code of a signal that the kernel sent, as the terminal does for ^C (sigaction(2)).
+# si_code of a signal from the kernel, such as the terminal's ^C (sigaction(2)).
 _SI_KERNEL = 0x80
 
 
@@ -40,9 +40,9 @@ def _verb(command: Sequence[str]) -> str | None:
 
 
 def prepare() -> None:
-    """Make this process fit to be a daemon, whatever it inherited."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload that comes before there is anything to reload
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, no exit code of a child could be read
+    """Reset the signals, the signal mask and standard input that this process inherited."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a request to reload before there is a configuration
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it were ignored, exit codes of children could not be read
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     ignore_input()
     if os.getpid() == 1:
@@ -50,22 +50,22 @@ def prepare() -> None:
 
 
 def ignore_input() -> None:
-    """Read from /dev/null from now on: a module that is imported must not wait for a terminal."""
+    """Make /dev/null the standard input: no imported module may wait for a terminal."""
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
 
 
 def own_standard_descriptors() -> None:
-    """Open /dev/null in the place of each of 0, 1 and 2 that is closed.
+    """Open /dev/null as each of the descriptors 0, 1 and 2 that is closed.
 
-    Otherwise the next database or connection would get that number, and with it what is written to standard error.
+    Otherwise the next database or connection would get that number, and output to standard error would go into it.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            null = os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+            null = os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number, usually this one
             if null != descriptor:
                 os.dup2(null, descriptor)
                 os.close(null)
@@ -79,10 +79,10 @@ def own_standard_descriptors() -> None:
 
 
 def be_init() -> None:
-    """As process 1 of a container: let a child be the daemon, pass signals on, reap orphans, end as the daemon ends.
+    """As process 1 of a container: fork the daemon, pass signals to it, reap orphans, exit with the daemon's code.
 
-    The daemon itself cannot tell an orphan from a process that a task waits for; a parent of its own can.
-    Returns in the child only.
+    The daemon itself cannot distinguish an orphan from a process that a task waits for; its parent can. Returns only in
+    the child.
     """
     signals = {*_FORWARDED, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
@@ -90,24 +90,24 @@ def be_init() -> None:
     if daemon == 0:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         return
-    signal.signal(signal.SIGCHLD, _heard)  # a signal that is ignored is never pending
-    signal.signal(signal.SIGHUP, _heard)
+    signal.signal(signal.SIGCHLD, _ignored)  # SIG_IGN would discard it before sigwaitinfo sees it
+    signal.signal(signal.SIGHUP, _ignored)
     while True:
-        told = signal.sigwaitinfo(signals)
-        if told.si_signo == signal.SIGCHLD:
+        received = signal.sigwaitinfo(signals)
+        if received.si_signo == signal.SIGCHLD:
             code = _reap(daemon)
             if code is not None:
                 os._exit(code)
-        elif told.si_code != _SI_KERNEL:  # the terminal has told the daemon too
-            os.kill(daemon, told.si_signo)
+        elif received.si_code != _SI_KERNEL:  # the terminal sent it to the daemon as well
+            os.kill(daemon, received.si_signo)
 
 
-def _heard(_number: int, _frame: object) -> None:
+def _ignored(_number: int, _frame: object) -> None:
     """Never called: these signals are blocked and waited for."""
 
 
 def _reap(daemon: int) -> int | None:
-    """Reap what has ended; the exit code once the daemon is among it."""
+    """Reap all ended processes; returns the exit code if the daemon is one of them, else None."""
     ended = None
     while True:
         try:

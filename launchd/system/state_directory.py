@@ -1,7 +1,7 @@
-"""The state directory: private to its owner, and held by one process at a time.
+"""The state directory: private to its owner, and held by one process at a time (flock(2) on `daemon.lock`).
 
-Its mode is 0700: not even the operators' group reads the databases, their audit or their backups. A directory that an
-earlier launchd left open to others is closed when it is taken; the files in it that others made are refused then.
+Its mode is 0700: not even the operators' group may read the databases, the audit log or the backups. If others may
+enter it, the mode is corrected at the start; if they could write in it, files of other users in it are refused.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _OTHERS = 0o077
 class Held(NamedTuple):
     """A state directory that this process holds. `handle` is the open directory.
 
-    `was` is the mode that it had when others could enter it; None when it was private already.
+    `was` is its former mode if others could enter it; None if it was private already.
     """
 
     handle: int
@@ -37,7 +37,7 @@ class Held(NamedTuple):
 async def own_directory(directory: Path) -> AsyncIterator[Held]:
     """Make the state directory and hold it for the daemon; raises AlreadyRunningError, StoreError.
 
-    Root gets no directory of another user: a daemon works by path, which its owner could turn elsewhere.
+    Root cannot hold another user's directory: the daemon opens files by path, which the owner could redirect.
     """
     holding = hold(directory)
     held = await asyncio.to_thread(holding.__enter__)
@@ -49,7 +49,7 @@ async def own_directory(directory: Path) -> AsyncIterator[Held]:
 
 @contextmanager
 def hold(directory: Path, *, for_owner: bool = False) -> Iterator[Held]:
-    """The same for a command. `for_owner`: root may hold another user's, to work in it by handle as that user."""
+    """The same for a command. With `for_owner`, root may hold another user's directory and acts there as that user."""
     try:
         handle = make_directory(directory, PRIVATE, for_owner=for_owner)
     except OSError as error:
@@ -80,7 +80,7 @@ def _unusable(directory: Path, error: OSError) -> StoreError:
 
 
 def _make_private(handle: int, directory: Path) -> int | None:
-    """Close our own directory to others; the mode it had. Raises StoreError for one that we must not use."""
+    """Remove the rights of others from our directory; returns its former mode. Raises StoreError if it is unsafe."""
     found = os.fstat(handle)
     mode, me = stat.S_IMODE(found.st_mode), os.geteuid()
     if found.st_uid != me:
@@ -88,7 +88,7 @@ def _make_private(handle: int, directory: Path) -> int | None:
             owner = user_name(found.st_uid)
             raise StoreError(
                 f"{directory} belongs to {owner}, and others may write in it (mode {mode:04o}): chmod 700 {directory}, "
-                f"see that its files are {owner}'s, then ask again"
+                f"check that its files belong to {owner}, then try again"
             )
         return None  # only its owner can change the mode
     if mode & _OTHERS == 0:
@@ -101,27 +101,27 @@ def _make_private(handle: int, directory: Path) -> int | None:
 
 
 def _make_entry_private(entry: os.DirEntry[str], handle: int, directory: Path, *, exposed: bool) -> None:
-    """Close a file to others; raises StoreError for one that somebody else may have put there."""
+    """Remove the rights of others from a file; raises StoreError for a file that another user may have made."""
     found = entry.stat(follow_symlinks=False)
     is_file, me = stat.S_ISREG(found.st_mode), os.geteuid()
     if exposed and (found.st_uid not in {me, 0} or (is_file and found.st_nlink != 1)):
         raise StoreError(
             f"others could write in {directory} until now, and {directory / entry.name} (of {user_name(found.st_uid)}) "
-            "may be theirs: look at it, remove it, then start again"
+            "may be theirs: check it, remove it, then start again"
         )
     if is_file and found.st_mode & _OTHERS and found.st_uid == me:
         os.chmod(entry.name, stat.S_IMODE(found.st_mode) & ~_OTHERS, dir_fd=handle)
 
 
 def _lock(handle: int, directory: Path) -> int:
-    """The lock file, open, locked, with our pid in it; raises OSError, StoreError, AlreadyRunningError."""
+    """The descriptor of the locked lock file with our pid in it; raises OSError, StoreError, AlreadyRunningError."""
     lock = _open_lock(handle, directory, os.O_CREAT)
-    if os.fstat(lock).st_nlink != 1:  # a link to some other file, which must not be written to
+    if os.fstat(lock).st_nlink != 1:  # a hard link to another file, which must not be overwritten
         os.unlink(LOCK, dir_fd=handle)
         os.close(lock)
         lock = _open_lock(handle, directory, os.O_CREAT | os.O_EXCL)
     text = f"{os.getpid()}\n".encode()
-    os.pwrite(lock, text, 0)  # over what is there, before anything is cut off: a full disk has room for that
+    os.pwrite(lock, text, 0)  # overwrite first and truncate then: that works even on a full disk
     os.ftruncate(lock, len(text))
     return lock
 
@@ -151,7 +151,7 @@ def _open_lock(handle: int, directory: Path, flags: int) -> int:
 
 
 def _is_no_file(handle: int) -> bool:
-    """True for a name that is taken by a link, a directory or a device."""
+    """True if the name of the lock file is that of a link, a directory or a device."""
     try:
         return not stat.S_ISREG(os.stat(LOCK, dir_fd=handle, follow_symlinks=False).st_mode)
     except OSError:
@@ -164,4 +164,4 @@ def _expect_file(lock: int, directory: Path) -> None:
 
 
 def _no_file(directory: Path) -> StoreError:
-    return StoreError(f"{directory / LOCK} is no regular file, as launchd makes it: look at it, then remove it")
+    return StoreError(f"{directory / LOCK} is not a regular file, which launchd would make: check it, then remove it")

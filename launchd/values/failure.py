@@ -1,4 +1,4 @@
-"""An exception as it is kept and shown: its type, its message and its traceback, made plain. Total, like plain.py."""
+"""An exception as it is stored and shown: its type, message and traceback, made plain. Nothing here raises."""
 
 import traceback
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ from launchd.job import MAX_TRACEBACK_BYTES, JobError
 from launchd.values.plain import bounded, plain_text, type_name
 
 MESSAGE_BYTES = 4096
-# A chain or a group of more exceptions than this is not walked: only the outermost one's frames are shown.
+# If more exceptions than this are chained or grouped, only the frames of the outermost are shown.
 MAX_CHAIN = 100
-# The frames shown of one exception, the innermost ones.
+# The most frames shown of one exception: the innermost.
 MAX_FRAMES = 100
-# The notes shown of one exception, and the bytes of each.
+# The most notes shown of one exception, and the bytes of each.
 MAX_NOTES, NOTE_BYTES = 20, 2000
 
 
 class RemoteError(Exception):
-    """An exception of another process, as that process described it."""
+    """An exception that was raised in another process; `error` is the description which that process sent."""
 
     def __init__(self, error: JobError) -> None:
         super().__init__(error.message)
@@ -26,10 +26,10 @@ class RemoteError(Exception):
 
 
 def describe(error: BaseException, note: str | None = None, *, with_traceback: bool = True) -> JobError:
-    r"""An exception made plain. `note` is put before its message. Never raises.
+    r"""An exception made plain; `note` is put before its message. Never raises.
 
-    Classes with a `__str__` that fails, surrogates, cyclic or endless chains, groups in groups: what cannot be read is
-    named in the text.
+    The message has at most 4096 bytes, the traceback 32 KiB. If a part cannot be read (a `__str__` that raises, an
+    endless chain), the text says so.
 
     >>> describe(ValueError("caf\udce9")).message
     'caf?'
@@ -43,7 +43,7 @@ def describe(error: BaseException, note: str | None = None, *, with_traceback: b
 
 
 def trace_of(error: BaseException) -> str | None:
-    """The traceback as text, its last 32 KiB; None for an exception that was never raised. Never raises."""
+    """The traceback as text, cut to its last 32 KiB; None for an exception that was never raised. Never raises."""
     if type(error) is RemoteError:
         return error.error.traceback
     try:
@@ -57,14 +57,14 @@ def trace_of(error: BaseException) -> str | None:
 
 
 def _whole(error: BaseException) -> list[str]:
-    """The traceback as Python prints it, its causes and its members included."""
+    """The traceback as Python prints it, with causes and members of groups."""
     made = traceback.TracebackException(type(error), error, _own(error, "__traceback__"), limit=-MAX_FRAMES)
     _bound_notes(made)
     return list(made.format())
 
 
 def _bound_notes(made: traceback.TracebackException) -> None:
-    """Cut the notes of a described exception and of all it is linked to: each line of them would become a string."""
+    """Cut the notes of an exception and of all linked ones: formatting makes a string of each of their lines."""
     stack = [made]
     while stack:
         one = stack.pop()
@@ -76,15 +76,15 @@ def _bound_notes(made: traceback.TracebackException) -> None:
 
 
 def _frames(error: BaseException) -> list[str]:
-    """The frames of one exception alone, without anything that its class can spoil."""
+    """The frames of one exception alone, read without calling any method of its class."""
     try:
         return traceback.format_tb(_own(error, "__traceback__"), -MAX_FRAMES)
-    except BaseException:  # noqa: BLE001 - source files are read here, and anything may be wrong with them
+    except BaseException:  # noqa: BLE001 - source files are read here, and that may fail in any way
         return []
 
 
 def _linked(error: BaseException) -> Iterator[BaseException]:
-    """An exception with all that it is linked to: causes, contexts and members of groups; at most MAX_CHAIN and one."""
+    """An exception and all linked ones (causes, contexts, members of groups), at most MAX_CHAIN + 1."""
     seen: set[int] = set()
     stack = [error]
     while stack and len(seen) <= MAX_CHAIN:
@@ -99,11 +99,11 @@ def _linked(error: BaseException) -> Iterator[BaseException]:
 
 
 def _own(error: BaseException, name: str) -> Any:  # noqa: ANN401 - an exception, or a traceback
-    """The interpreter's own attribute of an exception, whatever its class says instead."""
+    """The interpreter's own attribute of an exception, even if its class overrides it."""
     return BaseException.__dict__[name].__get__(error)
 
 
 def exception_of(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> BaseException:
-    """The exception of `sys.exc_info()`, with the traceback that came beside it."""
+    """The exception of `sys.exc_info()`, with the traceback of that triple if it has none itself."""
     _, error, trace = exc_info
     return error if _own(error, "__traceback__") is not None or trace is None else error.with_traceback(trace)

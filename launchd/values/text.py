@@ -1,21 +1,25 @@
-"""Texts from outside as a terminal may show them: what it would obey is escaped. Pure."""
+"""Texts from outside, made safe for a terminal: control characters are escaped. Pure."""
 
 import re
 
-# C0 but for newline and tab, DEL, C1; line and paragraph separators; marks that turn the direction of a text. A
-# terminal obeys the first and shows other words than are there because of the last.
+# C0 except newline and tab, DEL, C1 (ECMA-48); line and paragraph separators; marks that change the direction of text
+# (Unicode TR36: with them a terminal shows other words than the text has).
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _CONTROL_OR_NEWLINE = re.compile(rf"[\n\t]|{_CONTROL.pattern}")
 _NAMES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def visible(text: str) -> str:
-    """A text whose control characters are seen, not obeyed; it keeps its lines and tabs."""
+    r"""A text whose control characters are escaped, so that a terminal shows them; newlines and tabs stay.
+
+    >>> visible("\x1b[2Jdone")
+    '\\x1b[2Jdone'
+    """
     return _CONTROL.sub(_escape, text)
 
 
 def one_line(text: str) -> str:
-    """A text on one line: newlines and tabs are escaped too, so that no value can look like a line of its own."""
+    """A text on one line: newlines and tabs are escaped too, so that a value cannot look like a line of its own."""
     return _CONTROL_OR_NEWLINE.sub(_escape, text)
 
 

@@ -15,7 +15,8 @@ from launchd.engine.maker import TriggerRequest
 from launchd.job import JobState
 from launchd.logs import setup as logs
 from tests.support import tasks
-from tests.support.browser import Tab, answer, ask, browsing, needs_browser, panel, row, see, with_tcp
+from tests.support.admin_clients import with_tcp
+from tests.support.browser import Tab, answer, ask, browsing, needs_browser, panel, row, see
 from tests.support.hosted_daemon import ended, hosted
 from tests.support.payloads import LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.support.replay_server import Replay, replaying

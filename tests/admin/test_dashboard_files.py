@@ -12,7 +12,8 @@ import pytest
 
 from launchd.admin.dashboard import Dashboard, load
 from launchd.daemon import Daemon
-from tests.support.browser import fetching, with_tcp
+from tests.support.admin_clients import with_tcp
+from tests.support.browser import fetching
 from tests.support.hosted_daemon import hosted
 
 LONGEST_LINE = 120

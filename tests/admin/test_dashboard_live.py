@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 
 from launchd.daemon import Daemon
-from tests.support.browser import Tab, browsing, browsing_at, needs_browser, panel, row, see, sign_in_link, with_tcp
+from tests.support.admin_clients import with_tcp
+from tests.support.browser import Tab, browsing, browsing_at, needs_browser, panel, row, see, sign_in_link
 from tests.support.daemon_process import Installation
 from tests.support.hosted_daemon import PATIENCE_SECONDS, ended, hosted
 from tests.support.tasks import ALL, gate

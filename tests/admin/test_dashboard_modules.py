@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.browser import Tab, browsing, needs_browser, with_tcp
+from tests.support.admin_clients import with_tcp
+from tests.support.browser import Tab, browsing, needs_browser
 from tests.support.hosted_daemon import hosted
 
 pytestmark = pytest.mark.browser

@@ -1,4 +1,4 @@
-"""Archives from elsewhere: whatever is in one, it is read within bounds, refused in words, and changes nothing."""
+"""Archives of other makers: any content is read within bounds, refused in words, and changes nothing."""
 
 import gzip
 import hashlib
@@ -21,11 +21,11 @@ from launchd.backup.archive import MAX_HEADERS, unpack, verify
 from launchd.backup.restore import restore
 from launchd.backup.shape import foreign_schema
 from launchd.clock import parse_instant
-from launchd.db.database import connect, migrate
+from launchd.db.connection import connect, migrate
 from launchd.errors import InvalidError, LaunchdError, StoreError
 
 AT = "2026-01-01T00:00:00Z"
-# Reads an archive with little memory; what it says is what a user would read.
+# Reads an archive with little memory; its output is the message for a user.
 READ = """
 import resource, sys
 from pathlib import Path
@@ -41,7 +41,7 @@ except LaunchdError as error:
 
 
 def database(kind: str, *changes: str) -> bytes:
-    """A database as launchd makes it, changed."""
+    """A database of launchd with changes."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as made:
         migrate(made, sql.migrations(kind))
         for change in changes:
@@ -61,7 +61,7 @@ def manifest(parts: dict[str, bytes]) -> bytes:
 
 
 def member(name: str, body: bytes = b"", kind: bytes = tarfile.REGTYPE, **fields: object) -> bytes:
-    """A member as it lies in a tar."""
+    """The bytes of a member in a tar."""
     info = tarfile.TarInfo(name)
     info.type, info.size = kind, len(body)
     for field, value in fields.items():
@@ -80,7 +80,7 @@ def archive(path: Path, *members: bytes) -> Path:
 
 
 def bomb(size: int, header: Callable[[int], bytes]) -> bytes:
-    """A gzip stream whose tar begins with a header that announces `size` bytes, all there: a megabyte for each GiB."""
+    """A gzip stream whose tar begins with a header of `size` bytes, complete: a megabyte for each GiB."""
     packer, out = io.BytesIO(), b"x" * 1024 * 1024
     with gzip.GzipFile(fileobj=packer, mode="wb", compresslevel=1) as file:
         file.write(header(size))

@@ -1,4 +1,4 @@
-"""Backups: whole, of one moment, while the daemon writes; and their way back, which loses nothing on the way."""
+"""Backups: complete and of one moment, while the daemon writes; and restores, which lose nothing."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ from launchd.backup.archive import unpack, verify
 from launchd.backup.backup import BackupRules, Backups, write
 from launchd.backup.restore import restore
 from launchd.clock import DAY, SystemClock, parse_instant
-from launchd.db.database import migrate
+from launchd.db.connection import migrate
 from launchd.errors import ConflictError, DiskFullError, InvalidError, StoreError
 from launchd.testing import VirtualClock
 from tests.support.daemon_process import Installation
@@ -70,7 +70,7 @@ def packed(state: Path, name: str = "one.tar.gz") -> Path:
 
 
 def repacked(archive: Path, **changed: bytes | None) -> Path:
-    """The archive with other members: `jobs_db=b"..."`; None leaves one out."""
+    """The archive with members replaced, such as `jobs_db=b"..."`; None leaves one out."""
     target = archive.with_name("changed.tar.gz")
     with tarfile.open(archive) as old, tarfile.open(target, "w:gz") as new:
         for member in old:
@@ -110,7 +110,7 @@ def test_a_running_daemon_is_backed_up_stopped_and_restored(installation: Instal
         assert installation.json("health")["checks"]["database"]["status"] == "healthy"
 
 
-def test_what_had_not_ended_at_the_time_of_the_backup_runs_again_after_a_restore(
+def test_jobs_that_had_not_ended_in_the_backup_run_again_after_a_restore(
     installation: Installation, tmp_path: Path
 ) -> None:
     archive = tmp_path / "all.tar.gz"
@@ -190,7 +190,7 @@ def test_it_is_one_backup_at_a_time(state: Path) -> None:
     assert sorted(one.name for one in state.iterdir() if "backup" in one.name) == []
 
 
-def test_a_full_disk_is_told_before_anything_is_written(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(state)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
     with pytest.raises(DiskFullError, match="free some space"):
@@ -211,7 +211,7 @@ def test_days_of_backups_leave_no_more_than_are_kept(state: Path) -> None:
 # --- archives ---
 
 
-def test_what_is_packed_is_what_was_there_and_tar_and_sqlite_can_read_it(state: Path) -> None:
+def test_an_archive_holds_the_databases_and_tar_and_sqlite_can_read_it(state: Path) -> None:
     archive = packed(state)
     assert remembered(state / "jobs.db") == ["first"]
     folder = state.parent / "out"
@@ -222,7 +222,7 @@ def test_what_is_packed_is_what_was_there_and_tar_and_sqlite_can_read_it(state: 
     assert sorted(one.name for one in folder.iterdir()) == ["jobs.db", "launches.db", "manifest.json"]
 
 
-def test_a_leftover_of_a_killed_backup_is_cleared_away(state: Path) -> None:
+def test_the_scratch_files_of_a_killed_backup_are_deleted(state: Path) -> None:
     leftover = state.parent / "one.tar.gz.partial"
     leftover.mkdir()
     (leftover / "jobs.db").write_bytes(b"half")
@@ -259,7 +259,7 @@ def owners(directory: Path) -> set[int]:
 
 
 async def refused(archive: Path, state: Path, told: str, error: type[Exception] = InvalidError) -> None:
-    """A restore that changes nothing."""
+    """Expect that a restore is refused with this text and changes nothing."""
     before = remembered(state / "jobs.db")
     with pytest.raises(error, match=told):
         await restore(archive, state, NOW)
@@ -267,18 +267,18 @@ async def refused(archive: Path, state: Path, told: str, error: type[Exception] 
     assert names(state) - {"launches.db-wal", "launches.db-shm"} == {"daemon.lock", "jobs.db", "launches.db"}
 
 
-async def test_an_archive_that_is_not_as_its_manifest_says_is_refused(state: Path) -> None:
+async def test_an_archive_that_differs_from_its_manifest_is_refused(state: Path) -> None:
     archive = packed(state)
     body = archive.read_bytes()
     cut = archive.with_name("cut.tar.gz")
     cut.write_bytes(body[: len(body) // 2])
-    await refused(cut, state, "no whole backup")
+    await refused(cut, state, "not a complete backup")
     archive.with_name("text").write_text("hello")
-    await refused(archive.with_name("text"), state, "no whole backup")
+    await refused(archive.with_name("text"), state, "not a complete backup")
     await refused(repacked(archive, manifest_json=None), state, "no manifest")
-    await refused(repacked(archive, manifest_json=b"{}"), state, "another launchd")
-    await refused(repacked(archive, jobs_db=None), state, "not as its manifest says")
-    await refused(repacked(archive, jobs_db=b"x"), state, "not as its manifest says")
+    await refused(repacked(archive, manifest_json=b"{}"), state, "this launchd cannot read")
+    await refused(repacked(archive, jobs_db=None), state, "differs from its manifest")
+    await refused(repacked(archive, jobs_db=b"x"), state, "differs from its manifest")
     await refused(archive.with_name("absent"), state, "cannot be read")
 
 
@@ -297,7 +297,7 @@ async def test_a_database_of_a_newer_launchd_is_refused(state: Path, tmp_path: P
     shutil.copytree(state, newer)
     with opened(newer / "jobs.db") as database:
         database.execute("PRAGMA user_version = 9999")
-    await refused(packed(newer, "newer.tar.gz"), state, "install the newer one", StoreError)
+    await refused(packed(newer, "newer.tar.gz"), state, "install the newer launchd that wrote it", StoreError)
 
 
 async def test_a_database_that_lacks_a_table_is_refused(state: Path, tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ async def test_a_backup_of_an_older_schema_is_brought_to_the_current_one(
 # --- restoring ---
 
 
-async def test_the_old_files_are_kept_with_what_their_journals_hold(state: Path) -> None:
+async def test_the_old_files_are_kept_with_their_journals(state: Path) -> None:
     archive = packed(state)
     with opened(state / "jobs.db") as database:
         database.execute("INSERT INTO counters (name, value) VALUES ('second', 1)")

@@ -1,4 +1,4 @@
-"""Figures of this machine: `make bench`. What is compared is measured in one run and given as a ratio.
+"""Figures of this machine: `make bench`. Comparisons are measured in one run and printed as ratios.
 
 `ARGS="drain latency"` runs only these parts; `LOG=launchlog.tsv` scrapes a recorded launch log, `SOURCES=`
 is the folder of recorded payloads that `coldload` reads (also `make coldload`, which fails where a figure is missed).

@@ -1,6 +1,6 @@
-"""A load generator of one endpoint: so many connections, each asking again as soon as it has its answer.
+"""A load generator for one endpoint: several connections, each sending the next request after each answer.
 
-It reads no more of an answer than its status and its length: what it costs is a fraction of what the answer costs.
+It reads only the status and the length of an answer, so that its cost is a fraction of the daemon's.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ _OK = b"HTTP/1.1 200 "
 
 
 class Answers(NamedTuple):
-    """How long each answer took in milliseconds, over how many seconds, and the size of the last one in bytes."""
+    """The milliseconds of each answer, the seconds of the whole run, and the bytes of the last answer."""
 
     taken: list[float]
     seconds: float
@@ -27,7 +27,7 @@ class Answers(NamedTuple):
 
 
 class _Asker(asyncio.Protocol):
-    """One connection. `ended` is resolved with the size of an answer once no more is asked, or with what went wrong."""
+    """One connection. `ended` gets the size of an answer after the last request, or the error."""
 
     def __init__(self, request: bytes, until: float, taken: list[float]) -> None:
         self._request, self._until, self._taken = request, until, taken
@@ -75,7 +75,7 @@ class _Asker(asyncio.Protocol):
 
 
 async def ask(socket: Path, target: str, *, connections: int, seconds: float) -> Answers:
-    """Ask for `target` for so long; raises RuntimeError for an answer that is not 200."""
+    """Send requests for `target` for `seconds`; raises RuntimeError for an answer other than 200."""
     loop, taken = asyncio.get_running_loop(), list[float]()
     request = f"GET {target} HTTP/1.1\r\nHost: launchd\r\n\r\n".encode()
     started = time.perf_counter()

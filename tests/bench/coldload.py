@@ -1,7 +1,7 @@
-"""The cold load: all recorded payloads into an empty database in one scrape, and what the same payloads write again.
+"""The cold load: all recorded payloads into an empty database in one scrape, and then the same payloads once more.
 
-The daemon runs in this process, so that its loop and its writers can be watched; the sources are a process of their
-own (tests/bench/recorded.py). A wanted figure that is missed makes the part fail.
+The daemon runs in this process, so that its loop and its writers can be measured; the sources are a process of their
+own (tests/bench/recorded.py). If a figure misses its target, the part fails.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ from tests.support.hosted_daemon import hosted, quiet_config
 from tests.support.paths import ROOT, SHARED
 
 SECONDS, PEAK_MIB, LAG_MS = 20.0, 400.0, 20.0
-# Reading what is stored raises the fence, which is a row: once, since nothing is read where nothing has changed.
+# The second load writes one row: the fence, which is raised once.
 FENCES = 1
 _TICK = 0.002
-# No load takes longer than this.
+# The longest time of a load.
 _PATIENCE = 600.0
 
 
@@ -48,9 +48,9 @@ def recorded(root: Path) -> Iterator[str]:
 
 
 async def lags(stop: asyncio.Event) -> list[float]:
-    """How late this loop carries out what is due every 2 ms, in milliseconds, until told to stop.
+    """The delays of a callback that is due every 2 ms, in milliseconds, until `stop` is set.
 
-    What was due while the loop was held up is late as well, each by its own time.
+    Each callback that was due while the loop was blocked counts with its own delay.
     """
     loop, late = asyncio.get_running_loop(), []
     due = loop.time() + _TICK
@@ -64,7 +64,7 @@ async def lags(stop: asyncio.Event) -> list[float]:
 
 
 def counting(database: Database) -> Counter[str]:
-    """From now on, the rows that each store's writes change, by SQLite's own count."""
+    """Count from now on the rows that each store's writes change, by SQLite's own count."""
     counts: Counter[str] = Counter()
     write = database.write
 
@@ -83,7 +83,7 @@ def counting(database: Database) -> Counter[str]:
 
 
 async def load(daemon: Daemon, *, force: bool) -> tuple[float, dict[str, Any]]:
-    """Scrape everything; the seconds, and the numbers of each source."""
+    """Scrape all sources; returns the seconds, and the statistics of each source."""
     started = time.perf_counter()
     job = await daemon.control.refresh(list(BASES), force=force, by="bench")
     job = await daemon.control.wait(job.id, _PATIENCE)
@@ -93,18 +93,18 @@ async def load(daemon: Daemon, *, force: bool) -> tuple[float, dict[str, Any]]:
 
 
 def peak_mib() -> float:
-    """The most memory that this process has had resident since `forget_peak`."""
+    """The peak of this process's resident memory in MiB since `forget_peak`."""
     text = Path("/proc/self/status").read_text("ascii")
     return int(next(line for line in text.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def forget_peak() -> None:
-    """Start the kernel's high-water mark anew: proc(5), clear_refs."""
+    """Reset the kernel's high-water mark of resident memory: proc(5), clear_refs."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 async def measured(url: str) -> bool:
-    """Print the figures; False when one of them is missed."""
+    """Print the figures; False if one misses its target."""
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory()))
         tables = [f'[sources.{name}]\nrate = "1000/s"\nbase_url = "{url}/{base}"' for name, base in BASES.items()]
@@ -140,7 +140,7 @@ def _told(writes: Counter[str]) -> str:
 
 
 def run(folder: str | None) -> bool:
-    """The cold load's figures, or a word why there are none."""
+    """Print the cold load's figures, or the reason why there are none."""
     root = Path(folder) if folder else SHARED / "sources"
     if not root.is_dir():
         say("cold load", f"skipped, there are no payloads in {root}")

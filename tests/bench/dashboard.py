@@ -1,4 +1,4 @@
-"""The dashboard's figures, in a real browser in front of a busy daemon: when it is painted, and what is sent for it."""
+"""The dashboard's figures, in a real browser with a busy daemon: the time until it is painted, and the bytes sent."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
 LOADS = 30
-# What a tunnel to another continent adds to each round trip, in milliseconds.
+# The delay of each round trip through a tunnel to another continent, in milliseconds.
 FAR = 80
 VIEWS = ("launches", "jobs", "schedules", "queues", "charts", "sources", "system")
-# What this browser takes on this machine for a page that asks for nothing.
+# An empty page: the browser's own time on this machine.
 EMPTY = "data:text/html,<!doctype html><title>empty</title><p>Nothing"
 _PAINTS = "() => Object.fromEntries(performance.getEntriesByType('paint').map((one) => [one.name, one.startTime]))"
 _COMPLETE = "() => document.querySelector('.panel') && !document.querySelector('.panel[data-state=loading]')"
 
 
 class Load(NamedTuple):
-    """One load of a page: milliseconds since the navigation began, and what came over the wire."""
+    """One load of a page: milliseconds since the navigation began, and the requests and bytes sent."""
 
     first_paint: float
     first_content: float
@@ -33,7 +33,7 @@ class Load(NamedTuple):
 
 
 def run() -> None:
-    """Load the page again and again: cold (nothing kept), warm, and cold from far away; then each view once, cold."""
+    """Load the page several times: cold (empty cache), warm, and cold over a slow line; then each view once, cold."""
     if (why := missing()) is not None:
         say("dashboard", f"skipped: {why}")
         return

@@ -1,7 +1,7 @@
-"""Twelve hours of a busy tracker, lived through by the real daemon under a virtual clock that ends at this moment.
+"""Twelve hours of a busy tracker, run by the real daemon under a virtual clock that ends at this moment.
 
-What it leaves is a state directory: thousands of launches of which some slipped, a thousand jobs, a ledger with a gap
-and a pause in it, an audit. `going_on` then runs a daemon on it, with jobs in every state.
+The result is a state directory: thousands of launches of which some slipped, a thousand jobs, a ledger with a gap and a
+pause, an audit log. `going_on` then runs a daemon on it, with jobs in every state.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ rate = "1000/s"
 
 
 class Provider(NamedTuple):
-    """Who launches what from where."""
+    """A provider with its vehicles and pads."""
 
     name: str
     vehicles: tuple[str, ...]
@@ -104,7 +104,7 @@ _GO, _TBD, _TBC = 1, 2, 8
 
 
 def live_through(state: Path) -> str:
-    """Fill a state directory with the hours before this moment; the configuration to go on with."""
+    """Fill a state directory with the hours before this moment; returns the configuration of a daemon on it."""
     logs.configure("error", "json")
     return asyncio.run(_live(state))
 
@@ -128,7 +128,7 @@ async def _live(state: Path) -> str:
 
 
 async def _live_hour(lived: TestDaemon, hour: int) -> None:
-    """Somebody pauses two schedules and resumes one; later the machine's clock is put forward by an hour."""
+    """Pause two schedules and resume one; later put the clock forward by an hour."""
     timetable = lived.daemon.control.timetable
     if hour == 1:
         await timetable.pause("weekly_digest", "nobody reads it in summer", "mara")
@@ -142,7 +142,7 @@ async def _live_hour(lived: TestDaemon, hour: int) -> None:
 
 
 def _upcoming(today: datetime, hour: int) -> Iterator[dict[str, Any]]:
-    """What Launch Library knows in an hour: every three hours some launches slip."""
+    """The upcoming launches of Launch Library in an hour: every three hours some slip."""
     draw = random.Random(7)
     for number in range(LAUNCHES):
         days = 0.17 + number * 0.45
@@ -171,7 +171,7 @@ def _launch(draw: random.Random, number: int, days: float, net: str) -> dict[str
 
 @contextmanager
 def going_on(state: Path, text: str) -> Iterator[Process]:
-    """A daemon on that state with jobs in every state; it listens for browsers."""
+    """A daemon on that state directory, with jobs in every state; it listens for browsers."""
     for _ in range(2):  # what runs in two crashes in a row is set aside
         with started(state, text, log=state / "daemon.log") as process:
             if not process.client.ask("GET", "/v1/jobs", task="stall")["items"]:

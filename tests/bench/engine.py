@@ -16,7 +16,7 @@ KILLS = 3
 
 
 def drain() -> float:
-    """Accept a backlog durably, then run it with every state on disk; the rate, in jobs a second."""
+    """Accept a backlog durably, then run it with every state on disk; print the rates in jobs a second."""
     with TemporaryDirectory() as place:
         state = Path(place) / "state"
         with daemon(state, "--scheduler-only") as process:
@@ -52,7 +52,7 @@ def latency() -> float:
 
 
 def blocked() -> None:
-    """How the status is answered while a coroutine blocks the task loop for good, and who is named for it."""
+    """Measure GET /v1/status while a coroutine blocks the task loop, and print the job that is named for it."""
     with TemporaryDirectory() as place, daemon(Path(place) / "state") as process:
         process.client.ask("POST", "/v1/tasks/block/trigger", body={"args": {"seconds": 30}})
         while not (found := process.client.ask("GET", "/v1/health", accept=(503,))["checks"]["event_loop"])[
@@ -74,7 +74,7 @@ def blocked() -> None:
 
 
 def _terminated(process: Process) -> float:
-    """Seconds from the wish to terminate a task that loops in C until its job is cancelled."""
+    """The seconds from the request to terminate a task that loops in C until its job is cancelled."""
     job = process.client.ask("POST", "/v1/tasks/hang/trigger", body={})
     while process.client.ask("GET", f"/v1/jobs/{job['id']}")["progress"] is None:
         time.sleep(0.05)
@@ -91,7 +91,7 @@ def _ended(process: Process, job: dict[str, Any], state: str) -> None:
 
 
 def kill() -> None:
-    """A task in a process that hangs in C is terminated: how long until its job is cancelled, its process reaped."""
+    """Terminate a task in a process that hangs in C: the time until its job is cancelled and its process reaped."""
     with TemporaryDirectory() as place, daemon(Path(place) / "state") as process:
         taken = [_terminated(process) for _ in range(KILLS)]
         figure = f"max {max(taken):.2f} s of {KILLS}; the signal that asks is given {KILL_SECONDS:g} s"
@@ -99,7 +99,7 @@ def kill() -> None:
 
 
 def fires() -> None:
-    """10,000 schedules of which 200 fire each second: how late their jobs are made and started."""
+    """10,000 schedules of which 200 fire each second: the delays until their jobs are made and started."""
     tables = "\n".join(
         f'[schedules.s{number}]\ntask = "noop"\ncron = "{number % 50} * * * * *"\noverlap = "allow"'
         for number in range(SCHEDULES)
@@ -118,7 +118,7 @@ def fires() -> None:
 
 
 def backlogs(sizes: tuple[int, ...] = (0, 100_000, 1_000_000), measured: int = 20_000) -> None:
-    """The rate at which urgent jobs run past a backlog that waits, and what the backlog costs in memory."""
+    """The rate at which urgent jobs overtake a waiting backlog, and the memory of the backlog."""
     with TemporaryDirectory() as place, daemon(Path(place) / "state") as process:
         base_rate = base_memory = 0.0
         queued = 0

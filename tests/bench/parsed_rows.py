@@ -1,7 +1,7 @@
-"""What the parsers make of each recorded file: its rows, the records kept, and the reasons for what was not.
+"""Measures the parsers on each recorded file: its rows, the records kept, and the reasons for refusals.
 
-A row is lost when it was refused as a whole; a field that was dropped costs only itself. Files of one folder of which
-nothing at all was refused share a line.
+A row that was refused as a whole is lost; a refused field costs only itself. Files of one folder without any refusal
+share a line.
 """
 
 import sys
@@ -15,13 +15,13 @@ from launchd.launches.launch import Parsed
 from launchd.launches.sources import SOURCES
 from tests.support.recorded_payloads import Recording, recordings
 
-# At least this share of the rows of a file is kept; what people write by hand into HTML is another matter.
+# The least share of a file's rows that is kept; pages that people write by hand may have less.
 WANTED, WANTED_OF_HTML = 0.995, 0.99
 REASONS = 5
 
 
 class Rows(NamedTuple):
-    """What became of the rows of some files of one folder; `reasons` counts (field, reason), None for a whole row."""
+    """The rows of files of one folder; `reasons` counts refusals by (field, reason), field None for a whole row."""
 
     name: str
     files: int
@@ -31,28 +31,28 @@ class Rows(NamedTuple):
 
     @property
     def lost(self) -> int:
-        """How many rows were refused as a whole."""
+        """The number of rows that were refused as a whole."""
         return sum(count for (field, _), count in self.reasons.items() if field is None)
 
     @property
     def share(self) -> float:
-        """The share of the rows that was kept."""
+        """The share of rows that were kept, 0 to 1."""
         return 1 - self.lost / self.rows if self.rows else 0.0
 
     @property
     def enough(self) -> bool:
-        """Whether that is as much as wanted."""
+        """True if the share is high enough."""
         return self.share >= (WANTED_OF_HTML if self.name.endswith(".html") else WANTED)
 
 
 def judged(name: str, said: Parsed) -> Rows:
-    """What was said of one file."""
+    """The rows and refusals of one file."""
     reasons = Counter((one.field, one.reason) for one in said.rejections)
     return Rows(name, 1, said.rows, len(said.sightings), reasons)
 
 
 def table(root: Path) -> list[Rows]:
-    """One entry for each file that holds launches, those without any refusal by folder."""
+    """One entry for each file of launches; files without any refusal by folder."""
     found = [(one, judged(_name(one, root), SOURCES[one.source].parse(one.payloads))) for one in recordings(root)]
     clean = [(one.files[0].parent, rows) for one, rows in found if not rows.reasons]
     folders = (
@@ -79,7 +79,7 @@ def _records(parts: Iterable[Rows]) -> int:
 
 
 def report(root: Path) -> bool:
-    """Print the table; False when of any file less was kept than wanted."""
+    """Print the table; False if a file's share is too low."""
     found = table(root)
     _say(f"{'file':88} {'files':>5} {'rows':>6} {'kept':>7} {'records':>7}")
     for one in found:

@@ -1,8 +1,8 @@
 """One job at a time through another job system: from the call that enqueues it until it has run.
 
-Run by that system's own Python (`python peer_latency.py ardiq 300`), in the folder of the peers; it imports nothing of
-this project. The end of a job is seen by its INCR, asked for again and again: what that costs is theirs to gain from,
-since a result would come no sooner. Prints one JSON line.
+Run it with that system's own Python (`python peer_latency.py ardiq 300`), in the folder of the peers; it imports
+nothing of this project. The end of a job is its INCR, which is polled: that favours the peers, since a result would not
+come earlier. It prints one JSON line.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ async def celery(number: int) -> None:
 
 
 async def measure(enqueue: Callable[[int], Awaitable[None]], count: int, server: redis.Redis) -> list[float]:
-    """Milliseconds of each job; those before the worker is warm do not count."""
+    """The milliseconds of each job, without the first ones, which warm the worker up."""
 
     def done() -> int:
         return int(cast("bytes | None", server.get(DONE)) or 0)

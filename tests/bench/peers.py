@@ -1,4 +1,4 @@
-"""The same work done by other job systems, in the same run on the same machine, and the ratio to each.
+"""Runs the same work in other job systems, in the same run on the same machine, and prints the ratio to each.
 
 Each runs N no-op jobs that count themselves by one INCR in a private redis-server, without fsync. launchd's first row
 does the same INCR in its task; its second row leaves it out, since nothing here needs a server.
@@ -50,7 +50,7 @@ def compare(own_rate: float, own_milliseconds: float) -> None:
 
 
 def _one_at_a_time(name: str, python: Path, own_milliseconds: float) -> None:
-    """From enqueuing a job to its end, beside launchd's from the request to the task's first line."""
+    """The time from enqueuing a job to its end; for launchd, from the request to the task's first line."""
     if not python.exists():
         return
     for how, options in (("without", ("--appendonly", "no")), ("with", DURABLE)):
@@ -67,7 +67,7 @@ def _one_at_a_time(name: str, python: Path, own_milliseconds: float) -> None:
 
 @contextmanager
 def _server(*options: str) -> Iterator[Redis]:
-    """A private server that keeps nothing, unless told to; its address is in the environment."""
+    """A private server, by default without persistence; its address is in the environment."""
     with TemporaryDirectory() as place:
         command = ["redis-server", "--port", str(PORT), "--bind", "127.0.0.1", "--dir", place, "--save", "", *options]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -100,7 +100,7 @@ def _with_incr() -> float:
 
 
 async def _bare() -> float:
-    """What the client alone gives to 100 coroutines: no system that runs this task in one process can go faster."""
+    """The rate of the client alone with 100 coroutines: no system with this task in one process can be faster."""
     async with AsyncRedis.from_url(os.environ["REDIS_URL"]) as client:
 
         async def count() -> None:

@@ -1,4 +1,4 @@
-"""The real daemon as a process of its own, and a client of its socket: what is measured is what users run."""
+"""The real daemon as a process, and a client of its socket, so that the figures are those of a user's daemon."""
 
 import contextlib
 import http.client
@@ -69,17 +69,17 @@ class Process:
         return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
     def cpu_seconds(self) -> float:
-        """What the daemon, all of its threads, has used of processors: proc(5), stat, utime and stime."""
+        """The CPU seconds of the daemon with all threads: utime and stime of proc(5), stat."""
         fields = Path(f"/proc/{self._popen.pid}/stat").read_text("ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Send SIGKILL, as a stand-in for a power cut."""
         self._popen.kill()
         self._popen.wait(60)
 
     def enqueue(self, task: str, count: int, **settings: Any) -> float:  # noqa: ANN401 - fields of a job
-        """Make jobs in batches of 1,000; seconds taken."""
+        """Make jobs in batches of 1,000; returns the seconds taken."""
         started = time.perf_counter()
         for first in range(0, count, 1000):
             jobs = [{"task": task, **settings}] * min(1000, count - first)
@@ -92,7 +92,7 @@ class Process:
             return db.execute(statement, values).fetchall()
 
     def until_done(self, first_seq: int, count: int) -> None:
-        """Wait until so many jobs from a row on have ended."""
+        """Wait until `count` jobs after a row have ended."""
         asked = "SELECT count(*) FROM jobs WHERE seq > ? AND seq <= ? AND finished_at IS NOT NULL"
         while self.rows(asked, first_seq, first_seq + count)[0][0] < count:
             time.sleep(0.25)  # seldom: the rate is taken from the rows, and looking costs the daemon its processor
@@ -153,6 +153,6 @@ def peer_lines(text: str) -> list[dict[str, Any]]:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value below which this share lies."""
+    """The value that this share of the values does not exceed."""
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]

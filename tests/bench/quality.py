@@ -39,9 +39,9 @@ SHOWN = int(os.environ.get("SHOWN") or 25)
 
 
 class Found(NamedTuple):
-    """What was made of the pairs of records of two labels.
+    """The result for the pairs of records of two labels.
 
-    `wrong` holds pairs of different launches that were merged, `missed` pairs of one launch that were left apart.
+    `wrong` has pairs of different launches that were merged, `missed` pairs of one launch that were left apart.
     """
 
     right: int
@@ -57,7 +57,7 @@ class Found(NamedTuple):
         return self.right / (self.right + len(self.missed)) if self.right + len(self.missed) else 1.0
 
 
-# --- what was said ---
+# --- the records ---
 
 
 def parsed(root: Path) -> dict[str, dict[str, Sighting]]:
@@ -88,7 +88,7 @@ def _labelled(sighting: Sighting, label: str) -> Sighting:
     return msgspec.structs.replace(sighting, source=label, cross_ids=cross)
 
 
-# --- what is true ---
+# --- the ground truth ---
 
 
 def true_launches(path: Path, found: Mapping[str, Mapping[str, Sighting]]) -> dict[Key, str]:
@@ -106,7 +106,7 @@ def true_launches(path: Path, found: Mapping[str, Mapping[str, Sighting]]) -> di
 
 
 def _record(known: Mapping[str, Sighting], name: str, net: str) -> str | None:
-    """The record of a source whose ids are not the truth's: the one of that minute, by name if there are several."""
+    """The record of a source with other ids than the truth: that of the same minute, by name if there are several."""
     instant = parse_instant(net)
     near = [one for one in known.values() if one.net and abs(one.net.earliest - instant) <= 2 * MINUTE]
     named = [one for one in near if names.plain(name) in names.plain(one.name)]
@@ -114,7 +114,7 @@ def _record(known: Mapping[str, Sighting], name: str, net: str) -> str | None:
     return chosen[0].source_id if len(chosen) == 1 else None
 
 
-# --- how well ---
+# --- the measure ---
 
 
 def measured(groups: Iterable[Sequence[Key]], labels: tuple[str, str], launches: Mapping[Key, str]) -> Found:
@@ -137,7 +137,7 @@ def measured(groups: Iterable[Sequence[Key]], labels: tuple[str, str], launches:
 def _is_wrong(
     a: Key, b: Key, launches: Mapping[Key, str], of_launch: Mapping[str, Mapping[str, Sequence[Key]]]
 ) -> bool:
-    """Whether a merge contradicts the truth; a record that it does not know is wrong only in another's place."""
+    """True if a merge contradicts the truth; an unknown record is wrong only in place of a known one."""
     if a in launches and b in launches:
         return launches[a] != launches[b]
     known, other = (a, b) if a in launches else (b, a)
@@ -162,7 +162,7 @@ def near_pairs(launches: Mapping[Key, str], found: Mapping[Key, Sighting]) -> li
 
 
 def agreement(pairs: Iterable[tuple[Sighting, Sighting]]) -> dict[str, tuple[int, int]]:
-    """How often the two records of one launch agree, by field: agreeing, and both saying something."""
+    """By field: how often the two records of one launch agree, and how often both have a value."""
     tests: dict[str, Callable[[Sighting], object]] = {
         "status": lambda one: one.status,
         "vehicle": lambda one: names.vehicle_family(one.vehicle) if one.vehicle else None,
@@ -186,7 +186,7 @@ def agreement(pairs: Iterable[tuple[Sighting, Sighting]]) -> dict[str, tuple[int
 
 
 def report(root: Path, truth: Path) -> bool:
-    """Print the figures; False when a target is missed."""
+    """Print the figures; False if a target is missed."""
     found = parsed(root)
     launches = true_launches(truth, found)
     everything = {key(one): one for known in found.values() for one in known.values()}
@@ -224,7 +224,7 @@ def report(root: Path, truth: Path) -> bool:
 def _print_pairs(
     found: Mapping[str, Mapping[str, Sighting]], together: Sequence[Sequence[Key]], launches: Mapping[Key, str]
 ) -> dict[tuple[str, str], Found]:
-    """Each pair of labels matched by itself, which is what is judged, and beside it what came of it among all."""
+    """Print each pair of labels: matched alone, which is judged, and matched among all sources."""
     _say(f"\n  {'each pair of sources matched by itself':38} true   precision  recall  (among all)")
     judged = {}
     for labels in combinations(sorted(found), 2):
@@ -241,9 +241,9 @@ def _print_pairs(
 
 
 def through_its_id(found: Mapping[str, Mapping[str, Sighting]], launches: Mapping[Key, str]) -> tuple[int, int, Found]:
-    """Scrape what ll2 said first, with all other sources, then what it says last.
+    """Scrape the first capture of ll2 with all other sources, then its last capture.
 
-    Returns how many launches kept their id, of how many, and how ll2's records pair with the others then.
+    Returns (launches that kept their id, launches, the pairs of ll2's records with the others).
     """
     ids = count(1)
     others = [one for label, known in found.items() if not label.startswith("ll2") for one in known.values()]
@@ -306,7 +306,7 @@ def _print_agreement(found: Mapping[str, Mapping[str, Sighting]], launches: Mapp
 
 
 def _print_scale(found: Mapping[str, Mapping[str, Sighting]]) -> None:
-    """Match as many launches as a tracker may ever hold: the real ones again and again, other years, other names."""
+    """Match as many launches as a tracker may ever have: copies of the real ones with other years and names."""
     real = [*found.get("ll2flat", {}).values(), *found.get("gcat", {}).values()]
     if not real:
         return
@@ -331,7 +331,7 @@ def _moved(one: Sighting, turn: int) -> Sighting:
 
 
 def main() -> int:
-    """0 when the targets are met or there is nothing to measure, 1 when one is missed."""
+    """Return 0 if the targets are met or there is nothing to measure, 1 if one is missed."""
     root = Path(os.environ.get("SOURCES") or SHARED / "sources")
     truth = Path(os.environ.get("TRUTH") or SHARED / "matching_truth.csv")
     if not (root.is_dir() and truth.is_file()):

@@ -1,7 +1,7 @@
 """A server of recorded payloads as a process of its own: `python -m tests.bench.recorded FOLDER` prints its address.
 
-Everything that was recorded of a source is one answer of it, however often it was recorded: the records of Launch
-Library 2 are laid out on as many pages as a pull reads. Answers are conditional, and compressed beforehand.
+All recordings of a source become one answer: the records of Launch Library 2 are spread over as many pages as a pull
+reads. Answers are conditional, and compressed in advance.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _TABLES["launchlog"] = "derived/launchlog"
 
 
 def laid_out(root: Path) -> dict[str, bytes]:
-    """The body of each address (path and offset) that the sources ask for."""
+    """The body of each address (path and offset) that the sources request."""
     said: dict[str, list[bytes]] = {}
     for recording in recordings(root):
         said.setdefault(recording.source, []).extend(recording.payloads)
@@ -55,7 +55,7 @@ def _records(document: Any) -> Iterable[Any]:  # noqa: ANN401 - JSON
 
 
 def _library(records: Sequence[Any]) -> dict[str, bytes]:
-    """Pages of equal length, each naming the next, the last one that of what has flown."""
+    """Pages of equal length, each with a link to the next; the last one has the flown launches."""
     upcoming = launch_library.MAX_PAGES
     length = -(-len(records) // (upcoming + 1))
     pages = [records[first : first + length] for first in range(0, len(records), length)]
@@ -69,7 +69,7 @@ def _library(records: Sequence[Any]) -> dict[str, bytes]:
 
 
 async def serve(root: Path) -> None:
-    """Listen on loopback until this process is ended."""
+    """Listen on loopback until this process ends."""
     answers = {
         where: (gzip.compress(body), f'"{hashlib.sha256(body).hexdigest()}"') for where, body in laid_out(root).items()
     }

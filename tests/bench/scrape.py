@@ -1,4 +1,4 @@
-"""The scrape's figures: a cold refresh, an unchanged one, and how the control plane answers meanwhile."""
+"""The scrape's figures: a cold refresh, an unchanged one, and the answers of the control plane meanwhile."""
 
 import asyncio
 import statistics
@@ -23,7 +23,7 @@ LAUNCHES = 7_000
 
 
 async def answers(daemon: Daemon, stop: asyncio.Event) -> list[float]:
-    """How long GET /v1/status takes, one request after another, until told to stop."""
+    """The time of GET /v1/status, one request after another, until `stop` is set."""
     taken = []
     async with aiohttp.ClientSession("http://d", connector=aiohttp.UnixConnector(str(daemon.socket))) as session:
         while not stop.is_set():
@@ -44,7 +44,7 @@ async def refresh(daemon: Daemon) -> tuple[float, dict[str, Any]]:
 
 
 async def scrape(daemon: Daemon) -> None:
-    """A cold and an unchanged refresh, with a client that asks for the status all the while (in this same process)."""
+    """A cold and an unchanged refresh, while a client in this process requests the status again and again."""
     stop = asyncio.Event()
     asking = asyncio.create_task(answers(daemon, stop))
     cold, first = await refresh(daemon)
@@ -64,7 +64,7 @@ async def scrape(daemon: Daemon) -> None:
 
 
 def launchlog(recorded: Path | None) -> bytes:
-    """The recorded launch log if one is named, else one made up."""
+    """The recorded launch log if one is named, else a generated one."""
     if recorded is not None:
         return recorded.read_bytes()
     rows = []
@@ -88,5 +88,5 @@ async def main(recorded: Path | None) -> None:
 
 
 def run(recorded: str | None) -> None:
-    """The scrape's figures; `recorded` is a launch log of GCAT, else one is made up."""
+    """Print the scrape's figures; `recorded` is a launch log of GCAT, else one is generated."""
     uvloop.run(main(Path(recorded) if recorded else None))

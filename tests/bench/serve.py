@@ -1,4 +1,4 @@
-"""What the admin API answers while jobs run: requests a second of a daemon that has one core to itself.
+"""Measures the admin API while jobs run: requests a second of a daemon on one core.
 
 The daemon with all of its threads is bound to one core; this process, which asks over the Unix socket, to another
 (where there is only one, both share it). All the while schedules fire no-op jobs, and in each round of launches the
@@ -41,7 +41,7 @@ STREAM = "\n".join(
 
 
 def planned() -> bytes:
-    """Launches to come, one a day, in Launch Library's words."""
+    """Upcoming launches, one a day, in the format of Launch Library."""
     now, records = SystemClock().now() // DAY * DAY, []
     for number in range(1, PLANNED + 1):
         net = format_instant(now + number * DAY)
@@ -67,7 +67,7 @@ async def fill(state: Path) -> int:
 
 @contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """Bind this process, and those that it starts meanwhile, to a core."""
+    """Bind this process, and processes that it starts meanwhile, to a core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -77,7 +77,7 @@ def on_core(core: int) -> Iterator[None]:
 
 
 def measure(process: Process, target: str, seconds: float) -> None:
-    """Ask for so long, over all connections at once, and print what came of it."""
+    """Send requests for a while, over all connections at once, and print the rates."""
     spent, seq = process.cpu_seconds(), process.last_seq()
     found = uvloop.run(asker.ask(process.socket, target, connections=CONNECTIONS, seconds=seconds))
     spent, jobs = process.cpu_seconds() - spent, process.last_seq() - seq
@@ -102,7 +102,7 @@ def until_ended(process: Process, job_id: str) -> None:
 
 
 def run() -> None:
-    """The figures of what is served, launches first."""
+    """Print the figures of each endpoint, launches first."""
     logs.configure("error", "json")
     cores = sorted(os.sched_getaffinity(0))
     with TemporaryDirectory() as place:

@@ -1,4 +1,4 @@
-"""What the benchmarks run."""
+"""The tasks of the benchmarks."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ async def noop(_ctx: Context) -> None:
 
 @task
 async def stamp(_ctx: Context) -> float:
-    """When it began, by this machine's monotonic clock."""
+    """Return the time of its begin, by this machine's monotonic clock."""
     return time.monotonic()
 
 
@@ -34,7 +34,7 @@ def plain(_ctx: Context) -> None:
 
 @task(isolation="process", max_retries=0)
 def hang(ctx: Context) -> None:
-    """Say that it is there, then loop in C, where no signal's handler is run."""
+    """Write a file, then loop in C, where no signal handler runs."""
     ctx.progress(0)
     hashlib.pbkdf2_hmac("sha256", b"secret", b"salt", (1 << 31) - 1)
 

@@ -1,4 +1,4 @@
-"""The table of what the parsers keep: what counts as lost, and that of the recorded files enough is kept."""
+"""The table of parsed rows: a row counts as lost if it was refused whole; the recorded files keep enough rows."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The measuring of the matching: what counts as right, wrong and missed."""
+"""The measure of the matching: pairs that count as right, wrong and missed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The tasks of a made-up launch tracker: they take their time by a clock that can be a virtual one."""
+"""The tasks of a fictitious launch tracker: they wait on a clock that can be a virtual one."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ from launchd import Context, task
 from launchd.clock import Clock, SystemClock
 
 ELEMENTS = "https://elements.example.org/gp.php?GROUP=active&FORMAT=json"
-# What the tasks sleep on; set by whoever runs them under another clock.
+# The clock that the tasks sleep on; the benchmark sets another one.
 clocks: list[Clock] = [SystemClock()]
 
 
@@ -17,7 +17,7 @@ def chance(ctx: Context) -> float:
 
 @task(max_retries=0)
 async def notify(ctx: Context) -> dict[str, int]:
-    """Tell those who watch a launch."""
+    """Notify the followers of a launch."""
     await clocks[0].sleep(0.04 + chance(ctx) ** 8 * 4)
     return {"sent": round(chance(ctx) * 400)}
 
@@ -31,7 +31,7 @@ async def publish(ctx: Context) -> dict[str, object]:
 
 @task(queue="scraping", max_retries=1)
 async def sync(ctx: Context) -> dict[str, int]:
-    """Ask for orbital elements; one time in six the server does not answer."""
+    """Request orbital elements; one time in six the server does not answer."""
     await clocks[0].sleep(4 + chance(ctx) * 40)
     if chance(ctx) > 5 / 6:
         try:
@@ -42,7 +42,7 @@ async def sync(ctx: Context) -> dict[str, int]:
 
 
 def connect() -> None:
-    """Try in vain."""
+    """Try to connect, without success."""
     raise ConnectionResetError(104, "Connection reset by peer")
 
 
@@ -55,20 +55,20 @@ async def rebuild(ctx: Context) -> str:
 
 @task(queue="archive", lock="catalogue_of_everything", lock_wait_seconds=30)
 async def compare(ctx: Context) -> dict[str, int]:
-    """Compare what providers say with the catalogue, unless it is being rebuilt."""
+    """Compare the providers' data with the catalogue, unless it is being rebuilt."""
     await clocks[0].sleep(20 + chance(ctx) * 40)
     return {"differences": round(chance(ctx) * 9)}
 
 
 @task(max_retries=0)
 async def parse(_ctx: Context) -> None:
-    """Stumble over a payload."""
+    """Fail on a payload."""
     raise ValueError("launches[17].net: expected an RFC 3339 time such as 2026-01-31T06:00:00Z, got 'NET Q3, TBC'")
 
 
 @task
 async def linger(ctx: Context, *, minutes: int) -> None:
-    """Work for some minutes, and say how far it is."""
+    """Work for some minutes, and report progress."""
     for second in range(minutes * 60):
         ctx.progress(second, minutes * 60, f"page {second // 7} of {minutes * 60 // 7}")
         if second % 5 == 0:

@@ -11,14 +11,14 @@ from launchd import Context, Retry, Snooze, task
 from launchd.errors import ConflictError
 from launchd.job import MAX_INTERRUPTIONS, JobState
 from tests.support.hosted_daemon import PATIENCE_SECONDS, ended, hosted, quiet_config
-from tests.support.killable_daemon import mortal
+from tests.support.killable_daemon import killable_daemon
 from tests.support.tasks import ALL, fact, started
 
 WISH = {"args": {"name": "for ever"}}
 
 
 async def test_two_crashes_in_a_row_set_a_job_aside_until_it_is_requeued(tmp_path: Path) -> None:
-    async with mortal(tmp_path) as daemon:
+    async with killable_daemon(tmp_path) as daemon:
         job_id = await daemon.trigger("waiting", **WISH)
         other = await daemon.trigger("waiting", **WISH, delay=3600)
         for attempt in (1, 2):
@@ -39,7 +39,7 @@ async def test_two_crashes_in_a_row_set_a_job_aside_until_it_is_requeued(tmp_pat
 
 
 async def test_a_crash_in_the_last_attempt_is_a_failure_that_says_so(tmp_path: Path) -> None:
-    async with mortal(tmp_path) as daemon:
+    async with killable_daemon(tmp_path) as daemon:
         job_id = await daemon.trigger("waiting", **WISH, max_retries=0)
         await daemon.until(job_id, "running")
         await daemon.kill()
@@ -51,7 +51,7 @@ async def test_a_crash_in_the_last_attempt_is_a_failure_that_says_so(tmp_path: P
 
 @pytest.mark.parametrize("terminate", [False, True])
 async def test_a_cancel_that_the_task_does_not_heed_outlives_a_crash(tmp_path: Path, terminate: bool) -> None:
-    async with mortal(tmp_path) as daemon:
+    async with killable_daemon(tmp_path) as daemon:
         job_id = await daemon.trigger("stubborn", **WISH, max_retries=5)
         await daemon.until(job_id, "running")
         told = await daemon.ask("POST", f"/v1/jobs/{job_id}/cancel", {"terminate": terminate, "reason": "enough"})

@@ -19,8 +19,8 @@ from launchd.admin.http.listen import listen_unix
 from launchd.errors import AlreadyRunningError
 from tests.support.daemon_process import Installation, command
 from tests.support.hosted_daemon import PATIENCE_SECONDS, hosted, quiet_config
+from tests.support.misbehaving_daemon import alive, answers, lines, place, run, until, word
 from tests.support.paths import ROOT
-from tests.support.unruly_daemon import alive, answers, lines, place, run, until, word
 
 __all__ = ["place"]
 EXEC = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"

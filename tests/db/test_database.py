@@ -1,3 +1,5 @@
+"""A database: migrations, group commit, errors by name, and writes that survive a crash."""
+
 import asyncio
 import os
 import sqlite3
@@ -45,14 +47,14 @@ async def test_callers_that_wait_together_share_one_commit(db: Database) -> None
     assert db.commits == before + 2
 
 
-async def test_what_one_turn_of_a_loop_asks_for_is_one_commit_in_the_order_of_asking(db: Database) -> None:
+async def test_the_writes_of_one_turn_of_a_loop_are_one_commit_in_their_order(db: Database) -> None:
     before = db.commits
     await asyncio.gather(*(db.write(insert(str(number))) for number in range(50)))
     assert [row["a"] for row in await db.read("SELECT a FROM t ORDER BY rowid")] == [str(n) for n in range(50)]
     assert db.commits == before + 1
 
 
-async def test_what_was_asked_for_just_before_the_end_is_still_written(tmp_path: Path) -> None:
+async def test_a_write_just_before_the_end_is_still_made(tmp_path: Path) -> None:
     async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as database:
         await database.write(lambda connection: connection.execute("CREATE TABLE t (value TEXT)"))
         last = asyncio.ensure_future(database.write(insert("last")))
@@ -153,9 +155,9 @@ async def test_the_version_changes_with_every_commit_of_anybody_and_with_nothing
 
 
 async def test_a_version_that_cannot_be_asked_for_is_none(db: Database) -> None:
-    db._onlooker.set_progress_handler(lambda: 1, 1)  # SQLite stops each statement with an OperationalError
+    db._version_reader.set_progress_handler(lambda: 1, 1)  # SQLite stops each statement with an OperationalError
     assert db.version() is None
-    db._onlooker.set_progress_handler(None, 1)
+    db._version_reader.set_progress_handler(None, 1)
     assert db.version() is not None
 
 
@@ -202,7 +204,7 @@ async def test_a_second_daemon_on_one_directory_is_refused_with_the_pid_of_the_f
         pass
 
 
-def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
+def test_an_acknowledged_write_survives_kill_9(tmp_path: Path) -> None:
     program = textwrap.dedent(
         """
         import asyncio, sys

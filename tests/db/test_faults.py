@@ -1,4 +1,4 @@
-"""Databases whose disk, files, threads or callers fail: each error has a name, nobody waits for ever, work goes on."""
+"""Databases whose disk, files, threads or callers fail: each error has a name, each caller an answer, work goes on."""
 
 import asyncio
 import ctypes
@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from launchd.clock import SystemClock
 from launchd.db import database as module
-from launchd.db.database import WAL_BYTES, Connection, Database, connect, open_database
+from launchd.db.connection import WAL_BYTES, connect
+from launchd.db.database import Connection, Database, open_database
 from launchd.errors import CommitUnknownError, StoreError
 from launchd.testing import VirtualClock
 
@@ -39,7 +40,7 @@ async def values(db: Database) -> list[str]:
     return [row["a"] for row in await db.read("SELECT a FROM t ORDER BY rowid")]
 
 
-# --- what a write function raises ---
+# --- exceptions of write functions ---
 
 OF_ITS_OWN: list[BaseException] = [
     KeyError("mine"),
@@ -56,7 +57,7 @@ OF_ITS_OWN: list[BaseException] = [
 
 @settings(max_examples=25)
 @given(st.lists(st.none() | st.sampled_from([*OF_ITS_OWN, "SELEC", "INSERT INTO t VALUES (?)"]), max_size=6))
-def test_whatever_write_functions_raise_each_caller_is_answered_and_the_others_are_kept(
+def test_each_caller_is_answered_whatever_a_write_function_raises_and_the_others_are_kept(
     endings: list[BaseException | str | None],
 ) -> None:
     async def check() -> None:
@@ -95,7 +96,7 @@ async def test_a_broken_constraint_is_the_callers_own_as_it_was(db: Database) ->
     assert db.failing() is None
 
 
-async def test_a_writer_thread_that_ends_answers_those_who_wait_and_those_who_come(db: Database) -> None:
+async def test_a_writer_thread_that_ends_answers_waiting_and_later_callers(db: Database) -> None:
     thread = db._writer._thread
     assert thread.ident is not None
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
@@ -110,7 +111,7 @@ async def test_a_writer_thread_that_ends_answers_those_who_wait_and_those_who_co
     assert not db.busy
 
 
-# --- what cannot be read ---
+# --- failed reads ---
 
 
 async def test_a_statement_that_is_wrong_is_a_store_error_with_sqlites_name_and_no_fault_of_the_disk(
@@ -133,7 +134,7 @@ async def test_a_database_that_was_closed_answers_with_store_errors(tmp_path: Pa
 
 
 def damage(path: Path) -> None:
-    """Spoil the last third of a database."""
+    """Overwrite the last third of a database."""
     pages = path.stat().st_size // PAGE
     with path.open("r+b") as file:
         file.seek(pages * 2 // 3 * PAGE)
@@ -168,11 +169,11 @@ async def test_a_database_with_bad_pages_fails_by_name_where_they_are_and_works_
         assert db.failing() is None
 
 
-# --- a commit that fails ---
+# --- failed commits ---
 
 
 class Refusing(sqlite3.Connection):
-    """A connection whose next so many COMMITs fail as on a disk that cannot sync."""
+    """A connection whose next COMMITs fail as on a disk that cannot sync."""
 
     refuse = 0
 
@@ -209,7 +210,7 @@ async def test_a_commit_that_failed_was_not_kept_once_another_has_overwritten_it
 
 
 @pytest.mark.usefixtures("refusing")
-async def test_a_commit_that_failed_and_cannot_be_overwritten_says_that_nobody_knows(tmp_path: Path) -> None:
+async def test_a_failed_commit_that_cannot_be_overwritten_is_reported_as_unknown(tmp_path: Path) -> None:
     async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as db:
         await db.write(lambda connection: connection.execute("CREATE TABLE t (a TEXT UNIQUE)"))
         Refusing.refuse = 3
@@ -224,10 +225,8 @@ async def test_a_commit_that_failed_and_cannot_be_overwritten_says_that_nobody_k
 
 
 @pytest.mark.parametrize("overwritten", [False, True])
-async def test_what_a_failed_commit_has_left_in_the_journal_does_not_come_back_once_overwritten(
-    tmp_path: Path, overwritten: bool
-) -> None:
-    """The WAL has the whole commit and its index does not count it: so it is once fsync has failed."""
+async def test_frames_of_a_failed_commit_do_not_come_back_once_overwritten(tmp_path: Path, overwritten: bool) -> None:
+    """After a failed fsync the WAL has the whole commit, and its index does not count it."""
     before, after, crashed = (tmp_path / name for name in ("before", "after", "crashed"))
     make_directories(before, after, crashed)
     async with open_database(after / "jobs.db", "jobs", SystemClock()) as db:
@@ -261,16 +260,16 @@ def add_what_is_missing(path: Path, whole: bytes) -> None:
 
 
 def copy_of(directory: Path, into: Path) -> None:
-    """The database as a crash at this moment leaves it."""
+    """A copy of the database as a crash at this moment would leave it."""
     for name in ("jobs.db", "jobs.db-wal"):
         shutil.copy(directory / name, into / name)
 
 
-# --- files that were taken away ---
+# --- files that were removed or replaced ---
 
 
 def take_away(path: Path, how: str) -> Callable[[], object]:
-    """Remove or replace a file; returns how it comes back."""
+    """Remove or replace a file; returns a function that brings it back."""
     aside = path.with_suffix(".aside")
     path.rename(aside)
     if how == "replaced":
@@ -280,7 +279,7 @@ def take_away(path: Path, how: str) -> Callable[[], object]:
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
 @pytest.mark.parametrize("how", ["removed", "replaced"])
-async def test_no_write_is_acknowledged_once_a_file_was_taken_away_and_all_go_on_once_it_is_back(
+async def test_no_write_is_acknowledged_while_a_file_is_missing_and_writes_go_on_once_it_is_back(
     db: Database, suffix: str, how: str
 ) -> None:
     await db.write(insert("before"))

@@ -13,7 +13,9 @@ import pytest
 
 from launchd import sql
 from launchd.clock import SystemClock
-from launchd.db.database import Connection, connect, migrate, open_database
+from launchd.db.connection import connect, migrate
+from launchd.db.database import open_database
+from launchd.db.writer import Connection
 from launchd.errors import StoreError
 from launchd.sql import Migration
 
@@ -71,7 +73,7 @@ def test_a_migration_that_was_killed_in_the_middle_of_a_step_starts_again_and_co
         f"""
         import os, signal
         from pathlib import Path
-        from launchd.db.database import connect, migrate
+        from launchd.db.connection import connect, migrate
         from launchd.sql import Migration
 
         database = connect(Path({str(tmp_path / "shop.db")!r}))
@@ -94,7 +96,7 @@ def test_a_migration_that_was_killed_in_the_middle_of_a_step_starts_again_and_co
 
 def test_a_database_of_a_newer_schema_is_refused_unchanged(shop: Connection) -> None:
     migrate(shop, SHOP)
-    with pytest.raises(StoreError, match="has schema 7, this launchd knows 6: install the newer one"):
+    with pytest.raises(StoreError, match="has schema 7, this launchd knows 6: install the newer launchd that wrote it"):
         migrate(shop, SHOP[:2])
     assert (version(shop), tables(shop)) == (7, ["goods", "shelves"])
 

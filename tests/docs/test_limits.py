@@ -12,15 +12,13 @@ from launchd.engine.events import feed
 from launchd.engine.firing import scheduler
 from launchd.launches.fetch import client
 from launchd.schedules import schedule
-from launchd.task import MAX_ARGS_BYTES
 from tests.docs.pages import DOCS, table
 
 KIB = 1024
 MIB = 1024 * KIB
 # By the beginning of a row: the beginning of its limit.
 LIMITS = {
-    "arguments of a job": f"{MAX_ARGS_BYTES // KIB} KiB",
-    "arguments of a job, a result": f"{job.MAX_RESULT_BYTES // KIB} KiB",
+    "arguments of a job, a result": f"{job.MAX_JSON_BYTES // KIB} KiB",
     "traceback": f"{job.MAX_TRACEBACK_BYTES // KIB} KiB",
     "body of a request, jobs": f"{server.MAX_BODY_BYTES // MIB} MiB, {jobs.MAX_BATCH}",
     "slots of a queue": f"{control.MAX_CONCURRENCY}",

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from launchd.job import FINAL, MAX_RESULT_BYTES, MAX_TRACEBACK_BYTES
+from launchd.job import FINAL, MAX_JSON_BYTES, MAX_TRACEBACK_BYTES
 from tests.fuzz import acts, apart, loops
 
 MAX_MESSAGE_BYTES = 4096
@@ -97,7 +97,7 @@ def faults_of(job: dict[str, Any], ending: dict[str, Any], number: int) -> list[
 def _too_large(job: dict[str, Any]) -> list[str]:
     error = job["error"] or {}
     sizes = {
-        "result": (len(msgspec.json.encode(job["result"])), MAX_RESULT_BYTES),
+        "result": (len(msgspec.json.encode(job["result"])), MAX_JSON_BYTES),
         "error message": (len((error.get("message") or "").encode()), MAX_MESSAGE_BYTES),
         "error type": (len((error.get("type") or "").encode()), MAX_MESSAGE_BYTES),
         "traceback": (len((error.get("traceback") or "").encode()), MAX_TRACEBACK_BYTES),

@@ -1,6 +1,6 @@
-"""A box: this machine's own systemd, booted as PID 1 over a throw-away overlay of `/`, without a network.
+"""Gives a test a box: this machine's own systemd, booted as PID 1 over a temporary overlay of `/`, without a network.
 
-What is done in a box is gone with it. Needs root, systemd, and the control groups of version 1 (hybrid).
+All changes in a box are gone with it. Needs root, systemd, and control groups of version 1 (hybrid).
 """
 
 import os
@@ -19,7 +19,7 @@ _ENVIRON = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "dumb", "SYSTEMD_PA
 
 
 def missing() -> str | None:
-    """Why no box can be booted here, None when one can."""
+    """The reason why no box can be booted here; None if one can."""
     if os.geteuid() != 0:
         return "booting systemd needs root"
     if not (GROUPS / "systemd").is_dir() or not (GROUPS / "unified").is_dir():
@@ -35,7 +35,7 @@ class Box:
         self.leader = leader
 
     def run(self, *command: str, check: bool = True, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run a command inside; its output. A failure shows what it said."""
+        """Run a command inside; returns its output, or raises with the output if the command fails."""
         inside = ["nsenter", "-t", str(self.leader), "-a", *command]
         done = subprocess.run(inside, env=_ENVIRON | environ, capture_output=True, text=True, check=False)
         if check and done.returncode != 0:
@@ -51,7 +51,7 @@ class Box:
         return self.run("systemctl", "show", "--value", "-p", name, unit).stdout.strip()
 
     def until(self, unit: str, name: str, *wanted: str) -> str:
-        """Wait until a property begins with one of what is wanted; its value."""
+        """Wait until a property begins with one of the wanted texts; returns its value."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not (value := self.property(unit, name)).startswith(wanted):
             if time.monotonic() > deadline:
@@ -93,7 +93,7 @@ def booted(work: Path) -> Iterator[Box]:
 
 
 def _leader(outer: subprocess.Popen[bytes], log: Path) -> int:
-    """The pid of the box's systemd, once it says that it has booted."""
+    """Wait until the box's systemd reports that it has booted; returns its pid."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
     while time.monotonic() < deadline and outer.poll() is None:
@@ -107,7 +107,7 @@ def _leader(outer: subprocess.Popen[bytes], log: Path) -> int:
 
 
 def _remove(group: Path) -> None:
-    """Remove a control group and those under it, once what was killed has left them."""
+    """Remove a control group and its subgroups, once their killed processes have left."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while group.exists():
         for inner, _, _ in os.walk(group, topdown=False):

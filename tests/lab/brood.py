@@ -1,10 +1,10 @@
-"""The children that tasks in processes leave behind: `sleep BROOD.LIFE`, found in /proc by their command."""
+"""Finds the children that tasks in processes leave behind: `sleep BROOD.LIFE`, by their commands in /proc."""
 
 from pathlib import Path
 
 
 def brood(name: str) -> dict[int, str]:
-    """Those of this brood that live: the life in which each was born, by its pid."""
+    """The living children of this brood: by pid, the life of the daemon in which each was started."""
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():

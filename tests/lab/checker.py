@@ -1,7 +1,7 @@
-"""The checker: what a record of a daemon that was killed must not show. Pure: a record in, faults out.
+"""The checker: finds the faults in a record of a daemon that was killed again and again. Pure.
 
-Each rule is a function from the record to its faults, and stands alone. Only what is certain is a fault: a request that
-nobody answered may or may not have been done, a run that went silent may have gone on to the end of its life.
+Each rule is an independent function from the record to its faults. Only a certain violation is a fault: a request
+without an answer may or may not have been done, and a run without a last line may have gone on to the end of its life.
 """
 
 from collections import Counter, defaultdict
@@ -22,7 +22,7 @@ from tests.lab.evidence import (
 from tests.lab.ledger import every_fire_is_on_the_ledger_once, fires_have_their_jobs
 from tests.lab.record import NANOSECONDS, JobRow, Record, Request, Run, by_job
 
-# A killed process may write for so long after its daemon was found dead: the kernel ends them one after the other.
+# A killed process may still write this long after its daemon was found dead: the kernel ends them one by one.
 LAST_BREATH = NANOSECONDS // 5
 _FINAL = {state.value for state in FINAL}
 _MAKING = {"trigger", "batch"}
@@ -33,11 +33,11 @@ def check(record: Record) -> list[Fault]:
     return [fault for rule in RULES for fault in rule(record)]
 
 
-# --- jobs: none lost, none doubled ---
+# --- jobs: none lost, none duplicated ---
 
 
 def jobs_are_kept(record: Record) -> Iterator[Fault]:
-    """What was acknowledged exists; in the end everything has ended."""
+    """Every acknowledged job exists; at the end of the record every job has ended."""
     for request in record.requests:
         for job_id in request.ids if request.acknowledged else ():
             if job_id not in record.jobs:
@@ -48,7 +48,7 @@ def jobs_are_kept(record: Record) -> Iterator[Fault]:
 
 
 def requests_are_done_once(record: Record) -> Iterator[Fault]:
-    """A request makes its jobs once, all or none; a key stands for one job, however often it is sent."""
+    """A request makes its jobs once, all or none; a key makes one job, however often it is sent."""
     made = Counter(job.tag for job in record.jobs.values() if job.tag is not None)
     keyed: dict[str, set[str]] = defaultdict(set)
     for request in record.requests:
@@ -68,7 +68,7 @@ def requests_are_done_once(record: Record) -> Iterator[Fault]:
 
 
 def ends_are_final(record: Record) -> Iterator[Fault]:
-    """A job that was seen to have ended runs no more and stays as it was, until it is requeued."""
+    """A job that was seen to have ended does not run again and keeps its state, until it is requeued."""
     runs, requeues = by_job(record.runs), requeues_of(record)
     for look in record.requests:
         if look.action != "look" or look.state not in _FINAL or look.answered_at is None:
@@ -83,7 +83,7 @@ def ends_are_final(record: Record) -> Iterator[Fault]:
 
 
 def successes_ran(record: Record) -> Iterator[Fault]:
-    """A job that succeeded has returned, in the attempt that it says."""
+    """A job that succeeded has a run that returned, in the attempt of its row."""
     runs = by_job(record.runs)
     for job in record.jobs.values():
         returned = {run.attempt for run in runs.get(job.id, []) if run.how == "returned"}
@@ -91,7 +91,7 @@ def successes_ran(record: Record) -> Iterator[Fault]:
             yield Fault("never_ran", f"{job.task} {job.id} succeeded in attempt {job.attempt}, no run returned in it")
 
 
-# Tasks of the engine itself, which tell nobody that they run.
+# Tasks of the engine itself, which write no lines about their runs.
 _SILENT = {"health_check", "prune", "backup"}
 
 
@@ -116,7 +116,7 @@ def _of_schedule(record: Record, run: Run) -> bool:
 
 
 def nothing_outlives_its_daemon(record: Record) -> Iterator[Fault]:
-    """When a life has ended, none of its runs goes on."""
+    """No run goes on after its life of the daemon has ended."""
     for run in record.runs:
         ended = record.life[run.life].ended_at
         if ended is not None and run.last > ended + LAST_BREATH:
@@ -125,7 +125,7 @@ def nothing_outlives_its_daemon(record: Record) -> Iterator[Fault]:
 
 
 def attempts_are_honest(record: Record) -> Iterator[Fault]:
-    """Each run is an attempt; a crash spends one, a snooze and a drain do not, and none is spent without a cause."""
+    """Each run is an attempt. A crash spends one, a snooze and a drain do not, and none is spent without a cause."""
     requeues, losses = requeues_of(record), lock_losses(record)
     for job_id, runs in by_job(record.runs).items():
         job, asked = record.jobs.get(job_id), requeues.get(job_id, [])
@@ -143,7 +143,7 @@ def attempts_are_honest(record: Record) -> Iterator[Fault]:
 
 
 def _step(record: Record, first: Run, second: Run, losses: list[int]) -> Iterator[Fault]:
-    """From one run of a job to its next."""
+    """The faults between one run of a job and its next."""
     step, spent = second.attempt - first.attempt, _spent(record, first, second)
     said = f"{first.job}: attempt {first.attempt} ({first.how}, life {first.life}), then {second.attempt}"
     if step < (1 if spent else 0):
@@ -155,7 +155,7 @@ def _step(record: Record, first: Run, second: Run, losses: list[int]) -> Iterato
 
 
 def _spent(record: Record, run: Run, following: Run) -> bool:
-    """Whether a run has surely spent its attempt: it did not snooze, and no drain put it back."""
+    """True if a run has certainly spent its attempt: it did not snooze, and no drain put it back."""
     drained = run.life != following.life and not record.life[run.life].killed
     return run.how != "Snooze" and not drained
 
@@ -170,7 +170,7 @@ def _last_step(record: Record, run: Run, job: JobRow) -> Iterator[Fault]:
 
 
 def cancels_hold(record: Record) -> Iterator[Fault]:
-    """After a cancel was acknowledged no further attempt begins, now or in a later life, and the job has ended so."""
+    """After an acknowledged cancel no further attempt begins, in any life, and the job ends as cancelled."""
     runs, requeues = by_job(record.runs), requeues_of(record)
     for request in record.requests:
         if request.action not in {"cancel", "terminate"} or not request.acknowledged or request.answered_at is None:
@@ -187,7 +187,7 @@ def cancels_hold(record: Record) -> Iterator[Fault]:
 
 
 def _late(record: Record, request: Request, run: Run) -> bool:
-    """Whether a run that began after the cancel was acknowledged may not have: not the one that had been claimed."""
+    """True if a run began after the acknowledged cancel without having been claimed before it."""
     if request.state == "cancelled" or run.attempt > request.attempt:
         return True
     return request.answered_at is not None and record.life[run.life].spawned_at > request.answered_at
@@ -197,7 +197,7 @@ def _late(record: Record, request: Request, run: Run) -> bool:
 
 
 def quarantine_follows_two_crashes(record: Record) -> Iterator[Fault]:
-    """A job is set aside after two crashes in a row, never sooner, and then it is."""
+    """A job is quarantined after two crashes in a row, and never earlier."""
     runs, requeues = by_job(record.runs), requeues_of(record)
     for job in record.jobs.values():
         own = runs.get(job.id, [])
@@ -210,7 +210,7 @@ def quarantine_follows_two_crashes(record: Record) -> Iterator[Fault]:
 
 
 def _early(record: Record, job: JobRow, runs: list[Run]) -> Iterator[Fault]:
-    """Fewer kills than it takes since the job was last well: ran again, was put back in good order, was requeued."""
+    """True if there were fewer kills than necessary since the job last ran on, was put back or was requeued."""
     well = [one.asked_at for one in record.requests if (one.action, one.target, one.status) == ("requeue", job.id, 202)]
     well += [second.begin for first, second in pairwise(runs) if first.life == second.life]
     drained = [record.life[run.life] for run in runs if not record.life[run.life].killed]
@@ -221,7 +221,7 @@ def _early(record: Record, job: JobRow, runs: list[Run]) -> Iterator[Fault]:
 
 
 def _two_crashes(record: Record, first: Run, second: Run) -> bool:
-    """Whether both runs were surely cut short by a kill, and nothing put the job back in good order between."""
+    """True if kills certainly ended both runs, and no drain or requeue was between them."""
     names = [life.name for life in record.lives]
     begin, end = names.index(first.life), names.index(second.life)
     cut = first.how is None and second.how is None
@@ -232,7 +232,7 @@ def _two_crashes(record: Record, first: Run, second: Run) -> bool:
 
 
 def locks_are_held_by_one(record: Record) -> Iterator[Fault]:
-    """Two holds of a lock overlap only where an operator took it away; fences grow; none is left at the end."""
+    """Two holds of a lock overlap only after a forced release; fences grow; no lock is left at the end."""
     for held in record.locks:
         yield Fault("lock_left", f"{held.name} is held by {held.job_id} though nothing runs")
     for note in record.foreign:
@@ -254,9 +254,9 @@ def locks_are_held_by_one(record: Record) -> Iterator[Fault]:
 
 
 def _took(request: Request, first: Run, second: Run) -> bool:
-    """Whether this forced release may have taken the lock from the older hold, for the younger to have it.
+    """True if this forced release may have ended the older hold, so that the younger could begin.
 
-    One that nobody answered counts where it was asked at most 10 s before: its daemon was dead by then.
+    A release without an answer counts if it was requested at most 10 s before: after that its daemon was dead.
     """
     if request.answered_at is not None:
         return request.fence == min(first.fence or 0, second.fence or 0)

@@ -1,9 +1,9 @@
-"""Generated requests, right and wrong, against a real daemon: no 5xx, and nothing that is not in its document.
+"""Sends generated requests, valid and invalid, to a real daemon: no 5xx, and only answers that its document describes.
 
-schemathesis (https://schemathesis.readthedocs.io) makes them of `/openapi.json`: edge cases of every parameter, random
-ones, and chains in which the answer of one request is the input of the next. It speaks TCP alone, so a pipe of bytes
-leads from a port to the Unix socket. Where the token is what says who calls, on the TCP listener, it also leaves the
-token out or makes one up.
+schemathesis (https://schemathesis.readthedocs.io) generates them from `/openapi.json`: edge cases of every parameter,
+random values, and chains in which the answer of one request is the input of the next. It uses TCP only, so a relay of
+bytes leads from a port to the Unix socket. On the TCP listener, which needs a token, it also leaves the token out or
+sends a wrong one.
 
     make contract CASES=10000        # or: python -m tests.lab.contract --cases 10000 --seed 7
 """
@@ -33,16 +33,16 @@ from tests.support.replay_server import Replay, replaying
 from tests.support.scraping_daemon import asking
 from tests.support.tasks import ALL, gate
 
-# Of each operation and kind of request, in one run of the tool: some 4,000 in all. More come from further seeds.
+# The cases of each operation and kind of request in one run, some 4,000 in all; further runs use other seeds.
 EXAMPLES = 10
-# What is of the right shape need not be right: a task may have no such name, an expression no date.
+# A request with a valid form may still be refused: an unknown task, an expression that never occurs.
 _NOT_CHECKED = "positive_data_acceptance"
 _SCHEDULE = """
 [schedules.hourly]
 task = "echo"
 cron = "0 * * * *"
 """
-# Every source, also one that is asked for by name: nothing leaves this machine.
+# All sources are off, also those that a request names: no request leaves this machine.
 _SOURCE = """
 [sources.{name}]
 base_url = "{url}/{name}/"
@@ -51,14 +51,14 @@ rate = "1000/s"
 
 
 class Report(NamedTuple):
-    """How many requests were sent, and what was wrong with their answers."""
+    """The number of requests, and the faults of their answers."""
 
     cases: int
     failures: list[str]
 
 
 async def check(directory: Path, cases: int, seed: int = 1) -> Report:
-    """Send at least so many requests to a daemon whose state is in `directory`, most of them over its Unix socket."""
+    """Send at least `cases` requests to a daemon with its state in `directory`, most over its Unix socket."""
     sent, failures = 0, list[str]()
     async with _subject(directory) as daemon:
         token = (directory / "admin.token").read_text().strip()
@@ -73,7 +73,7 @@ async def check(directory: Path, cases: int, seed: int = 1) -> Report:
 
 @asynccontextmanager
 async def _subject(directory: Path) -> AsyncIterator[Daemon]:
-    """A daemon with something of everything: launches with a history, jobs in most states, a lock that is held."""
+    """A daemon with sample data: launches with a history, jobs in most states, a lock that is held."""
     access.MAX_FAILURES = sys.maxsize  # made-up tokens are to be told from the right one, however many there are
     async with replaying() as upstream:
         sources = "".join(_SOURCE.format(name=name, url=upstream.url) for name in SOURCES)
@@ -114,7 +114,7 @@ async def _listener(daemon: Daemon) -> str:
 
 
 async def _run(directory: Path, base: str, seed: int, token: str | None) -> Report:
-    """One run of the tool with all of its phases; it prints what it finds. Without a token: over the Unix socket."""
+    """Run all phases of the tool once; it prints its findings. Without a token it uses the Unix socket."""
     report = directory / f"contract-{seed}.json"
     words = [
         *("run", f"{base}/openapi.json", "--seed", str(seed), "--max-examples", str(EXAMPLES)),
@@ -144,7 +144,7 @@ def _read(report: dict[str, Any], seed: int) -> Report:
 
 @asynccontextmanager
 async def _pipe(path: Path) -> AsyncIterator[str]:
-    """A port on loopback whose connections are those of a Unix socket; its base address."""
+    """A port on loopback that relays to a Unix socket; yields its base URL."""
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -166,7 +166,7 @@ async def _pipe(path: Path) -> AsyncIterator[str]:
 
 
 def main() -> int:
-    """Print what was found; 1 if there was anything."""
+    """Print the findings; returns 1 if there are any."""
     parser = argparse.ArgumentParser(description="Generated requests against a daemon.")
     parser.add_argument("--cases", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Loaded by schemathesis: what it is told of the daemon besides its document."""
+"""Hooks that schemathesis loads: facts about the daemon that its OpenAPI document does not have."""
 
 import os
 from typing import Any
@@ -10,7 +10,7 @@ _MOST_ALLOWED = 300
 
 
 def before_load_schema(_context: object, document: dict[str, Any]) -> None:
-    """Over the Unix socket the kernel says who calls: no header does, so none is right or wrong."""
+    """Over the Unix socket the kernel identifies the caller (SO_PEERCRED), so no header is checked."""
     if "CONTRACT_TOKEN" in os.environ:
         return
     del document["components"]["securitySchemes"]
@@ -20,7 +20,7 @@ def before_load_schema(_context: object, document: dict[str, Any]) -> None:
 
 
 def before_call(_context: object, case: Any, _kwargs: object) -> None:  # noqa: ANN401 - schemathesis' own
-    """Wait for the end of a job, but not for long; what is refused anyway stays as it is."""
+    """Shorten the wait for the end of a job, unless its value is invalid anyway."""
     query = case.query or {}
     try:
         if _LONGEST_SECONDS < float(query["wait"]) <= _MOST_ALLOWED:

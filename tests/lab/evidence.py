@@ -1,4 +1,4 @@
-"""Questions that the rules ask of a record, and what a rule finds. Pure."""
+"""Queries on a record for the rules of the checker, and the faults that they find. Pure."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -8,19 +8,19 @@ from typing import NamedTuple, TypeVar
 from tests.lab.record import Record, Request, Run
 
 T = TypeVar("T")
-# When something may have happened: from when it was asked to when it was done, or its daemon dead.
-Span = tuple[int, int]
+# The time in which something may have happened: from its request to its answer, or to the end of the daemon.
+Interval = tuple[int, int]
 
 
 class Fault(NamedTuple):
-    """A promise that was not kept: which, and the evidence."""
+    """A broken promise: its kind, and the evidence."""
 
     kind: str
     detail: str
 
 
 def grouped(items: list[T], key: Callable[[T], str | None]) -> dict[str, list[T]]:
-    """Items by key, in order; those without one left out."""
+    """Items by key, in order; items without a key are left out."""
     found: dict[str, list[T]] = defaultdict(list)
     for item in items:
         name = key(item)
@@ -30,7 +30,7 @@ def grouped(items: list[T], key: Callable[[T], str | None]) -> dict[str, list[T]
 
 
 def overlapping(runs: list[Run]) -> Iterator[tuple[Run, Run]]:
-    """Pairs of runs, in the order of their begins, of which the first surely went on when the second had begun."""
+    """Pairs of runs, in the order of their begins, of which the first certainly went on after the second had begun."""
     going: list[Run] = []
     for run in runs:
         going = [earlier for earlier in going if earlier.last > run.begin]
@@ -38,9 +38,9 @@ def overlapping(runs: list[Run]) -> Iterator[tuple[Run, Run]]:
         going.append(run)
 
 
-def requeues_of(record: Record) -> dict[str, list[Span]]:
-    """When each job may have been requeued."""
-    found: dict[str, list[Span]] = defaultdict(list)
+def requeues_of(record: Record) -> dict[str, list[Interval]]:
+    """The intervals in which each job may have been requeued."""
+    found: dict[str, list[Interval]] = defaultdict(list)
     for request in record.requests:
         if request.action == "requeue" and request.possible:
             found[request.target].append((request.asked_at, _done_by(record, request)))
@@ -48,7 +48,7 @@ def requeues_of(record: Record) -> dict[str, list[Span]]:
 
 
 def _done_by(record: Record, request: Request) -> int:
-    """When a request was done, if it was: answered, or its daemon had ended."""
+    """The latest time at which a request was done: its answer, or the end of its daemon."""
     if request.answered_at is not None:
         return request.answered_at
     ends = (life.ended_at for life in record.lives if life.ended_at is not None and life.ended_at > request.asked_at)
@@ -56,20 +56,20 @@ def _done_by(record: Record, request: Request) -> int:
 
 
 def lock_losses(record: Record) -> list[int]:
-    """When an operator may have taken a lock: it can end a run before that could say that it began."""
+    """The intervals in which an operator may have taken a lock: that may end a run before its first line."""
     return sorted(one.asked_at for one in record.requests if one.action == "release" and one.possible)
 
 
 def killed_between(record: Record, begin: int, end: int) -> int:
-    """How many lives were killed in (begin, end)."""
+    """The number of lives that were killed in (begin, end)."""
     return sum(life.killed and life.ended_at is not None and begin < life.ended_at < end for life in record.lives)
 
 
 def between(times: list[int], begin: int, end: int) -> int:
-    """How many of these ascending times are in (begin, end)."""
+    """The number of these ascending times in (begin, end)."""
     return max(bisect_left(times, end) - bisect_left(times, begin + 1), 0)
 
 
-def first_from(spans: list[Span], at: int) -> int | None:
-    """The earliest that one of these may have happened after `at`."""
+def first_from(spans: list[Interval], at: int) -> int | None:
+    """The earliest time after `at` at which one of these may have happened."""
     return min((max(asked, at) for asked, done in spans if done > at), default=None)

@@ -1,6 +1,6 @@
-"""launchd in a box, installed there by `make install` as an operator would, with tasks to watch it by.
+"""Gives a test launchd in a box, installed there by `make install` as an operator would, with tasks to watch.
 
-`box` is one box for all tests; `daemon` is that box with launchd up and no job left from another test.
+`box` is one box for all tests; `daemon` is that box with launchd running and no job left from another test.
 """
 
 import shutil
@@ -28,7 +28,7 @@ enabled = false
 drain_seconds = 120.0
 {extra}
 """
-# A task that runs until it is let go: the file lies in the daemon's own state directory.
+# A task that runs until a file in the daemon's own state directory lets it end.
 TASKS = """
 import asyncio
 import time
@@ -67,7 +67,7 @@ def talk(ctx: Context, *, lines: int) -> None:
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Everything that `make install` asks the package index for, as wheels: the box has no network."""
+    """All packages that `make install` fetches, as wheels, since the box has no network."""
     work = tmp_path_factory.mktemp("wheels")
     subprocess.run([PYTHON, "-m", "venv", work / "venv"], check=True)
     pip = [str(work / "venv/bin/python"), "-m", "pip", "download", "-q", "-d", str(work / "wheels")]
@@ -108,7 +108,7 @@ def box(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]
 
 @pytest.fixture
 def daemon(box: Box) -> Iterator[Box]:
-    """The box with launchd up and no job left from another test."""
+    """The box with launchd running and no job left from another test."""
     box.path("/var/lib/launchd/go").unlink(missing_ok=True)
     write_config(box)
     box.run("systemctl", "reset-failed", UNIT, check=False)
@@ -119,7 +119,7 @@ def daemon(box: Box) -> Iterator[Box]:
 
 
 def offline(box: Box, *command: str, check: bool = True) -> str:
-    """What a command says that asks for packages: they come from the wheels."""
+    """A command that installs packages, changed so that they come from the wheels."""
     path = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     told = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/srv/wheels", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PATH": path}
     return box.run("env", *map("=".join, told.items()), *command, check=check).stdout
@@ -132,12 +132,12 @@ def install(box: Box) -> None:
 
 
 def write_config(box: Box, extra: str = "") -> None:
-    """Lay the configuration of these tests; `extra` goes on in its table `[daemon]`."""
+    """Write the configuration of these tests; `extra` continues its table `[daemon]`."""
     box.path("/etc/launchd/launchd.toml").write_text(CONFIG.format(extra=extra))
 
 
 def client(box: Box) -> AdminClient:
-    """Who asks the daemon of the box from outside."""
+    """A client of the box's daemon, from outside."""
     return AdminClient(box.path("/run/launchd/admin.sock"))
 
 
@@ -149,7 +149,7 @@ def ended(box: Box, task: str, **args: object) -> dict[str, Any]:
 
 
 def until(true: Callable[[], object]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition is true."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not true():
         assert time.monotonic() < deadline

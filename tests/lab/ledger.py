@@ -12,9 +12,9 @@ _FIRED = {"fired", "backfilled"}
 
 
 def every_fire_is_on_the_ledger_once(record: Record) -> Iterator[Fault]:
-    """From the first answer of the daemon to the end each occurrence is in one row: no gap, no overlap, counts right.
+    """From the daemon's first answer to the end, each occurrence is in exactly one row, and the counts are right.
 
-    A backfill may have put others before; they too stand once.
+    A backfill may add earlier occurrences; each of them is in one row as well.
     """
     rows = grouped(record.fires, lambda row: row.schedule)
     begun = min((life.ready_wall for life in record.lives if life.ready_wall is not None), default=record.settled)

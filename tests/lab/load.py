@@ -1,7 +1,7 @@
-"""Clients that use a daemon as roughly as clients may, and keep a journal of what they asked and were told.
+"""Clients that use a daemon roughly, within the rules, and keep a journal of their requests and the answers.
 
-A question is in the journal before it is sent, an answer after it was read: whatever happens between is unknown, and
-the checker takes it so.
+A request is in the journal before it is sent, an answer after it was read: in between its outcome is unknown, and the
+checker treats it so.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from tests.lab.record import Appender, Note, now
 SCHEDULES = ("second", "caught_up", "earliest", "skipping", "buffered", "newest", "side_by_side", "minutely", "apart")
 QUEUES = ("default", "threads", "processes", "locked", "metered")
 _LOCKS = ("alpha", "beta")
-# A task, how often it is wanted, the longest it runs in seconds, and the ways in which it may end.
+# A task, its weight in the draw, its longest run in seconds, and the ways in which it may end.
 _TASKS: tuple[tuple[str, int, float, tuple[str, ...]], ...] = (
     ("stroll", 10, 0.4, ("ok", "ok", "ok", "retry", "snooze", "fail", "stubborn")),
     ("stroll", 3, 2.5, ("ok", "stubborn")),
@@ -32,14 +32,14 @@ _TASKS: tuple[tuple[str, int, float, tuple[str, ...]], ...] = (
     ("hold_thread", 3, 0.3, ("ok",)),
     ("hold_process", 2, 0.4, ("ok",)),
 )
-# Between two questions of a client, on average: so that the daemon's slots can follow what is asked of them.
+# The average pause between two requests of a client, so that the daemon's slots can keep up.
 PAUSE_SECONDS = 0.1
-# How many ids a client remembers, to come back to them.
+# The number of ids that a client remembers for later requests.
 _MEMORY = 300
 
 
 class Journal:
-    """What the clients know; `wall` is asked of the same clock as the daemon's."""
+    """The journal of all clients; `wall` is read from the daemon's own clock."""
 
     def __init__(self, path: Path) -> None:
         self._appender = Appender(path)
@@ -50,16 +50,16 @@ class Journal:
         self._appender.write(Note(now(), kind, **fields))
 
     def asked(self, action: str, **fields: Any) -> int:  # noqa: ANN401 - the fields of Note
-        """Write a question; returns its number."""
+        """Write a request; returns its number."""
         number = next(self._numbers)
         self.note("asked", request=number, action=action, **fields)
         return number
 
 
 class Client:
-    """One client with a dice of its own. `ids` are jobs that it or others have made: shared by all clients.
+    """One client with a random generator of its own. `ids` are jobs of all clients, which share the list.
 
-    `releases` says whether it takes locks from their holders: those are tried again only after a minute.
+    With `releases` it takes locks from their holders, whose jobs are retried only after a minute.
     """
 
     def __init__(self, socket: Path, journal: Journal, dice: random.Random, ids: list[str], *, releases: bool) -> None:
@@ -86,7 +86,7 @@ class Client:
         ]
 
     async def live(self) -> None:
-        """Ask one thing after another, for ever; a daemon that is away is asked again soon."""
+        """Send one request after another, for ever; while the daemon is down, try again after a short pause."""
         weights = [weight for weight, _ in self._actions]
         while True:
             (_, action) = self.dice.choices(self._actions, weights)[0]
@@ -104,7 +104,7 @@ class Client:
         key: str | None = None,
         **fields: Any,  # noqa: ANN401 - the fields of Note
     ) -> Any:  # noqa: ANN401 - JSON
-        """Ask, with both lines in the journal; the answer's JSON. Raises what aiohttp raises when nobody answers."""
+        """Send a request, with both lines in the journal; returns its JSON. Raises aiohttp's errors."""
         number = self.journal.asked(action, key=key, **fields)
         headers = {"Idempotency-Key": key} if key is not None else {}
         connector = aiohttp.UnixConnector(str(self.socket), force_close=True)
@@ -138,7 +138,7 @@ class Client:
         await self.ask("trigger", "POST", f"/v1/tasks/{task}/trigger", body, tag=tag)
 
     async def trigger_with_key(self) -> None:
-        """One job, asked for until somebody answers, and then once more: as a careful client does."""
+        """One job, requested until there is an answer, and then once more, as a careful client does."""
         tag = self._tag()
         task, body = self._job(tag)
         for times in (1, 1 + self.dice.randrange(2)):
@@ -157,38 +157,38 @@ class Client:
         await self.ask("batch", "POST", "/v1/jobs", body, tag=tag, count=count)
 
     async def unique(self) -> None:
-        """A job that may exist already."""
+        """A unique job, which may exist already."""
         await self.ask("unique", "POST", "/v1/tasks/only/trigger", {"args": {"number": self.dice.randrange(3)}})
 
     # --- steering ---
 
     async def cancel(self) -> None:
-        """End a job softly."""
+        """Cancel a job."""
         await self._steer("cancel", "cancel", {})
 
     async def terminate(self) -> None:
-        """End a job hard."""
+        """Terminate a job."""
         await self._steer("terminate", "cancel", {"terminate": True})
 
     async def cancel_running(self) -> None:
-        """End a job that is known to run: some do not listen, and are still running when the daemon dies."""
+        """Cancel a running job: stubborn ones still run when the daemon is killed."""
         page = await self.ask("list", "GET", "/v1/jobs?state=running&task=stroll&limit=50")
         for job in self.dice.sample(page["items"], min(3, len(page["items"]))):
             await self.ask("cancel", "POST", f"/v1/jobs/{job['id']}/cancel", {}, target=job["id"])
 
     async def requeue(self) -> None:
-        """Want a job again."""
+        """Requeue a job."""
         await self._steer("requeue", "retry", {})
 
     async def look(self) -> None:
-        """See how a job is, sometimes waiting for its end."""
+        """Read a job, sometimes waiting for its end."""
         if self.ids:
             job_id = self.dice.choice(self.ids)
             wait = self.dice.choice(["", "", "?wait=0.5"])
             await self.ask("look", "GET", f"/v1/jobs/{job_id}{wait}", target=job_id)
 
     async def find_ended(self) -> None:
-        """Remember jobs that need somebody: set aside, or of schedules and waiting."""
+        """Remember jobs for later requests: quarantined ones, and waiting ones of schedules."""
         state = self.dice.choice(["quarantined", "queued", "running"])
         page = await self.ask("list", "GET", f"/v1/jobs?state={state}&limit=20")
         self._remember([job["id"] for job in page["items"] if state == "quarantined" or job["schedule"]])
@@ -199,7 +199,7 @@ class Client:
         await self.ask("release", "DELETE", f"/v1/locks/{name}?reason=torture", target=name)
 
     async def pause(self) -> None:
-        """Hold up a queue or a schedule for a moment."""
+        """Pause a queue or a schedule for a moment."""
         kind, names = self.dice.choice([("queues", QUEUES), ("schedules", SCHEDULES)])
         name = self.dice.choice(names)
         await self.ask("pause", "POST", f"/v1/{kind}/{name}/pause", {"note": "torture"}, target=name)
@@ -207,12 +207,12 @@ class Client:
         await self.ask("resume", "POST", f"/v1/{kind}/{name}/resume", {}, target=name)
 
     async def trigger_schedule(self) -> None:
-        """Run a schedule's task beside its fires."""
+        """Trigger a schedule's task in addition to its fires."""
         name = self.dice.choice(SCHEDULES)
         await self.ask("trigger_schedule", "POST", f"/v1/schedules/{name}/trigger", {}, target=name)
 
     async def backfill(self) -> None:
-        """Make up for some seconds of the past."""
+        """Backfill some seconds of the past."""
         name, end = self.dice.choice(SCHEDULES), SystemClock().now() - SECOND
         body = {"from": format_instant(end - self.dice.randint(1, 8) * SECOND), "to": format_instant(end)}
         await self.ask("backfill", "POST", f"/v1/schedules/{name}/backfill", body, target=name)
@@ -238,7 +238,7 @@ class Client:
         body: dict[str, Any] = {
             "args": {"tag": tag, "seconds": round(self.dice.random() * longest, 3), "how": how},
             "priority": self.dice.randrange(10),
-            # an error (or a lost lock) waits a minute for its retry: only those retry that ask for it soon
+            # after an error or a lost lock the retry comes a minute later: only tasks that ask for an earlier one retry
             "max_retries": 0 if how == "fail" else self.dice.choice([1, 2, 3, 6]),
         }
         if self.dice.random() < 0.15:

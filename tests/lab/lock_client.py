@@ -1,8 +1,8 @@
 """A client of the lock torture: takes the lock, reads a register, adds one, writes it back under its fence.
 
 `python -m tests.lab.lock_client URL REGISTER JOURNAL NAME SECONDS`. The journal gets one line for each write that the
-register took, each that it refused, each that the client gave up since it no longer held the lock, and each loss that
-it was told of.
+register accepted, each that it refused, each that the client omitted because it no longer held the lock, and each loss
+of the lock.
 """
 
 import asyncio
@@ -23,28 +23,28 @@ LEASE_SECONDS = 0.6
 
 
 class Register:
-    """A number in a file. It remembers the highest fence that has read or written, and serves no lower one.
+    """A number in a file. It remembers the highest fence that has read or written, and refuses lower ones.
 
-    Reading must count: a holder that was stopped between its read and its write would else overwrite what it never saw.
+    Reads must count: else a holder that was stopped between its read and its write would overwrite a later value.
     """
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
 
     def read(self, fence: int) -> int | None:
-        """The number; None for a late reader."""
+        """The number; None for a fence that is too low."""
         row = self._db.execute("UPDATE register SET fence = ? WHERE fence <= ? RETURNING value", (fence, fence))
         found = row.fetchone()
         return int(found[0]) if found else None
 
     def write(self, value: int, fence: int) -> bool:
-        """Whether the write was taken."""
+        """Write; True if the fence was high enough."""
         statement = "UPDATE register SET value = ?, fence = ? WHERE fence <= ?"
         return self._db.execute(statement, (value, fence, fence)).rowcount == 1
 
 
 async def main(url: str, register: Register, journal: int, name: str, until: float) -> None:
-    """Add one as often as the lock is got."""
+    """Add one each time the lock is acquired."""
 
     def on_loss(_lock: Lock) -> None:
         os.write(journal, b"lost\n")

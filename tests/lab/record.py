@@ -1,4 +1,4 @@
-"""What is known, from outside, of a daemon that was killed again and again. Plain values, and how they are read.
+"""The record of a daemon that was killed again and again, as it is known from outside: plain values, and their reader.
 
 Three witnesses: the journal that the clients keep, the log that the tasks write, and jobs.db as it was left. All files
 are lines of JSON, appended by one write each, so that whoever is killed leaves whole lines. `at` is CLOCK_MONOTONIC in
@@ -47,7 +47,7 @@ class Note(msgspec.Struct, omit_defaults=True):
 
 
 class Line(msgspec.Struct, omit_defaults=True):
-    """A line of a task: `what` is begin, beat (it goes on) or end; `how` is returned, or the name of what it raised."""
+    """A line of a task: `what` is begin, beat (it goes on) or end; `how` is "returned" or the name of its exception."""
 
     at: int
     what: str
@@ -62,7 +62,7 @@ class Line(msgspec.Struct, omit_defaults=True):
 
 
 class Life(msgspec.Struct):
-    """One process of the daemon. `ready_at` is None when it was killed before it answered."""
+    """One process of the daemon. `ready_at` is None if it was killed before its first answer."""
 
     name: str
     spawned_at: int
@@ -74,11 +74,11 @@ class Life(msgspec.Struct):
 
 
 class Request(msgspec.Struct):
-    """What a client asked for, and what it was told: `answered_at` is None when the daemon died over it.
+    """A client's request and its answer; `answered_at` is None if the daemon was killed before it answered.
 
-    `action` is trigger, batch, look, cancel, terminate, requeue, release or another word for what has no promise of
-    its own. A trigger's `tag` is in the arguments of its jobs; `target` is a job, a lock, a queue or a schedule;
-    `state` and `attempt` are the job's in the answer, `fence` the released lock's.
+    `action` is trigger, batch, look, cancel, terminate, requeue, release, or another word for requests without a
+    promise to check. A trigger's `tag` is in the arguments of its jobs; `target` is a job, lock, queue or schedule;
+    `state` and `attempt` are those of the job in the answer, `fence` that of the released lock.
     """
 
     asked_at: int
@@ -96,20 +96,20 @@ class Request(msgspec.Struct):
 
     @property
     def acknowledged(self) -> bool:
-        """The daemon said that it is done, or will be."""
+        """True if the daemon answered that it is done, or will be."""
         return self.status in {200, 202}
 
     @property
     def possible(self) -> bool:
-        """It was done, or nobody knows."""
+        """True if it was done or may have been."""
         return self.answered_at is None or self.acknowledged
 
 
 class Run(msgspec.Struct):
-    """One run of a task as its own lines tell it: it went on at least from `begin` to `last`.
+    """One run of a task by its own lines: it went on at least from `begin` to `last`.
 
-    `how` is None when it never said that it had ended. `sole` names what must never run twice at once beside the job
-    itself: a unique task's arguments, or a schedule.
+    `how` is None without a line about its end. `sole` names a unique task's arguments or a schedule, of which two runs
+    must never overlap, like those of one job.
     """
 
     name: str
@@ -125,7 +125,7 @@ class Run(msgspec.Struct):
 
 
 class JobRow(msgspec.Struct):
-    """A job as it was left."""
+    """A job at the end of the record."""
 
     id: str
     task: str
@@ -150,7 +150,7 @@ class FireRow(msgspec.Struct):
 
 
 class HeldRow(msgspec.Struct):
-    """A lock that was held at the end."""
+    """A lock that was held at the end of the record."""
 
     name: str
     job_id: str | None = None
@@ -158,7 +158,7 @@ class HeldRow(msgspec.Struct):
 
 @dataclass
 class Record:
-    """Everything. `settled` is a wall time up to which each schedule said it had accounted for its fires."""
+    """The whole record. `settled` is the wall time up to which every schedule has accounted for its fires."""
 
     lives: list[Life]
     requests: list[Request]
@@ -176,23 +176,23 @@ class Record:
 
 
 class Appender:
-    """Appends lines to a file, each by one write: any number of threads and processes may."""
+    """Appends lines to a file, each by one write, so that many threads and processes can share the file."""
 
     def __init__(self, path: Path) -> None:
         self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
     def write(self, line: msgspec.Struct) -> None:
-        """Append one line; it stands once this returns, whatever becomes of the process."""
+        """Append one line; it is in the file once this returns, even if the process is killed then."""
         os.write(self._handle, msgspec.json.encode(line) + b"\n")
 
 
 def now() -> int:
-    """The common clock."""
+    """The common clock of all processes."""
     return time.monotonic_ns()
 
 
 def read(journal: Path, runs: Path, database: Path, recurrences: Mapping[str, Recurrence], settled: Instant) -> Record:
-    """The record of what happened, from its three witnesses."""
+    """The record from its three witnesses."""
     notes = [msgspec.json.decode(line, type=Note) for line in journal.read_bytes().splitlines()]
     lines = [msgspec.json.decode(line, type=Line) for line in runs.read_bytes().splitlines()]
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
@@ -226,7 +226,7 @@ def lives_of(notes: list[Note]) -> list[Life]:
 
 
 def requests_of(notes: list[Note]) -> list[Request]:
-    """Each question with its answer, if it got one."""
+    """Each request, with its answer if it got one."""
     requests: dict[int, Request] = {}
     for note in notes:
         if note.kind == "asked":

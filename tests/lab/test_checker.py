@@ -1,4 +1,4 @@
-"""The checker of the kill test is checked itself: it finds nothing in a good record and every fault planted in it."""
+"""The checker of the kill test: it finds no fault in a good record, and every fault that is planted in it."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -27,7 +27,7 @@ from tests.lab.record import (
     runs_of,
 )
 
-# Wall time when the first life answered, a whole second.
+# The wall time of the first life's first answer, a whole second.
 WALL = 1_800_000_000 * SECOND
 
 

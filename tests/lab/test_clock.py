@@ -39,7 +39,7 @@ class WrongClock:
         self.set(0)
 
     def set(self, seconds: int) -> None:
-        """Set the daemon's wall clock so far ahead of the machine's."""
+        """Set the daemon's wall clock this far ahead of the machine's."""
         written = self._offset.with_suffix(".new")
         written.write_text(f"{seconds:+d}\n", "ascii")
         written.replace(self._offset)
@@ -50,7 +50,7 @@ class WrongClock:
         return found
 
     def until_fired(self, after: str, before: str) -> float:
-        """Wait for a fire between two times, as texts of RFC 3339; how many seconds that took."""
+        """Wait for a fire between two times in RFC 3339; returns the seconds that it took."""
         began = time.monotonic()
         while time.monotonic() < began + PATIENCE_SECONDS:
             if any(row["outcome"] == "fired" and after < row["fire_time"] < before for row in self.fires()):
@@ -59,16 +59,16 @@ class WrongClock:
         raise AssertionError(f"nothing fired between {after} and {before}: {self.fires()[:5]}")
 
     def delayed(self) -> str:
-        """Make a job that is due in five seconds; its id."""
+        """Trigger a job that is due in five seconds; returns its id."""
         body = {"delay": 5}
         return str(self.installed.client.ask("POST", "/v1/tasks/greet/trigger", body=body, accept=(202,))["id"])
 
     def ended(self, job: str) -> str:
-        """Wait for a job; the state that it ended in."""
+        """Wait for the end of a job; returns its state."""
         return str(self.installed.client.ask("GET", f"/v1/jobs/{job}", wait=PATIENCE_SECONDS)["state"])
 
     def reasons(self) -> str:
-        """Everything that the ledger says."""
+        """All reasons in the ledger."""
         return " | ".join(row["reason"] or "" for row in self.fires())
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.killable_daemon import mortal
+from tests.support.killable_daemon import killable_daemon
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.lab
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 needs_fiu = pytest.mark.skipif(shutil.which("fiu-run") is None, reason="needs fiu-utils")
 
-# A write whose commit cannot be synced, and a crash before the next.
+# A write whose commit cannot be synced, and a crash before the next commit.
 PROGRAM = """
 import asyncio, os, sys
 from pathlib import Path
@@ -47,7 +47,7 @@ SYNC = "enable name=posix/io/sync/fdatasync,failinfo=5"
 
 @needs_fiu
 @pytest.mark.parametrize(("fault", "word"), [(f"{SYNC},onetime", "undone"), (SYNC, "unknown")])
-def test_a_commit_that_cannot_be_synced_stays_undone_after_a_crash_or_is_said_to_be_unknown(
+def test_a_commit_that_cannot_be_synced_stays_undone_after_a_crash_or_is_reported_as_unknown(
     tmp_path: Path, fault: str, word: str
 ) -> None:
     pipe = str(tmp_path / "fiu")
@@ -87,7 +87,7 @@ def remove(path: Path) -> None:
 @needs_root
 async def test_a_stop_on_a_full_disk_loses_no_job_and_the_next_start_counts_no_crash(small_disk: Path) -> None:
     ballast = small_disk / "ballast"
-    async with mortal(small_disk) as daemon:
+    async with killable_daemon(small_disk) as daemon:
         job = await daemon.trigger("waiting", args={"name": "never"})
         await daemon.until(job, "running")
         fill(ballast)

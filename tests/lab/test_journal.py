@@ -1,4 +1,4 @@
-"""launchd in the journal, and what it tells of itself elsewhere, under a real systemd."""
+"""launchd's journal entries and its alerts, under a real systemd."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.lab.installed import PYTHON, UNIT, client, daemon, ended, until, writ
 __all__ = ["daemon"]  # the fixture
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
 
-# Takes one alert, as JSON over HTTP, and writes it to a file.
+# Accepts one alert, as JSON over HTTP, and writes it to a file.
 RECEIVER = """
 import http.server, pathlib
 
@@ -57,7 +57,7 @@ def test_a_failure_is_found_in_the_journal_by_each_field_and_shows_its_traceback
     assert "password=[redacted]" in daemon.journal(*fields, "PRIORITY=4")
 
 
-def test_a_flood_of_lines_delays_nobody_and_what_is_lost_is_told(daemon: Box) -> None:
+def test_a_flood_of_lines_delays_no_log_call_and_lost_lines_are_counted(daemon: Box) -> None:
     job = client(daemon).ask("POST", "/v1/tasks/talk/trigger", body={"args": {"lines": 100_000}})
     assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
     client(daemon).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
@@ -71,7 +71,7 @@ def test_a_flood_of_lines_delays_nobody_and_what_is_lost_is_told(daemon: Box) ->
     until(lambda: accounted() >= 100_000)  # others may have lost some too
 
 
-def test_an_alert_that_found_nobody_is_delivered_after_a_restart(daemon: Box) -> None:
+def test_an_alert_whose_target_was_down_is_delivered_after_a_restart(daemon: Box) -> None:
     write_config(daemon, '[alerts]\nurls = ["credential:alerts"]\n')
     daemon.run("systemctl", "restart", UNIT)
     daemon.run("systemctl", "reload", UNIT)

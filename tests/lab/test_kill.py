@@ -1,4 +1,4 @@
-"""The daemon killed 200 times under load: nothing that was acknowledged is lost, nothing is done twice at once."""
+"""The daemon is killed 200 times under load: no acknowledged job is lost, and none runs twice at once."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ KILLS = int(os.environ.get("LAB_KILLS", "200"))
 SEED = int(os.environ.get("LAB_SEED", "1"))
 
 
-async def test_what_was_acknowledged_outlives_every_kill_and_nothing_runs_twice(
+async def test_acknowledged_jobs_outlive_every_kill_and_no_job_runs_twice_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record = await Torture(tmp_path, SEED).run(KILLS)

@@ -1,6 +1,6 @@
-"""The lock torture: eight clients, holders stopped beyond their lease, the server killed in the middle.
+"""The lock torture: eight clients, holders stopped for longer than their lease, the server killed in the middle.
 
-Behind Sentinels, and in a Cluster, its replica takes over, and it comes back as a replica itself.
+Behind Sentinels and in a Cluster, its replica takes over, and the killed server comes back as a replica.
 """
 
 import os
@@ -30,7 +30,7 @@ CLIENTS = 8
 
 
 class Target(NamedTuple):
-    """Where the lock is kept: who holds it, and how to kill and restart whatever keeps it."""
+    """The server of the lock: its holder, and ways to kill and restart the server."""
 
     url: str
     holder: Callable[[], object]
@@ -70,7 +70,7 @@ def of_deployment(deployment: Deployment) -> Target:
 
 
 @pytest.mark.lab
-async def test_no_update_is_lost_whatever_becomes_of_the_holders_and_of_the_server(
+async def test_no_update_is_lost_when_holders_are_stopped_and_the_server_is_killed(
     target: Target, tmp_path: Path
 ) -> None:
     register, journal = tmp_path / "register.db", tmp_path / "journal"
@@ -95,7 +95,7 @@ async def test_no_update_is_lost_whatever_becomes_of_the_holders_and_of_the_serv
 
 
 def torment(clients: list[subprocess.Popen[bytes]], target: Target, started: float) -> None:
-    """Stop whoever holds the lock for longer than its lease, again and again; kill the server once, half way."""
+    """Stop the lock's holder for longer than its lease, again and again; kill the server once, half way."""
     chance, killed = random.Random(7), False
     while time.monotonic() - started < SECONDS - 3 * LEASE_SECONDS:
         holder = f"c{chance.randrange(CLIENTS)}:"

@@ -1,4 +1,4 @@
-"""Prometheus' own tool on what launchd tells it and on the alerts that launchd ships."""
+"""Prometheus' own tool promtool on launchd's metrics and on the alert rules that launchd ships."""
 
 import shutil
 import subprocess

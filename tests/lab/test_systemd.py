@@ -15,7 +15,7 @@ __all__ = ["daemon"]  # the fixture
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
 
 
-def test_a_started_daemon_is_ready_and_says_in_one_line_what_it_does(daemon: Box) -> None:
+def test_a_started_daemon_is_ready_and_its_status_is_one_line(daemon: Box) -> None:
     assert daemon.property(UNIT, "ActiveState") == "active"
     assert "0 running, 0 waiting; next health_check at" in daemon.property(UNIT, "StatusText")
     assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
@@ -44,7 +44,7 @@ def test_a_reload_with_a_bad_configuration_fails_loudly_and_the_daemon_runs_on(d
     assert (daemon.property(UNIT, "MainPID"), daemon.property(UNIT, "ActiveState")) == (before, "active")
 
 
-def test_a_daemon_that_systemd_has_given_up_says_why_as_an_error_and_comes_back_with_its_socket(daemon: Box) -> None:
+def test_a_daemon_that_systemd_no_longer_restarts_logs_the_reason_and_comes_back_with_its_socket(daemon: Box) -> None:
     daemon.run("systemctl", "stop", UNIT)
     write_config(daemon, 'log_level = "loud"')
     daemon.run("systemctl", "start", UNIT, check=False)
@@ -66,7 +66,7 @@ def test_sighup_with_a_bad_configuration_is_refused_in_the_status_line(daemon: B
     assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
 
 
-def test_a_reload_applies_what_it_can_and_names_what_needs_a_restart(daemon: Box) -> None:
+def test_a_reload_applies_most_settings_and_names_those_that_need_a_restart(daemon: Box) -> None:
     write_config(daemon, 'log_level = "debug"\nlog_format = "json"')
     daemon.run("systemctl", "reload", UNIT)
     said = daemon.until(UNIT, "StatusText", "reloaded")
@@ -86,7 +86,7 @@ def test_a_wedged_daemon_is_killed_by_the_watchdog_and_started_again(daemon: Box
 
 
 def test_a_task_that_blocks_the_daemon_twice_is_set_aside(daemon: Box) -> None:
-    """A coroutine that does not await: named in the log, the watchdog withheld, the daemon killed; then all again."""
+    """A coroutine that never awaits is named in the log; the watchdog kills the daemon; then the same once more."""
     write_config(daemon, "stall_kill_seconds = 5.0")
     daemon.run("systemctl", "restart", UNIT)
     restarts = int(daemon.property(UNIT, "NRestarts"))
@@ -99,8 +99,8 @@ def test_a_task_that_blocks_the_daemon_twice_is_set_aside(daemon: Box) -> None:
     assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
 
 
-def test_a_daemon_that_gets_on_outlives_many_watchdog_periods(daemon: Box) -> None:
-    """WatchdogSec is 3 here; the timestamp of the last word moves on by more than three of them, in one process."""
+def test_a_working_daemon_outlives_many_watchdog_periods(daemon: Box) -> None:
+    """WatchdogSec is 3 here: in one process, the watchdog's timestamp advances by more than three periods."""
     before = daemon.property(UNIT, "MainPID")
     first = watchdog_heard(daemon)
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -193,7 +193,7 @@ def test_the_data_are_the_services_alone_and_systemd_holds_the_port_while_the_da
 
 
 def test_the_commands_of_the_readme_lead_to_the_dashboard(daemon: Box) -> None:
-    """As printed, under "To keep it"; without the network, nothing is installed by apt and no source answers."""
+    """The commands under "To keep it", as printed; without a network, apt installs nothing and no source answers."""
     daemon.run("systemctl", "stop", UNIT)
     daemon.path("/etc/launchd/launchd.toml").unlink()  # `make install` lays the shipped one
     block = re.search(r"\*\*To keep it\*\*.*?```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)

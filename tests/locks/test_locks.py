@@ -20,7 +20,7 @@ Make = Callable[[float], Awaitable[Locks]]
 
 @pytest.fixture(params=["sqlite", *SERVERS, *DEPLOYMENTS])
 async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Make]:
-    """Makes a backend with a lease of so many seconds."""
+    """A function that makes a backend with a lease of this many seconds."""
     async with AsyncExitStack() as stack:
         server: Server | Deployment | None = None
         if request.param in DEPLOYMENTS:
@@ -50,14 +50,14 @@ async def test_a_free_lock_is_taken_and_a_held_one_names_its_holder(make: Make) 
     assert (held.owner, held.job_id, held.fence, held.since) == (ME, "j", mine.fence, mine.since)
 
 
-async def test_who_asks_again_is_told_what_it_holds(make: Make) -> None:
+async def test_a_holder_that_acquires_again_gets_its_own_lock(make: Make) -> None:
     locks = await make(60)
     first = await take(locks)
     again = await take(locks)
     assert (again.token, again.fence) == (first.token, first.fence)
 
 
-async def test_of_many_who_ask_at_once_one_gets_it(make: Make) -> None:
+async def test_of_many_concurrent_acquires_one_gets_the_lock(make: Make) -> None:
     locks = await make(60)
     answers = await asyncio.gather(*(take(locks, job=str(number)) for number in range(50)))
     assert len({(lock.job_id, lock.fence) for lock in answers}) == 1
@@ -74,7 +74,7 @@ async def test_fences_only_grow_over_all_locks(make: Make) -> None:
     assert fences == sorted(set(fences))
 
 
-async def test_a_lock_given_back_is_free_and_cannot_be_given_back_twice(make: Make) -> None:
+async def test_a_released_lock_is_free_and_cannot_be_released_twice(make: Make) -> None:
     locks = await make(60)
     lock = await take(locks)
     assert await locks.release(lock)
@@ -84,7 +84,7 @@ async def test_a_lock_given_back_is_free_and_cannot_be_given_back_twice(make: Ma
     assert [held.owner for held in await locks.list()] == [OTHER]
 
 
-async def test_a_lease_lapses_and_its_late_holder_gets_nothing_back(make: Make) -> None:
+async def test_a_lease_expires_and_its_late_holder_cannot_renew_it(make: Make) -> None:
     locks = await make(0.15)
     late = await take(locks)
     await until_free(locks)
@@ -96,7 +96,7 @@ async def test_a_lease_lapses_and_its_late_holder_gets_nothing_back(make: Make) 
     assert not await locks.release(late)
 
 
-async def test_renewal_extends_what_stands_and_leaves_out_what_is_lost(make: Make) -> None:
+async def test_a_renewal_extends_held_locks_and_leaves_out_lost_ones(make: Make) -> None:
     locks = await make(60)
     kept, lost = await take(locks, name="kept"), await take(locks, name="lost")
     await locks.force_release("lost")
@@ -143,7 +143,7 @@ async def test_names_may_hold_anything(make: Make) -> None:
     assert [lock.name for lock in await locks.list()] == sorted(names)
 
 
-async def test_what_an_earlier_instance_of_this_directory_held_is_void(make: Make) -> None:
+async def test_locks_of_an_earlier_instance_of_this_directory_are_deleted(make: Make) -> None:
     locks = await make(60)
     await take(locks, name="old", owner="node-a:0")
     await take(locks, name="mine")
@@ -154,7 +154,7 @@ async def test_what_an_earlier_instance_of_this_directory_held_is_void(make: Mak
 # --- the manager, over either ---
 
 
-async def test_a_holder_that_is_cancelled_while_it_gives_back_leaves_nothing_held(make: Make) -> None:
+async def test_a_holder_that_is_cancelled_during_its_release_leaves_no_lock_held(make: Make) -> None:
     locks = await make(60)
     manager = LockManager(locks, SystemClock(), ME, on_loss=lambda _lock: None, on_free=lambda: None)
     taken, lock = await manager.acquire("l", "j", 3600)
@@ -168,7 +168,7 @@ async def test_a_holder_that_is_cancelled_while_it_gives_back_leaves_nothing_hel
     assert await locks.list() == []
 
 
-async def test_a_lock_that_is_lost_is_told_to_its_holder_and_its_result_no_longer_counts(make: Make) -> None:
+async def test_a_lost_lock_is_reported_to_its_holder_whose_result_no_longer_counts(make: Make) -> None:
     locks = await make(60)
     lost: list[Lock] = []
     manager = LockManager(locks, SystemClock(), ME, on_loss=lost.append, on_free=lambda: None)

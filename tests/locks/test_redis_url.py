@@ -1,4 +1,4 @@
-"""The address of the lock server: every form that is understood, and what is said of the others."""
+"""The address of the lock server: every valid form, and the refusals of others."""
 
 import pytest
 
@@ -64,20 +64,20 @@ def test_every_form_of_an_address_is_understood(text: str, expected: RedisUrl) -
         ("redis+sentinel://a/", "expected /MASTER or /MASTER/DB"),
         ("redis+sentinel://a/m/x", "number of a database, got 'x'"),
         ("redis+sentinel://a/m/1/2", "expected /MASTER or /MASTER/DB"),
-        ("redis+sentinel:///m", "HOST or HOST:PORT, by commas, got ''"),
-        ("redis+sentinel://a,,b/m", "HOST or HOST:PORT, by commas, got ''"),
+        ("redis+sentinel:///m", "HOST or HOST:PORT, separated by commas, got ''"),
+        ("redis+sentinel://a,,b/m", "HOST or HOST:PORT, separated by commas, got ''"),
         ("redis+cluster://a/1", "one database only"),
         ("redis+cluster://a?sentinel_user=x", "no such option sentinel_user"),
     ],
 )
-def test_what_is_wrong_with_an_address_is_said_with_what_is_expected(text: str, reason: str) -> None:
+def test_an_invalid_address_is_refused_with_the_expected_form(text: str, reason: str) -> None:
     with pytest.raises(InvalidError) as caught:
         parse_redis_url(text)
     assert reason in caught.value.detail
 
 
 @pytest.mark.parametrize("text", ["redis://me:hunter2@a b", "redis://me:hun@ter2@a", "http://me:hunter2@a"])
-def test_what_is_said_of_an_address_never_repeats_its_password(text: str) -> None:
+def test_a_refusal_of_an_address_never_repeats_its_password(text: str) -> None:
     with pytest.raises(InvalidError) as caught:
         parse_redis_url(text)
     assert "ter2" not in caught.value.detail

@@ -1,4 +1,4 @@
-"""A machine that slept for longer than a lease: what it did under its lock no longer counts. Real lock servers."""
+"""A machine that slept for longer than a lease: its results under the lock are refused. Real lock servers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 
 
 @needs_server
-async def test_who_slept_while_another_host_took_its_lock_is_refused_though_its_own_clock_stood_still(
+async def test_a_holder_that_slept_while_another_host_took_its_lock_is_refused_though_its_clock_stood_still(
     server: Server,
 ) -> None:
     clock, lost = VirtualClock(), list[Lock]()
@@ -47,7 +47,7 @@ async def test_who_slept_while_another_host_took_its_lock_is_refused_though_its_
 
 
 @needs_server
-async def test_after_a_short_sleep_a_lock_is_asked_for_again_and_kept_where_it_stands(server: Server) -> None:
+async def test_after_a_short_sleep_a_lock_is_renewed_and_kept_if_it_is_still_held(server: Server) -> None:
     clock, lost = VirtualClock(), list[Lock]()
     async with redis_backend(server, 60) as backend:
         manager = LockManager(backend, clock, ME, on_loss=lost.append, on_free=lambda: None, lease_seconds=60)
@@ -64,7 +64,7 @@ async def test_after_a_short_sleep_a_lock_is_asked_for_again_and_kept_where_it_s
 
 
 @needs_server
-async def test_a_lock_that_cannot_be_asked_for_after_a_sleep_is_not_trusted(server: Server) -> None:
+async def test_a_lock_that_cannot_be_renewed_after_a_sleep_is_not_trusted(server: Server) -> None:
     clock = VirtualClock()
     async with redis_backend(server, 60) as backend:
         manager = LockManager(backend, clock, ME, on_loss=lambda _lock: None, on_free=lambda: None, lease_seconds=60)
@@ -77,7 +77,7 @@ async def test_a_lock_that_cannot_be_asked_for_after_a_sleep_is_not_trusted(serv
             await manager.acquire("l", "j", 3600)
 
 
-async def test_a_holder_is_told_after_a_sleep_that_outlasted_its_lease(tmp_path: Path) -> None:
+async def test_a_holder_loses_its_lock_after_a_sleep_longer_than_the_lease(tmp_path: Path) -> None:
     clock, lost = VirtualClock(), asyncio.Queue[Lock]()
     async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as db:
         backend = SqliteLocks(db, clock, lease_seconds=60)

@@ -1,4 +1,4 @@
-"""The log under a sink that fails, and beside values that would move a terminal."""
+"""The log with a failing sink, and with values that contain control characters."""
 
 import errno
 import os
@@ -12,18 +12,15 @@ import structlog
 
 from launchd.cli.job import print_log
 from launchd.cli.output import columns, print_table
-from launchd.logs.setup import stream_sink
+from launchd.logs.stream import stream_sink
 from launchd.logs.writer import Line, Writer
 from tests.support.hosted_daemon import PATIENCE_SECONDS
-from tests.support.log_lines import Configure, broken, configured, line
-
-__all__ = ["configured"]
-
+from tests.support.log_lines import Configure, broken, line
 
 # --- a sink that does not recover ---
 
 
-def test_a_sink_that_keeps_failing_is_left_in_peace_until_the_end() -> None:
+def test_a_sink_that_keeps_failing_is_tried_with_growing_pauses_until_the_end() -> None:
     attempts = threading.Semaphore(0)
 
     def sink(_batch: list[Line]) -> None:

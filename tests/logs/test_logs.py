@@ -1,54 +1,27 @@
-"""The log: fields for the journal, JSON elsewhere, no secrets, and nobody ever waits for it."""
+"""The log: JSON lines, exceptions, levels and secrets, for the daemon's loggers and all others."""
 
-import array
-import asyncio
-import fcntl
 import json
 import logging
 import os
-import pty
-import select
-import signal
-import socket
-import struct
-import sys
-import threading
-import time
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import pytest
 import structlog
 
-from launchd.admin.client import AdminClient, RefusedError
-from launchd.errors import UnreachableError
 from launchd.logger import get_logger
 from launchd.logs import setup as logs
-from launchd.logs.writer import BATCH, Line, Writer
-from launchd.values.plain import MAX_TEXT_BYTES
-from tests.support.hosted_daemon import PATIENCE_SECONDS, QUIET_SCHEDULES
-from tests.support.log_lines import Configure, broken, line
-
-
-@pytest.fixture
-def stream() -> Iterator[tuple[int, int]]:
-    """A real pipe: (read end, write end)."""
-    ends = os.pipe()
-    yield ends
-    for end in ends:
-        os.close(end)
+from tests.support.hosted_daemon import PATIENCE_SECONDS
+from tests.support.log_lines import Configure, broken
 
 
 def written(log: logs.Logs, read_end: int) -> list[dict[str, Any]]:
-    """All lines, once the writer has written them."""
+    """All lines, after the writer was closed."""
     assert log.close(PATIENCE_SECONDS)
     os.set_blocking(read_end, False)
     return [json.loads(line) for line in os.read(read_end, 1 << 20).decode().splitlines()]
 
 
-def test_a_line_of_json_says_when_how_grave_who_and_what(configured: Configure, stream: tuple[int, int]) -> None:
+def test_a_line_of_json_has_time_level_logger_and_event(configured: Configure, stream: tuple[int, int]) -> None:
     log = configured("info", "json", descriptor=stream[1])
     structlog.get_logger("launchd.pool").warning("job_skipped", job_id="0199", attempt=2, sources=("gcat",))
     (line,) = written(log, stream[0])
@@ -108,9 +81,7 @@ def test_the_standard_librarys_loggers_and_warnings_go_the_same_way(
     assert (fourth["logger"], "old way" in fourth["event"]) == ("py.warnings", True)
 
 
-def test_what_was_logged_is_what_is_written_even_if_it_changes_meanwhile(
-    configured: Configure, stream: tuple[int, int]
-) -> None:
+def test_values_are_written_as_they_were_when_they_were_logged(configured: Configure, stream: tuple[int, int]) -> None:
     log = configured("info", "json", descriptor=stream[1])
     counts = {"parsed": 1}
     structlog.get_logger().info("counted", counts=counts)
@@ -142,321 +113,6 @@ def test_the_level_changes_while_the_daemon_runs(configured: Configure, stream: 
     logger.debug("shown")
     logging.getLogger("asyncio").debug("shown as well")
     assert [line["event"] for line in written(log, stream[0])] == ["shown", "shown as well"]
-
-
-# --- which form ---
-
-
-def test_the_journal_is_chosen_only_where_the_stream_is_the_journals_own(stream: tuple[int, int]) -> None:
-    stat = os.fstat(stream[1])
-    ours = {"JOURNAL_STREAM": f"{stat.st_dev}:{stat.st_ino}"}
-    assert logs.choose("auto", stream[1], ours) == "journal"
-    assert logs.choose("json", stream[1], ours) == "json"
-    assert logs.choose("auto", stream[1], {"JOURNAL_STREAM": f"{stat.st_dev}:{stat.st_ino + 1}"}) == "json"
-    assert logs.choose("auto", stream[1], {"JOURNAL_STREAM": "nonsense"}) == "json"
-    assert logs.choose("auto", stream[1], {}) == "json"
-
-
-def test_a_terminal_gets_colours() -> None:
-    ours, theirs = pty.openpty()
-    assert logs.choose("auto", theirs, {}) == "console"
-    os.close(ours)
-    os.close(theirs)
-
-
-# --- the journal ---
-
-
-class Journaled(NamedTuple):
-    """A log whose stream is the journal's, and what listens in journald's place at `path`."""
-
-    log: logs.Logs
-    listener: socket.socket
-    path: Path
-    stream: int
-
-
-@pytest.fixture
-def journald(
-    configured: Configure, stream: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Journaled]:
-    path = tmp_path / "socket"
-    stat = os.fstat(stream[1])
-    monkeypatch.setenv("JOURNAL_STREAM", f"{stat.st_dev}:{stat.st_ino}")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind(str(path))
-        listener.settimeout(PATIENCE_SECONDS)
-        log = configured("debug", "auto", descriptor=stream[1], journal_socket=path)
-        yield Journaled(log, listener, path, stream[0])
-
-
-def received(listener: socket.socket) -> dict[str, str]:
-    """The fields of the next entry, from its datagram or from the memfd it carries."""
-    data, ancillary, _, _ = listener.recvmsg(1 << 20, socket.CMSG_SPACE(4))
-    if ancillary:
-        (descriptor,) = array.array("i", ancillary[0][2])
-        with os.fdopen(descriptor, "rb") as file:
-            assert fcntl.fcntl(file, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE
-            file.seek(0)
-            data = file.read()
-    fields = {}
-    while data:
-        name, _, rest = data.partition(b"\n")
-        if b"=" in name:
-            key, _, value = name.partition(b"=")
-            data = rest
-        else:
-            (length,) = struct.unpack("<Q", rest[:8])
-            key, value, data = name, rest[8 : 8 + length], rest[9 + length :]
-        fields[key.decode()] = value.decode()
-    return fields
-
-
-def test_the_journal_gets_the_fields_an_operator_searches_by(journald: Journaled) -> None:
-    logger = structlog.get_logger("launchd.task").bind(job_id="0199", task="scrape", queue="scraping", attempt=2)
-    logger.error("source failed", schedule="daily", lock="scraping_task_lock", source="gcat", rows=3, note="")
-    fields = received(journald.listener)
-    assert fields.pop("SYSLOG_PID") == str(os.getpid())
-    assert fields.pop("MESSAGE") == (
-        "source failed job_id=0199 task=scrape queue=scraping attempt=2 schedule=daily lock=scraping_task_lock "
-        "source=gcat rows=3 note=''"
-    )
-    assert fields == {
-        "PRIORITY": "3",
-        "SYSLOG_IDENTIFIER": "launchd",
-        "LOGGER": "launchd.task",
-        "JOB_ID": "0199",
-        "TASK": "scrape",
-        "QUEUE": "scraping",
-        "SCHEDULE": "daily",
-        "ATTEMPT": "2",
-        "LOCK": "scraping_task_lock",
-        "SOURCE": "gcat",
-    }
-
-
-@pytest.mark.parametrize(
-    ("level", "priority"), [("debug", "7"), ("info", "6"), ("warning", "4"), ("error", "3"), ("critical", "2")]
-)
-def test_levels_become_the_priorities_of_syslog(journald: Journaled, level: str, priority: str) -> None:
-    getattr(structlog.get_logger(), level)("said")
-    assert received(journald.listener)["PRIORITY"] == priority
-
-
-def test_an_exception_reaches_the_journal_with_its_traceback_and_searchable_type(journald: Journaled) -> None:
-    try:
-        broken("token=abc is wrong\nin two lines")
-    except ValueError:
-        structlog.get_logger().exception("failed")
-    fields = received(journald.listener)
-    assert fields["EXCEPTION_TYPE"] == "ValueError"
-    assert fields["EXCEPTION_MESSAGE"] == "token=[redacted] is wrong\nin two lines"
-    assert fields["MESSAGE"].startswith("failed\nTraceback (most recent call last)")
-    assert "token=abc" not in fields["MESSAGE"]
-
-
-def test_a_line_too_large_for_a_datagram_arrives_whole(journald: Journaled) -> None:
-    large = "x" * (MAX_TEXT_BYTES - 1)
-    structlog.get_logger().info("large", text=large)
-    assert received(journald.listener)["MESSAGE"] == f"large text={large}"
-
-
-def test_lines_go_to_the_stream_while_the_journal_is_away_and_back_when_it_returns(journald: Journaled) -> None:
-    logger = structlog.get_logger()
-    away = journald.path.rename(journald.path.with_name("moved"))
-    logger.info("while away")
-    assert json.loads(os.read(journald.stream, 65536))["event"] == "while away"
-    away.rename(journald.path)
-    logger.info("again")
-    assert received(journald.listener)["MESSAGE"] == "again"
-
-
-def test_a_journal_that_reads_nothing_blocks_nobody_who_logs(journald: Journaled) -> None:
-    logger = structlog.get_logger()
-    for number in range(11_000):  # more than the queue and the socket hold together
-        logger.info("flood", number=number)
-    assert journald.log.dropped > 0
-    missing = ""
-    while not missing.startswith("log_lines_dropped"):
-        missing = received(journald.listener)["MESSAGE"]
-    assert missing == f"log_lines_dropped count={journald.log.dropped}"
-
-
-# --- floods and blocked pipes ---
-
-
-class Gate:
-    """A sink that writes only when it is let."""
-
-    def __init__(self) -> None:
-        self.entered, self.open = threading.Event(), threading.Event()
-        self.seen: list[dict[str, Any]] = []
-
-    def __call__(self, batch: list[Line]) -> None:
-        self.entered.set()
-        assert self.open.wait(PATIENCE_SECONDS)
-        self.seen += [one.event for one in batch]
-
-
-def blocked_writer(limit: int = 100, limit_characters: int = 10_000) -> tuple[Writer, Gate]:
-    """A writer whose thread is held in its sink, its queue empty."""
-    gate = Gate()
-    writer = Writer(gate, limit=limit, limit_characters=limit_characters)
-    writer.put(line("held"))
-    assert gate.entered.wait(PATIENCE_SECONDS)
-    return writer, gate
-
-
-def test_a_full_queue_drops_chatter_first_keeps_room_for_warnings_and_says_what_is_missing() -> None:
-    writer, gate = blocked_writer(limit=10)
-    for number in range(15):
-        writer.put(line(f"chatter {number}"))
-    for number in range(3):
-        writer.put(line(f"warning {number}", logging.WARNING))
-    assert writer.dropped == 5 + 2
-    gate.open.set()
-    assert writer.close(PATIENCE_SECONDS)
-    events = [one["event"] for one in gate.seen]
-    kept = [f"chatter {number}" for number in range(10)]
-    assert events == ["held", *kept, "warning 0", "log_lines_dropped"]
-    assert gate.seen[-1]["count"] == 7
-
-
-def test_large_lines_fill_the_queue_by_their_size() -> None:
-    writer, gate = blocked_writer(limit_characters=1000)
-    for _ in range(5):
-        writer.put(line("x" * 400))
-    assert writer.dropped == 3
-    gate.open.set()
-    writer.close(PATIENCE_SECONDS)
-
-
-def test_a_sink_that_fails_loses_its_lines_counted_and_is_tried_again() -> None:
-    seen: list[str] = []
-
-    def sink(batch: list[Line]) -> None:
-        if not seen:
-            seen.append("failed")
-            raise OSError
-        seen.extend(str(one.event["event"]) for one in batch)
-
-    writer = Writer(sink)
-    writer.put(line("lost"))
-    while writer.dropped == 0:
-        os.sched_yield()
-    writer.put(line("kept"))
-    assert writer.close(PATIENCE_SECONDS)
-    assert sorted(seen) == ["failed", "kept", "log_lines_dropped"]
-    assert writer.dropped == 1
-
-
-def test_closing_gives_up_on_a_blocked_sink_and_what_comes_later_is_counted() -> None:
-    writer, gate = blocked_writer()
-    assert not writer.close(0.0)
-    writer.put(line("late"))
-    assert writer.dropped == 1
-    gate.open.set()
-    assert writer.close(PATIENCE_SECONDS)
-
-
-def test_every_line_of_many_threads_is_written_once_or_counted() -> None:
-    seen: list[str] = []
-    writer = Writer(lambda batch: seen.extend(one.event["event"] for one in batch), limit=50)
-
-    def talk(name: str) -> None:
-        for number in range(2000):
-            writer.put(line(f"{name}:{number}"))
-
-    threads = [threading.Thread(target=talk, args=(name,)) for name in "abcd"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert writer.close(PATIENCE_SECONDS)
-    told = [one for one in seen if one != "log_lines_dropped"]
-    assert len(told) == len(set(told)) == 8000 - writer.dropped
-
-
-def test_a_blocked_pipe_blocks_nobody_who_logs_and_the_log_goes_on_once_it_is_read(
-    configured: Configure, stream: tuple[int, int]
-) -> None:
-    log = configured("info", "json", descriptor=stream[1])
-    logger = structlog.get_logger()
-    for number in range(12_000):  # more than the queue (10,000), a batch and the pipe (64 KiB) hold together
-        logger.info("flood", number=number)
-    assert log.dropped >= 12_000 - 10_000 - BATCH - 65536 // 100
-    text = bytearray()
-    while b"log_lines_dropped" not in text:
-        text += os.read(stream[0], 65536)
-    logger.info("after")
-    while b'"after"' not in text:
-        text += os.read(stream[0], 65536)
-    lines = [json.loads(one) for one in text.decode().splitlines()]
-    missing = sum(one["count"] for one in lines if one["event"] == "log_lines_dropped")
-    assert missing == log.dropped
-    assert sum(one["event"] == "flood" for one in lines) == 12_000 - missing
-
-
-def test_a_stream_that_somebody_made_non_blocking_loses_no_line(configured: Configure, stream: tuple[int, int]) -> None:
-    os.set_blocking(stream[1], False)
-    log = configured("info", "json", descriptor=stream[1])
-    for number in range(3000):
-        structlog.get_logger().info("many", number=number)
-    text = bytearray()
-    while text.count(b"\n") < 3000:
-        assert select.select([stream[0]], [], [], PATIENCE_SECONDS)[0]
-        text += os.read(stream[0], 65536)
-    assert [json.loads(one)["number"] for one in text.splitlines()] == list(range(3000))
-    assert log.dropped == 0
-
-
-TALKATIVE = """
-from launchd import Context, task
-
-@task
-async def talk(ctx: Context) -> None:
-    for number in range(3000):
-        ctx.log.info("talking", number=number, text="x" * 1000)
-"""
-
-
-async def test_a_daemon_whose_standard_error_nobody_reads_works_and_stops_in_good_order(tmp_path: Path) -> None:
-    (tmp_path / "talkative.py").write_text(TALKATIVE)
-    config = tmp_path / "launchd.toml"
-    where = f'[daemon]\nstate_directory = "{tmp_path}"\n[admin]\nsocket = "{tmp_path}/admin.sock"\n'
-    config.write_text(f'{where}[tasks]\nmodules = ["talkative"]\n{QUIET_SCHEDULES}')
-    unread, stderr = os.pipe()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "launchd", "run", "--config", str(config), stderr=stderr
-    )
-    os.close(stderr)
-    client = AdminClient(tmp_path / "admin.sock")
-    try:
-        await asyncio.to_thread(until_ready, client)
-        for _ in range(4):
-            job = await asyncio.to_thread(client.ask, "POST", "/v1/tasks/talk/trigger", body={})
-            ended = await asyncio.to_thread(client.ask, "GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
-            assert ended["state"] == "succeeded"
-        process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        os.close(unread)
-
-
-def until_ready(client: AdminClient) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            client.ask("GET", "/readyz")
-        except (UnreachableError, RefusedError):  # 503 until it takes work
-            assert time.monotonic() < deadline
-            time.sleep(0.02)  # between two looks
-        else:
-            return
 
 
 def test_a_task_that_sets_up_structlog_changes_nothing_of_the_daemon_s_own_log(

@@ -1,4 +1,4 @@
-"""No secret reaches the log, whatever way it gets into a line."""
+"""No secret reaches the log, in whatever way it gets into a line."""
 
 import re
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ def test_a_secret_is_masked_by_its_form(text: str) -> None:
     assert MASK in masked
 
 
-def test_what_stands_around_a_secret_stays_readable() -> None:
+def test_the_text_around_a_secret_stays_readable() -> None:
     assert Redactor().text("redis://app:x@db:6379/0 is away") == f"redis://app:{MASK}@db:6379/0 is away"
     assert Redactor().text("GET /?token=abc&limit=1") == f"GET /?token={MASK}&limit=1"
 
@@ -68,19 +68,19 @@ def test_a_value_is_masked_by_its_name_however_deep_it_lies() -> None:
 
 
 @given(st.text(min_size=6), st.text(), st.text())
-def test_a_known_secret_is_masked_wherever_it_stands(secret: str, before: str, after: str) -> None:
+def test_a_known_secret_is_masked_anywhere(secret: str, before: str, after: str) -> None:
     masked = Redactor([secret]).text(before + secret + after)
     assert MASK in masked
     assert secret not in masked.replace(MASK, "") or secret in (before + after) or secret in before + MASK + after
 
 
-# --- no text is expensive ---
+# --- the time for any text ---
 
 PATTERNS = [redact.NAME, *redact.FORMS, redact.HINT, redact.CUT]
 
 
 def repetitions(pattern: re.Pattern[str]) -> list[tuple[bool, bool, bool]]:
-    """Each repetition without a limit in a pattern: is it possessive, of white space only, and the last part."""
+    """For each unlimited repetition in a pattern: (possessive, white space only, the last part)."""
     found: list[tuple[bool, bool, bool]] = []
 
     def walk(parts: Iterable[Any], *, last: bool) -> None:
@@ -136,7 +136,7 @@ def test_a_megabyte_of_anything_is_masked_in_passing(piece: str) -> None:
     redactor.value({text: 1})
 
 
-# --- what is cut ---
+# --- cut texts ---
 
 
 @pytest.mark.parametrize("kept", range(redact.MIN_PART, len(SECRET) + 1))

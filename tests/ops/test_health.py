@@ -19,7 +19,7 @@ from launchd.clock import SECOND
 from launchd.daemon import Daemon
 from launchd.engine.maker import TriggerRequest
 from launchd.job import JobState
-from launchd.locks.reach import PROBE_PREFIX
+from launchd.locks.availability import PROBE_PREFIX
 from launchd.ops import checks, health
 from launchd.ops.checks import disk_check
 from launchd.ops.health import CheckReport, Finding, Health, Level
@@ -55,7 +55,7 @@ REFUSALS = {
     "out of memory": (["CONFIG SET maxmemory 1"], ["CONFIG SET maxmemory 0"], "maxmemory"),
     "a read-only replica": (["REPLICAOF 127.0.0.1 1"], ["REPLICAOF NO ONE"], "READONLY|read only replica"),
     "no right to write": (["ACL SETUSER default -@write"], ["ACL SETUSER default +@all"], "NOPERM|permission"),
-    "no right to take a lock back": (["ACL SETUSER default -del"], ["ACL SETUSER default +@all"], "give a lock back"),
+    "no right to release a lock": (["ACL SETUSER default -del"], ["ACL SETUSER default +@all"], "release a lock"),
     "too few replicas": (
         ["CONFIG SET min-replicas-to-write 1"],
         ["CONFIG SET min-replicas-to-write 0"],

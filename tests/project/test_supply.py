@@ -28,21 +28,21 @@ ENTRY = re.compile(
 
 
 def entries(lock: str) -> dict[str, str]:
-    """The version of each package in a lock; every line of the file belongs to an entry with hashes."""
+    """The version of each package in a lock file, whose lines must all belong to entries with hashes."""
     text = (ROOT / "etc" / lock).read_text("utf-8")
     assert ENTRY.sub("", text).strip() == ""
     return {canonicalize_name(one["name"]): one["version"] for one in ENTRY.finditer(text)}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_holds_what_the_project_asks_for_each_file_by_its_hash(lock: str) -> None:
+def test_a_lock_file_has_all_requirements_each_file_by_its_hash(lock: str) -> None:
     found = entries(lock)
     for text in LOCKS[lock]:
         wanted = Requirement(text)
         assert Version(found[canonicalize_name(wanted.name)]) in wanted.specifier
 
 
-def test_what_is_installed_is_what_was_tested() -> None:
+def test_the_installed_versions_are_the_tested_ones() -> None:
     lines = (ROOT / "etc/constraints.txt").read_text("utf-8").splitlines()
     tested = dict(line.split("==") for line in lines if "==" in line)
     tested = {canonicalize_name(name): version for name, version in tested.items()}
@@ -58,7 +58,7 @@ def test_the_installer_runs_nothing_that_has_no_hash() -> None:
 
 
 def test_no_hint_installs_a_package_by_the_name_of_the_command() -> None:
-    """That name belongs to somebody else on the package index."""
+    """That name belongs to another project on the package index."""
     assert PROJECT["project"]["name"] == "launchd-tracker"
     assert PROJECT["project"]["scripts"] == {"launchd": "launchd.cli:main"}
     hint = re.compile(r"pip3? (?:install|download|wheel)[^\n]*[\s'\"](?:launchd)(?![\w./-])")

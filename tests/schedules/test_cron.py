@@ -56,7 +56,7 @@ def random_field(chance: random.Random, low: int, high: int) -> str:
 
 
 def random_cron(chance: random.Random, zone: str) -> Cron:
-    """Hours near the usual changes are drawn more often; days only sometimes restrict."""
+    """A random expression: hours near clock changes are more frequent, and days are restricted only sometimes."""
     while True:
         hour = random_field(chance, 0, 4) if chance.random() < 0.6 else random_field(chance, 0, 23)
         day = random_field(chance, 1, 31) if chance.random() < 0.2 else "*"
@@ -135,7 +135,7 @@ def test_a_shift_of_half_an_hour_loses_and_invents_nothing() -> None:
     assert spring == ["14:30", "14:50", "15:10", "15:40", "16:00", "16:20", "16:40", "17:00", "17:20", "17:40"]
 
 
-def test_a_day_that_a_zone_left_out_is_made_up_for_at_its_end() -> None:
+def test_a_day_that_a_zone_left_out_fires_at_its_end() -> None:
     cron = parse_cron("0 12 * * *", "Pacific/Apia")
     found = [
         format_instant(one)
@@ -191,7 +191,7 @@ QUIET = CRONS.filter(
 
 
 @given(QUIET, INSTANTS)
-def test_without_changes_of_the_clock_it_is_what_croniter_says(cron: Cron, at: Instant) -> None:
+def test_without_clock_changes_it_agrees_with_croniter(cron: Cron, at: Instant) -> None:
     six = cron.expression.count(" ") == 5
     tz = ZoneInfo(cron.timezone)
     wall = datetime.fromtimestamp(at // SECOND, tz).replace(tzinfo=None)
@@ -207,7 +207,7 @@ def test_a_year_of_a_per_second_schedule_is_counted_not_walked() -> None:
     assert Every(1).count(start, start + 365 * DAY) == 365 * 86_400
 
 
-# --- what is refused, and what is accepted ---
+# --- refused and accepted expressions ---
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_year_of_a_per_second_schedule_is_counted_not_walked() -> None:
         ("a * * * *", "no such minute"),
     ],
 )
-def test_what_would_surprise_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_a_surprising_expression_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(InvalidError, match=reason):
         parse_cron(text)
 

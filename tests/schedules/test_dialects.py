@@ -8,7 +8,7 @@ from launchd.errors import InvalidError
 from launchd.schedules.cron import DayMatch
 from launchd.schedules.recurrence import parse_every, parse_recurrence
 
-# text, and what to write in its place
+# (text, the line to write in its place)
 PASTED = [
     ("@reboot", "@startup"),
     ("@minutely", "* * * * *"),
@@ -89,7 +89,7 @@ def refusal(text: str) -> str:
 
 
 @pytest.mark.parametrize(("text", "instead"), PASTED)
-def test_what_another_program_writes_is_refused_with_a_line_that_is_accepted(text: str, instead: str) -> None:
+def test_the_syntax_of_another_program_is_refused_with_a_line_that_is_accepted(text: str, instead: str) -> None:
     assert refusal(text).endswith(f"write {instead}")
     parse_recurrence(instead)
 
@@ -112,7 +112,7 @@ def test_a_zone_in_the_expression_is_refused_with_the_key_that_takes_it() -> Non
         assert 'set timezone = "Europe/Berlin" and write 0 3 * * *' in refusal(text)
 
 
-def test_a_crontab_of_celery_with_both_days_is_told_of_day_match() -> None:
+def test_a_crontab_of_celery_with_both_days_is_advised_to_set_day_match() -> None:
     told = refusal("crontab(0, 0, day_of_month='13', day_of_week='fri')")
     assert 'set day_match = "and"' in told
     assert told.endswith("write 0 0 13 * fri")

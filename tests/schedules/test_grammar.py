@@ -1,4 +1,4 @@
-"""The whole grammar of cron expressions, odd spellings too, against an oracle that only asks dates and clocks."""
+"""The whole grammar of cron expressions, odd spellings too, against an oracle that only compares dates and times."""
 
 import re
 import sys
@@ -30,7 +30,7 @@ DAY_MATCHES = st.sampled_from(DayMatch)
 
 
 def read(text: str, zone: str = "UTC", **rules: Any) -> Cron | None:  # noqa: ANN401 - gap, fold, day_match
-    """The expression, described and warned of; None where it is refused in words of ours."""
+    """The expression, after describing it and reading its warnings; None if launchd refuses it."""
     told = ""
     try:
         cron = parse_cron(text, zone, **rules)
@@ -131,7 +131,7 @@ RARE = [
 
 
 def calls(work: Callable[[], object], module: ModuleType = wall) -> int:
-    """How many functions of a module were called."""
+    """Count the calls of functions of a module."""
     file, found = str(Path(str(module.__file__))), 0
 
     def seen(frame: FrameType, event: str, _: object) -> None:
@@ -199,13 +199,13 @@ def test_years_that_follow_rules_alone_have_the_changes_of_the_zone(zone: str) -
 # --- advice ---
 
 FIELDS = {"minute": 0, "hour": 1, "day": 2, "month": 3, "weekday": 4}
-# The smallest and largest value, and how many differ: weekdays have Sunday twice.
+# (smallest value, largest value, number of different values): Sunday is both weekday 0 and 7.
 BOUNDS = {"minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12), "weekday": (0, 6)}
 
 
 @st.composite
 def refused_parts(draw: st.DrawFn) -> tuple[str, str, set[int]]:
-    """A field, a part that is refused, and the values that its writer means."""
+    """A field, a part of it that is refused, and the values that its author means."""
     name = draw(st.sampled_from(list(BOUNDS)))
     low, high = BOUNDS[name]
     size = high - low + 1
@@ -228,7 +228,7 @@ def refused_parts(draw: st.DrawFn) -> tuple[str, str, set[int]]:
 
 
 def field_values(name: str, text: str) -> set[int]:
-    """The values of a field, from the fires of an expression in which the others cannot hide any."""
+    """The values of a field, from the fires of an expression whose other fields hide none."""
     fields = ["0", "0", "1" if name == "month" else "*", "*", "*"]
     fields[FIELDS[name]] = text
     span = {"minute": 1, "hour": 24, "day": 31 * 24, "month": 365 * 24, "weekday": 7 * 24}[name]
@@ -240,7 +240,7 @@ def field_values(name: str, text: str) -> set[int]:
 
 @settings(deadline=None)
 @given(refused_parts())
-def test_what_a_refusal_says_to_write_is_accepted_and_means_the_same(case: tuple[str, str, set[int]]) -> None:
+def test_the_line_that_a_refusal_suggests_is_accepted_and_means_the_same(case: tuple[str, str, set[int]]) -> None:
     name, part, meant = case
     fields = ["0", "0", "*", "*", "*"]
     fields[FIELDS[name]] = part

@@ -1,4 +1,4 @@
-"""What a schedule owes: every occurrence gets exactly one verdict, whatever happened to the daemon or the clock."""
+"""The plan of a schedule: every occurrence gets exactly one verdict, whatever happens to the daemon or the clock."""
 
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -127,7 +127,7 @@ def test_catch_up_earliest_fires_the_first_and_the_one_that_is_on_time() -> None
     assert (made.fires[0].catch_up, made.fires[2].catch_up) == (True, False)
 
 
-def test_catch_up_skip_leaves_what_is_late() -> None:
+def test_catch_up_skip_fires_no_missed_occurrence() -> None:
     daily = schedule(parse_cron("0 6 * * *"), catchup=Catchup.SKIP)
     assert shown(plan(daily, NOON, NOON + 3 * DAY)) == [("missed", 3)]
 
@@ -141,7 +141,7 @@ def test_a_clock_put_back_fires_nothing_again() -> None:
     assert (made.fires, made.cursor, made.next_fire) == ((), NOON, NOON + MINUTE)
 
 
-def test_a_correction_records_what_it_passed_over_and_goes_on_from_now() -> None:
+def test_a_correction_records_skipped_occurrences_and_goes_on_from_now() -> None:
     forward = correct(schedule(), NOON, NOON + 5 * HOUR)
     assert (shown(forward), forward.cursor) == ([("missed", 300)], NOON + 5 * HOUR)
     back = correct(schedule(), NOON, NOON - 5 * HOUR)
@@ -185,7 +185,7 @@ def test_jitter_spreads_schedules_that_are_due_together() -> None:
     st.integers(2, 50),
     st.data(),
 )
-def test_what_is_left_of_a_range_row_is_all_but_what_was_taken(
+def test_the_rest_of_a_range_row_is_all_but_the_removed_occurrences(
     recurrence: Every, start: Instant, count: int, data: st.DataObject
 ) -> None:
     inside = []

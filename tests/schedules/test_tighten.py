@@ -1,4 +1,4 @@
-"""Schedules that tighten themselves: which rule is in force when, and what the ledger keeps of it."""
+"""Tightening: the rule in force at each time, and the additional fires in the ledger."""
 
 import json
 from collections import Counter
@@ -18,7 +18,7 @@ from launchd.launches.launch import LaunchStatus, Precision
 from launchd.schedules.cron import parse_cron
 from launchd.schedules.recurrence import Every
 from launchd.schedules.schedule import FireOutcome, Schedule, TightenRule, plan
-from launchd.schedules.tighten import AFTER, Look, Near, coming, look, next_extra, span, tightened
+from launchd.schedules.tighten import AFTER, Look, Near, coming, look, near_window, next_extra, tightened
 from launchd.testing import TestDaemon, running
 from tests.support.sightings import LL2, at, sight
 
@@ -34,7 +34,7 @@ def launch(when: Instant, width: Instant = MINUTE, name: str = "Crew-20") -> Nea
 
 
 def in_force(near: Sequence[Near], now: Instant) -> int | None:
-    """How many seconds apart the additional fires are."""
+    """The seconds between additional fires."""
     found = look(RULES, near, now).tightening
     return None if found is None else found.rule.every.seconds
 
@@ -59,7 +59,7 @@ def test_the_tightest_rule_whose_time_has_come_is_in_force_until_shortly_after(
     assert in_force([launch(NOON + before)], NOON) == every
 
 
-def test_a_date_that_is_vaguer_than_a_rule_puts_it_never_in_force() -> None:
+def test_a_date_vaguer_than_a_rule_never_puts_it_in_force() -> None:
     assert in_force([launch(NOON, DAY)], NOON + HOUR) == 1800
     assert in_force([launch(NOON, 30 * DAY)], NOON + HOUR) is None
 
@@ -91,10 +91,10 @@ def test_nothing_changes_before_the_time_of_the_next_look(near: list[Near], now:
 
 
 @given(NEARS, st.integers(NOON, NOON + DAY))
-def test_what_lies_outside_the_span_asked_for_makes_no_difference_until_the_next_look(
+def test_events_outside_the_queried_interval_make_no_difference_until_the_next_look(
     near: list[Near], now: Instant
 ) -> None:
-    first, last = span(RULES, now)
+    first, last = near_window(RULES, now)
     asked = [one for one in near if one.latest >= first and one.earliest <= last]
     asked = [one for one in asked if one.latest - one.earliest <= last - first]
     assert look(RULES, asked, now) == look(RULES, near, now)
@@ -114,7 +114,7 @@ def test_however_the_time_is_cut_no_occurrence_is_fired_twice_and_each_is_one_of
             if fire.args is not None:
                 found = look(RULES, near, now).tightening
                 assert found is not None
-                # one that came due under the rule before is fired under the next
+                # a fire that came due under the earlier rule is fired under the next one
                 assert fire.fire_time == extra or fire.fire_time % (found.rule.every.seconds * SECOND) == 0
                 assert found.since <= fire.fire_time <= now
             fired += [fire.fire_time] if fire.outcome is FireOutcome.FIRED else []
@@ -133,7 +133,7 @@ def coming_until(shown: Look, after: Instant, until: Instant) -> list[Instant]:
     return found
 
 
-def test_what_is_coming_are_both_kinds_in_order_each_once() -> None:
+def test_coming_occurrences_are_both_kinds_in_order_each_once() -> None:
     shown = look(RULES, [launch(NOON + 6 * HOUR)], NOON)
     times = coming_until(shown, NOON, NOON + 12 * HOUR)
     assert len(times) == len(set(times)) == 2 * 9 + 1
@@ -162,7 +162,7 @@ def problem(rules: str) -> str:
         ("7", "a list of rules such as"),
     ],
 )
-def test_a_rule_that_cannot_be_meant_is_refused_with_the_reason(rules: str, words: str) -> None:
+def test_a_rule_beyond_its_limits_is_refused_with_the_reason(rules: str, words: str) -> None:
     assert "tighten" in problem(rules)
     assert words in problem(rules)
 
@@ -184,7 +184,7 @@ async def plain(_ctx: Context) -> None:
 
 @task(max_retries=0)
 async def scrape(_ctx: Context, *, every_seconds: float | None = None) -> float | None:
-    """Say how often it runs."""
+    """Return the interval that it was given."""
     return every_seconds
 
 
@@ -250,7 +250,7 @@ async def test_a_fire_that_is_due_as_another_rule_comes_into_force_is_fired_by_a
         assert await fired(daemon) == ["17:30"]
 
 
-async def test_of_an_outage_near_a_launch_nothing_is_made_up_for_but_what_the_recurrence_owes() -> None:
+async def test_after_an_outage_near_a_launch_only_fires_of_the_recurrence_are_caught_up() -> None:
     async with running(tasks=[scrape], schedules=SCHEDULES, start="2026-06-01T17:00:01Z") as daemon:
         await put(daemon, "2026-06-01T18:30:00Z")
         await daemon.advance(minutes=31)
@@ -275,7 +275,7 @@ async def test_a_clock_put_back_fires_no_additional_occurrence_twice() -> None:
         assert await fired(daemon) == ["12:35", "12:40", "12:45"]
 
 
-async def test_a_launch_that_is_done_or_slips_away_no_longer_tightens() -> None:
+async def test_a_launch_that_has_flown_or_slipped_no_longer_tightens() -> None:
     async with running(tasks=[scrape], schedules=SCHEDULES, start="2026-06-01T12:30:01Z") as daemon:
         timetable = daemon.daemon.control.timetable
         launch_id = await put(daemon, "2026-06-01T13:00:00Z")
@@ -306,7 +306,7 @@ async def unknown(_first: Instant, _last: Instant) -> list[Near]:
     raise StoreError("the disk is away")
 
 
-async def test_what_is_near_and_cannot_be_told_fails_no_fire() -> None:
+async def test_an_error_in_the_query_for_near_launches_fails_no_fire() -> None:
     async with running(tasks=[scrape], schedules=SCHEDULES, start="2026-06-01T17:30:01Z") as daemon:
         daemon.daemon.live.scheduler._near_by = unknown
         daemon.daemon.live.scheduler.look_again()
@@ -325,7 +325,7 @@ async def test_what_is_near_and_cannot_be_told_fails_no_fire() -> None:
         ("1000/s", 6, 300, True),
     ],
 )
-def test_a_rate_allows_what_fits_into_it_beside_the_pull_in_its_time(
+def test_a_rate_allows_the_additional_pulls_that_fit_into_it(
     rate: str, requests: int, every: float, enough: bool
 ) -> None:
     assert affords(rate, requests, every) is enough

@@ -1,4 +1,4 @@
-"""The history of a job: told from its own row where it took the plain path, with rows of its own where it did not."""
+"""The history of a job: ordinary events come from its own row, rare ones from rows of their own."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -48,8 +48,8 @@ async def noted(db: Database) -> int:
     return int((await db.read("SELECT count(*) FROM job_events"))[0][0])
 
 
-async def told(db: Database, job_id: str = "job-0001") -> list[tuple[int, str, str | None]]:
-    """The history: seconds since NOW, event, detail."""
+async def history_of(db: Database, job_id: str = "job-0001") -> list[tuple[int, str, str | None]]:
+    """The history as (seconds since NOW, event, detail)."""
     _, entries = await JobStore(db, "me").with_history(job_id)
     return [((one.at - NOW) // 1_000_000, one.event.value, one.detail) for one in entries]
 
@@ -58,7 +58,7 @@ def second(number: int) -> int:
     return NOW + number * 1_000_000
 
 
-async def test_the_plain_path_is_told_without_a_row_of_its_own(db: Database) -> None:
+async def test_an_ordinary_history_needs_no_row_of_its_own(db: Database) -> None:
     store = JobStore(db, "me")
     await store.insert([new_job(1), new_job(2), new_job(3)], AUDIT)
     for verb in (Verb.SUCCEED, Verb.FAIL):
@@ -67,12 +67,12 @@ async def test_the_plain_path_is_told_without_a_row_of_its_own(db: Database) -> 
         await store.finish([verdict(job, verb, second(2), error=error)])
     await store.cancel("job-0003", how="cancel", reason="not wanted", now=second(3))
     assert await noted(db) == 0
-    assert await told(db) == [(0, "created", None), (1, "started", "attempt 1"), (2, "succeeded", None)]
-    assert (await told(db, "job-0002"))[-1] == (2, "failed", "ValueError: no")
-    assert await told(db, "job-0003") == [(0, "created", None), (3, "cancelled", "not wanted")]
+    assert await history_of(db) == [(0, "created", None), (1, "started", "attempt 1"), (2, "succeeded", None)]
+    assert (await history_of(db, "job-0002"))[-1] == (2, "failed", "ValueError: no")
+    assert await history_of(db, "job-0003") == [(0, "created", None), (3, "cancelled", "not wanted")]
 
 
-async def test_retries_snoozes_and_interruptions_are_told_with_their_reasons_and_starts(db: Database) -> None:
+async def test_retries_snoozes_and_interruptions_are_listed_with_their_reasons_and_starts(db: Database) -> None:
     store = JobStore(db, "me")
     await store.insert([new_job()], AUDIT)
     boom = '{"type":"ValueError","message":"boom"}'
@@ -85,7 +85,7 @@ async def test_retries_snoozes_and_interruptions_are_told_with_their_reasons_and
         [verdict(await claim(store, second(6)), Verb.INTERRUPT, second(7), run_at=second(7), reason="deploy")]
     )
     await store.finish([verdict(await claim(store, second(8)), Verb.SUCCEED, second(9))])
-    assert await told(db) == [
+    assert await history_of(db) == [
         (0, "created", None),
         (1, "started", "attempt 1"),
         (2, "retried", "boom; again at 2027-01-15T08:00:03Z"),
@@ -98,23 +98,23 @@ async def test_retries_snoozes_and_interruptions_are_told_with_their_reasons_and
     ]
 
 
-async def test_a_verdict_that_is_refused_is_not_told(db: Database) -> None:
+async def test_a_refused_verdict_is_not_in_the_history(db: Database) -> None:
     store = JobStore(db, "me")
     await store.insert([new_job()], AUDIT)
     job = await claim(store, second(1))
     late = verdict(job, Verb.RETRY, second(2), run_at=second(3), reason="late")._replace(attempt=job.attempt + 1)
     assert await store.finish([late]) == [late]
-    assert [event for _, event, _ in await told(db)] == ["created", "started"]
+    assert [event for _, event, _ in await history_of(db)] == ["created", "started"]
 
 
-async def test_a_wish_to_end_a_running_job_is_told_between_its_start_and_its_end(db: Database) -> None:
+async def test_a_cancel_request_is_listed_between_the_start_and_the_end(db: Database) -> None:
     store = JobStore(db, "me")
     await store.insert([new_job()], AUDIT)
     job = await claim(store, second(1))
     await store.cancel("job-0001", how="cancel", reason="please", now=second(2))
     await store.cancel("job-0001", how="terminate", reason="now", now=second(3))
     await store.finish([verdict(job, Verb.RETRY, second(4), run_at=second(5), reason="it failed while it ended")])
-    assert await told(db) == [
+    assert await history_of(db) == [
         (0, "created", None),
         (1, "started", "attempt 1"),
         (2, "cancel_requested", "please"),
@@ -123,23 +123,23 @@ async def test_a_wish_to_end_a_running_job_is_told_between_its_start_and_its_end
     ]
 
 
-async def test_a_crash_is_told_as_a_rescue_and_the_second_in_a_row_as_quarantine(db: Database) -> None:
+async def test_a_crash_is_listed_as_a_rescue_and_the_second_in_a_row_as_quarantine(db: Database) -> None:
     await JobStore(db, "first").insert([new_job(1), new_job(2, run_at=second(60))], AUDIT)
     await claim(JobStore(db, "first"), second(1))
     await JobStore(db, "second").rescue(second(2))
     await claim(JobStore(db, "second"), second(3))
     await JobStore(db, "third").rescue(second(4))
-    assert await told(db) == [
+    assert await history_of(db) == [
         (0, "created", None),
         (1, "started", "attempt 1"),
         (2, "rescued", "the daemon died while it ran"),
         (3, "started", "attempt 2"),
         (4, "quarantined", "the daemon died twice in a row while this job ran"),
     ]
-    assert await told(db, "job-0002") == [(0, "created", None)]
+    assert await history_of(db, "job-0002") == [(0, "created", None)]
 
 
-async def test_a_requeue_keeps_what_the_row_forgets(db: Database) -> None:
+async def test_a_requeue_keeps_the_end_that_its_row_loses(db: Database) -> None:
     store = JobStore(db, "me")
     await store.insert([new_job(expires_at=second(1))], AUDIT)
     await store.promote(second(2))
@@ -147,7 +147,7 @@ async def test_a_requeue_keeps_what_the_row_forgets(db: Database) -> None:
     job = await claim(store, second(4))
     await store.finish([verdict(job, Verb.FAIL, second(5), error='{"type":"ValueError","message":"no"}')])
     await store.requeue("job-0001", reason="requeued by you", now=second(6))
-    assert await told(db) == [
+    assert await history_of(db) == [
         (0, "created", None),
         (2, "expired", "not started before expires_at"),
         (3, "requeued", "requeued by me"),
@@ -157,12 +157,12 @@ async def test_a_requeue_keeps_what_the_row_forgets(db: Database) -> None:
     ]
 
 
-async def test_attempts_of_one_instant_are_told_apart(db: Database) -> None:
+async def test_attempts_of_one_instant_are_separate_events(db: Database) -> None:
     store = JobStore(db, "me")
     await store.insert([new_job()], AUDIT)
     for _ in range(2):
         await store.finish([verdict(await claim(store, NOW), Verb.SNOOZE, NOW, run_at=NOW, reason="at once")])
-    assert [event for _, event, _ in await told(db)] == ["created", "started", "snoozed", "started", "snoozed"]
+    assert [event for _, event, _ in await history_of(db)] == ["created", "started", "snoozed", "started", "snoozed"]
 
 
 async def test_the_last_hundred_are_kept_and_the_others_counted(db: Database) -> None:
@@ -172,12 +172,12 @@ async def test_the_last_hundred_are_kept_and_the_others_counted(db: Database) ->
         job = await claim(store, second(number))
         await store.finish([verdict(job, Verb.SNOOZE, second(number), run_at=second(number), reason=str(number))])
     assert await noted(db) == 100
-    history = await told(db)
+    history = await history_of(db)
     assert history[:3] == [(0, "created", None), (30, "forgotten", "30 earlier events"), (30, "started", "attempt 1")]
     assert history[-1][1:] == ("snoozed", "129; again at 2027-01-15T08:02:09Z")
 
 
-async def test_it_goes_with_its_job(db: Database) -> None:
+async def test_the_history_is_deleted_with_its_job(db: Database) -> None:
     store = JobStore(db, "me")
     await store.insert([new_job(1), new_job(2)], AUDIT)
     for _ in range(2):
@@ -187,11 +187,11 @@ async def test_it_goes_with_its_job(db: Database) -> None:
     assert await noted(db) == 2
     assert await store.prune(succeeded_before=NOW, others_before=second(2), limit=10) == 1
     assert await noted(db) == 1
-    assert len(await told(db, "job-0002")) == 4
+    assert len(await history_of(db, "job-0002")) == 4
 
 
 async def test_job_and_events_are_read_as_of_one_moment(db: Database) -> None:
-    """While verdicts come in, no answer has an attempt twice or misses one."""
+    """While verdicts are written, no answer repeats or misses an attempt."""
     store = JobStore(db, "me")
     await store.insert([new_job()], AUDIT)
     stop = False
@@ -245,7 +245,7 @@ async def test_one_job_has_its_history_and_a_list_of_jobs_has_none(daemon: Daemo
     gate("history").set()
 
 
-async def test_a_scheduled_job_says_which_fire_it_is_and_what_failed_when_it_comes_again() -> None:
+async def test_the_history_of_a_scheduled_job_names_its_fire_and_the_errors_of_its_retries() -> None:
     schedules = {"hourly": {"task": "failing", "cron": "0 * * * *"}}
     async with running(tasks=ALL, schedules=schedules, start="2026-06-01T12:30:00Z") as daemon:
         await daemon.advance(hours=1)

@@ -1,4 +1,4 @@
-"""The store against the table: every pair of state and verb, on a real database."""
+"""The store of jobs: every pair of state and verb agrees with the table of transitions, on a real database."""
 
 import asyncio
 import sqlite3
@@ -31,7 +31,7 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def put(db: Database, state: JobState, **changes: Any) -> Job:  # noqa: ANN401 - the fields of NewJob
-    """A job in a state, put there by hand."""
+    """A job in a state, written directly."""
     job = new_job(**changes)
     final = state not in {JobState.QUEUED, JobState.RUNNING}
 
@@ -54,7 +54,7 @@ async def put(db: Database, state: JobState, **changes: Any) -> Job:  # noqa: AN
 
 
 async def apply(store: JobStore, job: Job, verb: Verb) -> None:
-    """Do what the verb says, whatever the state."""
+    """Apply the verb, in any state."""
     match verb:
         case Verb.CLAIM:
             await store.turn(job.queue, 10, [], [], lambda: NOW)
@@ -74,7 +74,7 @@ async def apply(store: JobStore, job: Job, verb: Verb) -> None:
 
 @pytest.mark.parametrize("state", JobState)
 @pytest.mark.parametrize("verb", Verb)
-async def test_each_verb_does_to_each_state_what_the_table_says(db: Database, state: JobState, verb: Verb) -> None:
+async def test_each_verb_changes_each_state_as_the_table_says(db: Database, state: JobState, verb: Verb) -> None:
     expires = NOW if verb is Verb.EXPIRE else None
     job = await put(db, state, expires_at=expires)
     if verb is Verb.QUARANTINE:
@@ -126,7 +126,7 @@ async def test_jobs_are_claimed_by_priority_then_age_and_never_before_their_time
     assert [job.id for job in turn.claimed] == ["job-0004"]
 
 
-async def test_those_that_are_ready_are_counted_by_queue_with_and_without_a_lock(db: Database) -> None:
+async def test_ready_jobs_are_counted_by_queue_with_and_without_a_lock(db: Database) -> None:
     store = JobStore(db, "me")
     jobs = [
         new_job(1, run_at=NOW + 5, priority=9),
@@ -171,7 +171,7 @@ async def test_a_crash_counts_as_an_attempt_and_the_second_in_a_row_sets_the_job
         assert (job.state, job.attempt) == (expected, number + 1)
 
 
-async def test_a_crash_after_cancel_was_asked_ends_as_cancelled(db: Database) -> None:
+async def test_a_crash_after_a_cancel_request_ends_as_cancelled(db: Database) -> None:
     store = JobStore(db, "first")
     await store.insert([new_job()], AUDIT)
     await store.turn("default", 1, [], [], lambda: NOW)
@@ -199,7 +199,7 @@ async def test_a_batch_with_one_impossible_job_leaves_none_behind(db: Database) 
     assert await store.waiting() == {}
 
 
-async def test_ended_jobs_are_pruned_after_their_keeping_and_others_never(db: Database) -> None:
+async def test_ended_jobs_are_pruned_after_their_retention_and_others_never(db: Database) -> None:
     store = JobStore(db, "me")
     await put(db, JobState.SUCCEEDED)
     await store.insert([new_job(2)], AUDIT)
@@ -208,13 +208,13 @@ async def test_ended_jobs_are_pruned_after_their_keeping_and_others_never(db: Da
     assert (await store.get("job-0002")).state is JobState.QUEUED
 
 
-async def test_an_ended_job_cannot_be_cancelled_and_the_error_says_how_it_stands(db: Database) -> None:
+async def test_an_ended_job_cannot_be_cancelled_and_the_error_names_its_state(db: Database) -> None:
     await put(db, JobState.SUCCEEDED)
     with pytest.raises(ConflictError, match="succeeded"):
         await JobStore(db, "me").cancel("job-0001", how="cancel", reason=None, now=NOW)
 
 
-# One state of each way of reading.
+# One state for each of the two statements.
 STATES = [JobState.QUEUED, JobState.RUNNING, JobState.FAILED]
 JOBS = st.lists(
     st.tuples(st.sampled_from(STATES), st.sampled_from(["default", "scraping"]), st.integers(0, 2)), max_size=12
@@ -226,7 +226,7 @@ JOBS = st.lists(
 def test_a_list_agrees_with_a_plain_filter_whichever_way_it_is_read(
     jobs: list[tuple[JobState, str, int]], state: JobState | None, queue: str | None, hour: int | None
 ) -> None:
-    """Pages of two are as one list."""
+    """Pages of two rows give the same list as one query."""
 
     async def check() -> None:
         make_id, made = IdMaker(), []

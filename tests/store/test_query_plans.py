@@ -1,4 +1,4 @@
-"""How SQLite finds rows: what runs all day must not look at every job that ever was."""
+"""SQLite's query plans: statements that run all day must find their rows by an index, not by reading all jobs."""
 
 import re
 import sqlite3
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from launchd import sql
-from launchd.db.database import migrate
+from launchd.db.connection import migrate
 
 INDEXED = {
     ("jobs", "claimable"): "SEARCH jobs USING INDEX jobs_ready (queue=?)",
@@ -62,7 +62,7 @@ PRUNING = sql.statements("jobs", "prune")
 
 
 @pytest.mark.parametrize("name", PRUNING)
-def test_what_prunes_finds_its_rows_by_a_primary_key_and_sorts_nothing(database: sqlite3.Connection, name: str) -> None:
+def test_pruning_finds_its_rows_by_a_primary_key_and_sorts_nothing(database: sqlite3.Connection, name: str) -> None:
     steps = plan(database, PRUNING[name])
     tables = [step for step in steps if re.search(r"\b(jobs|job_events|fires|idempotency|audit)\b", step)]
     assert tables

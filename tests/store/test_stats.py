@@ -1,4 +1,4 @@
-"""What ended over time: the buckets agree with a plain count of the jobs."""
+"""Statistics over time: the buckets agree with a plain count of the jobs."""
 
 import asyncio
 import math
@@ -24,7 +24,7 @@ ENDS = ["succeeded", "failed", "quarantined", "cancelled", "skipped", "expired"]
 
 
 class Past(NamedTuple):
-    """A job that ended: how many seconds before NOW, how long it ran and had waited; `ran` None: it never started."""
+    """A job that ended `ago` seconds before NOW, with its run and wait times; `ran` None: it never started."""
 
     state: str
     ago: int
@@ -53,7 +53,7 @@ async def insert(database: Database, jobs: list[Past]) -> None:
 
 
 def nearest_rank(values: list[int], percent: int) -> float | None:
-    """The smallest value that at least `percent` of all are not above."""
+    """The smallest value that at least `percent` percent of all values do not exceed."""
     return float(sorted(values)[math.ceil(len(values) * percent / 100) - 1]) if values else None
 
 
@@ -86,7 +86,7 @@ def test_every_bucket_agrees_with_a_plain_count(jobs: list[Past]) -> None:
     asyncio.run(check())
 
 
-async def test_only_the_newest_jobs_are_looked_at_and_that_is_said(
+async def test_only_the_newest_jobs_are_read_and_the_answer_says_since_when(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stats, "MOST_JOBS", 3)
@@ -116,7 +116,7 @@ async def test_the_endpoint_tells_each_window(daemon: Daemon, window: Window) ->
 
 @settings(deadline=None, max_examples=40)  # each one makes a database
 @given(st.lists(pasts, max_size=40), st.integers(1, 30))
-def test_a_timeline_holds_what_ran_in_its_span_the_longest_first(jobs: list[Past], limit: int) -> None:
+def test_a_timeline_has_the_runs_of_its_span_the_longest_first(jobs: list[Past], limit: int) -> None:
     async def check() -> None:
         with TemporaryDirectory() as directory:
             async with open_database(Path(directory) / "jobs.db", "jobs", SystemClock()) as database:
@@ -135,7 +135,7 @@ def test_a_timeline_holds_what_ran_in_its_span_the_longest_first(jobs: list[Past
     asyncio.run(check())
 
 
-async def test_the_timeline_tells_what_runs_and_what_has_ended(daemon: Daemon) -> None:
+async def test_the_timeline_has_running_and_ended_jobs(daemon: Daemon) -> None:
     started("timeline").clear()
     gate("timeline").clear()
     running, _ = await daemon.control.trigger("waiting", {"name": "timeline"}, by="test")

@@ -1,7 +1,6 @@
-"""A real Chromium in front of a real daemon: signed in by a real link, over the loopback TCP listener.
+"""Gives a test a tab of a real Chromium, signed in at a real daemon over TCP on loopback, and what it shows.
 
-Where playwright or a chromium is missing, tests that browse are skipped; `make lab` sets BROWSER=required, and then
-they fail.
+Without playwright or a chromium such tests are skipped; with BROWSER=required, which `make lab` sets, they fail.
 """
 
 import os
@@ -9,16 +8,12 @@ import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import msgspec
 import pytest
 
-from launchd.config import Config
 from launchd.daemon import Daemon
-from tests.support.hosted_daemon import quiet_config
 from tests.support.scraping_daemon import asking
 
 if TYPE_CHECKING:
@@ -52,12 +47,6 @@ def needs_browser() -> None:
     """Skip the test if no browser can run here; fail it if BROWSER=required."""
     if (why := missing()) is not None:
         (pytest.fail if REQUIRED else pytest.skip)(why)
-
-
-def with_tcp(directory: Path, extra: str = "") -> Config:
-    """A quiet configuration that listens on any free port of loopback."""
-    quiet = quiet_config(directory, extra)
-    return msgspec.structs.replace(quiet, admin=msgspec.structs.replace(quiet.admin, tcp="127.0.0.1:0"))
 
 
 async def sign_in_link(daemon: Daemon) -> str:
@@ -151,7 +140,7 @@ def panel(tab: Tab, title: str) -> "Locator":
 
 
 def row(tab: Tab, title: str, name: str) -> "Locator":
-    """The row of a panel's table or list that has this text."""
+    """The row with this text in a panel's table or list."""
     return panel(tab, title).locator("tbody tr, .list li").filter(has_text=name)
 
 

@@ -1,7 +1,7 @@
-"""An oracle for cron: it walks every minute of real time and asks a plain question of each; no arithmetic of launchd.
+"""Gives tests of cron an oracle: it walks every minute of real time and compares each, without launchd's arithmetic.
 
-`minutes` knows zones by zoneinfo alone. The grammar draws an expression together with its meaning, so that nothing
-that reads expressions has a part in the answer.
+`minutes` uses zoneinfo alone. The grammar draws an expression together with its meaning, so that no parser takes part
+in the answer.
 """
 
 from collections.abc import Callable, Iterable
@@ -34,7 +34,7 @@ Matches = Callable[[datetime], bool]
 
 
 class Shown(NamedTuple):
-    """A minute of real time: what the local clock shows, which copy of it this is, and what was left out before it."""
+    """A minute of real time: its local time, the copy if that is repeated, and the times left out before it."""
 
     at: Instant
     wall: datetime
@@ -45,6 +45,7 @@ class Shown(NamedTuple):
 
 @cache
 def minutes(zone: str, start: datetime, days: int) -> tuple[Shown, ...]:
+    """Every minute of `days` days from `start`, in a zone."""
     tz = ZoneInfo(zone)
     found: list[Shown] = []
     before = (start - timedelta(minutes=1)).astimezone(tz).replace(tzinfo=None)
@@ -83,7 +84,7 @@ def due(walk: Iterable[Shown], matches: Matches, *, interval: bool, gap: DstGap,
 
 
 def changes(zone: str) -> list[datetime]:
-    """The changes of a zone's clocks in these years; a quiet zone is looked at on any day."""
+    """The clock changes of a zone in three years; a date in 2026 for a zone without any."""
     found = []
     for year in (2011, 2024, 2026):
         start = from_datetime(datetime(year, 1, 1, tzinfo=UTC))
@@ -99,7 +100,7 @@ def changes(zone: str) -> list[datetime]:
 
 
 class Part(NamedTuple):
-    """A part of a list: its text, the dates or numbers that it names, and if it begins with `*`."""
+    """A part of a list: its text, the numbers or dates that it matches, and True if it begins with `*`."""
 
     text: str
     holds: Callable[[int], bool] | None
@@ -135,7 +136,7 @@ def spelled(value: int, names: dict[str, int]) -> st.SearchStrategy[str]:
 
 @st.composite
 def plain_parts(draw: st.DrawFn, low: int, high: int, names: dict[str, int]) -> Part:
-    """Mostly legal; now and then a step beyond the range or a range of one value, which may be refused."""
+    """Mostly valid parts; some have a step beyond the range or a range of one value, which may be refused."""
     size = 7 if names is DAY_NAMES else 10**6
     kind = draw(st.sampled_from(["star", "step", "value", "value", "range", "stepped"]))
     if kind == "star":
@@ -154,7 +155,7 @@ def plain_parts(draw: st.DrawFn, low: int, high: int, names: dict[str, int]) -> 
 
 
 def night_hours() -> st.SearchStrategy[Part]:
-    """Values and ranges in which clocks change."""
+    """Hours from 0 to 4, in which clocks change."""
     return plain_parts(0, 4, {}).filter(lambda part: not part.starred)
 
 
@@ -188,7 +189,7 @@ def counted_parts(draw: st.DrawFn) -> Part:
 
 
 def from_end(day: date) -> int:
-    """How many days of its month come after a day."""
+    """The number of days of its month after a day."""
     return sum((day + timedelta(days=ahead)).month == day.month for ahead in range(1, 32))
 
 
@@ -212,7 +213,7 @@ OPEN = st.just([Part("?", lambda _: True)])
 
 @st.composite
 def expressions(draw: st.DrawFn, *, days: bool = True) -> Drawn:
-    """Without `days`, the fields of the days are mostly open, and hours mostly those in which clocks change."""
+    """Expressions; without `days`, the day fields are mostly open, and the hours mostly from 0 to 4."""
     minute = draw(lists(plain_parts(0, 59, {})))
     hour = draw(lists(plain_parts(0, 23, {}) if days else st.one_of(night_hours(), plain_parts(0, 23, {}))))
     open_days = () if days else (STAR, STAR, STAR)

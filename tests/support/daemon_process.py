@@ -1,6 +1,6 @@
-"""The real daemon as a process of its own, and its command line as a user types it.
+"""Gives a test the real daemon as a process, and its command line as a user types it.
 
-The process is ready when it says so (READY=1 to NOTIFY_SOCKET, as to systemd), and is ended by its pid.
+The process is ready once it sends READY=1 to NOTIFY_SOCKET, as to systemd, and it is ended by its pid.
 """
 
 import json
@@ -33,7 +33,7 @@ modules = ["tests.support.file_tasks"]
 
 
 class Installation:
-    """A directory with a configuration, and whatever daemon runs on it at the moment; `admin` goes into `[admin]`."""
+    """A directory with a configuration, and the daemon that runs on it; `admin` is TOML for the table `[admin]`."""
 
     def __init__(self, directory: Path, extra: str, *, admin: str = "") -> None:
         self.directory = directory
@@ -53,7 +53,7 @@ class Installation:
         self.client = AdminClient(self.socket, PATIENCE_SECONDS)
 
     def launchd(self, *words: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run a command; `code` is the exit code it must have. What it prints is in the answer."""
+        """Run a command, which must exit with `code`; returns it with its output."""
         done = subprocess.run(
             command(*words),
             env=self.environ | environ,
@@ -69,13 +69,13 @@ class Installation:
         return done
 
     def json(self, *words: str, code: int = 0) -> Any:  # noqa: ANN401 - JSON
-        """What a command prints with --json: one document, and nothing on standard error where it succeeds."""
+        """The JSON that a command prints with --json; a command that succeeds must print no errors."""
         done = self.launchd(*words, "--json", code=code)
         assert code != 0 or done.stderr == "", done.stderr
         return json.loads(done.stdout)
 
     def text(self, *words: str, code: int = 0) -> str:
-        """What a command prints on standard output."""
+        """The standard output of a command."""
         return self.launchd(*words, code=code).stdout
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""One fetch by the real client."""
+"""Gives a test one fetch by the real HTTP client of the sources."""
 
 from collections.abc import Mapping
 

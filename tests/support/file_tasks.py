@@ -1,4 +1,4 @@
-"""Tasks of a daemon that runs as a process: what they wait for is a file that the test makes."""
+"""Gives a daemon process tasks that wait for a file, which the test makes."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ async def greet(_ctx: Context, *, name: str = "world") -> str:
 
 @task(lock="errand_lock")
 async def linger(ctx: Context, *, until: str) -> str:
-    """Say that it has begun, then wait for a file."""
+    """Report progress, then wait for a file."""
     ctx.progress(1, 2, "begun")
     ctx.log.info("lingering", until=until)
     while not Path(until).exists():  # noqa: ASYNC110, ASYNC240 - another process makes it
@@ -33,5 +33,5 @@ async def stumble(_ctx: Context, *, why: str = "a stone") -> None:
 
 @task(max_retries=0)
 async def echo(_ctx: Context, *, value: str) -> str:
-    """Return what it is given."""
+    """Return the argument."""
     return value

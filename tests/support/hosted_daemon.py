@@ -1,4 +1,7 @@
-"""A real daemon inside a test: hosted by a task of its own, so that it is entered and left by one task."""
+"""Gives a test a real daemon in its own process, and a configuration that fires nothing by itself.
+
+A task of its own hosts the daemon, so that one task enters and leaves it.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -14,7 +17,7 @@ from launchd.job import Job, JobState
 from launchd.launches.sources import SOURCES
 from launchd.task import Task
 
-# No test waits longer than this for a fact: it then fails instead of hanging.
+# The longest wait for a fact; then the test fails instead of hanging.
 PATIENCE_SECONDS = 30.0
 
 QUIET_SCHEDULES = """
@@ -30,13 +33,13 @@ enabled = false
 
 
 def only_these_sources(text: str) -> str:
-    """The configuration with every source off that it does not name: no test asks a server out there."""
+    """The configuration with all sources off that it does not name: no test asks a server on the internet."""
     others = [name for name in SOURCES if f"[sources.{name}]" not in text]
     return text + "".join(f"\n[sources.{name}]\nenabled = false\n" for name in others)
 
 
 def quiet_config(directory: Path, extra: str = "") -> config.Config:
-    """A configuration whose state is in `directory`, that fires nothing by itself and asks only sources in `extra`."""
+    """A configuration with its state in `directory`, no schedules, and only the sources in `extra`, which is TOML."""
     text = f"""
 [daemon]
 state_directory = "{directory}"
@@ -59,7 +62,7 @@ async def hosted(
     options: Options | None = None,
     host: Host | None = None,
 ) -> AsyncIterator[Daemon]:
-    """A running daemon; an error inside it reaches the test."""
+    """A running daemon; its errors are raised in the test."""
     ready: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
     leave = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""Jobs for tests of the store."""
+"""Gives tests of the store a job to insert."""
 
 from launchd.job import NewJob
 
@@ -6,6 +6,7 @@ NOW = 1_800_000_000_000_000
 
 
 def new_job(number: int = 1, **changes: object) -> NewJob:
+    """A job that is due at NOW, with these changes."""
     values: dict[str, object] = {
         "id": f"job-{number:04}",
         "task": "echo",

@@ -1,4 +1,4 @@
-"""A real daemon in a process of its own, that a test may kill: started again, it finds what the last one left."""
+"""Gives a test a real daemon as a process that it may kill and start again on the same state."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from tests.support.hosted_daemon import PATIENCE_SECONDS, QUIET_SCHEDULES, only_
 from tests.support.paths import ROOT
 
 
-class Mortal:
+class KillableDaemon:
     """The daemon of one state directory."""
 
     def __init__(self, directory: Path) -> None:
@@ -35,7 +35,7 @@ class Mortal:
                 await asyncio.sleep(0.02)
 
     async def kill(self) -> None:
-        """As a power cut would."""
+        """Send SIGKILL, as a stand-in for a power cut."""
         await self.end(signal.SIGKILL)
 
     async def end(self, how: signal.Signals) -> None:
@@ -49,11 +49,11 @@ class Mortal:
         return await asyncio.to_thread(self._client.ask, method, path, body=body)
 
     async def trigger(self, task: str, **wish: Any) -> str:  # noqa: ANN401 - as the admin socket takes it
-        """Make a job; its id."""
+        """Trigger a task; returns the job's id."""
         return str((await self.ask("POST", f"/v1/tasks/{task}/trigger", wish))["id"])
 
     async def until(self, job_id: str, state: str) -> dict[str, Any]:
-        """The job, once it is in a state."""
+        """Wait until the job has a state; returns it."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 job: dict[str, Any] = await self.ask("GET", f"/v1/jobs/{job_id}")
@@ -63,8 +63,8 @@ class Mortal:
 
 
 @asynccontextmanager
-async def mortal(directory: Path, modules: str = "tests.support.tasks") -> AsyncIterator[Mortal]:
-    """A daemon that has started, with the tasks of a module; killed at the end."""
+async def killable_daemon(directory: Path, modules: str = "tests.support.tasks") -> AsyncIterator[KillableDaemon]:
+    """A started daemon with the tasks of a module; it is killed at the end."""
     text = f"""
 [daemon]
 state_directory = "{directory}"
@@ -75,7 +75,7 @@ modules = ["{modules}"]
 {QUIET_SCHEDULES}
 """
     (directory / "launchd.toml").write_text(only_these_sources(text))
-    daemon = Mortal(directory)
+    daemon = KillableDaemon(directory)
     try:
         await daemon.start()
         yield daemon

@@ -1,4 +1,4 @@
-"""Lock backends for tests, and what tests do with them."""
+"""Gives a test the lock backends (SQLite; a server alone, behind Sentinels, in a Cluster), and waits on them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ async def take(locks: Locks, name: str = "l", owner: str = ME, job: str = "j", t
 
 
 async def until_free(locks: Locks, name: str = "l") -> None:
-    """Wait until nobody holds the lock: a lease lapses by the backend's own clock."""
+    """Wait until the lock is free: a lease expires by the backend's own clock."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while any(lock.name == name for lock in await locks.list()):  # noqa: ASYNC110 - the backend's clock: nobody tells
             await asyncio.sleep(0.01)

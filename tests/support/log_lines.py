@@ -1,4 +1,4 @@
-"""The log set up for a test, and its lines read back."""
+"""Gives a test the log, set up and undone afterwards, and lines for it."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ Configure = Callable[..., logs.Logs]
 
 @pytest.fixture
 def configured() -> Iterator[Configure]:
-    """`logs.configure`, undone afterwards."""
+    """`logs.configure`; its changes are undone at the end."""
     made: list[logs.Logs] = []
     before = logging.getLogger().level
 
@@ -32,8 +32,10 @@ def configured() -> Iterator[Configure]:
 
 
 def broken(message: str) -> None:
+    """Raise an error whose traceback has this function."""
     raise ValueError(message)
 
 
 def line(text: str, level: int = logging.INFO) -> Line:
+    """A line with this event."""
     return Line(level, {"event": text}, len(text))

@@ -1,4 +1,4 @@
-"""Items and feeds as NASA's launch schedule has them."""
+"""Gives a test items and feeds in the format of NASA's launch schedule."""
 
 HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/">

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that takes apprise's json:// notifications, and daemons that send them there."""
+"""Gives a test a real HTTP server on loopback for apprise's json:// notifications, and a configuration to use it."""
 
 import asyncio
 from collections import Counter
@@ -12,7 +12,7 @@ from tests.support.hosted_daemon import PATIENCE_SECONDS
 
 
 class Receiver:
-    """`got` are the notifications taken, by service (the path), in order; a service in `refusing` answers 503."""
+    """`got` has the accepted notifications by service (the path), in order; a service in `refusing` answers 503."""
 
     def __init__(self) -> None:
         self.address = ""
@@ -38,13 +38,13 @@ class Receiver:
         return [notice["title"] for notice in self.got.get(service, [])]
 
     async def until(self, count: int, service: str = "ops") -> list[dict[str, Any]]:
-        """The notifications once a service has taken so many."""
+        """Wait until a service has accepted `count` notifications; returns them."""
         async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
             await self._changed.wait_for(lambda: len(self.got.get(service, [])) >= count)
         return self.got[service]
 
     def config(self, *services: str, rules: str = "", more: str = "") -> str:
-        """`[alerts]` that sends to these services; health and sources are not looked at unless `rules` say so."""
+        """The table `[alerts]` that sends to these services; without `rules`, health and sources raise no alerts."""
         urls = ", ".join(f'"{self.url(service)}"' for service in services or ("ops",))
         quiet = [f"{name} = false" for name in ("health", "source_stale") if name not in rules]
         return "\n".join(["[alerts]", f"urls = [{urls}]", more, "[alerts.rules]", *quiet, rules])

@@ -1,4 +1,4 @@
-"""Tasks that say odd things at the seams: one body, run as a coroutine, in a thread and in a process."""
+"""Gives a test tasks with odd outcomes: one body, run as a coroutine, in a thread and in a process."""
 
 import asyncio
 import logging
@@ -157,7 +157,7 @@ async def seam_process_coroutine(ctx: Context, *, body: str) -> Any:  # noqa: AN
     return BODIES[body](ctx)
 
 
-# --- what a coroutine does to the loop that it shares ---
+# --- coroutines that disturb their shared loop ---
 
 
 async def _exits() -> NoReturn:
@@ -210,7 +210,7 @@ FACTORIES = {"spoil": _spoil_the_factory, "restore": _restore_the_factory}
 
 @task(queue="odd", max_retries=0)
 async def end_the_loop(_ctx: Context, *, how: str) -> None:
-    """Do what ends an event loop."""
+    """End the event loop in a way given by name."""
     await (LOOP_ENDERS | FACTORIES)[how]()
 
 
@@ -231,7 +231,7 @@ WISHES = tuple(_WISHES)
 
 @task(queue="odd", max_retries=0)
 async def wish_coroutine(ctx: Context, *, wish: str) -> None:
-    """Ask for a job in an odd way."""
+    """Trigger a job with odd arguments."""
     await ctx.trigger("seam_coroutine", **_WISHES[wish])
 
 
@@ -243,7 +243,7 @@ async def wish_process(ctx: Context, *, wish: str) -> None:
 
 @task(queue="odd_process", max_retries=0, isolation="process")
 async def child_reads(ctx: Context) -> str:
-    """Start a process that reads standard input, then ask for a job."""
+    """Start a process that reads standard input, then trigger a job."""
     with subprocess.Popen(["head", "-c", "5"], stdout=subprocess.PIPE) as reader:  # noqa: ASYNC220 - meant
         made = await ctx.trigger("seam_coroutine", body="nothing")
         reader.wait(30)

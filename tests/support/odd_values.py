@@ -1,4 +1,4 @@
-"""Values that raise, lie or never end where others look at them."""
+"""Gives a test objects that raise, lie about their type or never end when they are read."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ class Broken:
 
 
 class Liar:
-    """Says that it is a text."""
+    """Its `__class__` is str, though it is no text."""
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -60,7 +60,7 @@ class Number(float):
 
 
 class Odd(NamedTuple):
-    """Stands for an odd value until the test itself makes it: what draws and reports examples must not meet it."""
+    """A placeholder for an odd value, which the test itself makes: hypothesis must not read the value."""
 
     number: int
 
@@ -79,7 +79,7 @@ VALUES = st.recursive(
 
 
 def real(drawn: Any) -> Any:  # noqa: ANN401
-    """The value that was drawn, odd ones made."""
+    """The drawn value with its placeholders replaced by odd values."""
     if isinstance(drawn, Odd):
         return ODD[drawn.number]()
     if isinstance(drawn, list):

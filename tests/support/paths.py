@@ -1,4 +1,4 @@
-"""Where things lie: the project itself, and the recorded payloads beside it that are no part of it."""
+"""Gives a test the folder of the project, and that of the recorded payloads beside it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Small payloads in the formats of the sources, and the paths where a test lays them out."""
+"""Gives a test small payloads in the formats of the sources, and the paths at which a replay server offers them."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tasks that tests run in a process of their own: at the top of a module, so that the process can import them."""
+"""Gives a test tasks for a process of their own: at the top of a module, so that the process can import them."""
 
 import asyncio
 import ctypes
@@ -15,7 +15,7 @@ from launchd import Cancel, Context, Retry, Snooze, task
 
 
 def tell(path: str, word: object) -> None:
-    """Write a word for the test, whole."""
+    """Write a word to a file for the test, in one step."""
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(handle, f"{word}\n".encode())
     os.close(handle)
@@ -37,7 +37,7 @@ async def trigger_apart(ctx: Context, *, value: str) -> str:
 
 @task(isolation="process", max_retries=2)
 def end_apart(_ctx: Context, *, how: str) -> None:
-    """End as asked."""
+    """End with the given verdict."""
     raise {
         "retry": Retry("come back", after=7200),
         "snooze": Snooze(3600, "sleepy"),
@@ -74,14 +74,14 @@ async def late_apart(_ctx: Context) -> None:
 
 @task(isolation="process", max_retries=0)
 def compute_forever(_ctx: Context, *, path: str) -> None:
-    """A loop in C from which the interpreter does not come back to run a signal's handler."""
+    """Loop in C, so that the interpreter never runs a signal handler."""
     tell(path, os.getpid())
     hashlib.pbkdf2_hmac("sha256", b"secret", b"salt", (1 << 31) - 1)
 
 
 @task(isolation="process", max_retries=0)
 def call_c_forever(_ctx: Context, *, path: str) -> None:
-    """A call into the C library that swallows interruptions."""
+    """Call into the C library, which swallows interruptions."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     tell(path, os.getpid())
     library = ctypes.CDLL(None)
@@ -91,7 +91,7 @@ def call_c_forever(_ctx: Context, *, path: str) -> None:
 
 @task(isolation="process", max_retries=0)
 def with_grandchild(_ctx: Context, *, path: str, forever: bool = False) -> None:
-    """Leave a process behind, that ignores what it can."""
+    """Leave a child process behind that ignores signals."""
     script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(3600)"
     left = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
     assert left.stdout is not None
@@ -105,20 +105,20 @@ def with_grandchild(_ctx: Context, *, path: str, forever: bool = False) -> None:
 
 @task(isolation="process", max_retries=0)
 def crash(_ctx: Context) -> None:
-    """Read where nothing is."""
+    """Read an invalid address: the process crashes."""
     os.environ["PYTHONFAULTHANDLER"] = ""
     ctypes.string_at(0)
 
 
 @task(isolation="process", max_retries=0)
 def leave(_ctx: Context) -> None:
-    """End the process behind everybody's back."""
+    """End the process with os._exit."""
     os._exit(3)
 
 
 @task(isolation="process", max_retries=0)
 def stand(_ctx: Context, *, path: str) -> None:
-    """Stand in a function with a name until a file is there."""
+    """Wait in a function with a known name until a file exists."""
     tell(path, os.getpid())
     stand_right_here(path)
 

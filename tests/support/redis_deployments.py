@@ -1,6 +1,6 @@
-"""Real Sentinels and a real Cluster of a test's own: as many servers as are asked for, on ports of loopback.
+"""Gives a test real Sentinels and a real Cluster of its own, on ports of loopback.
 
-All calls block: a test on a loop makes them in a thread where they take long.
+All calls block: a test on an event loop makes slow ones in a thread.
 """
 
 import socket
@@ -16,7 +16,7 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from tests.support.hosted_daemon import PATIENCE_SECONDS
-from tests.support.valkey_server import Certificate, Mortal
+from tests.support.valkey_server import Certificate, KillableProcess
 
 T = TypeVar("T")
 MASTER = "themaster"
@@ -26,8 +26,8 @@ SLOT = key_slot(b"{launchd}")
 _SLOTS = 16_384
 
 
-class Node(Mortal):
-    """A server on a port, or a Sentinel if it has `watches`: lines of its configuration."""
+class Node(KillableProcess):
+    """A server on a port; with `watches`, lines of its configuration, a Sentinel."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Node(Mortal):
         until(lambda: self.ask("PING"))
 
     def ask(self, *words: object) -> Any:  # noqa: ANN401 - what it answers
-        """Ask it once."""
+        """Send one command; returns the answer."""
         trust = {"ssl": True, "ssl_ca_certs": str(self._tls.certificate)} if self._tls else {}
         settings: dict[str, Any] = {
             "password": self._password,
@@ -71,12 +71,12 @@ class Node(Mortal):
             return client.execute_command(*words)
 
     def info(self) -> dict[str, Any]:
-        """What it says of its replication."""
+        """The answer to INFO replication."""
         return dict(self.ask("INFO", "replication"))
 
 
 class Deployment:
-    """Servers of which one keeps the locks at a time; `url` is for `[redis]`."""
+    """Several servers, one of which keeps the locks at a time; `url` is for `[redis]`."""
 
     def __init__(self, url: str, nodes: list[Node], others: list[Node], where: Callable[[], int]) -> None:
         self.url = url
@@ -86,12 +86,12 @@ class Deployment:
 
     @property
     def primary(self) -> Node:
-        """The one that keeps the locks, as those say who decide it."""
+        """The server that keeps the locks, by the Sentinels or the Cluster."""
         port = self._where()
         return next(node for node in self.nodes if node.port == port)
 
     def replicated(self) -> None:
-        """Wait until every replica has all that the primary has by now."""
+        """Wait until every replica has all present data of the primary."""
         primary = self.primary
         offset = int(primary.info()["master_repl_offset"])
         others = [node for node in self.nodes if str(node.info().get("master_port")) == str(primary.port)]
@@ -100,7 +100,7 @@ class Deployment:
 
     @contextmanager
     def forgetful(self) -> Iterator[None]:
-        """What is written within reaches no replica, unless the primary outlives it."""
+        """Writes within the body reach no replica, unless the primary survives it."""
         primary = self.primary
         others = [node for node in self.nodes if str(node.info().get("master_port")) == str(primary.port)]
         assert others
@@ -111,12 +111,12 @@ class Deployment:
             yield
 
     def until_failed_over(self, old: Node) -> Node:
-        """Wait until another one keeps the locks, and says so itself."""
+        """Wait until another server keeps the locks and reports itself as the primary."""
         until(lambda: self.primary is not old and self.primary.info()["role"] == "master")
         return self.primary
 
     def kill(self) -> None:
-        """End all of it."""
+        """End all servers."""
         for node in (*self._others, *self.nodes):
             node.kill()
 
@@ -131,7 +131,7 @@ def sentinels(
     secured: bool = False,
     tls: Certificate | None = None,
 ) -> Iterator[Deployment]:
-    """A master with its replicas, and Sentinels that find it down after 0.3 s. `secured`: with passwords."""
+    """A master with its replicas, and Sentinels that notice its end after 0.3 s; `secured` sets passwords."""
     settings = {"repl-diskless-sync-delay": "0"} | ({"tls-replication": "yes"} if tls else {})
     if secured:
         settings |= {"requirepass": PASSWORD, "masterauth": PASSWORD}
@@ -165,7 +165,7 @@ def sentinels(
 
 @contextmanager
 def cluster(binary: str, directory: Path, *, replicas: int = 0) -> Iterator[Deployment]:
-    """Three primaries, with replicas of the one that keeps the locks. The address names one that does not."""
+    """Three primaries, with replicas of the one that keeps the locks; the address names another one."""
     settings = {"cluster-enabled": "yes", "cluster-node-timeout": "500", "repl-diskless-sync-delay": "0"}
     nodes = [Node(binary, directory, settings | {"cluster-port": str(free_port())}) for _ in range(3 + replicas)]
     primaries, copies = nodes[:3], nodes[3:]
@@ -193,7 +193,7 @@ def cluster(binary: str, directory: Path, *, replicas: int = 0) -> Iterator[Depl
 
 
 def _master_of(watcher: Node) -> int:
-    """The port of the master, as a Sentinel says."""
+    """The port of the master, by a Sentinel."""
     return int(watcher.ask("SENTINEL GET-MASTER-ADDR-BY-NAME", MASTER)[1])
 
 
@@ -210,13 +210,13 @@ def _servers_of_slot(node: Node) -> list[Any]:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody has."""
+    """A free port of loopback."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
 def until(found: Callable[[], T]) -> T:
-    """Wait for a fact about servers in other processes: they tell only who asks."""
+    """Wait for a fact about servers in other processes, by asking them again and again."""
     patience = time.monotonic() + PATIENCE_SECONDS
     while True:
         with suppress(RedisError, OSError):

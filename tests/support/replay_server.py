@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that answers with what a test lays out, with validators and conditional answers."""
+"""Gives a test a real HTTP server on loopback that answers with given bodies, with validators and 304 answers."""
 
 import asyncio
 import hashlib
@@ -12,9 +12,9 @@ from multidict import CIMultiDictProxy
 class Replay:
     """`bodies` maps a path to its body; a path in `statuses` answers with that status and `retry_after`.
 
-    A path in `redirects` is sent elsewhere; one in `gzipped` answers with these very bytes as gzip; one in `dripping`
-    sends a byte and then nothing; one in `held` is answered once its event is set. `headers` are those of every
-    request; `asked` is set by the first request; none is answered while `free` is cleared.
+    A path in `redirects` is redirected; one in `gzipped` answers with these bytes, declared as gzip; one in `dripping`
+    sends one byte and no more; one in `held` is answered once its event is set. `headers` has those of every request;
+    the first request sets `asked`; no request is answered while `free` is cleared.
     """
 
     def __init__(self) -> None:

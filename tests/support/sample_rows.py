@@ -1,4 +1,4 @@
-"""A row of each table as launchd writes it, and what differs from it in one value."""
+"""Gives a test a row of each table as launchd writes it, and variants with one odd value."""
 
 import json
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from typing import Any
 
 from launchd.clock import DAY, SECOND, SystemClock
 from launchd.launches.sources import SOURCES
-from tests.support import unfit_rows
-from tests.support.unfit_rows import Column
+from tests.support import bad_rows
+from tests.support.bad_rows import Column
 
 NOW = SystemClock().now()
 GOOD = "01900000-0000-7000-8000-000000000001"
 _NET = {"earliest": NOW, "latest": NOW + 59 * SECOND, "precision": "minute"}
 _LAUNCH = {"id": GOOD, "name": "Good", "net": _NET, "sources": ["gcat"], "status": "go"}
-# A row of each table that is as launchd writes it: the neighbour of the odd ones, and their model.
+# A row of each table as launchd writes it: the neighbour of the odd rows, and their model.
 JOBS: dict[str, dict[str, Any]] = {
     "jobs": {
         "id": GOOD,
@@ -159,7 +159,7 @@ LAUNCHES: dict[str, dict[str, Any]] = {
         "last_seconds": 1.0,
     },
 }
-# The columns that keep rows of a table apart: each odd row gets a text of its own there.
+# The key columns of each table: each odd row gets a text of its own there.
 KEYS = {
     "jobs": "id",
     "locks": "name",
@@ -175,12 +175,12 @@ NAMES = tuple(SOURCES)
 
 
 def variants(table: str, model: dict[str, Any], columns: list[Column]) -> Iterator[dict[str, Any]]:
-    """A row for each odd value of each column, and nothing else wrong with it."""
+    """A row for each odd value of each column; its other values are correct."""
     number = 0
     for column in columns:
         if (table, column.name) == ("sources", "name"):
             continue
-        for value in unfit_rows.values(column):
+        for value in bad_rows.values(column):
             number += 1
             yield keyed(table, model, number) | {column.name: value}
 
@@ -200,6 +200,6 @@ def keyed(table: str, model: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def batches(table: str, rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """The rows that can be there at once: there are as many sources as launchd knows."""
+    """The rows in groups that can exist at the same time: the table of sources has one row for each known source."""
     size = len(NAMES) if table == "sources" else len(rows)
     return [rows[start : start + size] for start in range(0, len(rows), size)]

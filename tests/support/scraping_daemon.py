@@ -1,4 +1,4 @@
-"""A real daemon whose sources are a replay server on loopback, and its admin socket as a client sees it."""
+"""Gives a test a real daemon that scrapes from a replay server on loopback, and a client of its admin socket."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,7 +47,7 @@ async def asking(daemon: Daemon) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def refresh(daemon: Daemon, *sources: str, force: bool = False) -> Job:
-    """Scrape these sources now; the job once it has ended."""
+    """Scrape these sources now; returns the job once it has ended."""
     job = await daemon.control.refresh(list(sources) or None, force=force, by="test")
     return await ended(daemon, job.id)
 

@@ -1,4 +1,4 @@
-"""Sightings for tests of matching and reconciling: facts of real launches, in the words of each source."""
+"""Gives tests of matching and reconciling sightings: facts of real launches, in the wording of each source."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,7 +24,7 @@ def at(time: str, precision: Precision = Precision.SECOND) -> Net:
 
 
 def sight(source: str, name: str, net: Net | str | None, *, key: str = "", place: str = "", **more: Any) -> Sighting:  # noqa: ANN401 - fields of a sighting
-    """A sighting; a flown one unless its status says otherwise, its vehicle before the bar of its name."""
+    """A sighting, flown unless its status says otherwise; its vehicle is the part of the name before the bar."""
     if "|" in name:
         more.setdefault("vehicle", name.partition(" | ")[0])
     more.setdefault("status", LaunchStatus.SUCCESS)

@@ -1,4 +1,4 @@
-"""Tasks that tests run. Gates are asyncio.Event-like across threads: a test opens them, a task waits."""
+"""Gives a test tasks to run, and gates: events across threads, which the test opens and a task waits for."""
 
 import asyncio
 import threading
@@ -12,17 +12,17 @@ GATES: dict[str, threading.Event] = {}
 
 
 def started(name: str) -> threading.Event:
-    """Set once a task with this name has begun."""
+    """The event that is set once a task with this name has begun."""
     return STARTED.setdefault(name, threading.Event())
 
 
 def gate(name: str) -> threading.Event:
-    """What a task with this name waits for."""
+    """The event that a task with this name waits for."""
     return GATES.setdefault(name, threading.Event())
 
 
 async def fact(event: threading.Event) -> None:
-    """Wait for an event of another thread without holding up the loop."""
+    """Wait for an event of another thread without blocking the loop."""
     assert await asyncio.to_thread(event.wait, 30.0), "the event never came"
 
 
@@ -41,7 +41,7 @@ def double(ctx: Context, *, number: int) -> int:
 
 @task
 async def about(ctx: Context) -> dict[str, Any]:
-    """What the context says."""
+    """Return the values of the context."""
     return {"job_id": ctx.job_id, "attempt": ctx.attempt, "fence": ctx.fence, "task": ctx.task, "queue": ctx.queue}
 
 
@@ -95,7 +95,7 @@ async def locked(ctx: Context, *, name: str) -> int | None:
 
 @task
 async def advancing(ctx: Context, *, name: str) -> None:
-    """Say how far it is, then wait for a gate."""
+    """Report progress, then wait for a gate."""
     ctx.progress(3.0, 4.0, "nearly")
     ctx.log.info("advanced", name=name)
     started(name).set()
@@ -143,7 +143,7 @@ async def computing(ctx: Context, *, name: str) -> None:
 
 @task
 async def unwritable(_ctx: Context) -> object:
-    """Return what is not JSON."""
+    """Return a value without a JSON form."""
     return object()
 
 

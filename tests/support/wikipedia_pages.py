@@ -1,4 +1,4 @@
-"""Rows and pages as Wikipedia's list of launches has them."""
+"""Gives a test rows and pages in the format of Wikipedia's list of launches."""
 
 SUP = '<sup id="cite_ref-7" class="reference"><a href="#cite_note-7">[7]</a></sup>'
 

@@ -1,4 +1,4 @@
-"""Root in somebody else's directory: whatever its owner has laid there, root's own files stay as they are."""
+"""Root in another user's directory: whatever its owner has put there, root's own files stay as they are."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from launchd.backup.offline import back_up_offline
 from launchd.backup.restore import restore
 from launchd.clock import parse_instant
 from launchd.config import read_secret
-from launchd.db.database import connect, migrate
+from launchd.db.connection import connect, migrate
 from launchd.errors import AlreadyRunningError, ConfigError, LaunchdError, StoreError
 from launchd.system.ownership import acting_for, make_directory, open_directory, open_regular, replacing
 from launchd.system.state_directory import hold
@@ -62,7 +62,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def state() -> Iterator[Path]:
-    """A state directory of another user, who can reach it."""
+    """A state directory of another user, who has access to it."""
     with TemporaryDirectory(prefix="launchd-other-") as place:
         Path(place).chmod(0o711)
         directory = fresh_state(Path(place) / "state")
@@ -71,7 +71,7 @@ def state() -> Iterator[Path]:
 
 
 def lay(trap: str, place: Path, victim: Path) -> None:
-    """Put a trap under a name, as the owner of the directory."""
+    """Make a trap with a name, as the owner of the directory."""
     if place.is_dir():
         shutil.rmtree(place)
     place.unlink(missing_ok=True)
@@ -93,7 +93,7 @@ def lay(trap: str, place: Path, victim: Path) -> None:
 
 
 def seen(directory: Path) -> dict[str, tuple[bytes, int, int]]:
-    """All files of a directory: content, mode, owner."""
+    """All files of a directory with content, mode and owner."""
     return {one.name: (one.read_bytes(), one.stat().st_mode, one.stat().st_uid) for one in sorted(directory.iterdir())}
 
 
@@ -123,7 +123,7 @@ def test_no_traps_in_a_state_directory_lead_root_to_another_file(archive: Path, 
 
 
 def withstood(archive: Path, traps: dict[str, str]) -> None:
-    """All that root may do in a directory with these traps leaves root's own files as they are."""
+    """Expect that all commands of root in a directory with these traps leave root's own files as they are."""
     with TemporaryDirectory() as place:
         safe, state = Path(place) / "safe", Path(place) / "state"
         safe.mkdir()
@@ -142,7 +142,7 @@ def withstood(archive: Path, traps: dict[str, str]) -> None:
 
 
 def acts(archive: Path, state: Path, target: Path) -> list[Callable[[], object]]:
-    """All that root may do in a state directory."""
+    """All commands that root may run on a state directory."""
     rules = BackupRules(state / "backups", 1, 0)
     return [
         lambda: asyncio.run(restore(archive, state, parse_instant(AT))),
@@ -160,7 +160,7 @@ async def started(state: Path) -> None:
 
 
 @root_only
-def test_root_restores_and_backs_up_for_the_owner_what_the_owner_then_owns(
+def test_files_that_root_restores_or_backs_up_belong_to_the_owner_of_the_directory(
     archive: Path, state: Path, tmp_path: Path
 ) -> None:
     done = asyncio.run(restore(archive, state, parse_instant(AT)))
@@ -185,16 +185,16 @@ def test_a_database_that_is_a_link_to_roots_is_not_backed_up(state: Path, tmp_pa
 
 
 @root_only
-def test_root_neither_reads_nor_writes_an_archive_through_a_link_of_somebody_else(
+def test_root_neither_reads_nor_writes_an_archive_through_another_users_link(
     archive: Path, state: Path, tmp_path: Path
 ) -> None:
     (state / "mine.tar.gz").symlink_to(archive)
     os.lchown(state / "mine.tar.gz", NOBODY, NOBODY)
-    with pytest.raises(LaunchdError, match="belongs to nobody, and root follows none"):
+    with pytest.raises(LaunchdError, match="belongs to nobody, and root does not follow it"):
         asyncio.run(restore(state / "mine.tar.gz", state, parse_instant(AT)))
     (state / "out").symlink_to(tmp_path)
     os.lchown(state / "out", NOBODY, NOBODY)
-    with pytest.raises(OSError, match="root follows none"):
+    with pytest.raises(OSError, match="root does not follow it"):
         offline(state, state / "out" / "all.tar.gz")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "latest").symlink_to(archive)  # root's own links lead where root wants them to
@@ -213,7 +213,7 @@ def test_root_works_in_no_directory_of_another_user_that_others_may_write(
     ):
         with pytest.raises(StoreError, match=r"others may write in it \(mode \d{4}\): chmod 700"):
             act()
-    with pytest.raises(StoreError, match="belongs to nobody, where root does not work"):
+    with pytest.raises(StoreError, match="belongs to nobody, and root does not use it"):
         asyncio.run(started(state))
     assert stat.S_IMODE(state.stat().st_mode) == mode
     assert not (state / "daemon.lock").exists()
@@ -249,7 +249,7 @@ def test_acting_for_an_owner_gives_up_every_group_and_comes_back(state: Path) ->
 
 
 @root_only
-def test_root_reads_no_secret_and_makes_no_token_through_the_hands_of_another_user(state: Path, tmp_path: Path) -> None:
+def test_root_reads_no_secret_and_makes_no_token_through_another_users_link(state: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("x" * 40)
     secret.chmod(0o600)
@@ -272,7 +272,7 @@ def test_a_secret_is_a_small_file(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(b"x" * 100_000)
     with pytest.raises(ConfigError, match="longer than"):
         read_secret(str(tmp_path / "large"))
-    with pytest.raises(ConfigError, match="no regular file"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         read_secret("/dev/zero")
 
 
@@ -295,13 +295,13 @@ def test_a_file_with_another_name_in_a_directory_that_others_could_write_is_refu
     state.chmod(0o777)
     elsewhere.write_bytes(SECRET)
     (state / "jobs.db").hardlink_to(elsewhere)
-    with pytest.raises(StoreError, match="look at it, remove it"), hold(state):
+    with pytest.raises(StoreError, match="check it, remove it"), hold(state):
         pass
     assert elsewhere.read_bytes() == SECRET
 
 
 @pytest.mark.parametrize("trap", ["symlink", "dangling", "fifo", "directory"])
-def test_a_lock_that_is_no_file_is_refused_in_words(tmp_path: Path, trap: str) -> None:
+def test_a_lock_file_that_is_not_a_regular_file_is_refused_in_words(tmp_path: Path, trap: str) -> None:
     state, victim = tmp_path / "state", tmp_path / "victim"
     state.mkdir(mode=0o700)
     victim.write_bytes(SECRET)
@@ -309,7 +309,7 @@ def test_a_lock_that_is_no_file_is_refused_in_words(tmp_path: Path, trap: str) -
         lay(trap, state / "daemon.lock", victim)
     else:
         pytest.skip("gives files away")
-    with pytest.raises(StoreError, match="no regular file"), hold(state):
+    with pytest.raises(StoreError, match="not a regular file"), hold(state):
         pass
     assert victim.read_bytes() == SECRET
 
@@ -325,16 +325,16 @@ def test_a_lock_with_a_second_name_is_made_anew_and_a_held_one_is_not(tmp_path: 
             pass
 
 
-def test_the_pid_of_who_holds_a_directory_is_a_number_or_unknown(tmp_path: Path) -> None:
+def test_the_pid_of_a_directorys_holder_is_a_number_or_unknown(tmp_path: Path) -> None:
     with hold(tmp_path / "state"):
         (tmp_path / "state" / "daemon.lock").write_text("\x1b[31mred")
         with pytest.raises(AlreadyRunningError, match="pid unknown"), hold(tmp_path / "state"):
             pass
 
 
-def test_a_fifo_is_no_archive_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+def test_a_fifo_is_refused_as_an_archive_without_a_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         open_regular(tmp_path / "fifo")
 
 

@@ -1,4 +1,4 @@
-"""The first acts of the command line are meant for the daemon alone."""
+"""The first acts of a process: only those that its command line needs."""
 
 import pytest
 

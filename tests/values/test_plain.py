@@ -1,4 +1,4 @@
-"""Foreign values made plain: never an exception, always bounded, always clean."""
+"""Values of foreign code made plain: never an exception, always bounded, always clean."""
 
 import json
 from typing import Any

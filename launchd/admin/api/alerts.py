@@ -12,7 +12,7 @@ from launchd.admin.route import ONCE, Answer, Api, Ask, Body, PageQuery, Query, 
 from launchd.alerts.rules import Rule, Severity
 from launchd.alerts.store import AlertRow, AlertState
 from launchd.clock import UNREADABLE, format_instant
-from launchd.cursor import number_of
+from launchd.cursor import parse_cursor
 
 
 class AlertView(RowView):
@@ -46,7 +46,7 @@ class AlertPageView(View):
 
 async def alerts(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
     """Alerts, newest first."""
-    page = await api.alerting.alerts(ask.query.limit, number_of(ask.query.cursor))
+    page = await api.alerting.alerts(ask.query.limit, parse_cursor(ask.query.cursor))
     following = None if page.next is None else str(page.next)
     return Answer(AlertPageView(items=[_view(row) for row in page.items], next=following))
 

@@ -12,7 +12,7 @@ from launchd.clock import UNREADABLE, format_instant
 from launchd.engine.snapshots import WaitingOn
 from launchd.job import Job, JobError, JobState, Progress
 from launchd.job_history import Entry, JobEvent
-from launchd.values.rows import tell
+from launchd.values.rows import log_unreadable
 
 _WISHES = ("cancel", "terminate")
 CancelWord = Annotated[str, Meta(extra_json_schema={"enum": [*_WISHES, UNREADABLE]})]
@@ -128,7 +128,7 @@ def _lost(one: Job, missing: list[str]) -> Unreadable | msgspec.UnsetType:
     """The fields of a job that cannot be shown; the log names what its row and its texts lack."""
     texts = missing[len(one.unreadable) :]
     if texts:
-        tell("jobs", one.id, texts)
+        log_unreadable("jobs", one.id, texts)
     return lost(missing)
 
 

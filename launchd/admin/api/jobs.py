@@ -21,7 +21,7 @@ from launchd.admin.route import (
     moment,
     moment_in_query,
 )
-from launchd.cursor import number_of
+from launchd.cursor import parse_cursor
 from launchd.engine.maker import MAX_DELAY_SECONDS, MAX_RETRIES, TriggerRequest
 from launchd.engine.snapshots import JobQuery
 from launchd.errors import ConflictError
@@ -196,7 +196,7 @@ async def stack(api: Api, ask: Ask[Query, Body]) -> Answer:
 
 async def logs(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
     """The last log lines of a job; the log itself keeps them for good."""
-    given, after = ask.query, number_of(ask.query.cursor)
+    given, after = ask.query, parse_cursor(ask.query.cursor)
     job = await api.control.job(ask.path["id"])
     lines, missing = api.kept.job_lines.of(job.id, after or 0, given.limit + 1)
     items = [

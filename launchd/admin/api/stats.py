@@ -9,7 +9,7 @@ from launchd.admin.api.views import Seconds, Time, instant
 from launchd.admin.http.view import RowView, View, lost, total
 from launchd.admin.route import MAX_LIMIT, Answer, Api, Ask, Body, Query, Route
 from launchd.clock import SECOND, Instant, format_instant
-from launchd.store.stats import Bucket, Contention, Fared, Percentiles, Quantiles, Run, Series, Span, Stats, Window
+from launchd.store.stats import Bucket, Contention, Percentiles, Quantiles, Run, RunStats, Series, Span, Stats, Window
 
 
 class StatsQuery(Query):
@@ -185,18 +185,18 @@ def _stats(found: Stats, slots: dict[str, int], now: Instant) -> StatsView:
         window=found.window,
         since=format_instant(found.since),
         counted_since=None if found.counted_since is None else format_instant(found.counted_since),
-        tasks=[TaskStatsView(**_fared(one)) for one in found.tasks],
-        queues=[QueueStatsView(**_fared(one), utilisation=_share(one, slots, seconds)) for one in found.queues],
+        tasks=[TaskStatsView(**_run_stats(one)) for one in found.tasks],
+        queues=[QueueStatsView(**_run_stats(one), utilisation=_share(one, slots, seconds)) for one in found.queues],
         locks=[_contention(one) for one in found.locks],
     )
 
 
-def _share(one: Fared, slots: dict[str, int], seconds: float) -> float | None:
+def _share(one: RunStats, slots: dict[str, int], seconds: float) -> float | None:
     capacity = slots.get(one.name, 0) * seconds
     return min(one.busy / capacity, 1.0) if capacity > 0 else None
 
 
-def _fared(one: Fared) -> dict[str, Any]:
+def _run_stats(one: RunStats) -> dict[str, Any]:
     plain = ("name", "ended", "runs", "success_rate", "failures", "retries")
     found = {name: getattr(one, name) for name in plain}
     return found | {"run": _percentiles(one.run), "wait": _percentiles(one.wait)}

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from launchd.clock import UNREADABLE
-from launchd.values.rows import decoded, neutral, tell
+from launchd.values.rows import decoded, empty_value, log_unreadable
 
 _ENCODER = msgspec.json.Encoder()
 T = TypeVar("T")
@@ -53,7 +53,7 @@ def total(
                 known = key(one)
                 view = _blank(kind, known)
                 lost = tuple(name for name in kind.__struct_fields__ if name not in known and name != "unreadable")
-                view.unreadable = tell(kind.__name__, " ".join(str(value) for value in known.values()), lost)
+                view.unreadable = log_unreadable(kind.__name__, " ".join(str(value) for value in known.values()), lost)
                 return view
 
         return shown
@@ -123,12 +123,12 @@ def cleaned(value: Any) -> Any:  # noqa: ANN401, PLR0911 - anything that is abou
 
 
 def _blank(kind: type[S], known: dict[str, Any]) -> S:
-    """A view with neutral values in all fields but those known; what may be left out is left out."""
+    """A view with the known fields set and empty values in the others; optional fields are left out."""
     found = dict(known)
     for field in msgspec.structs.fields(kind):
         if field.name not in found and field.required:
             is_view = isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
-            found[field.name] = _blank(field.type, {}) if is_view else neutral(field.type)
+            found[field.name] = _blank(field.type, {}) if is_view else empty_value(field.type)
     return kind(**found)
 
 

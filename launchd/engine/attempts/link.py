@@ -9,7 +9,8 @@ import msgspec
 
 from launchd.engine.attempts.wire import MAX_LINE_BYTES, FromChild, ToChild
 from launchd.errors import InvalidError, error_of
-from launchd.task import MAX_ARGS_BYTES, Context, progress_of
+from launchd.job import MAX_JSON_BYTES
+from launchd.task import Context, progress_of
 from launchd.values.failure import describe
 
 
@@ -73,7 +74,9 @@ def _checked(said: FromChild) -> FromChild:
     except (TypeError, ValueError, OverflowError, RecursionError) as error:  # msgspec's own are ValueErrors
         raise InvalidError(f"ctx.trigger: {describe(error).message}") from error
     if len(data) > MAX_LINE_BYTES:
-        raise InvalidError.at("args", f"they take {len(data)} bytes as JSON, at most {MAX_ARGS_BYTES}")
+        raise InvalidError.at(
+            "args", f"they are {len(data)} bytes of JSON, at most {MAX_JSON_BYTES}: pass a file's name"
+        )
     return read
 
 

@@ -7,7 +7,7 @@ from launchd.job import NewJob, Progress
 from launchd.lock import Lock
 from launchd.ops.health import CheckReport, Level
 from launchd.schedules.schedule import FireOutcome
-from launchd.store.schedules import Recorded
+from launchd.store.fires import Recorded
 
 # What an operator did, by the action in the audit: the type of its event.
 _STEERED = {

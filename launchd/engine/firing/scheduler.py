@@ -16,18 +16,11 @@ from launchd.job import NewJob
 from launchd.logger import get_logger
 from launchd.schedules.recurrence import Startup, occurrences
 from launchd.schedules.schedule import Fire, FireOutcome, Plan, Schedule, plan
-from launchd.schedules.tighten import Look, Near, Tightening, coming, look, next_extra, span, tightened
+from launchd.schedules.tighten import Look, Near, Tightening, coming, look, near_window, next_extra, tightened
+from launchd.store.corrections import Corrected, Correction
+from launchd.store.fires import Cancelled, CarriedOut, DueSchedule, Recorded
 from launchd.store.idempotency import Idempotency
-from launchd.store.schedules import (
-    Cancelled,
-    CarriedOut,
-    Corrected,
-    Correction,
-    DueSchedule,
-    Recorded,
-    ScheduleState,
-    ScheduleStore,
-)
+from launchd.store.schedules import ScheduleState, ScheduleStore
 from launchd.values.failure import describe
 
 _log = get_logger("launchd.scheduler")
@@ -289,7 +282,7 @@ class Scheduler:
                 continue
             rules, asked = entry.schedule.tighten, self._asked
             try:
-                near = [] if self._near_by is None else await self._near_by(*span(rules, now))
+                near = [] if self._near_by is None else await self._near_by(*near_window(rules, now))
             except Exception as error:  # noqa: BLE001 - see above
                 _log.warning("tightening_unknown", schedule=entry.schedule.name, error=describe(error).message)
                 entry.look = entry.look._replace(again_at=now + int(LOOK_BACKOFF_SECONDS * SECOND))

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Awaitable, Callable, Sequence
 
 from launchd.clock import Clock, Instant, format_instant
-from launchd.cursor import SMALLEST, number_of
+from launchd.cursor import SMALLEST, parse_cursor
 from launchd.engine.firing.scheduler import Scheduler
 from launchd.engine.snapshots import LedgerRow, Preview, ScheduleSnapshot
 from launchd.errors import InvalidError
@@ -66,7 +66,7 @@ class Timetable:
         A fire that was backfilled may lie before 1970.
         """
         self._scheduler.entry(name)
-        rows = await self._store.fires(name, limit + 1, number_of(cursor, least=SMALLEST))
+        rows = await self._store.fires(name, limit + 1, parse_cursor(cursor, least=SMALLEST))
         page = [ledger_row(row) for row in rows[:limit]]
         return page, str(page[-1].fire_time) if len(rows) > limit else None
 

@@ -113,7 +113,7 @@ class LockDesk:
     def looking(self) -> bool:
         """True while the pool must take a turn every second: a lock may come free without a word to this daemon."""
         resting = self._clock.monotonic() < self._rests_until
-        return resting or self._waits.looking or self._locks.reach.trouble is not None
+        return resting or self._waits.looking or self._locks.availability.outage is not None
 
     def next_look(self) -> float:
         """In how many seconds at most the pool has to take a turn, while there is something to look at."""
@@ -123,8 +123,8 @@ class LockDesk:
 
     def trouble(self, name: str | None) -> str | None:
         """Why no lock, or not the lock of this name, can be taken at the moment."""
-        if self._locks.reach.trouble is not None:
-            return self._locks.reach.trouble
+        if self._locks.availability.outage is not None:
+            return self._locks.availability.outage
         if self._silent:
             return f"the lock backend has not answered for {self._clock.monotonic() - self._asked_at:.1f} s"
         return self._waits.fault(name)
@@ -135,7 +135,7 @@ class LockDesk:
 
     def offer(self) -> Offer | None:
         """The bounds within which the store may offer jobs that need a lock; None while it need not offer any."""
-        if self._locks.reach.trouble is not None:
+        if self._locks.availability.outage is not None:
             self._waits.clear()  # the time that jobs wait for nobody does not count
             return None
         if self._silent or self._clock.monotonic() < self._rests_until:
@@ -173,7 +173,7 @@ class LockDesk:
             self._asked_at, self._answered_in = self._clock.monotonic(), 0.0
             await asyncio.gather(self._skip(overdue), *(self._try(candidate) for candidate in wave))
             late = self._clock.monotonic() >= self._asked_at + self._patience
-            if late or self._locks.reach.trouble is not None or not self._slots.open():
+            if late or self._locks.availability.outage is not None or not self._slots.open():
                 self._offered.clear()  # no slot is kept for them any more: a turn offers them again
             self._slots.wake()  # there may be slots that are kept no more
 
@@ -230,7 +230,7 @@ class LockDesk:
         if not got:
             await self._skip(self._waits.denied(candidate, lock, self._wait_seconds(candidate)))
         elif not self._slots.open() or (self._silent and self._slots.free() <= 0):
-            self._locks.let_go(lock)
+            self._locks.release_soon(lock)
         else:
             await self._claim(candidate, lock)
 
@@ -244,7 +244,7 @@ class LockDesk:
             claimed = await self._store.claim_locked(candidate.seq, lock.fence, now, window=self._slots.window())
         finally:
             if claimed is None:
-                self._locks.let_go(lock)
+                self._locks.release_soon(lock)
         self._waits.taken(candidate)
         if claimed is not None:
             self._slots.start(claimed, lock)
@@ -252,9 +252,9 @@ class LockDesk:
     async def _failed(self, name: str, detail: str) -> None:
         """The lock could not be taken: is it this one alone, or can none be taken?"""
         try:
-            await self._locks.reach.probe()
+            await self._locks.availability.probe()
         except LaunchdError:
-            self._locks.reach.failed(detail)
+            self._locks.availability.failed(detail)
             return
         if self._waits.fault(name) is None:
             _log.error("lock_faulty", queue=self._queue, lock=name, error=detail)

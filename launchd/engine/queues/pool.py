@@ -310,7 +310,7 @@ class Pool:
             if outcome.run_at is not None:
                 self._watch.later(outcome.run_at)
             if attempt.lock is not None:
-                self._locks.let_go(attempt.lock)
+                self._locks.release_soon(attempt.lock)
 
     def _tell(self, attempts: list[Attempt], outcomes: list[Outcome]) -> None:
         """Tell of ends in one go: at full speed this is called for hundreds at once."""

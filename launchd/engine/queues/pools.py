@@ -15,7 +15,7 @@ from launchd.engine.queues.reaper import Reaper
 from launchd.job import NewJob, Outcome
 from launchd.lock import Lock
 from launchd.ops.health import CheckReport, Level
-from launchd.store.schedules import Cancelled, Recorded
+from launchd.store.fires import Cancelled, Recorded
 
 
 class Dispatcher:

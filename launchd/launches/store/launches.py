@@ -9,7 +9,7 @@ import msgspec
 
 from launchd import sql
 from launchd.clock import FOREVER, Instant
-from launchd.cursor import SMALLEST, no_cursor, number_of
+from launchd.cursor import SMALLEST, invalid_cursor, parse_cursor
 from launchd.db.database import Connection, Database, Row
 from launchd.errors import NotFoundError
 from launchd.launches.ingest import IngestPlan, Stored
@@ -200,5 +200,5 @@ def _conflict_cursor(text: str | None) -> tuple[int | None, str, str, str]:
         return None, "", "", ""
     parts = text.split("~")
     if len(parts) != 4:  # noqa: PLR2004 - the key has four columns
-        raise no_cursor()
-    return number_of(parts[0], least=SMALLEST), parts[1], parts[2], parts[3]
+        raise invalid_cursor()
+    return parse_cursor(parts[0], least=SMALLEST), parts[1], parts[2], parts[3]

@@ -13,7 +13,7 @@ from launchd.launches.launch import Conflict, HistoryRow, Launch, Sighting
 from launchd.launches.override import Override
 from launchd.launches.reconcile import StoredSighting
 from launchd.launches.slips import Slips
-from launchd.values.rows import decoded, tell
+from launchd.values.rows import decoded, log_unreadable
 
 # Of a row that can be read, no column is unreadable.
 _READABLE: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ def record_in(row: Row) -> Record:
     """The record in a row of `launches`."""
     launch, lost = decoded(row["body"], Launch), _READABLE
     if launch is None or launch.id != row["id"]:
-        launch, lost = Launch(id=row["id"], name=row["name"]), tell("launches", row["id"], ("body",))
+        launch, lost = Launch(id=row["id"], name=row["name"]), log_unreadable("launches", row["id"], ("body",))
     return Record(launch, row["updated_at"], row["revision"], lost)
 
 
@@ -79,7 +79,7 @@ def seen_in(row: Row, launch_id: str | None = None) -> StoredSighting:
     sighting, lost = decoded(row["body"], Sighting), _READABLE
     if sighting is None:
         sighting = Sighting(source=row["source"], source_id=row["source_id"], name=UNREADABLE)
-        lost = tell("sightings", f"{row['source']} {row['source_id']}", ("body",))
+        lost = log_unreadable("sightings", f"{row['source']} {row['source_id']}", ("body",))
     launch_id = launch_id or row["launch_id"]
     return StoredSighting(
         launch_id, sighting, row["first_seen"], row["seen_at"], row["origin_id"] or launch_id, row["retired_at"], lost
@@ -92,14 +92,14 @@ def override_in(row: Row) -> Override:
     try:
         return Override(*found)._replace(value=override.decoded(row["field"], row["value"]))
     except (KeyError, msgspec.MsgspecError, ValueError):
-        return Override(*found, tell("overrides", f"{row['launch_id']} {row['field']}", ("value",)))
+        return Override(*found, log_unreadable("overrides", f"{row['launch_id']} {row['field']}", ("value",)))
 
 
 def conflict_in(row: Row, launch_id: str) -> Conflict:
     """The conflict in a row of `conflicts`."""
     values, lost = decoded(row["evidence"], dict[str, str]), _READABLE
     if values is None:
-        values, lost = {}, tell("conflicts", f"{launch_id} {row['kind']}", ("evidence",))
+        values, lost = {}, log_unreadable("conflicts", f"{launch_id} {row['kind']}", ("evidence",))
     other = row["other_id"] or None
     return Conflict(launch_id=launch_id, kind=row["kind"], values=values, other_id=other, unreadable=lost)
 

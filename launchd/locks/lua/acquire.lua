@@ -1,7 +1,7 @@
--- Take a lock that nobody holds. KEYS: lock, fence, index. ARGV: name, token, owner, job id, lease ms, ceiling ms,
--- the highest fence that the asker has seen.
--- Answers taken (1 or 0), token (the holder's own only), owner, job id, fence, since in microseconds, ms left.
--- A holder that asks again (its answer was lost) is told what it holds.
+-- Acquire a free lock. KEYS: lock, fence, index. ARGV: name, token, owner, job id, lease in ms, ceiling in ms, the
+-- highest fence that the caller has seen.
+-- Returns 1 if the caller holds it, else 0; token (for the holder only), owner, job id, fence, since in microseconds,
+-- ms left. A holder that calls again, since the answer was lost, gets its own lock.
 local held = redis.call('HMGET', KEYS[1], 'token', 'owner', 'job', 'fence', 'since')
 if held[1] then
   local own = held[2] == ARGV[3] and held[3] == ARGV[4]
@@ -9,8 +9,8 @@ if held[1] then
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
--- The fence grows even over a server that lost its memory, or a replica that lacks the last of it: it is never less than
--- the time in microseconds (no server gives out locks faster than that), nor than what the asker has seen. Numbers here
+-- The fence grows even if the server lost its data, or if a replica lacks the last writes: it is at least the time in
+-- microseconds (no server gives locks faster than that), and higher than the fences the caller has seen. Lua's numbers
 -- are exact to 53 bits: until the year 2255.
 local last = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[7]))
 local fence = math.max(last + 1, time[1] * 1000000 + time[2])

@@ -1,4 +1,4 @@
--- Give a lock back, by its holder only. KEYS: lock, index. ARGV: name, token, channel. Answers 1, or 0 for a lost one.
+-- Release a lock, by its holder only. KEYS: lock, index. ARGV: name, token, channel. Returns 1, or 0 if it was lost.
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[2] then
   return 0
 end

@@ -1,4 +1,4 @@
--- Extend leases. KEYS: the locks. ARGV: lease ms, then the token of each. Answers ms left for each, -1 for a lost one.
+-- Extend leases. KEYS: the locks. ARGV: lease in ms, then the token of each. Returns ms left for each, -1 if it was lost.
 -- No lease goes past the ceiling on the whole hold.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,7 +1,7 @@
--- Alerts: making, holding, sending, and what they are made of.
+-- Statements on alerts: the inbox of failed jobs, open problems, alerts that are held or sent, and their deliveries.
 
 -- name: switch
--- Whether jobs that end badly are noted for alerts.
+-- 1 lets a trigger note failed and quarantined jobs in alert_inbox; 0 turns it off.
 INSERT INTO counters (name, value) VALUES ('alerting', ?)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
@@ -12,12 +12,12 @@ DELETE FROM alert_inbox;
 DELETE FROM alert_troubles;
 
 -- name: due
--- Whether there is anything to write: an inbox, open troubles, or alerts that are held.
+-- 1 if there is work: rows in the inbox, open problems, or alerts that are held.
 SELECT EXISTS (SELECT 1 FROM alert_inbox) OR EXISTS (SELECT 1 FROM alert_troubles)
   OR EXISTS (SELECT 1 FROM alerts WHERE job_id IS NULL AND summed_up_by IS NULL) AS due;
 
 -- name: inbox
--- What ended badly, with what the last job of each kind died of.
+-- Failed and quarantined jobs by task and state, with the error of the last job of each.
 SELECT inbox.task, inbox.state, inbox.count, inbox.job_id, jobs.reason, jobs.error
 FROM alert_inbox AS inbox LEFT JOIN jobs ON jobs.id = inbox.job_id ORDER BY inbox.task, inbox.state;
 
@@ -27,17 +27,17 @@ SELECT key, rule, severity, title, since, clear_since FROM alert_troubles ORDER 
 -- name: put_trouble
 INSERT INTO alert_troubles (key, rule, severity, title, since, clear_since) VALUES (?, ?, ?, ?, ?, ?);
 
--- name: told
--- The newest alert of a key that is not a repetition.
+-- name: newest_of_key
+-- The newest alert of a key, and how often it was repeated.
 SELECT created_at, repeats FROM alerts WHERE key = ? ORDER BY seq DESC LIMIT 1;
 
 -- name: repeat
--- More of the same: counted on the newest alert of the key.
+-- Count a repetition on the newest alert of the key.
 UPDATE alerts SET count = count + :count, repeats = repeats + :count, last_at = :now
 WHERE seq = (SELECT max(seq) FROM alerts WHERE key = :key);
 
 -- name: admitted
--- How many were given to a job since.
+-- How many alerts got a job that sends them after an instant.
 SELECT count(*) AS sent FROM alerts WHERE admitted_at > ?;
 
 -- name: held
@@ -51,7 +51,7 @@ INSERT INTO alerts (id, rule, key, severity, title, body, count, created_at, las
 VALUES (:id, :rule, :key, :severity, :title, :body, :count, :now, :now, :job_id, :admitted_at);
 
 -- name: prune
--- Old alerts, a few at a time; where they were delivered goes with them.
+-- Old alerts, a few at a time; ON DELETE CASCADE deletes their deliveries.
 DELETE FROM alerts WHERE seq IN (SELECT seq FROM alerts ORDER BY seq LIMIT :limit) AND created_at < :before;
 
 -- name: alert
@@ -73,7 +73,7 @@ UPDATE alerts SET sent_at = ?, error = NULL WHERE id = ? AND sent_at IS NULL;
 UPDATE alerts SET error = ? WHERE id = ? AND sent_at IS NULL;
 
 -- name: list
--- Newest first. An alert whose job has ended, or is no more, without sending it has failed.
+-- Newest first. An alert is failed if its job has ended or was deleted without sending it.
 SELECT alerts.seq, alerts.id, rule, key, severity, title, body, count, alerts.created_at, last_at, job_id, sent_at,
   summed_up_by, alerts.error,
   CASE

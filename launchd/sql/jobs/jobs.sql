@@ -1,38 +1,39 @@
 -- Statements on jobs. Each UPDATE repeats the guard of the transition table (launchd/job.py).
 
 -- name: insert
--- A new job, ready at once when its time has come.
+-- A new job; `ready` is 1 if its run_at has come.
 INSERT INTO jobs (id, task, queue, state, args, priority, max_retries, schedule, fire_time, created_at, run_at,
   expires_at, claim_order, ready, lock, unique_key, waits_for, counted_from)
 VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: twin
--- The job that stands in the way of another of its unique key.
+-- The unfinished job with a unique key, if there is one.
 SELECT id FROM jobs WHERE unique_key = ? AND unique_key IS NOT NULL AND finished_at IS NULL;
 
 -- name: promotable
--- Jobs whose time has come, in batches, so that a million of them never hold the writer for long.
+-- Jobs that became due, in batches, so that a million of them never hold the writer for long.
 SELECT seq FROM jobs WHERE ready = 0 AND waits_for IS NULL AND run_at <= :now ORDER BY run_at LIMIT :limit;
 
 -- name: promote
--- They may be claimed.
+-- Make these jobs ready: they may be claimed.
 UPDATE jobs SET ready = 1 WHERE seq IN (SELECT value FROM json_each(:seqs)) RETURNING id;
 
 -- name: next_later
--- When the next job of the future is due: how long the promoter may sleep. One that waits for another may be let go
--- before its time, so its time counts too.
+-- When the next future job is due or expires: the promoter may sleep until then. The run_at of a job that waits for
+-- another counts too, since it may become free before.
 SELECT min(at) FROM (
   SELECT min(run_at) AS at FROM jobs WHERE ready = 0 AND waits_for IS NULL
   UNION ALL SELECT min(run_at) FROM jobs WHERE waits_for IS NOT NULL AND ready = 0 AND run_at > :now
   UNION ALL SELECT min(expires_at) FROM jobs WHERE expires_at IS NOT NULL AND ready IS NOT NULL);
 
 -- name: expirable
--- Jobs that were not claimed in time, in batches as for promotable.
+-- Jobs that were not claimed before expires_at, in batches as for promotable.
 SELECT seq FROM jobs WHERE expires_at IS NOT NULL AND ready IS NOT NULL AND expires_at <= :now
 ORDER BY expires_at LIMIT :limit;
 
 -- name: expire
--- They were to start for the first time, or again after a retry, a snooze or an interruption.
+-- Set these jobs to expired. The reason says if the job waited for its first attempt, or for another one after a retry,
+-- a snooze or an interruption.
 UPDATE jobs SET state = 'expired', ready = NULL, finished_at = :now, reason = CASE
     WHEN attempt > 0 THEN 'expired before attempt ' || (attempt + 1) || ' could start'
     WHEN EXISTS (SELECT 1 FROM job_events WHERE job_seq = jobs.seq AND started_at IS NOT NULL)
@@ -41,32 +42,32 @@ WHERE seq IN (SELECT value FROM json_each(:seqs))
 RETURNING id;
 
 -- name: claimable
--- The first ready jobs of a queue, in order, as they will be once claimed: one row of JSON crosses into Python, not
--- hundreds. Jobs under a lock go another way: they need the lock first.
+-- The first ready jobs of a queue that need no lock, in claim order, as they will be once claimed. All of them come as
+-- one row of JSON, which is faster to read into Python than hundreds of rows.
 SELECT json_group_array(json_array(
   seq, id, task, queue, args, attempt + 1, max_retries, schedule, fire_time, run_at))
 FROM (SELECT * FROM jobs WHERE queue = ? AND ready = 1 AND lock IS NULL ORDER BY claim_order LIMIT ?);
 
 -- name: claim
--- Take jobs: [seq, ...]. They are ready, so nobody else has.
+-- Set jobs to running: [seq, ...]. They were read as ready in the same transaction.
 UPDATE jobs SET state = 'running', ready = NULL, attempt = attempt + 1, started_at = ?, instance = ?, reason = NULL
 WHERE seq IN (SELECT value FROM json_each(?)) AND state = 'queued';
 
 -- name: ready_seqs
--- The numbers of a queue's ready jobs, those that need a lock or those that need none: for when a row cannot be read.
+-- The seqs of a queue's ready jobs, with or without a lock: used to find a row that cannot be read.
 SELECT seq FROM jobs WHERE queue = ? AND ready = 1 AND (lock IS NOT NULL) = ? ORDER BY claim_order LIMIT ?;
 
 -- name: ready_row
--- One of them, all that a claim reads.
+-- The columns of one such job that a claim reads.
 SELECT seq, id, task, queue, args, attempt + 1, max_retries, schedule, fire_time, run_at FROM jobs WHERE seq = ?;
 
--- name: condemn
--- A job whose row no other statement can work on fails, alone.
+-- name: fail_bad_row
+-- Set a job whose row is bad to failed (launchd/store/bad_rows.py).
 UPDATE jobs SET state = 'failed', ready = NULL, finished_at = :now, error = :error, reason = :reason, instance = NULL
 WHERE seq = :seq;
 
 -- name: lock_candidates
--- The first ready jobs of a queue that need a lock, without those known to wait for theirs and without some locks.
+-- The first ready jobs of a queue that need a lock, except those in :waiting and those whose lock is in :barred.
 SELECT seq, id, task, lock, claim_order FROM jobs
 WHERE queue = :queue AND ready = 1 AND lock IS NOT NULL
   AND seq NOT IN (SELECT value FROM json_each(:waiting))
@@ -74,58 +75,60 @@ WHERE queue = :queue AND ready = 1 AND lock IS NOT NULL
 ORDER BY claim_order LIMIT :limit;
 
 -- name: unlocked_orders
--- The places in line of the first ready jobs that need no lock: those that need one take theirs among them.
+-- The claim orders of the first ready jobs that need no lock, to merge with those of jobs that need one.
 SELECT claim_order FROM jobs
 WHERE queue = :queue AND ready = 1 AND lock IS NULL
 ORDER BY claim_order LIMIT :limit;
 
 -- name: claim_locked
--- Take one job whose lock is held for it.
+-- Set one job to running under the fence of its lock.
 UPDATE jobs SET state = 'running', ready = NULL, attempt = attempt + 1, started_at = :now, instance = :instance,
   fence = :fence, reason = NULL
 WHERE seq = :seq AND state = 'queued'
 RETURNING seq, id, task, queue, args, attempt, max_retries, schedule, fire_time, run_at;
 
 -- name: skip
--- The lock stayed taken for as long as the job was ready to wait.
+-- The lock was not free within lock_wait_seconds.
 UPDATE jobs SET state = 'skipped', ready = NULL, finished_at = :now, reason = :reason
 WHERE seq = :seq AND state = 'queued';
 
 -- name: end
--- An attempt ended for good: succeed, fail, cancel. Crashes and interruptions in a row end with it.
+-- The end of a job by its attempt: succeed, fail, cancel. It resets the counts of crashes and interruptions.
 UPDATE jobs SET state = ?, finished_at = ?, result = ?, error = ?, reason = coalesce(?, reason),
   progress = coalesce(?, progress), instance = NULL, crashes = 0, interruptions = 0
 WHERE seq = ? AND state = 'running' AND attempt = ?;
 
 -- name: succeed_all
--- Plain successes of one attempt number in one statement, a third of the cost of one by one: {seq: finished_at, ...}.
+-- Successes without result, of one attempt number, in one statement: {seq: finished_at, ...}. It costs a third of one
+-- statement for each.
 UPDATE jobs SET state = 'succeeded', finished_at = ended.value, instance = NULL, crashes = 0, interruptions = 0
 FROM json_each(?) AS ended
 WHERE jobs.seq = CAST(ended.key AS INTEGER) AND jobs.state = 'running' AND jobs.attempt = ?;
 
 -- name: not_succeeded
--- Of the same, those that no longer ran in that attempt: found out only when there are any.
+-- Of the same, those whose guard did not hold; run only if succeed_all changed too few rows.
 SELECT CAST(ended.key AS INTEGER) AS seq FROM json_each(?) AS ended
 LEFT JOIN jobs ON jobs.seq = CAST(ended.key AS INTEGER)
   AND jobs.state = 'succeeded' AND jobs.attempt = ? AND jobs.finished_at = ended.value
 WHERE jobs.seq IS NULL;
 
 -- name: put_back
--- An attempt ended and the job waits again: retry and snooze end a row of interruptions, a retry spends the attempt.
+-- Retry or snooze: the job waits again. Both reset the counts of crashes and interruptions; a snooze (:unspent = 1)
+-- gives the attempt back.
 UPDATE jobs SET state = 'queued', run_at = :run_at, claim_order = :run_at - priority * 60000000, ready = :ready,
   counted_from = :now, error = coalesce(:error, error), reason = :reason, progress = coalesce(:progress, progress), instance = NULL,
   started_at = NULL, crashes = 0, interruptions = 0, attempt = attempt - :unspent
 WHERE seq = :seq AND state = 'running' AND attempt = :attempt AND cancel_requested IS NULL;
 
 -- name: interrupt
--- The daemon stops in good order: no attempt is spent, but for a job that outlasts deploy after deploy.
+-- The daemon stops in good order: the attempt is given back, but at most :max_interruptions times in a row.
 UPDATE jobs SET state = 'queued', run_at = :run_at, claim_order = :run_at - priority * 60000000, ready = 1,
   counted_from = :run_at, reason = :reason, progress = coalesce(:progress, progress), instance = NULL, started_at = NULL, crashes = 0,
   interruptions = interruptions + 1, attempt = attempt - (interruptions < :max_interruptions)
 WHERE seq = :seq AND state = 'running' AND attempt = :attempt AND cancel_requested IS NULL;
 
 -- name: end_cancelled
--- A job that would wait again, but whose end was wanted, has ended.
+-- A job that would wait again but has a cancel request ends as cancelled.
 UPDATE jobs SET state = 'cancelled', finished_at = :now, error = coalesce(:error, error), instance = NULL,
   progress = coalesce(:progress, progress), crashes = 0, interruptions = 0
 WHERE seq = :seq AND state = 'running' AND attempt = :attempt AND cancel_requested IS NOT NULL;
@@ -135,13 +138,13 @@ UPDATE jobs SET state = 'cancelled', ready = NULL, finished_at = :now, reason = 
 WHERE id = :id AND state = 'queued';
 
 -- name: request_cancel
--- The wish outlives a restart; terminate is stronger than cancel and is not weakened by a later cancel.
+-- The request is stored, so that it outlives a restart. A later cancel does not replace a terminate.
 UPDATE jobs SET reason = :reason,
   cancel_requested = CASE WHEN cancel_requested = 'terminate' THEN 'terminate' ELSE :how END
 WHERE id = :id AND state = 'running';
 
 -- name: requeue
--- An operator wants an ended job again: it starts over.
+-- An operator runs an ended job again, from attempt 1.
 UPDATE jobs SET state = 'queued', attempt = 0, crashes = 0, interruptions = 0, run_at = :now,
   claim_order = :now - priority * 60000000, ready = 1, expires_at = NULL, started_at = NULL, finished_at = NULL,
   fence = NULL, cancel_requested = NULL, reason = :reason, result = NULL, error = NULL, progress = NULL,
@@ -149,30 +152,30 @@ UPDATE jobs SET state = 'queued', attempt = 0, crashes = 0, interruptions = 0, r
 WHERE id = :id AND state NOT IN ('queued', 'running');
 
 -- name: node
--- The name of this state directory among hosts: drawn once.
+-- The random number that names this state directory among hosts: drawn once, then kept.
 INSERT INTO counters (name, value) VALUES ('node', abs(random())) ON CONFLICT (name) DO UPDATE SET value = value
 RETURNING value;
 
 -- name: rescue_last
--- How far a batch of the rescue goes: the number of the last of so many jobs that other instances run, by the rows.
+-- The last seq of a batch of the rescue: of the first :limit jobs that other instances were running.
 SELECT max(seq) AS seq FROM (
   SELECT seq FROM jobs WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND instance <> :instance
   ORDER BY seq LIMIT :limit);
 
 -- name: rescue_seqs
--- The rows of such a batch.
+-- The seqs of such a batch.
 SELECT seq FROM jobs WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND instance <> :instance
   AND seq <= :last ORDER BY seq;
 
 -- name: rescue_cancelled
--- What a dead instance ran and an operator had asked to end, is ended.
+-- Jobs of dead instances with a cancel request end as cancelled.
 UPDATE jobs SET state = 'cancelled', finished_at = :now, instance = NULL
 WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :last
   AND instance <> :instance AND cancel_requested IS NOT NULL
 RETURNING id;
 
 -- name: rescue_stopped
--- What an instance ran that was asked to stop and could not put it back, since nothing could be written: as `interrupt`.
+-- Jobs of an instance that was asked to stop but could not write: put back as by `interrupt`.
 UPDATE jobs SET state = 'queued', run_at = :now, claim_order = :now - priority * 60000000, ready = 1, instance = NULL,
   counted_from = :now, started_at = NULL, crashes = 0, reason = 'interrupted: the daemon stopped',
   interruptions = interruptions + 1, attempt = attempt - (interruptions < :max_interruptions)
@@ -180,7 +183,7 @@ WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :las
 RETURNING id;
 
 -- name: quarantine
--- A job that ran in two crashes in a row is set aside until an operator requeues it.
+-- A job that was running in :max_crashes crashes in a row is quarantined until an operator requeues it.
 UPDATE jobs SET state = 'quarantined', finished_at = :now, instance = NULL, crashes = crashes + 1,
   reason = 'the daemon died twice in a row while this job ran'
 WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :last
@@ -188,7 +191,7 @@ WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :las
 RETURNING id;
 
 -- name: rescue_failed
--- A crash counts as an attempt; where it was the last, the job has failed.
+-- A crash counts as an attempt; if it was the last one, the job fails.
 UPDATE jobs SET state = 'failed', finished_at = :now, instance = NULL, crashes = crashes + 1,
   error = '{"type":"CrashError","message":"the daemon died while this job ran; no attempts are left"}'
 WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :last
@@ -196,7 +199,7 @@ WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :las
 RETURNING id;
 
 -- name: rescue
--- The rest of what a dead instance ran goes back to the queue; the attempt stays counted.
+-- The other jobs of dead instances go back into the queue; the attempt stays counted.
 UPDATE jobs SET state = 'queued', run_at = :now, claim_order = :now - priority * 60000000, ready = 1, instance = NULL,
   counted_from = :now, started_at = NULL, crashes = crashes + 1, reason = 'rescued: the daemon died while this job ran'
 WHERE state = 'running' AND state NOT IN ('queued', 'succeeded') AND seq <= :last AND instance <> :instance
@@ -206,7 +209,7 @@ RETURNING id;
 SELECT * FROM jobs WHERE id = ?;
 
 -- name: list
--- Newest first, by the number of the row: one writer gives it, so nothing ever comes in behind a cursor.
+-- Newest first, by seq: only one writer assigns it, so no row is ever inserted behind a cursor.
 SELECT * FROM jobs
 WHERE (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue) AND (:task IS NULL OR task = :task)
   AND (:schedule IS NULL OR schedule = :schedule) AND (:since IS NULL OR created_at >= :since)
@@ -214,7 +217,7 @@ WHERE (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue) 
 ORDER BY seq DESC LIMIT :limit;
 
 -- name: list_rare
--- The same for one of the states that few jobs are in, by the index of those.
+-- The same for a state that few jobs have, by the partial index jobs_rare.
 SELECT * FROM jobs
 WHERE state = :state AND state NOT IN ('queued', 'succeeded')
   AND (:queue IS NULL OR queue = :queue) AND (:task IS NULL OR task = :task)
@@ -226,11 +229,11 @@ ORDER BY seq DESC LIMIT :limit;
 SELECT seq, attempt, id, task, queue FROM jobs WHERE state = 'running' ORDER BY seq;
 
 -- name: overdue
--- Jobs whose time has come long ago and that nobody has made ready.
+-- Jobs that are due since before an instant and were not made ready.
 SELECT count(*) AS count, min(run_at) AS oldest FROM jobs WHERE ready = 0 AND waits_for IS NULL AND run_at < ?;
 
 -- name: waiting
--- How many ready jobs wait in each queue, and since when the oldest does: from the two indexes of them alone.
+-- How many ready jobs wait in each queue, and the run_at of the oldest: read from the two indexes of ready jobs alone.
 SELECT queue, sum(waiting) AS waiting, min(oldest) AS oldest FROM (
   SELECT queue, count(*) AS waiting, min(claim_order + priority * 60000000) AS oldest
   FROM jobs WHERE ready = 1 AND lock IS NULL GROUP BY queue

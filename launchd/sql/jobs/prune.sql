@@ -1,12 +1,12 @@
--- Statements that delete what is past its keeping. Each finds its rows by the primary key, so many at a time: the writer
--- is free between two of them, and none looks at what is kept but for the step that it stands at.
+-- Statements that delete rows past their retention. Each finds its rows by the primary key, a batch at a time, so that
+-- the writer is free in between; none scans kept rows beyond the present step.
 
 -- name: jobs_after
--- The next step of a walk through all jobs, the oldest first; read apart from the writer.
+-- The next step of a walk through all jobs, the oldest first; a reader runs it.
 SELECT seq, state, created_at, finished_at FROM jobs WHERE seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: events
--- Events of jobs that are about to go, some at a time: there are up to a hundred of each.
+-- Events of jobs that will be deleted, in batches: a job has up to a hundred.
 DELETE FROM job_events WHERE (job_seq, number) IN (
   SELECT job_events.job_seq, job_events.number FROM json_each(:seqs) AS past
   CROSS JOIN jobs ON jobs.seq = past.value AND jobs.finished_at IS NOT NULL
@@ -17,7 +17,7 @@ DELETE FROM job_events WHERE (job_seq, number) IN (
 DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(:seqs)) AND finished_at IS NOT NULL;
 
 -- name: schedule_after
--- The next schedule that the ledger knows, also one that is configured no more.
+-- The next schedule in the ledger, also one that is no longer configured.
 SELECT min(schedule) AS schedule FROM fires WHERE schedule > :after;
 
 -- name: fires

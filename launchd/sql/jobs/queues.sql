@@ -1,16 +1,16 @@
--- Statements on queues: pauses, and the starts of those with a rate.
+-- Statements on queues: pauses, and the starts of rate-limited queues.
 
 -- name: note
--- Within the transaction that claims: what a crash leaves claimed has counted.
+-- Run in the transaction that claims, so that claimed jobs count even after a crash.
 INSERT INTO starts (queue, at, count) VALUES (:queue, :now, :count)
 ON CONFLICT (queue, at) DO UPDATE SET count = count + excluded.count;
 
 -- name: forget
--- Starts that no window holds any more.
+-- Starts that have left the window of their queue's rate.
 DELETE FROM starts WHERE queue = :queue AND at <= :before;
 
 -- name: forget_all
--- The same over all queues, also of those that have a rate no more.
+-- The same for all queues, also those that no longer have a rate.
 DELETE FROM starts WHERE at <= :before;
 
 -- name: all

@@ -1,9 +1,9 @@
--- Statistics of jobs: what the ended jobs of a window tell, what ended over time, what ran when. All statements look at
--- the newest :most jobs only, so that they never hold up other readers; no writer runs them.
+-- Statistics of jobs: ended jobs of a window, ended jobs over time, a timeline of runs. All statements read only the
+-- newest :most jobs, so that they never delay other readers; no writer runs them.
 
 -- name: by_name
--- By task or by queue. Percentiles by nearest rank; total() never overflows, as sum() would over rows that are wrong;
--- `busy` is the part of the runs that lies in the window.
+-- By task or by queue. Percentiles by nearest rank: rank ceil(n * p / 100). total() never overflows, while sum() would
+-- for bad values. `busy` is the part of the runs that lies in the window, in microseconds.
 WITH ended AS MATERIALIZED (
   SELECT CASE :by WHEN 'task' THEN task ELSE queue END AS name, state, attempt, finished_at - started_at AS ran,
     max(started_at - run_at, 0) AS waited, finished_at - max(started_at, :since) AS inside
@@ -31,7 +31,7 @@ SELECT name,
 FROM ranked GROUP BY name ORDER BY name;
 
 -- name: by_lock
--- How contended each lock was: jobs that ended, those of them that it was never free for, and the waits of the others.
+-- The contention of each lock: jobs that ended, those that were skipped, and the waits of the others.
 WITH ended AS MATERIALIZED (
   SELECT lock AS name, state, max(started_at - run_at, 0) AS waited
   FROM jobs
@@ -48,8 +48,8 @@ SELECT name, count(*) AS ended, count(*) FILTER (WHERE state = 'skipped') AS ski
 FROM ranked GROUP BY name ORDER BY name;
 
 -- name: series
--- Per bucket of :step microseconds since :since: how many ended how, and the median and 95th percentile (nearest rank)
--- of how long they ran and had waited. Looks at the newest :most jobs only, so that it never holds up other readers.
+-- For each bucket of :step microseconds since :since: jobs that ended by outcome, and the median and 95th percentile
+-- (nearest rank) of their run and wait times.
 WITH ended AS (
   SELECT (finished_at - :since) / :step AS bucket, state, finished_at - started_at AS ran,
     max(started_at - run_at, 0) AS waited
@@ -72,14 +72,14 @@ SELECT bucket,
 FROM ranked GROUP BY bucket;
 
 -- name: counted_since
--- When the oldest job that is looked at was made; no row where all of them are.
+-- The creation time of the oldest job that is read; no row if all jobs are read.
 SELECT created_at FROM jobs
 WHERE seq > (SELECT max(seq) FROM jobs) - :most AND seq > (SELECT min(seq) FROM jobs)
   AND (SELECT max(seq) - min(seq) FROM jobs) >= :most
 ORDER BY seq LIMIT 1;
 
 -- name: timeline
--- What ran between :since and :now, the :limit that ran longest in it, and how many there were; running ones however old.
+-- The :limit longest runs between :since and :now, and the number of all; running jobs are included whatever their age.
 WITH ran AS MATERIALIZED (
   SELECT id, task, queue, state, attempt, started_at, finished_at FROM jobs
   WHERE seq > (SELECT coalesce(max(seq), 0) FROM jobs) - :most AND finished_at >= :since AND started_at IS NOT NULL

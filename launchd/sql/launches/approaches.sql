@@ -1,13 +1,14 @@
 -- name: near
--- What begins before the span is wider than it: the index is read over twice the span and no further.
+-- Launches whose NET lies within [:first, :last] or reaches into it. A NET wider than that span is left out, so twice the
+-- span of the index is enough.
 SELECT net_earliest, net_latest, id, name FROM launches
 WHERE coalesce(net_earliest, 9223372036854775807) BETWEEN :first - (:last - :first) AND :last
   AND net_latest >= :first AND net_latest - net_earliest <= :last - :first
   AND coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled')
 ORDER BY net_earliest, id
--- name: told
+-- name: announced
 SELECT launch_id, hours FROM approaches
--- name: tell
+-- name: announce
 INSERT INTO approaches (launch_id, hours, told_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
 -- name: forget
 DELETE FROM approaches WHERE launch_id = ? AND hours = ?

@@ -1,7 +1,7 @@
 -- name: all_sightings
 SELECT source, source_id, launch_id, first_seen, seen_at, body, origin_id, retired_at FROM sightings
 -- name: all_launches
--- as the sources have them: what they say next is compared with that, not with an operator's word
+-- The records by the sources, without overrides: new data of the sources is compared with these.
 SELECT id, name, coalesce(reconciled, body) AS body, updated_at, revision FROM launches
 -- name: put_sighting
 INSERT INTO sightings (source, source_id, launch_id, first_seen, seen_at, body, origin_id, retired_at)
@@ -10,10 +10,10 @@ ON CONFLICT (source, source_id) DO UPDATE
 SET launch_id = excluded.launch_id, first_seen = excluded.first_seen, seen_at = excluded.seen_at, body = excluded.body,
   origin_id = excluded.origin_id, retired_at = excluded.retired_at
 -- name: move_retired
--- what is matched is written with its launch; what is not goes where its launch went
+-- Retired sightings are not matched again: they follow the launch that was merged.
 UPDATE sightings SET launch_id = :old WHERE launch_id = :young AND retired_at IS NOT NULL
 -- name: put_launch
--- the revision counts visible changes only: when a value was last seen is none; a body that is no JSON is replaced
+-- The revision counts visible changes only, so provenance is left out. A stored body that is not JSON is replaced.
 INSERT INTO launches (id, net_earliest, net_latest, status, provider, name, updated_at, body, reconciled)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET net_earliest = excluded.net_earliest, net_latest = excluded.net_latest,
@@ -39,10 +39,10 @@ INSERT INTO redirects (id, to_id) VALUES (:young, :old) ON CONFLICT (id) DO UPDA
 -- name: follow_redirects
 UPDATE redirects SET to_id = :old WHERE to_id = :young
 -- name: move_changes
--- Each row keeps the launch that it was written for, so that a split takes its history with it.
+-- origin_id keeps the launch that a row was written for, so that a split can return its history.
 UPDATE changes SET launch_id = :old WHERE launch_id = :young OR origin_id = :young
 -- name: move_overrides
--- where both have one, the older launch's stays
+-- If both launches have an override of a field, that of the older launch stays.
 UPDATE OR IGNORE overrides SET launch_id = :old, origin_id = coalesce(origin_id, :young) WHERE launch_id = :young
 -- name: drop_overrides
 DELETE FROM overrides WHERE launch_id = :young
@@ -85,7 +85,7 @@ ON CONFLICT (launch_id, field) DO UPDATE SET value = excluded.value, actor = exc
 -- name: drop_override
 DELETE FROM overrides WHERE launch_id = ? AND field = ?
 -- name: open_conflicts
--- keyset on (since, launch_id, kind, other_id), the newest first
+-- Newest first; the cursor is the key (since, launch_id, kind, other_id).
 SELECT c.launch_id, c.kind, c.other_id, c.evidence, c.since, a.name, b.name AS other_name
 FROM conflicts AS c JOIN launches AS a ON a.id = c.launch_id LEFT JOIN launches AS b ON b.id = c.other_id
 WHERE (:kind IS NULL OR c.kind = :kind)

@@ -11,7 +11,7 @@ INSERT INTO payloads (source, position, url, fetched_at, size, body) VALUES (?, 
 -- name: payloads
 SELECT url, body FROM payloads WHERE source = ? ORDER BY position
 -- name: attempted
--- the traffic of an attempt, whatever became of it
+-- The traffic of an attempt, successful or not.
 INSERT INTO sources (name, last_attempt, requests, bytes, seconds, last_requests, last_bytes, last_seconds)
 VALUES (:name, :at, :requests, :bytes, :seconds, :requests, :bytes, :seconds)
 ON CONFLICT (name) DO UPDATE SET last_attempt = :at, requests = requests + :requests, bytes = bytes + :bytes,
@@ -35,7 +35,7 @@ FROM sources
 SELECT source, count(*) AS pages, sum(size) AS size, sum(length(body)) AS stored, max(fetched_at) AS fetched_at
 FROM payloads GROUP BY source
 -- name: not_after
--- A clock that was ahead has written these: a source would count as fresh, or be left alone, until they have come.
+-- Times written while the clock was ahead: until then the source would count as fresh, or not be asked again.
 UPDATE sources SET last_attempt = min(last_attempt, :now), last_success = min(last_success, :now),
   retry_at = CASE WHEN last_attempt <= :now THEN retry_at END
 WHERE last_attempt > :now OR last_success > :now

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from launchd.job import MAX_RESULT_BYTES, MAX_TRACEBACK_BYTES
+from launchd.job import MAX_JSON_BYTES, MAX_TRACEBACK_BYTES
 from tests.fuzz.daemon import RealDaemon
 from tests.fuzz.judge import faults_of_log, has_ended
 from tests.support.hosted_daemon import PATIENCE_SECONDS
@@ -209,7 +209,7 @@ def test_a_note_of_progress_that_is_no_text_is_kept_as_its_text(daemon: RealDaem
 @pytest.mark.parametrize("kind", KINDS)
 def test_results_are_bounded_in_bytes(daemon: RealDaemon, kind: str) -> None:
     whole, cut = run(daemon, kind, "exactly"), run(daemon, kind, "large")
-    assert len(whole["result"]) == MAX_RESULT_BYTES - 2
+    assert len(whole["result"]) == MAX_JSON_BYTES - 2
     assert (cut["state"], cut["result"]["cut"], cut["result"]["bytes"]) == ("succeeded", True, 80_002)
     assert len(cut["result"]["head"].encode()) <= 1000
 

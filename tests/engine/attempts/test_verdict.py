@@ -16,7 +16,7 @@ from launchd.clock import SECOND
 from launchd.engine.attempts.attempt import Attempt, Stop
 from launchd.engine.attempts.verdict import MIN_SNOOZE_SECONDS, returned, verdict
 from launchd.engine.port import EnginePort
-from launchd.job import MAX_RESULT_BYTES, JobError, Outcome, Verb
+from launchd.job import MAX_JSON_BYTES, JobError, Outcome, Verb
 from launchd.store.claims import Claimed
 from launchd.task import MAX_DELAY_SECONDS, Cancel, Context, Retry, Snooze, progress_of, task
 from tests.support.odd_values import ODD, VALUES, Broken, UnreadableError, raised, real
@@ -68,7 +68,7 @@ MAKERS: list[Callable[[Any], BaseException]] = [
 
 def writable(outcome: Outcome) -> None:
     for text in (outcome.result, outcome.error, outcome.reason, outcome.progress):
-        assert text is None or len(text.encode()) <= MAX_RESULT_BYTES + 40_000
+        assert text is None or len(text.encode()) <= MAX_JSON_BYTES + 40_000
     for text in (outcome.result, outcome.error, outcome.progress):
         assert text is None or msgspec.json.decode(text) is not Ellipsis
     assert outcome.run_at is None or NOW <= outcome.run_at <= NOW + (MAX_DELAY_SECONDS + 1) * SECOND
@@ -108,8 +108,8 @@ def test_a_snooze_for_no_time_comes_back_after_a_second() -> None:
 
 
 def test_a_result_is_bounded_in_bytes() -> None:
-    result = verdict(ATTEMPT, NOW, "é" * MAX_RESULT_BYTES).result or ""
-    assert msgspec.json.decode(result)["bytes"] == 2 * MAX_RESULT_BYTES + 2
+    result = verdict(ATTEMPT, NOW, "é" * MAX_JSON_BYTES).result or ""
+    assert msgspec.json.decode(result)["bytes"] == 2 * MAX_JSON_BYTES + 2
     assert verdict(ATTEMPT, NOW, "é" * 100).result == '"' + "é" * 100 + '"'
 
 

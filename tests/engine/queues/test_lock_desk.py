@@ -19,8 +19,8 @@ from launchd.engine.maker import TriggerRequest
 from launchd.engine.queues import lockdesk, lockwaits
 from launchd.errors import ConflictError, UnavailableError
 from launchd.job import FINAL, Job, JobState
+from launchd.locks import availability
 from launchd.locks import manager as lock_manager
-from launchd.locks import reach
 from launchd.locks import redis as redis_locks
 from launchd.locks.manager import LockManager
 from launchd.task import Task
@@ -43,7 +43,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 def patient_client(monkeypatch: pytest.MonkeyPatch) -> None:
     """No question to the server is given up in a test: whoever waits for it, waits longer than the test does."""
     monkeypatch.setattr(redis_locks, "TIMEOUT_SECONDS", 3 * PATIENCE_SECONDS)
-    for module, name in ((reach, "PROBE_SECONDS"), (lock_manager, "ASK_SECONDS"), (reach, "ASK_SECONDS")):
+    for module, name in ((availability, "PROBE_SECONDS"), (lock_manager, "ASK_SECONDS"), (availability, "ASK_SECONDS")):
         monkeypatch.setattr(module, name, 3 * PATIENCE_SECONDS)
 
 
@@ -143,7 +143,7 @@ async def test_a_lock_that_was_taken_without_an_answer_in_time_goes_back(
         with server.stalled(), pytest.raises(UnavailableError):
             await manager.acquire("l", "j", 3600)  # the server has it in its socket, and will do it
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while manager.owed:  # noqa: ASYNC110 - nobody tells
+            while manager.pending_releases:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
         assert await other.list() == []
         assert (await manager.acquire("l", "j", 3600))[0]

@@ -1,4 +1,4 @@
-"""Tasks that do what a daemon must survive: fork, leave threads and processes behind, end what is not theirs."""
+"""Gives a daemon tasks that it must survive: they fork, leave threads and processes behind, close foreign files."""
 
 import asyncio
 import multiprocessing
@@ -19,7 +19,7 @@ _SLEEP = "import time; time.sleep(600)"
 
 
 def tell(folder: str, name: str, word: object) -> None:
-    """Write a word for the test, whole."""
+    """Write a word to a file for the test, in one step."""
     part = Path(folder, f".{name}")
     part.write_text(str(word))
     part.rename(Path(folder, name))
@@ -70,7 +70,7 @@ def run_with_preexec(_ctx: Context) -> str:
 
 @task(max_retries=0)
 def fork_and_stay(_ctx: Context, *, folder: str) -> int:
-    """Leave a fork behind that lives on, in a session of its own."""
+    """Leave a fork behind that runs on in a session of its own."""
     pid = os.fork()
     if pid == 0:
         os.setsid()
@@ -88,7 +88,7 @@ def _forked() -> int:
 
 @task(max_retries=0)
 def fork_and_return(_ctx: Context) -> int:
-    """Let the fork return like the task itself; the task says how it ended."""
+    """Let the fork return like the task itself; the task reports its exit code."""
     return _forked()
 
 
@@ -112,7 +112,7 @@ def fork_and_raise(_ctx: Context) -> int:
 
 @task(max_retries=0)
 async def wait_for_a_thread(_ctx: Context, *, folder: str) -> None:
-    """Wait for a thread that nobody can end."""
+    """Wait for a thread that cannot be ended."""
     tell(folder, "begun", 1)
     await asyncio.to_thread(time.sleep, 600)
 
@@ -173,7 +173,7 @@ def breed_and_stay(_ctx: Context, *, folder: str) -> None:
 
 @task(isolation="process", max_retries=0)
 def breed_and_return(_ctx: Context, *, folder: str) -> list[int]:
-    """In a process: have children of four kinds, and end well."""
+    """In a process: have children of four kinds, and succeed."""
     return breed(folder)
 
 
@@ -193,7 +193,7 @@ def exit_the_control_loop(ctx: Context) -> None:
 
 @task(max_retries=0)
 def close_standard_error(_ctx: Context) -> None:
-    """Close what the log is written to, and take its number."""
+    """Close the log's descriptor, and take its number."""
     os.close(2)
 
 
@@ -205,7 +205,7 @@ def return_at_once(_ctx: Context) -> int:
 
 @task(max_retries=0)
 def orphan(_ctx: Context, *, folder: str) -> int:
-    """Leave an orphan that ends at once, and wait for a child of one's own a moment later."""
+    """Leave an orphan that ends at once, then wait for a child of this process."""
     path = Path(folder, "orphan")
     own = subprocess.Popen([sys.executable, "-c", "import sys, time; time.sleep(1); sys.exit(3)"])
     subprocess.run(["sh", "-c", f"(sleep 0.1; touch {path}) &"], check=True, start_new_session=True)

@@ -1,4 +1,4 @@
-"""A real daemon beside unruly tasks: forks, threads and processes that they leave, ends that nobody asked for."""
+"""A real daemon survives misbehaving tasks: forks, threads and processes that they leave, calls that end a process."""
 
 import contextlib
 import os
@@ -10,8 +10,10 @@ import pytest
 
 from tests.support.daemon_process import Installation, command
 from tests.support.hosted_daemon import PATIENCE_SECONDS
+from tests.support.misbehaving_daemon import alive, answers, lines, place, run, start, until, word
 from tests.support.paths import ROOT
-from tests.support.unruly_daemon import alive, answers, lines, run, start, until, word
+
+__all__ = ["place"]
 
 
 def files_of(pid: int) -> list[str]:
@@ -85,7 +87,7 @@ def test_sys_exit_that_leaks_into_the_daemon_is_logged_and_is_not_exit_code_0(pl
     assert daemon.returncode == 70
     (line,) = lines(place, "ended_unasked")
     assert (line["level"], line["error"]) == ("critical", "SystemExit(0)")
-    assert line["where"].startswith(str(ROOT / "tests" / "support" / "unruly_tasks.py"))
+    assert line["where"].startswith(str(ROOT / "tests" / "support" / "misbehaving_tasks.py"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A real daemon with unruly tasks, as a process, and what its tests read of it."""
+"""Gives a test a real daemon process with misbehaving tasks, and reads of its jobs, log lines and children."""
 
 import json
 import time
@@ -17,13 +17,13 @@ MODULES = "[queues.default]\nconcurrency = 8\n"
 @pytest.fixture
 def place(tmp_path: Path) -> Installation:
     found = Installation(tmp_path, MODULES)
-    text = found.config.read_text("utf-8").replace('"tests.support.file_tasks"', '"tests.support.unruly_tasks"')
+    text = found.config.read_text("utf-8").replace('"tests.support.file_tasks"', '"tests.support.misbehaving_tasks"')
     found.config.write_text(text.replace("drain_seconds = 5.0", "drain_seconds = 0.5"), "utf-8")
     return found
 
 
 def run(place: Installation, name: str, **args: object) -> dict[str, Any]:
-    """The job of a task once it has ended."""
+    """Run a task; returns its job once it has ended."""
     return waited(place, start(place, name, **args))
 
 
@@ -51,7 +51,7 @@ def until(fact: Callable[[], object]) -> None:
 
 
 def alive(pid: int) -> bool:
-    """True for a process that runs: not gone, and no zombie."""
+    """True if a process runs and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
     except (FileNotFoundError, ProcessLookupError):

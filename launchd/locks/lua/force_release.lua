@@ -1,5 +1,6 @@
--- Take a lock from whoever holds it. KEYS: lock, fence, index. ARGV: name, channel, owner prefix, owner to spare.
--- With an owner prefix only a holder of that prefix loses it, but for the one to spare. Answers as acquire, or nothing.
+-- Take a lock from its holder. KEYS: lock, fence, index. ARGV: name, channel, owner prefix, owner to spare.
+-- With an owner prefix, only a holder with that prefix loses it, except the owner to spare. Returns the holder's lock
+-- as acquire does, or nil.
 local held = redis.call('HMGET', KEYS[1], 'token', 'owner', 'job', 'fence', 'since')
 if not held[1] then
   redis.call('SREM', KEYS[3], ARGV[1])

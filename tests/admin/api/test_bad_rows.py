@@ -20,11 +20,11 @@ from launchd.admin.route import EVENT_STREAM, Route
 from launchd.admin.routes import ROUTES
 from launchd.cli import cli
 from launchd.daemon import Daemon
+from tests.support.bad_rows import TEXTS, Column, Odd
 from tests.support.hosted_daemon import hosted, quiet_config
 from tests.support.sample_rows import GOOD, JOBS, LAUNCHES, batches, keyed, variants
 from tests.support.scraping_daemon import asking
 from tests.support.tasks import ALL
-from tests.support.unfit_rows import TEXTS, Column, Odd
 
 LISTS = (
     "/v1/jobs?limit=1000",

@@ -1,6 +1,6 @@
-"""Can the lock backend be reached, and can it do the work? Asked by a lock of this daemon's own, so that no job has to.
+"""The availability of the lock backend, probed with a lock of this daemon's own, so that no job has to try.
 
-Owned by the control loop.
+It runs on the control loop.
 """
 
 import asyncio
@@ -13,23 +13,23 @@ from launchd.lock import Locks
 from launchd.logger import get_logger
 
 _log = get_logger("launchd.locks")
-# A question that is not answered within this time has failed, whatever the backend's own time-outs are.
+# The time-out of one request, whatever the backend's own time-outs are.
 ASK_SECONDS = 10.0
-# All steps of one probe together; less than the time that a health check has.
+# The time-out of a whole probe; shorter than that of a health check.
 PROBE_SECONDS = 4.0
-# How soon a backend that was away is asked again.
+# The pause between two probes during an outage.
 RETRY_SECONDS = 1.0
-# Begins the name of a probe's lock; the instance follows. Such a lock lapses soon where it cannot be given back.
+# A probe's lock is named by this prefix and the instance. It expires soon if it cannot be released.
 PROBE_PREFIX = "launchd:probe:"
 _PROBE_TTL_SECONDS = 5.0
 _T = TypeVar("_T")
 
 
-class Reach:
-    """Notes when the backend fails, and asks it again until it gives a lock.
+class Availability:
+    """Records an outage of the backend, and probes it until it works again.
 
-    `trouble` is the reason why no lock can be taken at the moment. `prepare` runs before each probe (the locks of dead
-    instances are void first); `on_back` is called once the backend works again.
+    `outage` is the reason why no lock can be acquired now; None while the backend works. `prepare` runs before each
+    probe (it deletes the locks of dead instances); `on_back` is called once the backend works again.
     """
 
     def __init__(
@@ -41,32 +41,32 @@ class Reach:
         prepare: Callable[[], Awaitable[None]],
         on_back: Callable[[], None],
     ) -> None:
-        self.trouble: str | None = None
+        self.outage: str | None = None
         self._backend = backend
         self._clock = clock
         self._owner = owner
         self._prepare = prepare
         self._on_back = on_back
-        self._troubled = asyncio.Event()
+        self._down = asyncio.Event()
         self._probing: asyncio.Task[None] | None = None
 
     def failed(self, detail: str) -> None:
-        """No lock can be taken: the backend is asked again until it gives one."""
-        if self.trouble is None:
+        """Record that no lock can be acquired, and why; the probes begin."""
+        if self.outage is None:
             _log.error("locks_unavailable", error=detail, detail="jobs that need a lock wait")
-        self.trouble = detail
-        self._troubled.set()
+        self.outage = detail
+        self._down.set()
 
     def answered(self) -> None:
-        """The backend has just done its work."""
-        if self.trouble is not None:
+        """Record that the backend works: the outage is over."""
+        if self.outage is not None:
             _log.info("locks_available")
-            self.trouble = None
-            self._troubled.clear()
+            self.outage = None
+            self._down.clear()
             self._on_back()
 
     async def probe(self) -> None:
-        """Take, renew and give back a lock as jobs do; raises UnavailableError with the step that failed.
+        """Acquire, renew and release a lock as jobs do; raises UnavailableError with the step that failed.
 
         Callers at the same time share one probe.
         """
@@ -75,12 +75,12 @@ class Reach:
         await asyncio.shield(self._probing)
 
     async def run(self, wake: asyncio.Event) -> None:
-        """Ask a backend that was away every second, and at once when `wake` says that it is heard again."""
+        """Probe every second during an outage, and at once when `wake` is set."""
         while True:
-            await self._troubled.wait()
+            await self._down.wait()
             await until(wake, self._clock.sleep(RETRY_SECONDS))
             wake.clear()
-            if self.trouble is None:
+            if self.outage is None:
                 continue
             try:
                 await self.probe()
@@ -90,23 +90,23 @@ class Reach:
                 self.answered()
 
     async def _probe(self) -> None:
-        step, name = "void the locks of earlier daemons", f"{PROBE_PREFIX}{self._owner}"
+        step, name = "delete the locks of earlier daemons", f"{PROBE_PREFIX}{self._owner}"
         try:
             async with asyncio.timeout(PROBE_SECONDS):
                 await self._prepare()
-                step = "take a lock"
+                step = "acquire a lock"
                 lock = await self._backend.acquire(name, owner=self._owner, job_id=None, ttl_seconds=_PROBE_TTL_SECONDS)
                 step = "renew a lock"
                 if not await self._backend.renew([lock]):
-                    raise UnavailableError("the lock that was just taken is not known")  # noqa: TRY301 - the same end
-                step = "give a lock back"
+                    raise UnavailableError("the backend lacks the lock it just gave")  # noqa: TRY301 - the same end
+                step = "release a lock"
                 await self._backend.release(lock)
         except Exception as error:
             raise UnavailableError(f"could not {step}: {_words(error, PROBE_SECONDS)}") from error
 
 
 async def within(seconds: float, asked: Awaitable[_T]) -> _T:
-    """The answer of the backend; raises UnavailableError when there is none in time, and for any error of its own."""
+    """The backend's answer; raises UnavailableError if it takes more than `seconds`, or if the backend fails."""
     try:
         async with asyncio.timeout(seconds):
             return await asked

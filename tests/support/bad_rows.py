@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - the names of tables and columns are those of the schema
-"""Rows that launchd never writes, put into the databases of a running daemon by another hand: another program's."""
+"""Gives a test rows that launchd never writes, and another program that puts them into a running daemon's databases."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# So that one text holds them all; each is tried in every column that takes its type.
+# One text with several odd characters; each value is tried in every column that accepts its type.
 NOT_UTF8 = b"caf\xe9 \xff\xfe"
 TEXTS = (
     "",
@@ -47,7 +47,7 @@ class Column(NamedTuple):
 
 
 class Odd:
-    """Another program at the database of a daemon; it heeds no CHECK."""
+    """Another program on the database of a daemon; it ignores CHECK constraints."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -97,7 +97,7 @@ def _is_text(kind: str, value: object) -> bool:
 
 
 def values(column: Column) -> Iterator[Any]:
-    """Odd values that a column of a STRICT table takes."""
+    """Odd values that a column of a STRICT table accepts."""
     yield from {"TEXT": TEXTS, "INTEGER": NUMBERS, "REAL": REALS, "BLOB": BLOBS}[column.kind]
     if column.nullable:
         yield None
