@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +31,6 @@ from launchd.ops.systemd import notify, status, take_listeners, watchdog_seconds
 from launchd.system import forks
 from launchd.system.exit import busy_threads
 
-_log = get_logger("launchd.service")
 # The lowest number for the log's own copy of standard error: beyond what a careless loop over descriptors closes.
 _LOG_DESCRIPTOR = 64
 # What Python says when the system refuses a thread.
@@ -64,16 +64,7 @@ def main(
     descriptor = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, _LOG_DESCRIPTOR)
     faulthandler.enable(descriptor)  # a watchdog's SIGABRT leaves the stack of every thread in the log
     config = load_config(config_path)
-    try:
-        log = logs.configure(
-            log_level or config.daemon.log_level,
-            log_format or config.daemon.log_format,
-            secrets=configuration.secrets(config),
-            descriptor=descriptor,
-        )
-    except RuntimeError as error:
-        raise _no_room() from error
-    options = Options(queues, concurrency, scheduler, workers)
+    log = _log_of(config, level=log_level, format_=log_format, descriptor=descriptor)
 
     def load() -> Config:
         check(config_path)
@@ -86,20 +77,7 @@ def main(
 
     _arm(config, log)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            host = _host()._replace(
-                alone=True,
-                log_lines_dropped=lambda: log.dropped,
-                job_lines=log.job_lines,
-                load=load,
-                reloaded=set_level,
-            )
-            try:
-                runner.run(_until_signal(config, options, host))
-            finally:
-                # the runner would wait for whatever a thread of this executor does
-                runner.get_loop().set_default_executor(ThreadPoolExecutor(1))
-                _tell_threads()
+        _run_loop(config, Options(queues, concurrency, scheduler, workers), log, load, set_level)
     except (LaunchdError, KeyboardInterrupt):  # the latter before the daemon hears signals
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit from somewhere inside is no end that was asked for
@@ -107,6 +85,43 @@ def main(
     finally:
         log.close()
     return 0
+
+
+def _log_of(config: Config, *, level: str | None, format_: Literal["json"] | None, descriptor: int) -> logs.Logs:
+    """The log as the command line and the configuration want it; raises StoreError if it gets no thread."""
+    try:
+        return logs.configure(
+            level or config.daemon.log_level,
+            format_ or config.daemon.log_format,
+            secrets=configuration.secrets(config),
+            descriptor=descriptor,
+        )
+    except RuntimeError as error:
+        raise _no_room() from error
+
+
+def _run_loop(
+    config: Config,
+    options: Options,
+    log: logs.Logs,
+    load: Callable[[], Config],
+    reloaded: Callable[[Config], None],
+) -> None:
+    """Run the control loop until a signal ends the daemon."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        host = _host()._replace(
+            alone=True,
+            log_lines_dropped=lambda: log.dropped,
+            job_lines=log.job_lines,
+            load=load,
+            reloaded=reloaded,
+        )
+        try:
+            runner.run(_until_signal(config, options, host))
+        finally:
+            # the runner would wait for whatever a thread of this executor does
+            runner.get_loop().set_default_executor(ThreadPoolExecutor(1))
+            _tell_threads()
 
 
 def _arm(config: Config, log: logs.Logs) -> None:

@@ -24,34 +24,35 @@ PUT_BACK_SECONDS, TRY_SECONDS = 15.0, 1.0
 
 async def stop(parts: Parts, scheduler: asyncio.Task[None] | None, hurry: asyncio.Event) -> None:
     """No new fires, no new claims, drain, cancel, put back on disk: in this order, within bounds."""
-    parts.life.stopping, parts.life.leader = True, False
+    engine, life = parts.engine, parts.base.life
+    life.stopping, life.leader = True, False
     notify("STOPPING=1")
     if scheduler is not None:
         scheduler.cancel()
-    pools = list(parts.dispatcher.pools.values())
+    pools = list(engine.dispatcher.pools.values())
     for pool in pools:
         pool.closing = True
-    parts.control.release_waiters()
+    engine.control.release_waiters()
     running = sum(len(pool.running) for pool in pools)
     _log.info("stopping", running=running, drain_seconds=parts.in_force.config.daemon.drain_seconds)
     async with extending(parts.clock, lambda: f"draining: {sum(len(pool.running) for pool in pools)} running"):
         await _drain(parts, pools, hurry)
-    parts.control.release_waiters(closing=True)
-    parts.monitor.stop()
+    engine.control.release_waiters(closing=True)
+    parts.oversight.monitor.stop()
     await _note_clock(parts)
     try:
-        await parts.locks.close()
+        await engine.locks.close()
     except Exception as error:  # noqa: BLE001 - they lapse by themselves, and the stop goes on
         _log.error("locks_not_given_back", error=str(error))
-    if not await parts.executor.close(1.0):
+    if not await engine.dispatcher.executor.close(1.0):
         _log.error("task_thread_blocked", detail="a task blocks its loop; it ends with this process")
 
 
 async def _note_clock(parts: Parts) -> None:
     """Keep what the clocks read last: the next start can tell a correction from the time that it was stopped."""
     try:
-        await parts.timekeeper.check()
-        await parts.timekeeper.note()
+        await parts.engine.timekeeper.check()
+        await parts.engine.timekeeper.note()
     except StoreError as error:
         _log.warning("clock_not_noted", error=error.detail)
 
@@ -88,7 +89,7 @@ async def _put_back(parts: Parts, pools: Sequence[Pool], hurry: asyncio.Event) -
         await _within(clock.sleep(TRY_SECONDS), TRY_SECONDS, hurry, clock)
     _log.warning("put_back", jobs=count)
     if pools:
-        StopMark(parts.in_force.config.state_directory).set(parts.life.instance)
+        StopMark(parts.in_force.config.state_directory).set(parts.base.life.instance)
 
 
 async def _within(work: Awaitable[None], seconds: float, hurry: asyncio.Event, clock: Clock) -> bool:

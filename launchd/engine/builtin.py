@@ -1,11 +1,12 @@
 """The engine's own tasks: `health_check`, `prune` and `backup`."""
 
+from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from launchd.backup.backup import Backups
 from launchd.clock import DAY, SECOND, Clock
-from launchd.engine.port import EnginePort
+from launchd.engine.port import await_on
 from launchd.logger import get_logger
 from launchd.ops.health import HealthReport, Level
 from launchd.store.idempotency import IDEMPOTENCY_SECONDS
@@ -26,13 +27,13 @@ class Keeping(NamedTuple):
     audit: float
 
 
-def health_task(port: EnginePort, report: Callable[[], Awaitable[HealthReport]]) -> Task:
+def health_task(control_loop: AbstractEventLoop, report: Callable[[], Awaitable[HealthReport]]) -> Task:
     """The task that looks after the daemon's health and says in the log what is wrong."""
 
     @task(queue="monitoring", max_retries=0, timeout=60)
     async def health_check(_ctx: Context) -> dict[str, Any]:
         """Check database, locks, sources, disk and queues."""
-        found = await port.on_control(report)
+        found = await await_on(control_loop, report)
         for name, check in found.checks.items():
             if check.level is not Level.HEALTHY:
                 _log.warning("health", check=name, level=check.level.value, detail=check.detail)

@@ -5,7 +5,7 @@ says who asks, for the audit.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,6 @@ from launchd.clock import SECOND, Clock, Instant, until
 from launchd.cursor import number_of
 from launchd.db.database import Database
 from launchd.engine.attempts.attempt import Attempt, Stop
-from launchd.engine.attempts.executor import Executor
 from launchd.engine.events import telling
 from launchd.engine.events.bus import Bus
 from launchd.engine.firing.scheduler import Scheduler
@@ -46,7 +45,6 @@ from launchd.store.audit import Audit
 from launchd.store.jobs import Idempotency, JobStore
 from launchd.store.queues import QueueStore
 from launchd.store.schedules import ScheduleStore
-from launchd.task import Task
 
 __all__ = ["MAX_WAITERS", "MAX_WAIT_SECONDS", "NO_RATE", "Control", "Lifecycle", "resident_bytes"]
 MAX_WAIT_SECONDS = 300.0
@@ -64,7 +62,6 @@ class Control:
         *,
         clock: Clock,
         life: Lifecycle,
-        tasks: Mapping[str, Task],
         maker: JobMaker,
         databases: Sequence[Database],
         jobs: JobStore,
@@ -72,14 +69,13 @@ class Control:
         queue_store: QueueStore,
         scheduler: Scheduler,
         dispatcher: Dispatcher,
-        executor: Executor,
         locks: LockManager,
         lock_backend: str,
         health: Health,
         bus: Bus,
         check_sources: Callable[[list[str]], None],
     ) -> None:
-        self.tasks = tasks
+        self.tasks = maker.tasks
         self._clock = clock
         self._life = life
         self._maker = maker
@@ -89,7 +85,6 @@ class Control:
         self.timetable = Timetable(clock, scheduler, schedules, self._audit)
         self._dispatcher = dispatcher
         self._pools = dispatcher.pools
-        self._executor = executor
         self._locks = locks
         self._lock_backend = lock_backend
         self._health = health
@@ -166,7 +161,7 @@ class Control:
         self._dispatcher.expect([new.queue])
         made = await self._jobs.make(new, by, key)
         if made.id == new.id:
-            self._dispatcher.told([new])
+            self._dispatcher.made_expected([new])
         return made, made.id == new.id
 
     async def trigger_from_task(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
@@ -186,7 +181,7 @@ class Control:
         self._dispatcher.expect(job.queue for job in new)
         ids = await self._jobs.insert(new, Audit(now, by, "enqueue", f"{len(new)} jobs", None), idempotency)
         if idempotency is None or not idempotency.replayed:
-            self._dispatcher.told(new)
+            self._dispatcher.made_expected(new)
         return ids
 
     async def refresh(
@@ -276,7 +271,7 @@ class Control:
     async def stack(self, job_id: str) -> str | None:
         """Where a running job stands right now; None when it does not run here. Raises NotFoundError."""
         attempt = self._attempt(await self._jobs.get(job_id))
-        return None if attempt is None else await self._executor.stack(attempt)
+        return None if attempt is None else await self._dispatcher.executor.stack(attempt)
 
     # --- queues ---
 

@@ -42,15 +42,15 @@ class JobMaker:
     """Makes jobs of the known tasks on the known queues."""
 
     def __init__(self, tasks: Mapping[str, Task], queues: Collection[str], new_id: Callable[[Instant], str]) -> None:
-        self._tasks = tasks
+        self.tasks = tasks
         self._queues = queues
         self._new_id = new_id
 
     def task(self, name: str) -> Task:
         """A task by name; raises NotFoundError naming the known ones."""
-        found = self._tasks.get(name)
+        found = self.tasks.get(name)
         if found is None:
-            raise NotFoundError(f"no task {name}; known: {', '.join(sorted(self._tasks))}")
+            raise NotFoundError(f"no task {name}; known: {', '.join(sorted(self.tasks))}")
         return found
 
     def requested(self, request: TriggerRequest, now: Instant) -> NewJob:

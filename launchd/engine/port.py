@@ -21,34 +21,32 @@ class Trigger(Protocol):
 
 
 class EnginePort:
-    """Implements `launchd.task.Port`. `trigger_job` is set once, before the first job runs."""
+    """Implements `launchd.task.Port`: `make` makes the job of a trigger on the control loop."""
 
-    def __init__(self, control_loop: asyncio.AbstractEventLoop) -> None:
-        self.trigger_job: Trigger | None = None
+    def __init__(self, control_loop: asyncio.AbstractEventLoop, make: Trigger) -> None:
         self._loop = control_loop
+        self._make = make
 
     async def trigger(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
         """Make a job from task code; its id once it is on disk. What the task hands over is made plain here.
 
         Raises InvalidError, TypeError and ValueError for what is not, NotFoundError.
         """
-        make = self.trigger_job
-        if make is None:
-            raise RuntimeError("the engine has not started")
         name, given, seconds = plain_text(task), _plain(args), delay_seconds(delay, "trigger(delay=...)")
         if priority is not None and type(priority) is not int:
             raise TypeError(f"trigger(priority=...): expected 0 to 9, got {type_name(priority)}")
-        return await self.on_control(lambda: make(name, given, delay=seconds, priority=priority))
+        return await await_on(self._loop, lambda: self._make(name, given, delay=seconds, priority=priority))
 
-    async def on_control(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Await a coroutine on the control loop from any other loop."""
 
-        async def run() -> T:
-            return await call()
+async def await_on(loop: asyncio.AbstractEventLoop, call: Callable[[], Awaitable[T]]) -> T:
+    """Await a call on another loop."""
 
-        future = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self._loop))
-        future.add_done_callback(_retrieved)
-        return await future
+    async def run() -> T:
+        return await call()
+
+    future = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), loop))
+    future.add_done_callback(_retrieved)
+    return await future
 
 
 def _plain(args: dict[str, Any]) -> dict[str, Any]:

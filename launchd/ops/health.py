@@ -53,20 +53,25 @@ class HealthReport(NamedTuple):
 
 
 Check = Callable[[], Awaitable[Finding]]
+# Called when the level of a check changes: its name, the level before (None at the first run), the new report.
+OnChange = Callable[[str, Level | None, CheckReport], None]
+
+
+def _ignored(_name: str, _before: Level | None, _found: CheckReport) -> None:
+    """No listener."""
 
 
 class Health:
     """Runs the checks and remembers since when each has been at its level. Owned by the control loop."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, on_change: OnChange = _ignored) -> None:
+        self.on_change = on_change
         self._clock = clock
         self._checks: dict[str, Check] = {}
         self._last: dict[str, CheckReport] = {}
         self._runs = 0
         self._newest: dict[str, int] = {}  # the run that `_last` is of
         self._hanging: dict[str, asyncio.Task[Finding]] = {}
-        # told the name, the level before (None at the first look) and what was found, when a level is another one
-        self.on_change: Callable[[str, Level | None, CheckReport], None] = lambda _name, _before, _found: None
 
     def add(self, name: str, check: Check, *, first: bool = False) -> None:
         """Run this check too, and list it before or after the others."""

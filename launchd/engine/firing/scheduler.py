@@ -142,10 +142,12 @@ class Scheduler:
             await self._store.redefine([(schedule, now) for schedule in changed])
             _log.warning("schedules_redefined", schedules=[one.name for one in changed], detail="they start from now")
         anew = {one.name for one in (*new, *changed)}
-        self.entries = {
+        entries = {
             name: _entry(schedule, states.get(name), now if name in anew else None)
             for name, schedule in schedules.items()
         }
+        self.entries.clear()  # the same dict: health checks and metrics hold it
+        self.entries.update(entries)
         self._coming = []
         self._remember(self.entries.values())
         await self._correct(now, set_by)

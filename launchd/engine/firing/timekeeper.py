@@ -22,15 +22,20 @@ BACKOFF_SECONDS = 1.0
 
 
 class Timekeeper:
-    """Compares wall and boot time at each `check`. `on_shift` hears that jobs wait until other times now.
+    """Compares wall and boot time at each `check`.
 
-    `put_back` is told the time when the clock was put back, for what lies in other databases than the jobs.
+    `on_shift` is called after the times that jobs wait for have changed. `put_back` is called with the new time when
+    the clock was put back: it corrects the other database.
     """
 
     def __init__(
-        self, clock: Clock, store: ClockStore, put_back: Callable[[Instant], Awaitable[None]] | None = None
+        self,
+        clock: Clock,
+        store: ClockStore,
+        put_back: Callable[[Instant], Awaitable[None]] | None = None,
+        on_shift: Callable[[], None] = lambda: None,
     ) -> None:
-        self.on_shift: Callable[[], None] = _nobody
+        self._on_shift = on_shift
         self._put_back = put_back
         self._clock = clock
         self._store = store
@@ -93,8 +98,4 @@ class Timekeeper:
             _log.warning("waits_shifted", jobs=jobs, detail="delays and retries last as long as they were to")
         if self._owing:
             self._owing = False
-            self.on_shift()
-
-
-def _nobody() -> None:
-    """There is nobody to tell yet."""
+            self._on_shift()

@@ -11,9 +11,9 @@ from launchd.clock import Instant, until
 from launchd.engine.attempts.attempt import Attempt, Stop
 from launchd.engine.attempts.joblog import JobLog
 from launchd.engine.attempts.verdict import UnknownTaskError, failed, lock_lost
+from launchd.engine.queues.dependencies import Dependencies
 from launchd.engine.queues.ends import abandoned, job_end, without_task
 from launchd.engine.queues.lockdesk import LockDesk, Slots
-from launchd.engine.queues.shared import Shared
 from launchd.errors import LaunchdError
 from launchd.job import Outcome, Verb
 from launchd.lock import Lock
@@ -37,7 +37,7 @@ class Pool:
     a lock; `_ended` are verdicts not yet on disk; `_claiming` are the slots that the present turn may fill.
     """
 
-    def __init__(self, queue: str, concurrency: int, shared: Shared, rate: Rate | None = None) -> None:
+    def __init__(self, queue: str, concurrency: int, needs: Dependencies, rate: Rate | None = None) -> None:
         self.queue = queue
         self.concurrency = concurrency
         self.limiter = RateLimiter(rate) if rate else None
@@ -47,7 +47,7 @@ class Pool:
         self._stopping: Stop | None = None
         self.running: dict[int, Attempt] = {}
         self.stuck: set[int] = set()
-        self.last_turn = shared.clock.monotonic()
+        self.last_turn = needs.clock.monotonic()
         self._ended: list[tuple[Attempt, Outcome]] = []
         self._claiming = 0
         self._joblog = JobLog(queue)
@@ -58,22 +58,23 @@ class Pool:
         # cleared while a turn is being written: what it took from `running` and `_ended` is in neither
         self._written = asyncio.Event()
         self._written.set()
-        self._clock = shared.clock
-        self._store = shared.store
-        self._locks = shared.locks
-        self._executor = shared.executor
-        self._tasks = shared.tasks
-        self._port = shared.port
-        self._bus = shared.bus
-        self._watch = shared.watch
+        self._clock = needs.clock
+        self._store = needs.store
+        self._locks = needs.locks
+        self._executor = needs.executor
+        self._tasks = needs.tasks
+        self._port = needs.port
+        self._bus = needs.bus
+        self._on_started = needs.started
+        self._later = needs.later
         self.locked = LockDesk(
             queue,
-            clock=shared.clock,
-            store=shared.store,
-            locks=shared.locks,
-            tasks=shared.tasks,
+            clock=needs.clock,
+            store=needs.store,
+            locks=needs.locks,
+            tasks=needs.tasks,
             slots=self._slots(),
-            bus=shared.bus,
+            bus=needs.bus,
         )
 
     # --- told by others ---
@@ -110,6 +111,12 @@ class Pool:
     def open(self) -> bool:
         """True while jobs of this queue may start."""
         return not (self.paused or self.closing)
+
+    def resize(self, concurrency: int, rate: Rate | None) -> None:
+        """Change slots and rate; jobs that run are not touched."""
+        self.concurrency = concurrency
+        self.set_rate(rate)
+        self.wake()
 
     def set_rate(self, rate: Rate | None) -> None:
         """Limit starts otherwise, or no more; what has started under a rate counts on under another."""
@@ -256,7 +263,7 @@ class Pool:
         if self._stopping is not None:
             for attempt in attempts:
                 self._executor.stop(attempt, self._stopping)
-        self._watch.started(attempts)
+        self._on_started(attempts)
         self._joblog.started(attempts)
 
     def _slots(self) -> Slots:
@@ -308,7 +315,7 @@ class Pool:
         self._tell(attempts, outcomes)
         for attempt, outcome in zip(attempts, outcomes, strict=True):
             if outcome.run_at is not None:
-                self._watch.later(outcome.run_at)
+                self._later(outcome.run_at)
             if attempt.lock is not None:
                 self._locks.let_go(attempt.lock)
 

@@ -133,7 +133,7 @@ async def test_an_exit_that_belongs_to_no_job_interrupts_nobody_and_is_logged(tm
 
 async def test_a_loop_that_was_closed_is_replaced_and_its_jobs_fail(tmp_path: Path) -> None:
     async with hosted(quiet_config(tmp_path), tasks=TASKS) as daemon:
-        executor = daemon.control._executor
+        executor = daemon.control._dispatcher.executor
         lost = executor.loop
         waiting = [await start(daemon, wait) for _ in range(3)]
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -29,9 +29,13 @@ async def odd(_ctx: Context) -> None:
     """Stands for any task."""
 
 
+async def no_trigger(task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
+    raise AssertionError(task, args, delay, priority)
+
+
 async def attempt(*, tries: int = 1, max_retries: int = 3, stop: Stop | None = None) -> Attempt:
     job = Claimed(7, "id", "odd", "default", "{}", tries, max_retries, None, None, NOW)
-    made = Attempt(job, odd, None, EnginePort(asyncio.get_running_loop()), 0.0)
+    made = Attempt(job, odd, None, EnginePort(asyncio.get_running_loop(), no_trigger), 0.0)
     made.stop = stop
     return made
 
