@@ -16,7 +16,7 @@ from launchd.errors import ConfigError, NotFoundError
 from launchd.job import Job
 from launchd.launches.fetch.politeness import RateLimiter
 from launchd.ops.health import Level
-from launchd.ops.reload import Changes, InForce, Reloader, compare, flat
+from launchd.ops.reload import Changes, InForce, Reloader, flat, plan
 from launchd.testing import VirtualClock, configuration, running
 from tests.support.hosted_daemon import PATIENCE_SECONDS, ended, hosted, quiet_config
 from tests.support.notification_server import receiving
@@ -48,15 +48,28 @@ slip_hours = 1.0
     live |= {key for key in flat(new) if key.startswith("sources.gcat.")}
     restart = {"daemon.log_format", "admin.socket_mode", "locks.lease_seconds"}
     restart |= {key for key in flat(new) if key.startswith("queues.mine.")}
-    changes = compare(old, new)
-    assert (set(changes.live), set(changes.restart)) == (live, restart)
-    assert compare(old, old) == Changes((), ())
+    changes = plan(old, new)
+    assert (set(changes.applied), set(changes.needs_restart)) == (live, restart)
+    assert changes.values["queues.scraping.concurrency"] == (2, 3)
+    assert plan(changes.in_force, new) == changes._replace(applied=(), values=only(changes.values, restart))
+    assert plan(old, old) == Changes((), (), {}, old)
+
+
+def only(values: dict[str, tuple[Any, Any]], keys: set[str]) -> dict[str, tuple[Any, Any]]:
+    return {key: value for key, value in values.items() if key in keys}
 
 
 def test_where_the_file_lies_is_no_difference(tmp_path: Path) -> None:
     path = tmp_path / "launchd.toml"
     path.write_text("")
-    assert compare(config.parse(""), config.load(path)) == Changes((), ())
+    old = config.parse("")
+    assert plan(old, config.load(path)) == Changes((), (), {}, old)
+
+
+def keys(changes: Changes | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys applied, and those that wait for a restart."""
+    assert changes is not None
+    return changes.applied, changes.needs_restart
 
 
 async def nothing(_: Config) -> None:
@@ -75,7 +88,7 @@ async def test_an_invalid_configuration_changes_nothing_and_the_next_valid_one_i
     assert await reloader.run_once() is None
     assert applied == []
     path.write_text('[daemon]\nlog_level = "debug"\nlog_format = "json"')
-    assert await reloader.run_once() == Changes(("daemon.log_level",), ("daemon.log_format",))
+    assert keys(await reloader.run_once()) == (("daemon.log_level",), ("daemon.log_format",))
     assert [one.daemon.log_level for one in applied] == ["debug"]
 
 
@@ -84,7 +97,8 @@ async def test_what_needs_a_restart_stays_due_until_there_was_one(tmp_path: Path
     path.write_text('[daemon]\nlog_level = "debug"\nlog_format = "json"')
     reloader = Reloader(InForce(config.parse("")), lambda: config.load(path), nothing)
     await reloader.run_once()
-    assert await reloader.run_once() == Changes((), ("daemon.log_format",))
+    assert keys(await reloader.run_once()) == ((), ("daemon.log_format",))
+    assert reloader.needs_restart == ("daemon.log_format",)
 
 
 async def test_each_hangup_is_answered_and_those_that_come_together_by_one_reload() -> None:
@@ -166,8 +180,8 @@ async def test_alerts_begin_change_and_end_by_a_reload(tmp_path: Path) -> None:
         await run(daemon, "failing_at_once")
         assert await tested() == 409
         changes = await reload(daemon, receiver.config())
-        assert "alerts.urls" in changes.live
-        assert changes.restart == ()
+        assert "alerts.urls" in changes.applied
+        assert changes.needs_restart == ()
         await run(daemon, "failing_at_once")
         (notice,) = await receiver.until(1)
         assert notice["title"] == "failing_at_once failed"
@@ -195,7 +209,7 @@ async def test_sources_health_and_keeping_follow_a_reload(tmp_path: Path) -> Non
         source = f'[sources.launch_library]\nbase_url = "{upstream.url}/ll/"\nrate = "1000/s"'
         file.write(source, minimum_free_mib=1_000_000, keep_succeeded_days=1e-12)
         changes = await daemon.reloader.reload()
-        assert changes.restart == ()
+        assert changes.needs_restart == ()
         assert (await daemon.control.health()).checks["disk"].level is Level.DEGRADED
         assert statistics(await refresh(daemon))["launch_library"]["fetched"] == 0
         await run(daemon, "prune")
