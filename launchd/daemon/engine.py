@@ -12,8 +12,9 @@ from launchd.engine.attempts.executor import Executor
 from launchd.engine.attempts.guard import Guard
 from launchd.engine.control import Control
 from launchd.engine.events.publisher import Publisher
+from launchd.engine.firing.callbacks import FireCallbacks, NearBy
 from launchd.engine.firing.loading import Options, pool_sizes
-from launchd.engine.firing.scheduler import NearBy, Scheduler, Told
+from launchd.engine.firing.scheduler import Scheduler
 from launchd.engine.firing.timekeeper import Timekeeper
 from launchd.engine.maker import JobMaker
 from launchd.engine.port import EnginePort
@@ -101,14 +102,14 @@ def make_scheduler(
     *, clock: Clock, stores: Stores, maker: JobMaker, dispatcher: Dispatcher, publisher: Publisher, near_by: NearBy
 ) -> Scheduler:
     """The scheduler: its fires wake the queues of their tasks."""
-    told = Told(
+    callbacks = FireCallbacks(
         dispatcher.made,
         dispatcher.cancel,
         publisher.fires_recorded,
         expect=lambda due: dispatcher.expect(maker.tasks[schedule.task].queue for schedule in due),
     )
     return Scheduler(
-        clock, stores.schedules, lambda schedule, fire: maker.fired(schedule, fire, clock.now()), told, near_by
+        clock, stores.schedules, lambda schedule, fire: maker.fired(schedule, fire, clock.now()), callbacks, near_by
     )
 
 

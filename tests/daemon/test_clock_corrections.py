@@ -9,7 +9,7 @@ from launchd import Context, Retry, Snooze, task
 from launchd.clock import DAY, HOUR, MINUTE, SECOND, Instant, SystemClock, parse_instant
 from launchd.db.database import open_database
 from launchd.engine.checks.loops import waits_too_long
-from launchd.engine.firing.scheduler import must_correct
+from launchd.engine.firing.entry import must_correct
 from launchd.job import JobState
 from launchd.launches.circuit import Circuit
 from launchd.launches.source_store import Attempt, SourceStore, Traffic

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from launchd.clock import LONGEST_SLEEP, STEP, Clock, Instant, format_instant
 from launchd.engine.attempts.stall import StallMonitor
-from launchd.engine.firing.scheduler import Entry, Scheduler
+from launchd.engine.firing.entry import ScheduleEntry
+from launchd.engine.firing.scheduler import Scheduler
 from launchd.ops.health import Check, Finding, Level
 
 LATE_SECONDS = 5.0
@@ -45,7 +46,7 @@ class _Waiting:
     def __init__(self) -> None:
         self._right: dict[str, tuple[Instant, Instant]] = {}  # by schedule: its next fire, and when that was checked
 
-    async def too_long(self, entries: Sequence[Entry], now: Instant) -> list[str]:
+    async def too_long(self, entries: Sequence[ScheduleEntry], now: Instant) -> list[str]:
         """Sentences about those that wait too long. Lets the loop go on meanwhile: there may be 10,000 schedules."""
         found = []
         for number, entry in enumerate(entries):
@@ -61,7 +62,7 @@ class _Waiting:
         return found
 
 
-def waits_too_long(entry: Entry, now: Instant) -> str | None:
+def waits_too_long(entry: ScheduleEntry, now: Instant) -> str | None:
     """Says so if a schedule waits for a later time than its recurrence has after now; a rare one may wait for years."""
     regular = entry.schedule.recurrence.next(now + STEP)
     if regular is None or (entry.regular is not None and entry.regular <= regular):

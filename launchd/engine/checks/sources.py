@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from launchd.clock import SECOND, Clock, Instant, format_instant
 from launchd.engine.attempts.attempt import Attempt
-from launchd.engine.firing.scheduler import Entry
+from launchd.engine.firing.entry import ScheduleEntry
 from launchd.engine.queues.pool import Pool
 from launchd.ops.health import Check, Finding, Level
 
@@ -26,7 +26,11 @@ class Sources(NamedTuple):
 
 
 def sources_check(
-    sources: Sources, schedules: Mapping[str, Entry], pools: Mapping[str, Pool], clock: Clock, started_at: Instant
+    sources: Sources,
+    schedules: Mapping[str, ScheduleEntry],
+    pools: Mapping[str, Pool],
+    clock: Clock,
+    started_at: Instant,
 ) -> Check:
     """Every enabled source answered last time, no scrape stands still, and the schedule of the scrapes is kept."""
 
@@ -44,7 +48,7 @@ def sources_check(
     return check
 
 
-def _period(entry: Entry, now: Instant) -> float | None:
+def _period(entry: ScheduleEntry, now: Instant) -> float | None:
     """The longer of the next two gaps between fires, in seconds; None for a schedule that scrapes nothing now."""
     if entry.schedule.task != SCRAPE_TASK or entry.paused:
         return None
@@ -52,7 +56,7 @@ def _period(entry: Entry, now: Instant) -> float | None:
     return max(((after - before) / SECOND for before, after in pairwise(fires)), default=None)
 
 
-def _fires(entry: Entry, after: Instant) -> Iterator[Instant]:
+def _fires(entry: ScheduleEntry, after: Instant) -> Iterator[Instant]:
     at = entry.schedule.recurrence.next(after)
     while at is not None:
         yield at

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from launchd.clock import SECOND, Instant, SystemClock
 from launchd.db.database import Database, open_database
-from launchd.engine.firing.scheduler import Scheduler, Told
+from launchd.engine.firing.callbacks import FireCallbacks
+from launchd.engine.firing.scheduler import Scheduler
 from launchd.engine.firing.timekeeper import Timekeeper
 from launchd.job import NewJob
 from launchd.schedules.cron import parse_cron
@@ -71,8 +72,8 @@ class Machine:
         """Start the daemon's scheduler on what is stored."""
         self.keeper = Timekeeper(self.clock, ClockStore(self.db))
         set_by = await self.keeper.start()
-        told = Told(lambda _: None, lambda _: None)
-        self.scheduler = Scheduler(self.clock, self.store, self._job, told)
+        callbacks = FireCallbacks(lambda _: None, lambda _: None)
+        self.scheduler = Scheduler(self.clock, self.store, self._job, callbacks)
         await self.scheduler.load(SCHEDULES, set_by=set_by)
         await self.tick()
 

@@ -18,7 +18,8 @@ from launchd.clock import SECOND, SystemClock
 from launchd.daemon import Daemon
 from launchd.db.database import Connection, open_database
 from launchd.engine.attempts.attempt import Stop
-from launchd.engine.firing.scheduler import Scheduler, Told
+from launchd.engine.firing.callbacks import FireCallbacks
+from launchd.engine.firing.scheduler import Scheduler
 from launchd.engine.maker import JobMaker
 from launchd.job import Job, JobState
 from launchd.rate import Rate, RateLimiter
@@ -398,8 +399,8 @@ async def test_a_tick_during_another_leaves_nothing_out_and_the_next_fire_is_kno
     async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as db:
         maker = JobMaker({"nap": nap}, ["default"], lambda _: f"job-{clock.wall}")
         store = ScheduleStore(db)
-        told = Told(lambda _: None, lambda _: None, lambda _: None)
-        scheduler = Scheduler(clock, store, lambda one, at: maker.fired(one, at, clock.now()), told)
+        callbacks = FireCallbacks(lambda _: None, lambda _: None, lambda _: None)
+        scheduler = Scheduler(clock, store, lambda one, at: maker.fired(one, at, clock.now()), callbacks)
         await scheduler.load({"s": Schedule(name="s", task="nap", recurrence=Every(1), spec="every 1s")})
         blocked = asyncio.create_task(db.write(lambda _: gate.wait(PATIENCE_SECONDS)))
         clock.wall += 5 * SECOND
