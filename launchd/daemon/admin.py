@@ -25,7 +25,7 @@ def make_api(parts: Parts, *, host: Host, access: Access, live: Live) -> Api:
     """The parts that the admin socket serves."""
     base, engine = parts.base, parts.engine
     # the name of this run in the ids of events: the milliseconds of its UUIDv7
-    run = base.life.instance.replace("-", "")[:12]
+    run = base.daemon_state.instance.replace("-", "")[:12]
     return Api(
         control=engine.control,
         launches=base.stores.launches,

@@ -12,10 +12,10 @@ from launchd.daemon.launches import launch_tracker
 from launchd.daemon.live import Current
 from launchd.daemon.stores import Databases, Stores, make_stores
 from launchd.engine.builtin import backup_task, health_task, prune_task
+from launchd.engine.daemon_state import DaemonState
 from launchd.engine.events.bus import Bus
 from launchd.engine.events.publisher import Publisher
 from launchd.engine.firing.loading import load_tasks
-from launchd.engine.lifecycle import Lifecycle
 from launchd.engine.maker import JobMaker
 from launchd.job import IdMaker
 from launchd.launches.tasks import Tracker, launch_tasks
@@ -28,7 +28,7 @@ class Base(NamedTuple):
 
     bus: Bus
     publisher: Publisher
-    life: Lifecycle
+    daemon_state: DaemonState
     stores: Stores
     tracker: Tracker
     health: Health
@@ -41,11 +41,11 @@ def make_base(*, current: Current, clock: Clock, databases: Databases, tasks: It
     """Make the base; `tasks` are added to those of the daemon and of the configuration. Raises ConfigError."""
     config, new_id, targets, bus = current.config, IdMaker(), Targets(), Bus()
     publisher = Publisher(bus, clock)
-    life = Lifecycle(new_id(clock.now()), launchd.__version__, clock)
-    stores = make_stores(databases, instance=life.instance, bounds=current.alerts, new_id=new_id)
+    daemon_state = DaemonState(new_id(clock.now()), launchd.__version__, clock)
+    stores = make_stores(databases, instance=daemon_state.instance, bounds=current.alerts, new_id=new_id)
     tracker = launch_tracker(config=config, stores=stores, clock=clock, bus=bus)
     health = Health(clock, publisher.health_changed)
-    backups = Backups(config.state_directory, current.backups, version=life.version, clock=clock)
+    backups = Backups(config.state_directory, current.backups, version=daemon_state.version, clock=clock)
     own = [
         health_task(asyncio.get_running_loop(), health.report),
         prune_task(stores.jobs, clock, current.keeping),
@@ -56,7 +56,7 @@ def make_base(*, current: Current, clock: Clock, databases: Databases, tasks: It
     return Base(
         bus=bus,
         publisher=publisher,
-        life=life,
+        daemon_state=daemon_state,
         stores=stores,
         tracker=tracker,
         health=health,

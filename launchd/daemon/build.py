@@ -43,7 +43,7 @@ async def build(
         clock=clock,
         base=base,
         backend=backend,
-        owner=f"{await base.stores.jobs.node():x}:{base.life.instance}",
+        owner=f"{await base.stores.jobs.node():x}:{base.daemon_state.instance}",
         near_by=approaches.near,
     )
     # the scheduler fires the tracker's tasks, and fires them more often near a launch that they have found or moved

@@ -64,7 +64,7 @@ def make_engine(
     )
     control = Control(
         clock=clock,
-        life=base.life,
+        daemon_state=base.daemon_state,
         maker=maker,
         databases=stores.databases,
         jobs=stores.jobs,

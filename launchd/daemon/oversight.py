@@ -46,7 +46,7 @@ def make_oversight(*, current: Current, clock: Clock, base: Base, engine: Engine
     def faults() -> dict[str, str]:
         return {name: detail for pool in pools.values() for name, detail in pool.locked.faults().items()}
 
-    schedules, started_at = engine.scheduler.entries, base.life.started_at
+    schedules, started_at = engine.scheduler.entries, base.daemon_state.started_at
     sources = Sources(base.tracker.health, base.tracker.last_attempts)
     health.add("alerts", alerts_check(alerting, stores.alerts))
     health.add("database", database_check(stores.databases))

@@ -197,11 +197,11 @@ def _live(parts: Parts, host: Host) -> Live:
 async def _ready(parts: Parts, driven: _Driven, api: Api, host: Host, path: Path) -> None:
     """Report that the daemon takes work, and from now on that it lives."""
     base, engine = parts.base, parts.engine
-    base.life.ready, base.life.leader = True, driven.scheduler is not None
+    base.daemon_state.ready, base.daemon_state.leader = True, driven.scheduler is not None
     vitals = Vitals(
         parts.clock,
         engine.control,
-        base.life,
+        base.daemon_state,
         engine.dispatcher.pools,
         base.stores.databases,
         scheduler=engine.scheduler if parts.options.scheduler else None,

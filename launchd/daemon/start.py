@@ -42,7 +42,7 @@ async def _start(parts: Parts, targets: Sequence[Target]) -> None:
     await oversight.alerting.switch(targets)  # before anything ends
     mark = StopMark(config.state_directory)
     await _recover(base.stores.jobs, engine.locks, clock, mark.stopped())
-    mark.begin(base.life.instance)
+    mark.begin(base.daemon_state.instance)
     await oversight.fires.begin()  # before anything fires
     await engine.scheduler.load(planned, set_by=set_by)
     await _restore(engine.dispatcher.pools.values(), base.stores.queues, clock)

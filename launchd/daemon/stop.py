@@ -24,8 +24,8 @@ PUT_BACK_SECONDS, TRY_SECONDS = 15.0, 1.0
 
 async def stop(parts: Parts, scheduler: asyncio.Task[None] | None, hurry: asyncio.Event) -> None:
     """No new fires, no new claims, drain, cancel, put back on disk: in this order, within bounds."""
-    engine, life = parts.engine, parts.base.life
-    life.stopping, life.leader = True, False
+    engine, daemon_state = parts.engine, parts.base.daemon_state
+    daemon_state.stopping, daemon_state.leader = True, False
     notify("STOPPING=1")
     if scheduler is not None:
         scheduler.cancel()
@@ -89,7 +89,7 @@ async def _put_back(parts: Parts, pools: Sequence[Pool], hurry: asyncio.Event) -
         await _within(clock.sleep(TRY_SECONDS), TRY_SECONDS, hurry, clock)
     _log.warning("put_back", jobs=count)
     if pools:
-        StopMark(parts.in_force.config.state_directory).set(parts.base.life.instance)
+        StopMark(parts.in_force.config.state_directory).set(parts.base.daemon_state.instance)
 
 
 async def _within(work: Awaitable[None], seconds: float, hurry: asyncio.Event, clock: Clock) -> bool:

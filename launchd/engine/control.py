@@ -14,11 +14,11 @@ from launchd.clock import SECOND, Clock, Instant, until
 from launchd.cursor import number_of
 from launchd.db.database import Database
 from launchd.engine.attempts.attempt import Attempt, Stop
-from launchd.engine.events import telling
+from launchd.engine.daemon_state import DaemonState, resident_bytes
+from launchd.engine.events import messages
 from launchd.engine.events.bus import Bus
 from launchd.engine.firing.scheduler import Scheduler
 from launchd.engine.firing.timetable import Timetable
-from launchd.engine.lifecycle import Lifecycle, resident_bytes
 from launchd.engine.maker import JobMaker, TriggerRequest
 from launchd.engine.queues.lockwaits import held_by
 from launchd.engine.queues.pool import Pool
@@ -46,7 +46,7 @@ from launchd.store.jobs import Idempotency, JobStore
 from launchd.store.queues import QueueStore
 from launchd.store.schedules import ScheduleStore
 
-__all__ = ["MAX_WAITERS", "MAX_WAIT_SECONDS", "NO_RATE", "Control", "Lifecycle", "resident_bytes"]
+__all__ = ["MAX_WAITERS", "MAX_WAIT_SECONDS", "NO_RATE", "Control", "DaemonState", "resident_bytes"]
 MAX_WAIT_SECONDS = 300.0
 # Each holds a connection of its own.
 MAX_WAITERS = 128
@@ -61,7 +61,7 @@ class Control:
         self,
         *,
         clock: Clock,
-        life: Lifecycle,
+        daemon_state: DaemonState,
         maker: JobMaker,
         databases: Sequence[Database],
         jobs: JobStore,
@@ -77,7 +77,7 @@ class Control:
     ) -> None:
         self.tasks = maker.tasks
         self._clock = clock
-        self._life = life
+        self._daemon_state = daemon_state
         self._maker = maker
         self._databases = databases
         self._jobs = jobs
@@ -95,8 +95,8 @@ class Control:
 
     async def ready(self) -> Readiness:
         """Can work be taken? Not while a database refuses writes: a refused one is tried again first."""
-        if self._life.stopping or not self._life.ready:
-            return Readiness(ready=False, word="stopping" if self._life.stopping else "starting")
+        if self._daemon_state.stopping or not self._daemon_state.ready:
+            return Readiness(ready=False, word="stopping" if self._daemon_state.stopping else "starting")
         for database in self._databases:
             failure = await database.probe()
             if failure is not None:
@@ -110,14 +110,14 @@ class Control:
     async def status(self) -> Status:
         """The daemon in one look."""
         return Status(
-            version=self._life.version,
-            instance=self._life.instance,
+            version=self._daemon_state.version,
+            instance=self._daemon_state.instance,
             pid=os.getpid(),
-            started_at=self._life.started_at,
-            uptime=self._clock.monotonic() - self._life.started_monotonic,
-            leader=self._life.leader,
-            ready=self._life.ready,
-            stopping=self._life.stopping,
+            started_at=self._daemon_state.started_at,
+            uptime=self._clock.monotonic() - self._daemon_state.started_monotonic,
+            leader=self._daemon_state.leader,
+            ready=self._daemon_state.ready,
+            stopping=self._daemon_state.stopping,
             lock_backend=self._lock_backend,
             queues=tuple(await self.queues()),
             next_fires=tuple(self.timetable.coming()),
@@ -354,7 +354,7 @@ class Control:
     async def _audit(self, by: str, action: str, target: str, detail: str | None) -> None:
         now = self._clock.now()
         await self._jobs.audit(Audit(now, by, action, target, detail))
-        if self._bus.heard and (told := telling.steered(by, action, target, detail, now)) is not None:
+        if self._bus.heard and (told := messages.steered(by, action, target, detail, now)) is not None:
             self._bus.publish([told])
 
     def _pool(self, name: str) -> Pool:

@@ -8,8 +8,8 @@ from launchd.clock import Clock, format_instant
 from launchd.db.database import Connection, Database
 from launchd.engine.attempts.executor import Executor
 from launchd.engine.control import Control
+from launchd.engine.daemon_state import DaemonState
 from launchd.engine.firing.scheduler import Scheduler
-from launchd.engine.lifecycle import Lifecycle
 from launchd.engine.queues.pool import Pool
 from launchd.errors import LaunchdError
 from launchd.ops.watchdog import Signs
@@ -48,7 +48,7 @@ class Vitals:
         self,
         clock: Clock,
         control: Control,
-        life: Lifecycle,
+        daemon_state: DaemonState,
         pools: Mapping[str, Pool],
         databases: Sequence[Database],
         *,
@@ -57,7 +57,7 @@ class Vitals:
     ) -> None:
         self._clock = clock
         self._control = control
-        self._life = life
+        self._daemon_state = daemon_state
         self._pools = pools
         self._scheduler = scheduler
         self._objection = objection
@@ -67,7 +67,7 @@ class Vitals:
     def signs(self) -> Signs:
         """What there is to see now; wakes every pool and asks every writer, so that a silence has a beginning."""
         now = self._clock.monotonic()
-        ticking = self._scheduler is not None and not self._life.stopping
+        ticking = self._scheduler is not None and not self._daemon_state.stopping
         refusing = any(probe.database.failing() is not None for probe in self._probes)
         return Signs(
             tick=now - self._scheduler.last_tick if ticking and self._scheduler is not None and not refusing else None,
@@ -83,7 +83,7 @@ class Vitals:
     async def line(self) -> str:
         """The status line: what runs, what waits, what comes next."""
         running = sum(len(pool.running) for pool in self._pools.values())
-        if self._life.stopping:
+        if self._daemon_state.stopping:
             return f"draining: {running} running"
         try:
             status = await self._control.status()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from launchd.clock import SystemClock
 from launchd.db.database import open_database
-from launchd.engine.control import Control, Lifecycle
+from launchd.engine.control import Control, DaemonState
 from launchd.engine.vitals import Vitals
 from launchd.ops.watchdog import TICK_SECONDS, TURN_SECONDS, WRITER_SECONDS, Signs, Watchdog, withheld
 from tests.support.hosted_daemon import PATIENCE_SECONDS
@@ -90,8 +90,8 @@ class StillPool:
 
 
 def vitals_of(clock: HandClock, pools: Any, databases: Any, **more: Any) -> Vitals:  # noqa: ANN401 - stand-ins
-    life = Lifecycle("instance", "0", clock)
-    return Vitals(clock, Control.__new__(Control), life, pools, databases, **({"scheduler": None} | more))
+    daemon_state = DaemonState("instance", "0", clock)
+    return Vitals(clock, Control.__new__(Control), daemon_state, pools, databases, **({"scheduler": None} | more))
 
 
 async def test_a_pool_that_takes_no_turn_though_it_was_woken_is_stuck_and_one_turn_clears_it() -> None:

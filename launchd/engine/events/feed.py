@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from launchd.clock import Clock, until
 from launchd.engine.attempts.attempt import Attempt
-from launchd.engine.events import telling
+from launchd.engine.events import messages
 from launchd.engine.events.bus import Bus
 from launchd.errors import UnavailableError
 from launchd.event import Happening
@@ -172,7 +172,7 @@ class Feed:
         told, now = self._told, self._clock.now()
         self._told = {attempt.job.id: attempt.latest_progress() for attempt in self._running()}
         news = [
-            telling.job_progress(job_id, said, now)
+            messages.job_progress(job_id, said, now)
             for job_id, said in self._told.items()
             if said is not None and told.get(job_id) is not said
         ]

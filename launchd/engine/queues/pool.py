@@ -12,8 +12,8 @@ from launchd.engine.attempts.attempt import Attempt, Stop
 from launchd.engine.attempts.joblog import JobLog
 from launchd.engine.attempts.verdict import UnknownTaskError, failed, lock_lost
 from launchd.engine.queues.dependencies import Dependencies
-from launchd.engine.queues.ends import abandoned, job_end, without_task
 from launchd.engine.queues.lockdesk import LockDesk, Slots
+from launchd.engine.queues.outcomes import abandoned, job_end, without_task
 from launchd.errors import LaunchdError
 from launchd.job import Outcome, Verb
 from launchd.lock import Lock
