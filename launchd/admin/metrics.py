@@ -44,7 +44,7 @@ async def answer(metered: Metered, request: web.Request) -> web.Response:
 
 async def read(metered: Metered) -> Reading:
     """Every metric now."""
-    await metered.fires.look(list(metered.schedules), metered.control.now())
+    await metered.fires.count_new(list(metered.schedules), metered.control.now())
     return {
         **await _daemon(metered),
         **_jobs(metered.tally),

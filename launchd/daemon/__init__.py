@@ -5,7 +5,7 @@
 new configuration, `service.py` is the process around it all.
 """
 
-from launchd.daemon.host import Host
+from launchd.daemon.host import HostProcess
 from launchd.daemon.run import Daemon, running, try_out
 
-__all__ = ["Daemon", "Host", "running", "try_out"]
+__all__ = ["Daemon", "HostProcess", "running", "try_out"]

@@ -13,7 +13,7 @@ from launchd.admin.metrics import Metered
 from launchd.admin.route import Api, Kept
 from launchd.admin.server import serve
 from launchd.daemon.build import Parts
-from launchd.daemon.host import Host
+from launchd.daemon.host import HostProcess
 from launchd.daemon.live import Live, reader_of
 from launchd.engine.events.feed import Feed
 from launchd.logs.joblines import JobLines
@@ -21,7 +21,7 @@ from launchd.ops.reload import Reloader
 from launchd.ops.tally import LagMeter, Tally
 
 
-def make_api(parts: Parts, *, host: Host, access: Access, live: Live) -> Api:
+def make_api(parts: Parts, *, host: HostProcess, access: Access, live: Live) -> Api:
     """The parts that the admin socket serves."""
     base, engine = parts.base, parts.engine
     # the name of this run in the ids of events: the milliseconds of its UUIDv7
@@ -43,7 +43,7 @@ def make_api(parts: Parts, *, host: Host, access: Access, live: Live) -> Api:
 def _metered(parts: Parts, *, dropped: Callable[[], int]) -> Metered:
     """The parts that a scrape of the metrics reads."""
     base, engine, tally = parts.base, parts.engine, Tally()
-    base.bus.count(tally.heard)
+    base.bus.subscribe_ends(tally.count)
     return Metered(
         control=engine.control,
         pools=engine.dispatcher.pools,
@@ -60,7 +60,9 @@ def _metered(parts: Parts, *, dropped: Callable[[], int]) -> Metered:
 
 
 @asynccontextmanager
-async def served(parts: Parts, api: Api, *, host: Host, tcp: Address | socket.socket | None) -> AsyncIterator[Path]:
+async def served(
+    parts: Parts, api: Api, *, host: HostProcess, tcp: Address | socket.socket | None
+) -> AsyncIterator[Path]:
     """Serve the API on the admin socket, and on TCP if that is wanted; the path of the socket."""
     config, listener = parts.in_force.config, host.listeners.get("admin")
     path = config.socket if listener is None else Path(listener.getsockname())

@@ -8,7 +8,7 @@ from launchd.config import Config
 from launchd.logs.joblines import JobLines
 
 
-class Host(NamedTuple):
+class HostProcess(NamedTuple):
     """The process that hosts a daemon: listening sockets by name, and how often its supervisor expects a report.
 
     `alone` is True if the process is the daemon's own: whatever it has started may be killed when the daemon ends.

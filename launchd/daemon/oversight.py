@@ -11,7 +11,7 @@ from launchd.daemon.base import Base
 from launchd.daemon.engine import Engine
 from launchd.daemon.live import Current
 from launchd.engine.attempts.executor import Executor
-from launchd.engine.attempts.stall import StallMonitor, Watched
+from launchd.engine.attempts.stall import MonitoredLoop, StallMonitor
 from launchd.engine.checks.jobs import dispatcher_check
 from launchd.engine.checks.loops import loop_check, scheduler_check
 from launchd.engine.checks.sources import Sources, sources_check
@@ -64,9 +64,9 @@ def make_monitor(executor: Executor, kill_seconds: Callable[[], float]) -> Stall
     monitor = StallMonitor(kill_seconds)
     control_loop, control_thread = asyncio.get_running_loop(), threading.get_ident()
     monitor.watch(
-        Watched("task loop", lambda: executor.loop, lambda: executor.thread_id, lambda: executor.steps.attempt)
+        MonitoredLoop("task loop", lambda: executor.loop, lambda: executor.thread_id, lambda: executor.steps.attempt)
     )
-    monitor.watch(Watched("control loop", lambda: control_loop, lambda: control_thread, lambda: None))
+    monitor.watch(MonitoredLoop("control loop", lambda: control_loop, lambda: control_thread, lambda: None))
     return monitor
 
 

@@ -24,7 +24,7 @@ from launchd.config import Config
 from launchd.daemon.admin import make_api, served
 from launchd.daemon.base import make_base
 from launchd.daemon.build import Parts, build
-from launchd.daemon.host import Host
+from launchd.daemon.host import HostProcess
 from launchd.daemon.live import Current, Live
 from launchd.daemon.lock_backend import lock_backend
 from launchd.daemon.start import start
@@ -92,7 +92,7 @@ async def running(
     clock: Clock | None = None,
     options: Options | None = None,
     tasks: Iterable[Task] = (),
-    host: Host | None = None,
+    host: HostProcess | None = None,
     hurry: asyncio.Event | None = None,
 ) -> AsyncIterator[Daemon]:
     """A daemon that is ready when the body starts, and has stopped in good order when the body is left.
@@ -101,8 +101,8 @@ async def running(
     Raises ConfigError, AlreadyRunningError and StoreError before anything was started.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    clock, options, host, hurry = clock or SystemClock(), options or Options(), host or Host(), hurry or asyncio.Event()
-    in_force, tcp = InForce(config), _tcp(config, host)
+    clock, options, host = clock or SystemClock(), options or Options(), host or HostProcess()
+    in_force, tcp, hurry = InForce(config), _tcp(config, host), hurry or asyncio.Event()
     targets = await asyncio.to_thread(open_targets, config.alerts.urls)
     async with _opened(config, clock, alone_here=host.alone) as opened:
         access = Access(clock, None if tcp is None else await asyncio.to_thread(load_token, config.token_file))
@@ -147,7 +147,7 @@ async def _opened(config: Config, clock: Clock, *, alone_here: bool) -> AsyncIte
         yield _Opened((jobs_db, launches_db), backend, tasks_run)
 
 
-def _tcp(config: Config, host: Host) -> Address | socket.socket | None:
+def _tcp(config: Config, host: HostProcess) -> Address | socket.socket | None:
     """The TCP listener: the one that systemd holds, else one to bind where the configuration asks for it."""
     return host.listeners.get("tcp") or (None if config.admin.tcp is None else parse_address(config.admin.tcp))
 
@@ -181,7 +181,7 @@ async def _driven(parts: Parts) -> AsyncIterator[_Driven]:
                 loop.cancel()
 
 
-def _live(parts: Parts, host: Host) -> Live:
+def _live(parts: Parts, host: HostProcess) -> Live:
     """The parts that a reload changes."""
     return Live(
         tasks=parts.base.maker.tasks,
@@ -194,7 +194,7 @@ def _live(parts: Parts, host: Host) -> Live:
     )
 
 
-async def _ready(parts: Parts, driven: _Driven, api: Api, host: Host, path: Path) -> None:
+async def _ready(parts: Parts, driven: _Driven, api: Api, host: HostProcess, path: Path) -> None:
     """Report that the daemon takes work, and from now on that it lives."""
     base, engine = parts.base, parts.engine
     base.daemon_state.ready, base.daemon_state.leader = True, driven.scheduler is not None

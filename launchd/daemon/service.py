@@ -21,7 +21,7 @@ import uvloop
 from launchd import config as configuration
 from launchd.clock import SystemClock, until
 from launchd.config import Config
-from launchd.daemon import Host, running, try_out
+from launchd.daemon import HostProcess, running, try_out
 from launchd.engine.firing.loading import Options, place_of
 from launchd.errors import LaunchdError, StoreError
 from launchd.launches.sources import SOURCES
@@ -167,12 +167,12 @@ def _plain(error: BaseException) -> BaseException:
     return error
 
 
-def _host() -> Host:
+def _host() -> HostProcess:
     """What systemd gave to this process. A socket that launchd has no use for is closed: nobody would answer there."""
     listeners = take_listeners()
     for name in [name for name in listeners if name not in {"admin", "tcp"}]:
         listeners.pop(name).close()
-    return Host(listeners, "NOTIFY_SOCKET" in os.environ, watchdog_seconds())
+    return HostProcess(listeners, "NOTIFY_SOCKET" in os.environ, watchdog_seconds())
 
 
 def check(config_path: str | None) -> str:
@@ -208,7 +208,7 @@ def _workers() -> ThreadPoolExecutor:
 async def _until_signal(
     config: Config,
     options: Options,
-    host: Host,
+    host: HostProcess,
 ) -> None:
     """Run until SIGTERM or SIGINT; a second one hurries, SIGHUP reloads. All are heard from the first moment."""
     loop = asyncio.get_running_loop()
@@ -252,7 +252,7 @@ class _NotStartedError(Exception):
         self.cause = cause
 
 
-async def _run(config: Config, options: Options, host: Host, signals: _Signals) -> None:
+async def _run(config: Config, options: Options, host: HostProcess, signals: _Signals) -> None:
     """Run the daemon once; raises _NotStartedError when the store refused before it was ready."""
     ready = False
     try:

@@ -25,12 +25,12 @@ from launchd.engine.queues.pool import Pool
 from launchd.engine.queues.pools import Dispatcher
 from launchd.engine.queues.waiting import waiting_on
 from launchd.engine.snapshots import (
+    DaemonStatus,
     JobPage,
     JobQuery,
     LockSnapshot,
     QueueSnapshot,
     Readiness,
-    Status,
     WaitingOn,
 )
 from launchd.errors import InvalidError, NotFoundError, UnavailableError
@@ -107,9 +107,9 @@ class Control:
         """Wall time as this daemon has it."""
         return self._clock.now()
 
-    async def status(self) -> Status:
+    async def status(self) -> DaemonStatus:
         """The daemon in one look."""
-        return Status(
+        return DaemonStatus(
             version=self._daemon_state.version,
             instance=self._daemon_state.instance,
             pid=os.getpid(),
@@ -354,7 +354,7 @@ class Control:
     async def _audit(self, by: str, action: str, target: str, detail: str | None) -> None:
         now = self._clock.now()
         await self._jobs.audit(Audit(now, by, action, target, detail))
-        if self._bus.heard and (told := messages.steered(by, action, target, detail, now)) is not None:
+        if self._bus.has_listeners and (told := messages.steered(by, action, target, detail, now)) is not None:
             self._bus.publish([told])
 
     def _pool(self, name: str) -> Pool:

@@ -89,7 +89,7 @@ class Readiness(NamedTuple):
     detail: str | None = None
 
 
-class Status(NamedTuple):
+class DaemonStatus(NamedTuple):
     """The daemon in one look.
 
     `leader` says whether it fires the schedules at this moment; `memory_bytes` is resident; `next_fires` are

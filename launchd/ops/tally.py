@@ -51,7 +51,7 @@ class Histogram:
 
 
 class Tally:
-    """Counts the ends of attempts; `heard` must be cheap, it sees every job."""
+    """Counts the ends of attempts; `count` must be cheap, it sees every job."""
 
     def __init__(self) -> None:
         self.ended: Counter[tuple[str, ...]] = Counter()  # (task, queue, state)
@@ -59,7 +59,7 @@ class Tally:
         self.runs: dict[tuple[str, ...], Histogram] = {}  # (task, queue)
         self.waits: dict[str, Histogram] = {}  # queue
 
-    def heard(self, ends: Sequence[JobEnd]) -> None:
+    def count(self, ends: Sequence[JobEnd]) -> None:
         """Count ends of attempts."""
         for _, _, state, task, queue, seconds, waited in ends:
             if state == "queued":
@@ -114,13 +114,13 @@ class FireCount:
         """Leave out what is on the ledger now; what comes to it later counts, and so does an outage before this run."""
         self._seen = {row["schedule"]: row["fire_time"] for row in await self._db.read(_SQL["last_fires"])}
 
-    async def look(self, schedules: Iterable[str], now: Instant) -> None:
+    async def count_new(self, schedules: Iterable[str], now: Instant) -> None:
         """Count what is new on the ledger of these schedules; what was counted under a clock ahead of now is over."""
         for schedule in schedules:
             after = self._seen[schedule] = min(self._seen.get(schedule, 0), now)
             values = {"schedule": schedule, "after": after, "now": now, "limit": _LIMIT}
             rows = await self._db.read(_SQL["fires_since"], values)
-            if self._seen[schedule] != after:  # another look was faster
+            if self._seen[schedule] != after:  # another call was faster
                 continue
             for row in rows:
                 self.outcomes[schedule, row["outcome"]] += row["count"]

@@ -11,7 +11,7 @@ import pytest
 
 from launchd import config
 from launchd.config import Config
-from launchd.daemon import Daemon, Host
+from launchd.daemon import Daemon, HostProcess
 from launchd.errors import ConfigError, NotFoundError
 from launchd.job import Job
 from launchd.launches.fetch.politeness import RateLimiter
@@ -156,7 +156,7 @@ class File:
         self.config = msgspec.structs.replace(config, daemon=msgspec.structs.replace(config.daemon, **daemon))
 
     def hosted(self) -> AbstractAsyncContextManager[Daemon]:
-        return hosted(self.config, tasks=ALL, host=Host(load=lambda: self.config))
+        return hosted(self.config, tasks=ALL, host=HostProcess(load=lambda: self.config))
 
 
 async def run(daemon: Daemon, task: str) -> Job:

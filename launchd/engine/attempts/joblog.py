@@ -25,8 +25,8 @@ class JobLog:
     def __init__(self, queue: str) -> None:
         self._queue = queue
         self._since = 0.0  # when the second that is counted began
-        self._told = 0
-        self._untold = 0
+        self._logged = 0
+        self._unlogged = 0
 
     def started(self, attempts: Iterable[Attempt]) -> None:
         """Attempts begin; at full speed nobody may pay for lines that nobody asked for."""
@@ -37,7 +37,7 @@ class JobLog:
     def ended(self, attempt: Attempt, outcome: Outcome, seconds: float, now: float) -> None:
         """An attempt ended after so many seconds."""
         if outcome.verb is Verb.SUCCEED and not self._has_room(now):
-            self._untold += 1
+            self._unlogged += 1
             return
         said = attempt.names() | {"seconds": round(seconds, 3)}
         match outcome.verb:
@@ -50,20 +50,20 @@ class JobLog:
 
     def sum_up(self, now: float) -> None:
         """Tell how many more succeeded, once their second is over."""
-        if self._untold and now >= self._since + 1:
-            _log.info("jobs_succeeded", queue=self._queue, count=self._untold)
-            self._untold = 0
+        if self._unlogged and now >= self._since + 1:
+            _log.info("jobs_succeeded", queue=self._queue, count=self._unlogged)
+            self._unlogged = 0
 
     def due(self, now: float) -> float | None:
         """In how many seconds there is something to sum up; None for nothing."""
-        return max(self._since + 1 - now, 0.0) if self._untold else None
+        return max(self._since + 1 - now, 0.0) if self._unlogged else None
 
     def _has_room(self, now: float) -> bool:
         if now >= self._since + 1:
             self.sum_up(now)
-            self._since, self._told = now, 0
-        self._told += 1
-        return self._told <= SUCCESSES_PER_SECOND
+            self._since, self._logged = now, 0
+        self._logged += 1
+        return self._logged <= SUCCESSES_PER_SECOND
 
 
 def _error(outcome: Outcome) -> dict[str, Any]:

@@ -11,7 +11,7 @@ class Bus:
     """Publish and subscribe on one loop. Listeners are called at once and must not block or raise.
 
     Ends of jobs come tens of thousands a second: they are told in batches, and become events only where somebody looks
-    at one. Who makes an event asks `heard` first, so that nothing is made for nobody.
+    at one. Who makes an event asks `has_listeners` first, so that nothing is made for nobody.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Bus:
         self._of_type: dict[str, list[Callable[[Event], None]]] = {}
 
     @property
-    def heard(self) -> bool:
+    def has_listeners(self) -> bool:
         """Whether anybody listens to events."""
         return bool(self._listeners)
 
@@ -54,7 +54,7 @@ class Bus:
 
         return stop
 
-    def count(self, counter: Callable[[Sequence[JobEnd]], None]) -> Callable[[], None]:
+    def subscribe_ends(self, counter: Callable[[Sequence[JobEnd]], None]) -> Callable[[], None]:
         """Listen to the ends of jobs alone, in batches; returns how to stop."""
         self._counters.append(counter)
         return lambda: self._counters.remove(counter)

@@ -12,7 +12,7 @@ import structlog
 
 from launchd import Context, task
 from launchd.daemon import Daemon
-from launchd.engine.attempts.stall import BEAT_SECONDS, StallMonitor, Watched, _Beat
+from launchd.engine.attempts.stall import BEAT_SECONDS, MonitoredLoop, StallMonitor, _Beat
 from launchd.job import Job, JobState
 from launchd.ops.health import Level
 from tests.support.hosted_daemon import PATIENCE_SECONDS, ended, hosted, quiet_config
@@ -162,16 +162,16 @@ def test_a_stall_is_told_within_a_second_wherever_it_begins_between_two_beats(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     loop, monitor = DeafLoop(), StallMonitor(lambda: 60)
-    watched = Watched("task loop", lambda: loop, threading.get_ident, lambda: None)  # type: ignore[arg-type,return-value] # all that is used
-    beat = _Beat(watched)
-    monitor.look(beat, 100.0)
+    monitored = MonitoredLoop("task loop", lambda: loop, threading.get_ident, lambda: None)  # type: ignore[arg-type,return-value] # all that is used
+    beat = _Beat(monitored)
+    monitor.check(beat, 100.0)
     loop.answer()
     now = began = 100.0 + phase
     now = 100.0
     while not monitor.stalls:
         now += BEAT_SECONDS
-        monitor.look(beat, now)
+        monitor.check(beat, now)
     assert now - began <= 1.0
     loop.answer()
-    monitor.look(beat, now + BEAT_SECONDS)
+    monitor.check(beat, now + BEAT_SECONDS)
     assert monitor.stalls == {}
