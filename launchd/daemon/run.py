@@ -1,8 +1,8 @@
-"""A running daemon: what is opened, made and driven, from the state directory to the admin socket.
+"""A running daemon, from the state directory to the admin socket.
 
-Nesting is start order, its reverse is stop order: state directory, databases, what a dead instance left, task thread,
-pools, scheduler, admin socket. Everything that runs for ever is a task of one group; each goes on over any exception
-(`unending`): one that cannot ends the daemon loudly.
+Nesting is start order, its reverse is stop order: state directory, databases, parts, their start, loops, admin socket.
+Every loop is a task of one group, and goes on after an exception (`unending`); a loop that cannot go on ends the daemon
+with an error.
 """
 
 import asyncio
@@ -54,9 +54,9 @@ _SWITCH_SECONDS = 0.0005
 
 
 class Daemon(NamedTuple):
-    """A running daemon, as those who started it see it. Set `hurry` to make its stop wait for nothing.
+    """A running daemon, for the code that started it. Set `hurry` to make its stop wait for nothing.
 
-    `busy` says what goes on that needs no time to pass, None when it is at rest (launchd/testing.py).
+    `busy` gives the work that goes on without the clock, None when the daemon is at rest (launchd/testing.py).
     """
 
     control: Control
@@ -71,7 +71,7 @@ class Daemon(NamedTuple):
 
 
 class _Driven(NamedTuple):
-    """What runs for ever: the scheduler's loop, which ends before the others, and how to add one to those."""
+    """The loops: that of the scheduler, which ends before the others, and a function that adds another."""
 
     scheduler: asyncio.Task[None] | None
     add: Callable[[str, Callable[[], Coroutine[Any, Any, None]]], None]
@@ -123,7 +123,7 @@ async def running(
             try:
                 yield _daemon(parts, api, live=live, path=path, hurry=hurry)
             except BaseException:
-                hurry.set()  # the loops that a drain would wait for may be gone: what runs is put back at once
+                hurry.set()  # a drain might wait for loops that have ended: put the jobs back at once
                 raise
             finally:
                 api.metered.lag.stop()
@@ -148,7 +148,7 @@ async def _opened(config: Config, clock: Clock, *, alone_here: bool) -> AsyncIte
 
 
 def _tcp(config: Config, host: HostProcess) -> Address | socket.socket | None:
-    """The TCP listener: the one that systemd holds, else one to bind where the configuration asks for it."""
+    """The TCP listener: the one that systemd opened, else an address to bind if the configuration has one."""
     return host.listeners.get("tcp") or (None if config.admin.tcp is None else parse_address(config.admin.tcp))
 
 
@@ -217,7 +217,7 @@ async def _ready(parts: Parts, driven: _Driven, api: Api, host: HostProcess, pat
 
 
 def _daemon(parts: Parts, api: Api, *, live: Live, path: Path, hurry: asyncio.Event) -> Daemon:
-    """The daemon as those who started it see it."""
+    """The daemon, for the code that started it."""
     dispatcher, databases = parts.engine.dispatcher, parts.base.stores.databases
     return Daemon(
         control=api.control,

@@ -19,7 +19,7 @@ PRUNE_BATCH = 500
 
 
 class Keeping(NamedTuple):
-    """How long ended things are kept, in days."""
+    """For how many days rows are kept after their end."""
 
     succeeded: float
     failed: float
@@ -28,7 +28,7 @@ class Keeping(NamedTuple):
 
 
 def health_task(control_loop: AbstractEventLoop, report: Callable[[], Awaitable[HealthReport]]) -> Task:
-    """The task that looks after the daemon's health and says in the log what is wrong."""
+    """The task that runs the health checks and logs every finding."""
 
     @task(queue="monitoring", max_retries=0, timeout=60)
     async def health_check(_ctx: Context) -> dict[str, Any]:
@@ -44,11 +44,11 @@ def health_task(control_loop: AbstractEventLoop, report: Callable[[], Awaitable[
 
 
 def prune_task(store: JobStore, clock: Clock, how_long: Callable[[], Keeping]) -> Task:
-    """The task that deletes what is past its keeping, a small batch at a time."""
+    """The task that deletes expired rows, a small batch at a time."""
 
     @task(queue="default", max_retries=0)
     async def prune(ctx: Context) -> dict[str, int]:
-        """Delete ended jobs, ledger rows, idempotency keys and audit rows past their keeping."""
+        """Delete ended jobs, ledger rows, idempotency keys and audit rows that are older than they are kept."""
         now, keeping = clock.now(), how_long()
         jobs = await store.prune(
             succeeded_before=now - int(keeping.succeeded * DAY),

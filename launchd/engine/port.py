@@ -1,4 +1,4 @@
-"""The port: what task code reaches of the engine, from whatever thread or loop it runs on."""
+"""The port: the part of the engine that task code may call, from any thread or loop."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -28,9 +28,9 @@ class EnginePort:
         self._make = make
 
     async def trigger(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
-        """Make a job from task code; its id once it is on disk. What the task hands over is made plain here.
+        """Make a job for task code; returns its id once it is on disk. The arguments are made plain here.
 
-        Raises InvalidError, TypeError and ValueError for what is not, NotFoundError.
+        Raises NotFoundError, and InvalidError, TypeError or ValueError for arguments that cannot be made plain.
         """
         name, given, seconds = plain_text(task), _plain(args), delay_seconds(delay, "trigger(delay=...)")
         if priority is not None and type(priority) is not int:
@@ -50,16 +50,16 @@ async def await_on(loop: asyncio.AbstractEventLoop, call: Callable[[], Awaitable
 
 
 def _plain(args: dict[str, Any]) -> dict[str, Any]:
-    """Arguments as JSON carries them, made in the task's own thread: no object of a task reaches the control loop."""
+    """The arguments after a round trip through JSON in the task's thread: no task object reaches the control loop."""
     try:
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(args))
     except BaseException as error:  # noqa: BLE001 - an object's own properties are read, and they may raise anything
         reason = f"{type_name(error)}: {plain_text(error, 200)}"
-        raise InvalidError.at("args", f"expected what JSON can carry, got {reason}") from None
+        raise InvalidError.at("args", f"expected values that JSON can carry, got {reason}") from None
     return plain
 
 
 def _retrieved(future: "asyncio.Future[Any]") -> None:
-    """Let a task that was ended while it waited leave no "never retrieved" in the log."""
+    """Retrieve the error of a call whose caller was cancelled: asyncio would log it as never retrieved."""
     if not future.cancelled():
         future.exception()

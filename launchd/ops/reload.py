@@ -3,7 +3,7 @@
 `plan` decides and is pure. A configuration that is not valid changes nothing and is reported in the log, in the status
 line and to whoever asked. A key that cannot be changed in a running daemon is named: it waits for a restart.
 
-Most parts of the daemon ask `InForce` whenever they need a value: they need no word of a reload.
+Most parts of the daemon read `InForce` whenever they need a value, so that a reload need not notify them.
 """
 
 import asyncio

@@ -188,7 +188,7 @@ async def test_a_paused_queue_is_healthy_and_told(tmp_path: Path) -> None:
         await daemon.control.pause_queue("default", None, "test")
         await daemon.control.trigger("echo", {"value": 1}, by="test")
         report = (await daemon.control.health()).checks["dispatcher"]
-        assert (report.level, report.detail) == (Level.HEALTHY, "0 running, 1 waiting; paused: default (1 wait)")
+        assert (report.level, report.detail) == (Level.HEALTHY, "0 running, 1 waiting; paused: default (1 waiting)")
 
 
 # --- sources ---

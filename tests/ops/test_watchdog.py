@@ -56,7 +56,7 @@ async def test_the_word_stops_while_something_is_stuck_and_comes_back_with_it() 
     async def describe() -> str:
         return "3 running"
 
-    watchdog = Watchdog(SystemClock(), lambda: seen.pop(0), describe, period=3.0, tell=told.append)
+    watchdog = Watchdog(SystemClock(), lambda: seen.pop(0), describe, period=3.0, send=told.append)
     assert [await watchdog.run_once() for _ in range(3)] == [True, False, True]
     assert told == [
         "WATCHDOG=1",

@@ -1,8 +1,8 @@
 """The stall monitor: a thread that names the job whose coroutine blocks the task loop.
 
-It asks each loop that it watches for a sign of life four times a second. A loop that does not answer is blocked; what
-blocks it is read from its thread's frames. It reports once when that begins, each ten seconds while it lasts, and once
-when it ends. Real time only: a blocked loop is a fact of this machine, whatever clock the daemon runs by.
+It asks each monitored loop for a sign of life four times a second. A loop that does not answer is blocked; the frames
+of its thread show by what. It logs once when a stall begins, every ten seconds while it lasts, and once when it ends.
+Real time only: a blocked loop is a fact of this machine, whatever clock the daemon runs by.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ _FRAMES = 12
 
 
 class MonitoredLoop(NamedTuple):
-    """A loop: its name, itself, the ident of its thread, and who is in a step on it (None: unknown).
+    """A loop by functions that give it: a lost loop is replaced.
 
-    The loop is asked for anew each time: one that was lost is replaced.
+    `thread_id` is the ident of its thread, `who` the attempt that is in a step on it (None: unknown).
     """
 
     name: str
@@ -71,19 +71,19 @@ class StallMonitor:
         self._thread = threading.Thread(target=self._watch, name="stall", daemon=True)
 
     def watch(self, monitored: MonitoredLoop) -> None:
-        """Watch this loop too; to be called before `start`."""
+        """Monitor this loop too; call it before `start`."""
         self._beats.append(_Beat(monitored))
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, without waiting."""
+        """End the thread, without waiting."""
         self._end.set()
 
     def objection(self) -> str | None:
-        """Why the watchdog must not be fed: a loop has been blocked for so long that only a restart helps."""
+        """Why systemd must restart the daemon: a loop has been blocked for too long. None if none has."""
         for stall in self.stalls.values():
             if stall.seconds >= self._kill_seconds():
                 return f"the {stall.loop} has been blocked by {stall.task} {stall.job_id} for {stall.seconds:.0f} s"
@@ -95,14 +95,14 @@ class StallMonitor:
                 self.check(beat, time.monotonic())
 
     def check(self, beat: _Beat, now: float) -> None:
-        """One look at one loop at monotonic `now`."""
+        """Check one loop once, at monotonic `now`."""
         monitored = beat.monitored
         if beat.answered:
             self._recovered(beat, now)
             beat.asked, beat.answered = now, False
             try:
                 monitored.loop().call_soon_threadsafe(beat.answer)
-            except RuntimeError:  # it is closed, and about to be replaced: if it is not, it will not answer
+            except RuntimeError:  # it is closed, and about to be replaced; otherwise it will not answer
                 return
         elif now - beat.asked >= STALL_SECONDS:
             stall = _describe(monitored, now - beat.asked)

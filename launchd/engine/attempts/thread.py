@@ -1,4 +1,4 @@
-"""A plain function in a thread of its own. It cannot be stopped from outside: it is told, and ends when it looks."""
+"""A plain function in a thread of its own. It cannot be stopped from outside: it ends when it reads `ctx.stopping`."""
 
 import sys
 import threading
@@ -22,7 +22,7 @@ class ThreadRunner:
         return what.function(self._attempt.context, **what.decode(self._attempt.job.args))
 
     def stop(self, _why: Stop) -> None:
-        """Tell it; it ends when it looks."""
+        """Set `ctx.stopping`; the function ends when it reads that."""
         self._attempt.context.stopping = True
 
     def stack(self) -> str | None:

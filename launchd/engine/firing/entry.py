@@ -14,11 +14,11 @@ CORRECTION = 3 * HOUR
 
 
 class ScheduleEntry:
-    """A schedule and what the scheduler knows of it.
+    """A schedule and its state.
 
-    `regular` is the next fire of its recurrence, `extra` the next additional one of the rule in force; `look` says
-    which that is, and is None where there are no rules. `trouble` says why its last plan failed; it is not tried again
-    before `held_until`.
+    `regular` is the next fire of its recurrence, `extra` the next additional fire of the rule in force. `look` holds
+    that rule; it is None for a schedule without rules. `trouble` says why the last plan failed; the next try is at
+    `held_until`.
     """
 
     __slots__ = ("cursor", "extra", "held_until", "look", "note", "paused", "regular", "schedule", "trouble")
@@ -35,35 +35,35 @@ class ScheduleEntry:
         self.held_until: Instant | None = None
 
     def hold(self, trouble: str | None, until: Instant | None) -> None:
-        """Leave it alone until then, because of some trouble; or no longer, where both are None."""
+        """Do not plan it before `until`, because of `trouble`; None and None end that."""
         self.trouble, self.held_until = trouble, until
 
     def pass_extra(self, now: Instant) -> None:
-        """The additional fires up to now have had their chance."""
+        """Go on to the next additional fire after now."""
         self.extra = None if self.look is None else next_extra(self.look, max(self.cursor, now))
 
     @property
     def next_fire(self) -> Instant | None:
-        """When it fires next."""
+        """The next fire, regular or additional."""
         if self.regular is None or self.extra is None:
             return self.regular if self.extra is None else self.extra
         return min(self.regular, self.extra)
 
     @property
     def due(self) -> Instant | None:
-        """When there is something to do: a fire, or a look at what is near."""
+        """When the scheduler must act on it: to fire it, or to ask what is near."""
         again = None if self.look is None else self.look.again_at
         due = min((at for at in (self.next_fire, again) if at is not None), default=None)
         return due if due is None or self.held_until is None else max(due, self.held_until)
 
 
 def must_correct(cursor: Instant, now: Instant, jump: Instant) -> bool:
-    """True if a schedule cannot go on from its cursor: the clock was put back behind it, or forward by too much."""
+    """True if a schedule cannot go on from its cursor: the clock was put back behind it, or too far forward."""
     return jump > CORRECTION or cursor >= now + (1 if jump < 0 else STEP)
 
 
 def clock_step(cursor: Instant, now: Instant, jump: Instant) -> Instant:
-    """By how much the clock was set, going by the jump or, where nobody saw one that explains it, by the cursor."""
+    """By how much the clock was set: the jump, or the distance to the cursor if no jump explains that."""
     return jump if (jump < 0) == (cursor > now) else now - cursor
 
 
@@ -85,6 +85,6 @@ def entry_of(schedule: Schedule, state: ScheduleState | None, start: Instant | N
 
 
 def planned(entry: ScheduleEntry, now: Instant) -> Plan:
-    """What the schedule owes, by its recurrence and by the rule in force."""
+    """The plan of a schedule up to now, by its recurrence and by the rule in force."""
     made = plan(entry.schedule, entry.cursor, now, paused=entry.paused, first=entry.regular)
     return made if entry.look is None else tightened(made, entry.look, entry.extra, now, paused=entry.paused)

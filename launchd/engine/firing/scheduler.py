@@ -1,7 +1,7 @@
-"""The scheduler: looks at the clock, decides by pure rules what each schedule owes, and writes it in one transaction.
+"""The scheduler: reads the clock, decides by pure rules which fires are due, and writes them in one transaction.
 
-Owned by the control loop. What it knows of a schedule (`cursor`, `paused`, `next_fire`) is a copy of the store, changed
-only after the store has it.
+Owned by the control loop. Its copy of a schedule's state (`cursor`, `paused`, `next_fire`) changes only after the store
+has the new one.
 """
 
 import asyncio
@@ -38,9 +38,9 @@ from launchd.values.failure import describe
 
 _log = get_logger("launchd.scheduler")
 BACKOFF_SECONDS = 1.0
-# How long a schedule goes on by the rule it has when nobody can say what is near.
+# How long a schedule keeps its rule when asking what is near has failed.
 LOOK_BACKOFF_SECONDS = 60.0
-# How long a schedule whose plan failed is left alone, and how many of those a health finding names.
+# How long a schedule whose plan failed waits for the next try.
 HOLD_SECONDS = 60.0
 # The most jobs that one backfill makes.
 BACKFILL_LIMIT = 1000
@@ -49,7 +49,7 @@ BACKFILL_LIMIT = 1000
 class Scheduler:
     """Fires schedules. `make` builds the job of a fire. `lateness` is that of the last fires, in seconds.
 
-    `near_by` is asked for what makes a schedule tighten itself; without it nothing does.
+    `near_by` gives the launches that make a schedule fire more often; without it, none does.
     """
 
     def __init__(
@@ -63,20 +63,20 @@ class Scheduler:
         self._make = make
         self._callbacks = callbacks
         self._near_by = near_by
-        self._asked = 0  # how often somebody wanted a look at what is near
+        self._asked = 0  # how often `look_again` was called
         # both clocks at the last tick: the next one tells by how much the wall clock was set
         self._last = reading(clock)
         self._changed = asyncio.Event()
-        # (when it is due, name) of each entry, soonest first; what an entry no longer says is passed over
+        # (when it is due, name) of each entry, soonest first; a time that is no longer the entry's is ignored
         self._coming: list[tuple[Instant, str]] = []
-        # a pause takes a tick too: what that has taken up must be back before the loop looks for the next fire
+        # a pause also ticks: the entries that it takes must be back before the loop looks for the next fire
         self._ticking = asyncio.Lock()
 
     async def load(self, schedules: Mapping[str, Schedule], *, starting: bool = True, set_by: Instant = 0) -> None:
-        """Take up the schedules of the configuration: known ones at their cursor, new or changed ones from now.
+        """Load the schedules of the configuration: known ones at their cursor, new or changed ones from now.
 
-        `starting` says that the daemon starts, which is itself an occurrence of those that fire at a start. `set_by` is
-        by how much the wall clock was set since the last start; a cursor beyond now tells so, too.
+        `starting` is True when the daemon starts: that is an occurrence of every @startup schedule. `set_by` is by how
+        much the wall clock was set since the last start; a cursor beyond now also shows that it was set.
         """
         states = await self._store.states()
         now = self._clock.now()
@@ -101,7 +101,7 @@ class Scheduler:
             for name, entry in self.entries.items()
             if fires_now(entry.schedule, is_new=name not in states, starting=starting) and not entry.paused
         ]
-        self._tell_others(await self._store.begin(new, first, now))
+        self._report(await self._store.begin(new, first, now))
         self._changed.set()
 
     def entry(self, name: str) -> ScheduleEntry:
@@ -120,7 +120,7 @@ class Scheduler:
         return list(islice(coming(entry.schedule, entry.look, after), count))
 
     def look_again(self) -> None:
-        """What is near may have changed: ask again, as to every schedule that tightens itself."""
+        """Launches have changed: ask again what is near each schedule that has rules for it."""
         self._asked += 1
         for entry in self.entries.values():
             if entry.look is not None:
@@ -129,7 +129,7 @@ class Scheduler:
         self._changed.set()
 
     async def pause(self, name: str, *, paused: bool, note: str | None) -> None:
-        """Pause or resume; what was due before is accounted for first, so paused time is never caught up."""
+        """Pause or resume; earlier occurrences are recorded first, so paused time is never caught up."""
         entry = self.entry(name)
         await self.run_once()
         await self._store.pause(name, paused=paused, note=note)
@@ -140,14 +140,14 @@ class Scheduler:
     ) -> list[NewJob]:
         """Make the jobs of past occurrences that were never fired; raises NotFoundError, InvalidError.
 
-        A key that was used before makes none; it has the ids.
+        A key that was used before makes no jobs: it has the ids of the first call.
         """
         schedule = self.entry(name).schedule
         if last < first:
             raise InvalidError.at("to", "expected a time after `from`")
         now = self._clock.now()
         if last > now:
-            raise InvalidError.at("to", "expected a time that has come; the future fires by itself")
+            raise InvalidError.at("to", "expected a time in the past; future occurrences fire by themselves")
         count = schedule.recurrence.count(first - 1, last)
         if count > BACKFILL_LIMIT:
             raise InvalidError.at("to", f"{count} fires, at most {BACKFILL_LIMIT} at once; take a shorter range")
@@ -169,7 +169,7 @@ class Scheduler:
                 await self._sleep()
 
     async def run_once(self) -> int:
-        """Carry out what is due now; returns how many ledger rows that made."""
+        """Fire the schedules that are due now; returns how many ledger rows that made."""
         async with self._ticking:
             return await self._tick()
 
@@ -187,13 +187,13 @@ class Scheduler:
             due = self._plan(taken, now)
             if due:
                 await self._carry_out(due, now)
-        finally:  # whatever happened: an entry that nobody remembers would never be due again
+        finally:  # also after an error: an entry that is not in `_coming` would never be due again
             self._remember(taken)
         self.last_tick = self._clock.monotonic()
         return sum(len(made.fires) for _, made in due)
 
     def _plan(self, taken: Sequence[ScheduleEntry], now: Instant) -> list[tuple[ScheduleEntry, Plan]]:
-        """The plans of those that have fires. One whose plan cannot be made is held, and costs no other its fire."""
+        """The plans of the entries that have fires. An entry whose plan fails is held; the others still fire."""
         due = []
         for entry in taken:
             try:
@@ -214,7 +214,7 @@ class Scheduler:
         entry.hold(trouble, now + int(HOLD_SECONDS * SECOND))
 
     def _take_due(self, now: Instant) -> list[ScheduleEntry]:
-        """The entries whose next fire has come; they are remembered again when their plan is on disk."""
+        """Take the entries that are due out of `_coming`; they return when their plan is on disk."""
         due: dict[str, ScheduleEntry] = {}
         while self._coming and self._coming[0][0] <= now:
             at, name = heapq.heappop(self._coming)
@@ -229,7 +229,7 @@ class Scheduler:
                 heapq.heappush(self._coming, (entry.due, entry.schedule.name))
 
     async def _look(self, entries: Iterable[ScheduleEntry], now: Instant) -> None:
-        """See what is near those that tighten themselves, where that may have changed; what fails fails no fire."""
+        """Ask what is near the entries that have rules for it. An error costs no fire: the rule in force stays."""
         for entry in entries:
             if entry.look is None or entry.look.again_at > now:
                 continue
@@ -240,7 +240,7 @@ class Scheduler:
                 _log.warning("tightening_unknown", schedule=entry.schedule.name, error=describe(error).message)
                 entry.look = entry.look._replace(again_at=now + int(LOOK_BACKOFF_SECONDS * SECOND))
                 continue
-            # what came since the cursor counts where nobody has looked since then: the daemon has just started
+            # after a start nobody has looked since the cursor: then the additional fires since the cursor count
             after = entry.cursor if entry.look.again_at <= entry.cursor else now - 1
             before, entry.look = entry.look.tightening, look(rules, near, now)
             if entry.extra is None or entry.extra > now:  # else it is due, whichever rule was in force before
@@ -250,7 +250,7 @@ class Scheduler:
             log_tightening(entry, before)
 
     async def _correct(self, now: Instant, jump: Instant) -> None:
-        """Let schedules go on from now whose cursor cannot be believed, or that would catch up what never passed."""
+        """Move cursors to now after the clock was set: those in the future, and those that would catch up a jump."""
         wrong = [entry for entry in self.entries.values() if must_correct(entry.cursor, now, jump)]
         await self._store.cut([entry.schedule for entry in self.entries.values()], now)
         if jump:
@@ -271,6 +271,7 @@ class Scheduler:
         log_correction(asked, done, now)
 
     async def _carry_out(self, due: list[tuple[ScheduleEntry, Plan]], now: Instant) -> None:
+        """Write the plans in one transaction, then move the entries on. A plan that cannot be written is held."""
         self._callbacks.expect([entry.schedule for entry, _ in due])
         done = await self._store.carry_out([self._due(entry, made) for entry, made in due], now)
         failed = dict(done.failed)
@@ -282,12 +283,12 @@ class Scheduler:
             entry.cursor, entry.regular = made.cursor, made.next_fire
             entry.pass_extra(now)
             log_missed(entry, made)
-        self._tell_others(done)
+        self._report(done)
         on_time = [fire.fire_time for _, made in due for fire in made.fires if fire.outcome is FireOutcome.FIRED]
         if on_time:
             self.lateness = max((self._clock.now() - min(on_time)) / SECOND, 0.0)
 
-    def _tell_others(self, done: CarriedOut) -> None:
+    def _report(self, done: CarriedOut) -> None:
         self._callbacks.recorded(done.recorded)
         self._callbacks.made(done.made)
         self._callbacks.cancel(done.cancelled)
@@ -297,6 +298,6 @@ class Scheduler:
         return DueSchedule(schedule, made, lambda fire: self._make(schedule, fire))
 
     async def _sleep(self) -> None:
-        """Until the next fire, or until the schedules are other ones."""
+        """Sleep until the next fire, or until the schedules change."""
         self._changed.clear()
         await until(self._changed, self._clock.sleep_until(self._coming[0][0] if self._coming else None))
