@@ -1,4 +1,4 @@
-"""Reloading: everything is validated first, what can be applied is, the rest is named."""
+"""Reloading: everything is validated first; each changed key is applied, or named as waiting for a restart."""
 
 import asyncio
 import sqlite3
@@ -26,7 +26,7 @@ from tests.support.scraping_daemon import asking, refresh, statistics
 from tests.support.tasks import ALL, fact, gate, started
 
 
-def test_what_differs_is_named_by_key_and_split_by_what_a_running_daemon_can_change() -> None:
+def test_a_plan_names_each_changed_key_and_splits_them_by_what_a_running_daemon_can_change() -> None:
     old = config.parse("[queues.scraping]\nconcurrency = 2")
     new = config.parse("""
 [daemon]
@@ -59,7 +59,7 @@ def only(values: dict[str, tuple[Any, Any]], keys: set[str]) -> dict[str, tuple[
     return {key: value for key, value in values.items() if key in keys}
 
 
-def test_where_the_file_lies_is_no_difference(tmp_path: Path) -> None:
+def test_the_path_of_the_file_is_no_difference(tmp_path: Path) -> None:
     path = tmp_path / "launchd.toml"
     path.write_text("")
     old = config.parse("")
@@ -76,7 +76,7 @@ async def nothing(_: Config) -> None:
     """Apply nothing."""
 
 
-async def test_an_invalid_configuration_changes_nothing_and_the_next_valid_one_is_taken(tmp_path: Path) -> None:
+async def test_an_invalid_configuration_changes_nothing_and_the_next_valid_one_is_applied(tmp_path: Path) -> None:
     path = tmp_path / "launchd.toml"
     path.write_text('[daemon]\nlog_level = "loud"')
     applied: list[Config] = []
@@ -92,7 +92,7 @@ async def test_an_invalid_configuration_changes_nothing_and_the_next_valid_one_i
     assert [one.daemon.log_level for one in applied] == ["debug"]
 
 
-async def test_what_needs_a_restart_stays_due_until_there_was_one(tmp_path: Path) -> None:
+async def test_a_key_that_needs_a_restart_is_named_until_there_was_one(tmp_path: Path) -> None:
     path = tmp_path / "launchd.toml"
     path.write_text('[daemon]\nlog_level = "debug"\nlog_format = "json"')
     reloader = Reloader(InForce(config.parse("")), lambda: config.load(path), nothing)
@@ -101,7 +101,7 @@ async def test_what_needs_a_restart_stays_due_until_there_was_one(tmp_path: Path
     assert reloader.needs_restart == ("daemon.log_format",)
 
 
-async def test_each_hangup_is_answered_and_those_that_come_together_by_one_reload() -> None:
+async def test_sighups_that_come_together_cause_one_reload() -> None:
     loads, asked, done = 0, asyncio.Event(), asyncio.Event()
 
     def load() -> Config:
@@ -121,7 +121,7 @@ async def test_each_hangup_is_answered_and_those_that_come_together_by_one_reloa
     running.cancel()
 
 
-async def test_a_running_daemon_takes_up_schedules_and_sizes_and_leaves_what_runs() -> None:
+async def test_a_running_daemon_applies_schedules_and_sizes_of_queues() -> None:
     schedules = {"kept": {"task": "echo", "cron": "0 * * * *"}, "gone": {"task": "echo", "cron": "0 * * * *"}}
     async with running(tasks=ALL, schedules=schedules, start="2026-06-01T12:00:00Z") as daemon:
         await daemon.advance(hours=2)
@@ -145,7 +145,7 @@ async def test_a_configuration_that_the_tasks_do_not_fit_changes_nothing() -> No
 
 
 class File:
-    """Stands for the file of a configuration: what `text` says over a quiet one is what the next reload reads."""
+    """The file of a configuration: the next reload reads a quiet configuration with `text` added."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -217,7 +217,7 @@ async def test_sources_health_and_keeping_follow_a_reload(tmp_path: Path) -> Non
             await daemon.control.job(job.id)
 
 
-async def test_a_changed_rate_of_a_source_remembers_what_was_sent() -> None:
+async def test_a_changed_rate_of_a_source_counts_earlier_requests() -> None:
     clock = VirtualClock()
     limiter = RateLimiter("2/h", clock)
     assert [limiter.take(), limiter.take()] == [0.0, 0.0]
@@ -226,7 +226,7 @@ async def test_a_changed_rate_of_a_source_remembers_what_was_sent() -> None:
 
 
 async def test_the_stop_takes_as_long_as_the_configuration_in_force_says(tmp_path: Path) -> None:
-    """It was an hour when the daemon started: with the 0 of a reload, what runs is stopped at once."""
+    """`drain_seconds` was an hour at the start and is 0 after a reload: running jobs are stopped at once."""
     file = File(tmp_path)
     file.write(drain_seconds=3600.0)
     async with asyncio.timeout(PATIENCE_SECONDS), file.hosted() as daemon:

@@ -1,4 +1,4 @@
-"""Loops of the daemon go on over any exception; what no loop can go on from ends the daemon loudly."""
+"""Loops of the daemon go on after any exception; an exit or an interrupt inside one ends the daemon with an error."""
 
 import asyncio
 import contextlib
@@ -58,7 +58,7 @@ async def test_an_exit_out_of_a_loop_becomes_an_error_that_ends_the_daemon(fatal
         await unending("things", body, VirtualClock())
 
 
-async def test_a_daemon_whose_loop_was_ended_puts_back_what_runs_and_fails(tmp_path: Path) -> None:
+async def test_a_daemon_whose_loop_was_ended_puts_its_jobs_back_and_fails(tmp_path: Path) -> None:
     @task
     async def wait(_ctx: Context) -> None:
         await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""Where running jobs stand, and what is said of a coroutine that blocks its loop."""
+"""Stacks of running jobs, and reports of a coroutine that blocks its loop."""
 
 import asyncio
 import logging
@@ -102,7 +102,7 @@ async def test_the_stack_of_a_process_is_its_own(tmp_path: Path) -> None:
 # --- stalls ---
 
 
-async def test_a_blocking_coroutine_is_named_in_log_and_health_while_the_socket_answers_and_its_end_is_told(
+async def test_a_blocking_coroutine_is_named_in_log_and_health_while_the_socket_answers_and_its_end_is_logged(
     tmp_path: Path,
 ) -> None:
     entered, release = threading.Event(), threading.Event()
@@ -157,7 +157,7 @@ class DeafLoop:
 
 
 @pytest.mark.parametrize("phase", [0.0, 0.1, 0.249])
-def test_a_stall_is_told_within_a_second_wherever_it_begins_between_two_beats(
+def test_a_stall_is_logged_within_a_second_wherever_it_begins_between_two_beats(
     phase: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
