@@ -53,7 +53,9 @@ def test_a_sighup_while_the_daemon_starts_does_not_end_it(place: Installation) -
         try:
             read = b""
             while b"launchd.system.startup" not in read:  # imported, and called in the next line
-                read += os.read(process.stderr.fileno(), 65_536)
+                data = os.read(process.stderr.fileno(), 65_536)
+                assert data, read
+                read += data
             poll = select.poll()
             poll.register(process.stderr, select.POLLIN)
             hangups = 0
