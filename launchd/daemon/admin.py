@@ -1,4 +1,4 @@
-"""The admin side of a daemon: what its API serves, and where."""
+"""The admin side of a daemon: the parts behind its API, and its listeners."""
 
 import socket
 from collections.abc import AsyncIterator, Callable

@@ -49,10 +49,10 @@ def make_engine(
 ) -> Engine:
     """Make the engine. Only the threads of its executor run yet. Raises ConfigError before they do."""
     sizes, stores, publisher, maker = pool_sizes(config, options), base.stores, base.publisher, base.maker
-    # the executor reports the ends of attempts to the pools that start them on it: it is made with none of them yet
+    # pools start attempts on the executor, which reports their ends to the pools: the dict is filled below
     pools: dict[str, Pool] = {}
     executor = Executor(clock, report_to(pools), Guard(config.state_directory))
-    # the reaper checks the clock, and is called back when the clock was set: others may be due first then
+    # the reaper calls the timekeeper, which calls it back after the clock was set: other jobs may be due first then
     timekeeper = Timekeeper(clock, stores.clock, stores.sources.not_after, on_shift=lambda: reaper.later(0))
     reaper = Reaper(clock, stores.jobs, executor, pools, base.bus, check_clock=timekeeper.check)
     dispatcher = Dispatcher(pools=pools, executor=executor, reaper=reaper, publisher=publisher)
@@ -86,7 +86,7 @@ def make_engine(
 def make_locks(
     *, backend: Locks, clock: Clock, owner: str, config: Config, dispatcher: Dispatcher, publisher: Publisher
 ) -> LockManager:
-    """The locks of this daemon: a lost one stops its job, a freed one wakes those who wait for it."""
+    """The locks of this daemon: a lost lock stops its job, a freed one wakes the pools."""
     return LockManager(
         backend,
         clock,

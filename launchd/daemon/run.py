@@ -32,7 +32,7 @@ from launchd.daemon.stop import stop
 from launchd.daemon.stores import Databases
 from launchd.daemon.unending import unending
 from launchd.db.database import open_database
-from launchd.engine.attempts.guard import alone
+from launchd.engine.attempts.guard import without_leftovers
 from launchd.engine.control import Control
 from launchd.engine.firing.loading import Options, plan_schedules
 from launchd.engine.vitals import Vitals, busy
@@ -104,7 +104,7 @@ async def running(
     clock, options, host = clock or SystemClock(), options or Options(), host or HostProcess()
     in_force, tcp, hurry = InForce(config), _tcp(config, host), hurry or asyncio.Event()
     targets = await asyncio.to_thread(open_targets, config.alerts.urls)
-    async with _opened(config, clock, alone_here=host.alone) as opened:
+    async with _opened(config, clock, dedicated=host.dedicated) as opened:
         access = Access(clock, None if tcp is None else await asyncio.to_thread(load_token, config.token_file))
         parts = await build(
             in_force=in_force,
@@ -132,12 +132,12 @@ async def running(
 
 
 @asynccontextmanager
-async def _opened(config: Config, clock: Clock, *, alone_here: bool) -> AsyncIterator[_Opened]:
+async def _opened(config: Config, clock: Clock, *, dedicated: bool) -> AsyncIterator[_Opened]:
     """Open the state directory, its databases and the lock backend. Raises AlreadyRunningError, StoreError."""
     directory = config.state_directory
     async with (
         own_directory(directory) as held,
-        alone(directory, mark=alone_here) as tasks_run,
+        without_leftovers(directory, mark=dedicated) as tasks_run,
         open_database(directory / "jobs.db", "jobs", clock) as jobs_db,
         open_database(directory / "launches.db", "launches", clock) as launches_db,
         lock_backend(config, jobs_db, LaunchStore(launches_db), clock) as backend,

@@ -31,7 +31,7 @@ from launchd.ops.systemd import notify, status, take_listeners, watchdog_seconds
 from launchd.system import forks
 from launchd.system.exit import busy_threads
 
-# The lowest number for the log's own copy of standard error: beyond what a careless loop over descriptors closes.
+# The lowest number for the log's own copy of standard error: beyond those that a careless loop over descriptors closes.
 _LOG_DESCRIPTOR = 64
 # Python's message when the system refuses a thread.
 _NO_THREAD = "can't start new thread"
@@ -110,7 +110,7 @@ def _run_loop(
     """Run the control loop until a signal ends the daemon."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         host = _host()._replace(
-            alone=True,
+            dedicated=True,
             log_lines_dropped=lambda: log.dropped,
             job_lines=log.job_lines,
             load=load,
@@ -119,7 +119,7 @@ def _run_loop(
         try:
             runner.run(_until_signal(config, options, host))
         finally:
-            # the runner would wait for whatever a thread of this executor does
+            # the runner would wait for the threads of the old executor
             runner.get_loop().set_default_executor(ThreadPoolExecutor(1))
             _log_threads()
 

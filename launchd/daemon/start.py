@@ -1,4 +1,4 @@
-"""The start of a daemon: take back what a dead instance left, load what is on disk, begin to watch; in this order."""
+"""The start of a daemon: rescue jobs of a dead instance, load the stored state, start the monitor; in this order."""
 
 from collections.abc import Iterable, Sequence
 
@@ -30,13 +30,8 @@ async def start(parts: Parts, targets: Sequence[Target]) -> None:
 
 
 async def _start(parts: Parts, targets: Sequence[Target]) -> None:
-    config, clock, base, engine, oversight = (
-        parts.in_force.config,
-        parts.clock,
-        parts.base,
-        parts.engine,
-        parts.oversight,
-    )
+    config, clock = parts.in_force.config, parts.clock
+    base, engine, oversight = parts.base, parts.engine, parts.oversight
     planned = plan_schedules(config, base.maker.tasks)
     set_by = await engine.timekeeper.start()  # before anything is due by a clock that was set
     await oversight.alerting.switch(targets)  # before anything ends

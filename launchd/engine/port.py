@@ -17,7 +17,7 @@ class Trigger(Protocol):
     """Makes a job on the control loop and returns its id."""
 
     async def __call__(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
-        """Raise what Control.trigger raises."""
+        """Raise the errors of Control.trigger."""
 
 
 class EnginePort:

@@ -151,7 +151,7 @@ class Reloader:
 
 
 async def _loaded(load: Callable[[], Config]) -> Config:
-    """Run `load` in a thread; whatever it raises, sys.exit() in a module included, is a refusal."""
+    """Run `load` in a thread; any error is a refusal, also sys.exit() in a module."""
 
     def call() -> Config:
         try:

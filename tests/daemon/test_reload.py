@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,25 @@ async def test_sources_health_and_keeping_follow_a_reload(tmp_path: Path) -> Non
         await run(daemon, "prune")
         with pytest.raises(NotFoundError):
             await daemon.control.job(job.id)
+
+
+async def test_metrics_follow_the_schedules_of_a_reload(tmp_path: Path) -> None:
+    file = File(tmp_path)
+    async with file.hosted() as daemon, asking(daemon) as client:
+        file.write('[schedules.added]\ntask = "echo"\ncron = "0 0 * * *"')
+        assert "schedules.added.cron" in (await daemon.reloader.reload()).applied
+        async with client.get("/metrics") as response:
+            text = await response.text()
+        assert 'launchd_schedule_next_timestamp_seconds{schedule="added"}' in text
+
+
+async def test_a_start_that_is_refused_leaves_no_thread_of_tasks(tmp_path: Path) -> None:
+    config = quiet_config(tmp_path, '[schedules.bad]\ntask = "nobody"\ncron = "0 0 * * *"')
+    before = {one for one in threading.enumerate() if one.name == "tasks"}
+    with pytest.raises(ConfigError, match="no task nobody"):
+        async with hosted(config, tasks=ALL):
+            pass
+    assert {one for one in threading.enumerate() if one.name == "tasks"} == before
 
 
 async def test_a_changed_rate_of_a_source_counts_earlier_requests() -> None:

@@ -41,7 +41,7 @@ class Runner(Protocol):
     """
 
     def run(self) -> Any:  # noqa: ANN401 - a task returns what it likes
-        """Run the task to its end; returns or raises what the task did."""
+        """Run the task to its end; returns its value or raises its error."""
 
     def stop(self, why: Stop) -> None:
         """Ask the task to end, or end it; may be repeated and never waits."""
@@ -55,8 +55,8 @@ class Attempt:
 
     `stop`, `reason`, `asked_at` and `stuck` are written by the control loop only, before it cancels `task`; `runner`
     too, before the attempt begins; `task`, `begun`, `coroutine`, `timed_out` and `broken_by` by the task loop only.
-    The rest never changes. `deadline` and `hard_deadline` are monotonic seconds, None for no time limit. `broken_by`
-    is a SystemExit or KeyboardInterrupt that a callback or a subtask of the attempt has raised.
+    The rest never changes. `definition` is the Task; `deadline` and `hard_deadline` are monotonic seconds, None for no
+    time limit. `broken_by` is a SystemExit or KeyboardInterrupt that a callback or a subtask of the attempt has raised.
     """
 
     __slots__ = (
@@ -66,6 +66,7 @@ class Attempt:
         "context",
         "coroutine",
         "deadline",
+        "definition",
         "hard_deadline",
         "job",
         "lock",
@@ -77,16 +78,15 @@ class Attempt:
         "stuck",
         "task",
         "timed_out",
-        "what",
     )
 
-    def __init__(self, job: Claimed, what: Task, lock: Lock | None, port: Port, started: float) -> None:
+    def __init__(self, job: Claimed, definition: Task, lock: Lock | None, port: Port, started: float) -> None:
         self.job = job
-        self.what = what
+        self.definition = definition
         self.lock = lock
         self.started = started
-        self.deadline = started + what.timeout if what.timeout else None
-        self.hard_deadline = started + what.hard_timeout if what.timeout else None
+        self.deadline = started + definition.timeout if definition.timeout else None
+        self.hard_deadline = started + definition.hard_timeout if definition.timeout else None
         self.stop: Stop | None = None
         self.reason: str | None = None
         self.asked_at = 0.0
@@ -113,7 +113,7 @@ class Attempt:
     @property
     def enforceable(self) -> bool:
         """True if its end can be forced: only a process can be killed."""
-        return self.what.isolation is Isolation.PROCESS
+        return self.definition.isolation is Isolation.PROCESS
 
     def latest_progress(self) -> Progress | None:
         """The last progress of the task; None if there is none, or if the task put another type of object there."""

@@ -85,13 +85,13 @@ class Executor:
 
     def start(self, attempts: Sequence[Attempt]) -> None:
         """Hand attempts over: coroutines to the task loop, all others to threads of their own."""
-        here = [attempt for attempt in attempts if attempt.what.on_task_loop]
+        here = [attempt for attempt in attempts if attempt.definition.on_task_loop]
         if here:
             self.loop.call_soon_threadsafe(self._start_here, here)
         if len(here) == len(attempts):
             return
         for attempt in attempts:
-            if not attempt.what.on_task_loop:
+            if not attempt.definition.on_task_loop:
                 attempt.runner = self._runner(attempt)
                 self._apart.put(attempt)
 
@@ -149,8 +149,8 @@ class Executor:
         try:
             if attempt.stop is not None:  # its end was requested before it began
                 raise asyncio.CancelledError  # noqa: TRY301 - one place judges how an attempt ended
-            what = attempt.what
-            coroutine = attempt.coroutine = what.function(attempt.context, **what.decode(attempt.job.args))
+            definition = attempt.definition
+            coroutine = attempt.coroutine = definition.function(attempt.context, **definition.decode(attempt.job.args))
             value = await drive(coroutine, functools.partial(_soft_limit, attempt), self.steps, attempt)
         except BaseException as raised:  # noqa: BLE001 - whatever task code raises is a verdict on the job, even SystemExit
             error = raised
@@ -189,7 +189,7 @@ class Executor:
     # --- threads of their own: plain functions and processes ---
 
     def _runner(self, attempt: Attempt) -> ThreadRunner | ProcessRunner:
-        if attempt.what.isolation is Isolation.PROCESS:
+        if attempt.definition.isolation is Isolation.PROCESS:
             return ProcessRunner(attempt, functools.partial(self._trigger, attempt), self._guard)
         return ThreadRunner(attempt)
 
@@ -246,4 +246,4 @@ def _soft_limit(attempt: Attempt, error: asyncio.CancelledError) -> BaseExceptio
         return error
     attempt.timed_out = True
     attempt.task.uncancel()  # the loop must forget that it cancelled anything
-    return TimeoutError(f"ran longer than its {attempt.what.timeout:g} s")
+    return TimeoutError(f"ran longer than its {attempt.definition.timeout:g} s")

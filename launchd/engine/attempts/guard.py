@@ -77,7 +77,7 @@ class Guard:
 
 
 @asynccontextmanager
-async def alone(directory: Path, *, mark: bool) -> AsyncIterator[Callable[[], None]]:
+async def without_leftovers(directory: Path, *, mark: bool) -> AsyncIterator[Callable[[], None]]:
     """Kill leftovers on this state directory at the start and at the end: processes of earlier daemons and of tasks.
 
     With `mark`, this process is the daemon's own: it is marked too, so that children of threads and coroutines count.

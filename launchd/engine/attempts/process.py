@@ -247,15 +247,15 @@ class ProcessRunner:
 
 def _request(attempt: Attempt) -> Request:
     """The request of an attempt; raises InvalidError if the stored arguments do not fit the task any more."""
-    context, what = attempt.context, attempt.what
+    context, definition = attempt.context, attempt.definition
     names = ("job_id", "task", "queue", "attempt", "schedule", "fire_time", "lock", "fence")
     return Request(
-        what.function.__module__,
-        what.function.__qualname__,
-        what.decode(attempt.job.args),
+        definition.function.__module__,
+        definition.function.__qualname__,
+        definition.decode(attempt.job.args),
         {name: getattr(context, name) for name in names},
         sys.path,
-        what.timeout,
+        definition.timeout,
         logging.getLogger().getEffectiveLevel(),
     )
 

@@ -18,8 +18,8 @@ class ThreadRunner:
     def run(self) -> Any:  # noqa: ANN401 - a task returns what it likes
         """Call the function."""
         self._ident = threading.get_ident()
-        what = self._attempt.what
-        return what.function(self._attempt.context, **what.decode(self._attempt.job.args))
+        definition = self._attempt.definition
+        return definition.function(self._attempt.context, **definition.decode(self._attempt.job.args))
 
     def stop(self, _why: Stop) -> None:
         """Set `ctx.stopping`; the function ends when it reads that."""

@@ -56,14 +56,14 @@ def succeeded(attempt: Attempt, value: object, now: Instant) -> Outcome:
 
 
 def stopped(attempt: Attempt, error: BaseException, now: Instant) -> Outcome:
-    """The attempt was cancelled: the verdict depends on who asked."""
+    """The attempt was cancelled: the verdict depends on the stop request."""
     match attempt.stop:
         case Stop.CANCEL | Stop.TERMINATE:
             return _outcome(attempt, Verb.CANCEL, now, reason=attempt.reason)
         case Stop.DRAIN:
             return _outcome(attempt, Verb.INTERRUPT, now, run_at=now, reason="interrupted: the daemon stopped")
         case Stop.TIMEOUT | Stop.HARD_TIMEOUT:
-            return failed(attempt, TimeoutError(f"ran longer than its {attempt.what.timeout:g} s"), now)
+            return failed(attempt, TimeoutError(f"ran longer than its {attempt.definition.timeout:g} s"), now)
         case Stop.LOCK_LOST:
             return lock_lost(attempt, now)
         case _:

@@ -1,4 +1,4 @@
-"""The publisher: puts on the bus what happens in the engine. No event is made while nobody listens."""
+"""The publisher: publishes the engine's events on the bus. It makes no event while nobody listens."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A schedule in force: its place in time, and what it owes. Pure.
+"""A schedule in force: its cursor, its next fires, and its plan. Pure.
 
 The scheduler owns the entries; every decision about one of them is made here.
 """

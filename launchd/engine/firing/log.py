@@ -15,8 +15,8 @@ _log = get_logger("launchd.scheduler")
 def log_tightening(entry: ScheduleEntry, before: Tightening | None) -> None:
     """Log that another rule is in force, or none any more."""
     after = entry.look.tightening if entry.look else None
-    told = [None if one is None else (one.rule, one.near.id) for one in (before, after)]
-    if told[0] == told[1]:
+    rules = [None if one is None else (one.rule, one.near.id) for one in (before, after)]
+    if rules[0] == rules[1]:
         return
     words = "by its recurrence alone" if after is None else after.rule.in_words()
     near = None if after is None else f"{after.near.name} ({after.near.id})"

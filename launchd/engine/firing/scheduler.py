@@ -64,7 +64,7 @@ class Scheduler:
         self._callbacks = callbacks
         self._near_by = near_by
         self._asked = 0  # how often `look_again` was called
-        # both clocks at the last tick: the next one tells by how much the wall clock was set
+        # both clocks at the last tick: the next one computes by how much the wall clock was set
         self._last = reading(clock)
         self._changed = asyncio.Event()
         # (when it is due, name) of each entry, soonest first; a time that is no longer the entry's is ignored

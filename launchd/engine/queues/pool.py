@@ -168,7 +168,7 @@ class Pool:
             self._wake.clear()
             try:
                 full = await self.run_once()
-            except Exception as error:  # noqa: BLE001 - no turn may end the pool, whatever refused it
+            except Exception as error:  # noqa: BLE001 - no failed turn may end the pool
                 detail = error.detail if isinstance(error, LaunchdError) else describe(error).message
                 unexpected = None if isinstance(error, LaunchdError) else error
                 _log.error("pool_turn_failed", queue=self.queue, error=detail, exc_info=unexpected)

@@ -44,7 +44,7 @@ class Dispatcher:
         self.made_expected(jobs)
 
     def made_expected(self, jobs: Sequence[NewJob]) -> None:
-        """Jobs were made whose queues were told to expect them."""
+        """Jobs were made after a call of `expect` for their queues."""
         self._publisher.jobs_made(jobs)
         for job in jobs:
             if job.run_at > job.created_at:
