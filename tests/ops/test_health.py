@@ -160,7 +160,7 @@ async def test_jobs_that_are_due_and_not_made_ready_are_unhealthy(tmp_path: Path
         outside(tmp_path, "UPDATE jobs SET run_at = 1 WHERE id = ?", job.id)
         report = (await daemon.control.health()).checks["dispatcher"]
         assert report.level is Level.UNHEALTHY
-        assert "1 jobs are due since 1970" in report.detail
+        assert "1 jobs have been due since 1970" in report.detail
 
 
 async def test_an_attempt_that_runs_long_after_its_hard_time_limit_is_unhealthy(tmp_path: Path) -> None:
