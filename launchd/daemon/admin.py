@@ -63,7 +63,7 @@ def _metered(parts: Parts, *, dropped: Callable[[], int]) -> Metered:
 async def served(
     parts: Parts, api: Api, *, host: HostProcess, tcp: Address | socket.socket | None
 ) -> AsyncIterator[Path]:
-    """Serve the API on the admin socket, and on TCP if that is wanted; the path of the socket."""
+    """Serve the API on the admin socket, and on TCP if `tcp` is given; yields the path of the socket."""
     config, listener = parts.in_force.config, host.listeners.get("admin")
     path = config.socket if listener is None else Path(listener.getsockname())
     await remember_signed_out(api.access, api.kept.audit, parts.clock.now())
@@ -71,5 +71,5 @@ async def served(
         parts.base.health.add("tcp", tcp_check(api.access))
     mode = int(config.admin.socket_mode, 8)
     async with serve(api, path, mode, listener, tcp=tcp, clock=parts.clock) as presence:
-        parts.engine.control.watch("admin_socket", presence.check)
+        parts.engine.control.add_check("admin_socket", presence.check)
         yield path

@@ -47,7 +47,7 @@ class Current:
         return BackupRules(self.config.backup_directory, daemon.keep_backup_files, daemon.minimum_free_mib)
 
     def alerts(self) -> Bounds:
-        """Which alerts are wanted, and how many an hour."""
+        """The rules that are on, and the most alerts an hour."""
         alerts = self.config.alerts
         return Bounds(frozenset(rule for rule in Rule if getattr(alerts.rules, rule.value, False)), alerts.max_per_hour)
 

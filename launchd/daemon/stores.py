@@ -37,7 +37,7 @@ class Stores(NamedTuple):
 
 
 def make_stores(databases: Databases, *, instance: str, bounds: Callable[[], Bounds], new_id: IdMaker) -> Stores:
-    """The stores of one instance of the daemon; `bounds` says which alerts are wanted."""
+    """The stores of one instance of the daemon; `bounds` gives the rules of alerts that are on."""
     jobs_db, launches_db = databases
     return Stores(
         databases=databases,

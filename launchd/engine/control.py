@@ -124,7 +124,7 @@ class Control:
             memory_bytes=resident_bytes(),
         )
 
-    def watch(self, name: str, check: Check) -> None:
+    def add_check(self, name: str, check: Check) -> None:
         """Add the health check of a part that is made after the engine."""
         self._health.add(name, check, first=True)
 

@@ -62,7 +62,7 @@ class Executor:
         self._flushing = False  # task loop only: a flush is scheduled for the end of this turn
         # callbacks in these contexts belong to no attempt; one for each loop, since a context runs once at a time
         self._nobody, self._nobody_here = copy_context(), copy_context()
-        self._asked = self._heard = 0  # stop requests sent by the control loop, received by the task loop
+        self._asked = self._received = 0  # stop requests sent by the control loop, received by the task loop
         self._apart: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._thread.start()
         # started now: when it is needed first, the system may have no thread left
@@ -76,7 +76,7 @@ class Executor:
     @property
     def asking(self) -> bool:
         """True while the task loop has not received every stop request."""
-        return self._asked != self._heard
+        return self._asked != self._received
 
     @property
     def thread_id(self) -> int | None:
@@ -139,7 +139,7 @@ class Executor:
         # a task that is cancelled before its first step never runs, and would send no verdict
         if attempt.task is not None and attempt.begun:
             attempt.task.cancel()
-        self._heard += 1
+        self._received += 1
 
     async def _run_here(self, attempt: Attempt) -> None:
         attempt.begun = True
@@ -184,7 +184,7 @@ class Executor:
         self._flushing = False
         for attempt in list(self._here.values()):
             self._end_here(attempt, None, error)
-        self._heard = self._asked  # no task is left that could receive a request
+        self._received = self._asked  # no task is left that could receive a request
 
     # --- threads of their own: plain functions and processes ---
 

@@ -22,7 +22,7 @@ class Link:
         self._writing = threading.RLock()
         self._reading = threading.Lock()
         self._count = 0  # triggers sent
-        self._heard: dict[int, ToChild] = {}  # answers that came before their caller read them
+        self._read: dict[int, ToChild] = {}  # answers that came before their caller read them
 
     def readline(self) -> bytes:
         """The next line from the daemon; empty once it has ended."""
@@ -56,13 +56,13 @@ class Link:
         """The answer to one trigger; earlier answers to others are kept for their callers."""
         while True:
             with self._reading:
-                if number in self._heard:
-                    return self._heard.pop(number)
+                if number in self._read:
+                    return self._read.pop(number)
                 line = self.readline()
                 if not line:
                     return ToChild(number, error="the daemon has gone")
-                heard = msgspec.json.decode(line, type=ToChild)
-                self._heard[heard.number] = heard
+                answer = msgspec.json.decode(line, type=ToChild)
+                self._read[answer.number] = answer
 
 
 def _checked(said: FromChild) -> FromChild:

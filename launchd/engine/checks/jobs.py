@@ -62,7 +62,7 @@ def _no_turn(pools: Pools, now: float) -> str | None:
     """A queue whose turn is due, such as for verdicts to write, and does not end."""
     for name, pool in pools.items():
         seconds = now - pool.last_turn
-        if pool.owes_turn and seconds > CLAIM_SECONDS:
+        if pool.turn_due and seconds > CLAIM_SECONDS:
             return f"queue {name}: a turn is due, and none has ended for {seconds:.0f} s"
     return None
 

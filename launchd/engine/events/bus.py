@@ -34,8 +34,8 @@ class Bus:
             listener(happenings)
         if self._of_type:
             for one in happenings:
-                for hears in self._of_type.get(one.type, ()):
-                    hears(one.event())
+                for call in self._of_type.get(one.type, ()):
+                    call(one.event())
 
     def subscribe(self, listener: Callable[[Sequence[Happening]], None]) -> Callable[[], None]:
         """Listen to all events, in batches; returns how to stop."""
@@ -44,12 +44,12 @@ class Bus:
 
     def listen(self, types: Iterable[str], listener: Callable[[Event], None]) -> Callable[[], None]:
         """Listen to events of these types alone, one by one, never to ends of jobs; returns how to stop."""
-        heard = [self._of_type.setdefault(kind, []) for kind in types]
-        for listeners in heard:
+        lists = [self._of_type.setdefault(kind, []) for kind in types]
+        for listeners in lists:
             listeners.append(listener)
 
         def stop() -> None:
-            for listeners in heard:
+            for listeners in lists:
                 listeners.remove(listener)
 
         return stop

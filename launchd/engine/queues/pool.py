@@ -138,10 +138,10 @@ class Pool:
     @property
     def awake(self) -> bool:
         """True while a turn is due, or a lock is asked for."""
-        return self.owes_turn or self.locked.busy
+        return self.turn_due or self.locked.busy
 
     @property
-    def owes_turn(self) -> bool:
+    def turn_due(self) -> bool:
         """True while there is a reason to take a turn."""
         return self._wake.is_set() or bool(self._ended)
 
