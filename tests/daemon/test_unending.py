@@ -19,7 +19,7 @@ from tests.support.hosted_daemon import PATIENCE_SECONDS, quiet_config
 from tests.support.odd_values import UnreadableError
 
 
-async def test_a_loop_goes_on_over_exceptions_of_any_kind_with_a_growing_pause() -> None:
+async def test_a_loop_goes_on_after_exceptions_of_any_kind_with_a_growing_pause() -> None:
     clock = VirtualClock()
     pauses: list[float] = []
     endings: list[Exception | None] = [ValueError("slip"), UnreadableError(), None, ExceptionGroup("g", [OSError()])]
@@ -50,7 +50,7 @@ async def test_a_loop_goes_on_over_exceptions_of_any_kind_with_a_growing_pause()
 
 
 @pytest.mark.parametrize("fatal", [SystemExit(0), KeyboardInterrupt()])
-async def test_an_exit_out_of_a_loop_becomes_an_error_that_ends_the_daemon(fatal: BaseException) -> None:
+async def test_an_exit_in_a_loop_becomes_an_error_that_ends_the_daemon(fatal: BaseException) -> None:
     async def body() -> None:
         raise fatal
 

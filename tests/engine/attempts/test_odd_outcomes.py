@@ -15,9 +15,9 @@ from tests.support.hosted_daemon import PATIENCE_SECONDS
 from tests.support.odd_outcome_tasks import LOOP_ENDERS, WISHES
 
 KINDS = ("coroutine", "thread", "process")
-# A job whose outcome is lost never ends: each such test waits so long.
+# A job whose outcome is lost never ends: each such test waits this long.
 _PATIENCE_SECONDS = 20.0
-# Lists that show what tasks and clients have said.
+# Lists that show values of tasks and clients.
 _LISTS = ("/v1/jobs", "/v1/tasks", "/v1/schedules")
 
 
@@ -70,7 +70,7 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-# --- wishes: Retry, Snooze, Cancel ---
+# --- Retry, Snooze, Cancel ---
 
 
 def test_neighbours_of_a_job_with_an_impossible_verdict_keep_their_success(daemon: RealDaemon) -> None:

@@ -69,7 +69,7 @@ def error_of(job: Job) -> dict[str, str]:
     return dict(msgspec.json.decode(job.error or "{}"))
 
 
-# --- what it says ---
+# --- results, progress, log ---
 
 
 async def test_a_process_returns_its_result_its_progress_and_its_log_lines(apart: Daemon) -> None:
@@ -126,7 +126,7 @@ async def test_a_soft_time_limit_that_nobody_catches_fails_the_job(apart: Daemon
     assert (job.state, error_of(job)["type"]) == (JobState.FAILED, "TimeoutError")
 
 
-# --- how it dies ---
+# --- the end of a process ---
 
 
 class Witness:

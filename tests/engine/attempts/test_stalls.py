@@ -27,7 +27,7 @@ async def get(daemon: Daemon, path: str) -> tuple[int, Any]:
 
 
 async def stack_with(daemon: Daemon, job: Job, wanted: str) -> str:
-    """The job's stack, once it contains a word: it may have been seen on its way there."""
+    """The job's stack, once it contains a word: an earlier stack may not."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             status, answer = await get(daemon, f"/v1/jobs/{job.id}/stack")
@@ -66,7 +66,7 @@ async def test_the_stack_of_a_coroutine_that_waits_leads_to_the_line_where_it_wa
         assert (await get(daemon, f"/v1/jobs/{job.id}/stack"))[0] == 409
 
 
-async def test_the_stack_of_a_thread_and_of_a_blocking_coroutine_is_the_line_that_holds_it(tmp_path: Path) -> None:
+async def test_the_stack_of_a_thread_and_of_a_blocking_coroutine_is_the_line_that_blocks(tmp_path: Path) -> None:
     release = threading.Event()
 
     def hold_right_here() -> None:
@@ -93,7 +93,7 @@ async def test_the_stack_of_a_process_is_its_own(tmp_path: Path) -> None:
         job, _ = await daemon.control.trigger("stand", {"path": str(tmp_path / "pid")}, by="test")
         assert "process_tasks.py" in await stack_with(daemon, job, "stand_right_here")
         job, _ = await daemon.control.trigger("compute_forever", {"path": str(tmp_path / "other")}, by="test")
-        await stack_with(daemon, job, "in compute_forever")  # a loop in C does not keep it from telling
+        await stack_with(daemon, job, "in compute_forever")  # the stack is readable even in a loop in C
         await daemon.control.cancel(job.id, terminate=True, reason=None, by="test")
         (tmp_path / "pid.go").touch()
         assert (await ended(daemon, job.id)).state is JobState.CANCELLED
@@ -142,7 +142,7 @@ async def told(lines: list[Any], event: str, daemon: Daemon) -> dict[str, Any]:
 
 
 class DeafLoop:
-    """A loop that takes calls and answers them only when it is let."""
+    """A loop that takes calls and answers them only when the test allows it."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []

@@ -128,7 +128,7 @@ def test_stop_iteration_out_of_a_plain_function_is_an_error() -> None:
     assert (value, str(error)) == (None, "the task raised StopIteration")
 
 
-# --- what a task may ask for is checked where it is made ---
+# --- arguments of Retry, Snooze, Cancel and progress are checked at once ---
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1, -0.001, 1.8e12, 10**400, timedelta(days=367)])
