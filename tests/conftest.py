@@ -1,6 +1,7 @@
 """Fixtures for all tests: a daemon with tasks, lock servers behind Sentinels and in a Cluster, gates."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from tests.support.tasks import ALL, gate, started
 from tests.support.valkey_server import binaries
 
 __all__ = ["box", "daemon", "wheels"]
+
+# A shell starts what runs in its background with SIGINT ignored, and so would every process that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # By default hypothesis fails an example that takes over 200 ms, which a busy machine may cause.
 settings.register_profile("launchd", deadline=None)

@@ -10,7 +10,7 @@ from launchd.clock import SECOND
 from launchd.db.database import Database
 from launchd.engine.attempts.stall import StallMonitor
 from launchd.engine.control import Control
-from launchd.engine.firing.scheduler import Entry
+from launchd.engine.firing.entry import ScheduleEntry
 from launchd.engine.queues.pool import Pool
 from launchd.errors import UnavailableError
 from launchd.launches.source_store import SourceStore
@@ -25,7 +25,7 @@ class Metered(NamedTuple):
 
     control: Control
     pools: Mapping[str, Pool]
-    schedules: Mapping[str, Entry]
+    schedules: Mapping[str, ScheduleEntry]
     databases: Sequence[Database]
     sources: SourceStore
     fetches: Counter[tuple[str, ...]]
@@ -44,7 +44,7 @@ async def answer(metered: Metered, request: web.Request) -> web.Response:
 
 async def read(metered: Metered) -> Reading:
     """Every metric now."""
-    await metered.fires.look(list(metered.schedules), metered.control.now())
+    await metered.fires.count_new(list(metered.schedules), metered.control.now())
     return {
         **await _daemon(metered),
         **_jobs(metered.tally),

@@ -124,7 +124,7 @@ class Alerting:
             stop()
         self._stop_hearing = []
         if self.on:
-            self._stop_hearing = [self._bus.count(self.ended), self._bus.listen(LAUNCH_EVENTS, self.heard)]
+            self._stop_hearing = [self._bus.subscribe_ends(self.ended), self._bus.listen(LAUNCH_EVENTS, self.heard)]
             self._wake.set()  # a dead instance may have left something
 
     async def run(self) -> None:

@@ -1,10 +1,11 @@
 """The composition root: the only place that builds things.
 
-`run.py` nests them (start order; its reverse is stop order), `build.py` makes the engine's parts in order of need,
-`stop.py` ends them, `outside.py` joins what the engine does not know: launch data, the lock server, the configuration.
+`run.py` nests them (start order; its reverse is stop order). `build.py` makes the parts, `start.py` starts them and
+`stop.py` ends them; `base.py`, `engine.py` and `oversight.py` each make the parts of one subject. `live.py` applies a
+new configuration, `service.py` is the process around it all.
 """
 
-from launchd.daemon.outside import Host
+from launchd.daemon.host import HostProcess
 from launchd.daemon.run import Daemon, running, try_out
 
-__all__ = ["Daemon", "Host", "running", "try_out"]
+__all__ = ["Daemon", "HostProcess", "running", "try_out"]

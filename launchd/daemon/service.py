@@ -1,6 +1,6 @@
-"""The daemon as a service: what `launchd run` and `launchd check` do around it.
+"""The daemon as a service: the process that `launchd run` and `launchd check` set up around it.
 
-Log, signals, what systemd hands over, and the configuration file; the daemon itself is built in launchd/daemon.
+Log, signals, the sockets of systemd, and the configuration file.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ import uvloop
 from launchd import config as configuration
 from launchd.clock import SystemClock, until
 from launchd.config import Config
-from launchd.daemon import Host, running, try_out
+from launchd.daemon import HostProcess, running, try_out
 from launchd.engine.firing.loading import Options, place_of
 from launchd.errors import LaunchdError, StoreError
 from launchd.launches.sources import SOURCES
@@ -30,18 +31,17 @@ from launchd.ops.systemd import notify, status, take_listeners, watchdog_seconds
 from launchd.system import forks
 from launchd.system.exit import busy_threads
 
-_log = get_logger("launchd.service")
-# The lowest number for the log's own copy of standard error: beyond what a careless loop over descriptors closes.
+# The lowest number for the log's own copy of standard error: beyond those that a careless loop over descriptors closes.
 _LOG_DESCRIPTOR = 64
-# What Python says when the system refuses a thread.
+# Python's message when the system refuses a thread.
 _NO_THREAD = "can't start new thread"
 # sysexits.h: an error inside the program.
 EX_SOFTWARE = 70
-# Jobs at full speed make few cycles and many objects: with Python's own thresholds a tenth of their time goes into
-# looking for cycles (`make bench ARGS=drain`).
+# Jobs at full speed make few cycles and many objects: with Python's own thresholds the search for cycles takes a tenth
+# of their time (`make bench ARGS=drain`).
 _GC_THRESHOLDS = (50_000, 20, 50)
-# For how long a start is tried again while the disk is full, failing or locked by others. Five such starts take longer
-# than StartLimitIntervalSec= of the unit, so systemd never gives up; each is shorter than its TimeoutStartSec=.
+# How long a start is retried while the disk is full, failing or locked by others. Five such starts take longer than
+# StartLimitIntervalSec= of the unit, so systemd never gives up; each is shorter than its TimeoutStartSec=.
 START_SECONDS, START_AGAIN_SECONDS = 60.0, 2.0
 _log = get_logger("launchd.daemon")
 
@@ -56,24 +56,15 @@ def main(
     log_level: str | None = None,
     log_format: Literal["json"] | None = None,
 ) -> int:
-    """Run the daemon until SIGTERM or SIGINT; the exit code, 0 only after one of them.
+    """Run the daemon until SIGTERM or SIGINT; returns the exit code, 0 only after one of them.
 
-    Raises LaunchdError when it cannot start.
+    Raises LaunchdError if it cannot start.
     """
-    # a copy that no task can close by accident: the next file or connection would get its number, and the log with it
+    # a copy of standard error: if a task closes number 2, the next file or connection would get it, and the log
     descriptor = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, _LOG_DESCRIPTOR)
     faulthandler.enable(descriptor)  # a watchdog's SIGABRT leaves the stack of every thread in the log
     config = load_config(config_path)
-    try:
-        log = logs.configure(
-            log_level or config.daemon.log_level,
-            log_format or config.daemon.log_format,
-            secrets=configuration.secrets(config),
-            descriptor=descriptor,
-        )
-    except RuntimeError as error:
-        raise _no_room() from error
-    options = Options(queues, concurrency, scheduler, workers)
+    log = _log_of(config, level=log_level, format_=log_format, descriptor=descriptor)
 
     def load() -> Config:
         check(config_path)
@@ -86,57 +77,81 @@ def main(
 
     _arm(config, log)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            host = _host()._replace(
-                alone=True,
-                log_lines_dropped=lambda: log.dropped,
-                job_lines=log.job_lines,
-                load=load,
-                reloaded=set_level,
-            )
-            try:
-                runner.run(_until_signal(config, options, host))
-            finally:
-                # the runner would wait for whatever a thread of this executor does
-                runner.get_loop().set_default_executor(ThreadPoolExecutor(1))
-                _tell_threads()
-    except (LaunchdError, KeyboardInterrupt):  # the latter before the daemon hears signals
+        _run_loop(config, Options(queues, concurrency, scheduler, workers), log, load, set_level)
+    except (LaunchdError, KeyboardInterrupt):  # the latter before the signal handlers are set
         raise
-    except BaseException as error:  # noqa: BLE001 - SystemExit from somewhere inside is no end that was asked for
-        return _unasked(error)
+    except BaseException as error:  # noqa: BLE001 - SystemExit from inside is no requested end
+        return _unrequested(error)
     finally:
         log.close()
     return 0
 
 
+def _log_of(config: Config, *, level: str | None, format_: Literal["json"] | None, descriptor: int) -> logs.Logs:
+    """The log as the command line and the configuration want it; raises StoreError if it gets no thread."""
+    try:
+        return logs.configure(
+            level or config.daemon.log_level,
+            format_ or config.daemon.log_format,
+            secrets=configuration.secrets(config),
+            descriptor=descriptor,
+        )
+    except RuntimeError as error:
+        raise _too_few_threads() from error
+
+
+def _run_loop(
+    config: Config,
+    options: Options,
+    log: logs.Logs,
+    load: Callable[[], Config],
+    reloaded: Callable[[Config], None],
+) -> None:
+    """Run the control loop until a signal ends the daemon."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        host = _host()._replace(
+            dedicated=True,
+            log_lines_dropped=lambda: log.dropped,
+            job_lines=log.job_lines,
+            load=load,
+            reloaded=reloaded,
+        )
+        try:
+            runner.run(_until_signal(config, options, host))
+        finally:
+            # the runner would wait for the threads of the old executor
+            runner.get_loop().set_default_executor(ThreadPoolExecutor(1))
+            _log_threads()
+
+
 def _arm(config: Config, log: logs.Logs) -> None:
-    """Cut forks of this process off from what is the daemon's."""
+    """Keep forks of this process from using the daemon's files."""
     state = config.state_directory.resolve()
     for name in ("daemon.lock", "jobs.db", "launches.db"):  # and their journals
         forks.own_file(str(state / name))
     forks.register_fork_handlers(log.forked)
 
 
-def _tell_threads() -> None:
-    """Name what still runs in this process, which ends nevertheless (launchd/system/exit.py)."""
+def _log_threads() -> None:
+    """Log the threads that still run; the process ends nevertheless (launchd/system/exit.py)."""
     left = busy_threads("log")
     if left:
         _log.warning("threads_left", threads=left, detail="they end with this process")
 
 
-def _no_room() -> LaunchdError:
+def _too_few_threads() -> LaunchdError:
     """The error of a start without enough threads."""
-    words = "this system lets launchd start no more threads: raise TasksMax= of its unit, the pids limit of its"
+    words = "the system refuses more threads to launchd: raise TasksMax= of its unit, the pids limit of its"
     return StoreError(f"{words} container, or `ulimit -u` of its user; about 30 are enough")
 
 
-def _unasked(error: BaseException) -> int:
-    """Log an end that no signal asked for; its exit code, which is never 0."""
+def _unrequested(error: BaseException) -> int:
+    """Log an end without a signal; returns its exit code, which is never 0."""
     plain = _plain(error)
     if isinstance(plain, LaunchdError):
         raise plain from error
     if isinstance(plain, RuntimeError) and _NO_THREAD in str(plain):
-        raise _no_room() from error
+        raise _too_few_threads() from error
     if isinstance(plain, SystemExit):
         where = place_of(plain)
         _log.critical("ended_unasked", error=f"SystemExit({plain.code!r})", where=where, exit_code=EX_SOFTWARE)
@@ -146,22 +161,22 @@ def _unasked(error: BaseException) -> int:
 
 
 def _plain(error: BaseException) -> BaseException:
-    """The one error that the daemon's task groups carry; a group of several as it is."""
+    """The error inside nested groups of one; a group of several stays as it is."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
 
 
-def _host() -> Host:
-    """What systemd gave to this process. A socket that launchd has no use for is closed: nobody would answer there."""
+def _host() -> HostProcess:
+    """The sockets and the watchdog of systemd. A socket with another name is closed: nobody would answer there."""
     listeners = take_listeners()
     for name in [name for name in listeners if name not in {"admin", "tcp"}]:
         listeners.pop(name).close()
-    return Host(listeners, "NOTIFY_SOCKET" in os.environ, watchdog_seconds())
+    return HostProcess(listeners, "NOTIFY_SOCKET" in os.environ, watchdog_seconds())
 
 
 def check(config_path: str | None) -> str:
-    """Check a configuration as the daemon would, tasks and schedules included; one line for the operator.
+    """Check a configuration as the daemon would, with tasks and schedules; returns one line for the operator.
 
     Raises ConfigError with all problems.
     """
@@ -173,12 +188,12 @@ def check(config_path: str | None) -> str:
 
 
 def load_config(config_path: str | None) -> Config:
-    """The configuration from where it is found."""
+    """Load the configuration from the first place that has one."""
     return configuration.load(configuration.find(config_path), sources=SOURCES)
 
 
 def _workers() -> ThreadPoolExecutor:
-    """The threads that the control plane works with, all started now: later there may be no room for another."""
+    """The threads of the control plane, all started now: later the system may refuse one."""
     count = min(32, (os.cpu_count() or 1) + 4)
     pool, all_begun = ThreadPoolExecutor(count, "control"), threading.Barrier(count)
     try:
@@ -193,18 +208,18 @@ def _workers() -> ThreadPoolExecutor:
 async def _until_signal(
     config: Config,
     options: Options,
-    host: Host,
+    host: HostProcess,
 ) -> None:
-    """Run until SIGTERM or SIGINT; a second one hurries, SIGHUP reloads. All are heard from the first moment."""
+    """Run until SIGTERM or SIGINT; a second one hurries, SIGHUP reloads. All handlers are set before the start."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(_workers())
     stop, hurry, hangup = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    def ask() -> None:
+    def request_stop() -> None:
         (hurry if stop.is_set() else stop).set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ask)
+        loop.add_signal_handler(number, request_stop)
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
     clock = SystemClock()
     patience = clock.monotonic() + START_SECONDS
@@ -230,20 +245,20 @@ class _Signals(NamedTuple):
 
 
 class _NotStartedError(Exception):
-    """The store refused before the daemon was ready."""
+    """The store failed before the daemon was ready."""
 
     def __init__(self, cause: StoreError) -> None:
         super().__init__(cause.detail)
         self.cause = cause
 
 
-async def _run(config: Config, options: Options, host: Host, signals: _Signals) -> None:
-    """Run the daemon once; raises _NotStartedError when the store refused before it was ready."""
+async def _run(config: Config, options: Options, host: HostProcess, signals: _Signals) -> None:
+    """Run the daemon once; raises _NotStartedError if the store failed before it was ready."""
     ready = False
     try:
         async with running(config, options=options, host=host, hurry=signals.hurry) as daemon:
             ready = True
-            gc.freeze()  # what the start has made stays: no collection of cycles walks it again, all threads stopped
+            gc.freeze()  # the objects of the start stay for ever: collections of cycles need not walk them
             gc.set_threshold(*_GC_THRESHOLDS)
             reloads = asyncio.create_task(daemon.reloader.run(signals.hangup))
             await signals.stop.wait()

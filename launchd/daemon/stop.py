@@ -1,7 +1,7 @@
-"""The end of a daemon: what runs may finish, is asked to end, is put back; in this order, within bounds.
+"""The stop of a daemon: running jobs may finish, are asked to end, are put back; in this order, within time limits.
 
-A stop goes on whatever fails on the way. While a database refuses writes, what runs cannot be put back: that is tried
-again for a while, and where it is in vain, a mark tells the next start that nothing crashed (`stop_mark`).
+A stop goes on after any failure. While a database refuses writes, running jobs cannot be put back: that is retried for
+a while. If it never succeeds, a mark tells the next start that nothing crashed (`stop_mark`).
 """
 
 import asyncio
@@ -17,47 +17,48 @@ from launchd.logger import get_logger
 from launchd.ops.systemd import extending, notify
 
 _log = get_logger("launchd.daemon")
-# For how long jobs are tried to be put back while the store refuses, and how often. Together with drain_seconds and
-# cancel_seconds of the default configuration it is less than TimeoutStopSec= of the unit.
+# How long the daemon tries to put jobs back while the store refuses, and how often. Together with drain_seconds and
+# cancel_seconds of the default configuration that is less than TimeoutStopSec= of the unit.
 PUT_BACK_SECONDS, TRY_SECONDS = 15.0, 1.0
 
 
 async def stop(parts: Parts, scheduler: asyncio.Task[None] | None, hurry: asyncio.Event) -> None:
-    """No new fires, no new claims, drain, cancel, put back on disk: in this order, within bounds."""
-    parts.life.stopping, parts.life.leader = True, False
+    """No new fires, no new claims, drain, cancel, put back: in this order, within time limits."""
+    engine, daemon_state = parts.engine, parts.base.daemon_state
+    daemon_state.stopping, daemon_state.leader = True, False
     notify("STOPPING=1")
     if scheduler is not None:
         scheduler.cancel()
-    pools = list(parts.dispatcher.pools.values())
+    pools = list(engine.dispatcher.pools.values())
     for pool in pools:
         pool.closing = True
-    parts.control.release_waiters()
+    engine.control.release_waiters()
     running = sum(len(pool.running) for pool in pools)
     _log.info("stopping", running=running, drain_seconds=parts.in_force.config.daemon.drain_seconds)
     async with extending(parts.clock, lambda: f"draining: {sum(len(pool.running) for pool in pools)} running"):
         await _drain(parts, pools, hurry)
-    parts.control.release_waiters(closing=True)
-    parts.monitor.stop()
+    engine.control.release_waiters(closing=True)
+    parts.oversight.monitor.stop()
     await _note_clock(parts)
     try:
-        await parts.locks.close()
-    except Exception as error:  # noqa: BLE001 - they lapse by themselves, and the stop goes on
+        await engine.locks.close()
+    except Exception as error:  # noqa: BLE001 - the locks expire by themselves, and the stop goes on
         _log.error("locks_not_given_back", error=str(error))
-    if not await parts.executor.close(1.0):
-        _log.error("task_thread_blocked", detail="a task blocks its loop; it ends with this process")
+    if not await engine.dispatcher.executor.close(1.0):
+        _log.error("task_thread_blocked", detail="a task blocks the task loop; it ends with this process")
 
 
 async def _note_clock(parts: Parts) -> None:
-    """Keep what the clocks read last: the next start can tell a correction from the time that it was stopped."""
+    """Write the last reading of the clocks: the next start can tell a clock that was set from a long stop."""
     try:
-        await parts.timekeeper.check()
-        await parts.timekeeper.note()
+        await parts.engine.timekeeper.check()
+        await parts.engine.timekeeper.note()
     except StoreError as error:
         _log.warning("clock_not_noted", error=error.detail)
 
 
 async def _drain(parts: Parts, pools: list[Pool], hurry: asyncio.Event) -> None:
-    """Wait for what runs, then cancel it, then put back what is left."""
+    """Wait for the running jobs, then cancel them, then put back those that are left."""
 
     async def idle() -> None:
         await asyncio.gather(*(pool.idle() for pool in pools))
@@ -71,7 +72,7 @@ async def _drain(parts: Parts, pools: list[Pool], hurry: asyncio.Event) -> None:
 
 
 async def _put_back(parts: Parts, pools: Sequence[Pool], hurry: asyncio.Event) -> None:
-    """Put back what is left, each pool by itself, again and again while the store refuses; then set the mark."""
+    """Put back the jobs that are left, pool by pool, and retry while the store refuses; at last set the mark."""
     clock, count = parts.clock, 0
     patience = clock.monotonic() + PUT_BACK_SECONDS
     while True:
@@ -88,11 +89,11 @@ async def _put_back(parts: Parts, pools: Sequence[Pool], hurry: asyncio.Event) -
         await _within(clock.sleep(TRY_SECONDS), TRY_SECONDS, hurry, clock)
     _log.warning("put_back", jobs=count)
     if pools:
-        StopMark(parts.in_force.config.state_directory).set(parts.life.instance)
+        StopMark(parts.in_force.config.state_directory).set(parts.base.daemon_state.instance)
 
 
 async def _within(work: Awaitable[None], seconds: float, hurry: asyncio.Event, clock: Clock) -> bool:
-    """Whether the work was done before the time was up or somebody was in a hurry."""
+    """True if the work was done before the time was up or `hurry` was set."""
     done = asyncio.ensure_future(work)
     others = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(hurry.wait())]
     try:

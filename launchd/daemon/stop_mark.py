@@ -1,8 +1,8 @@
-"""A mark beside the databases: this daemon was asked to stop, and could not write that its jobs go back to the queue.
+"""A mark beside the databases: this daemon stopped on request, and could not put its jobs back into the queue.
 
-The disk may be full, or broken for good, at the very moment of a stop. The jobs stay `running` in jobs.db then, and the
-next start would count a crash against each. The mark is a line of constant length, made while all was well and written
-over in place: that takes no room, and no database. It is an aid; where it cannot be written, a stop counts as a crash.
+The disk may be full or broken at the moment of a stop. The jobs then stay `running` in jobs.db, and the next start
+would count a crash against each. The mark is a line of constant length, written at the start and overwritten in place:
+that needs no space and no database. If it cannot be written, a stop counts as a crash.
 """
 
 import os
@@ -21,7 +21,7 @@ class StopMark:
         self._path = directory / "daemon.stop"
 
     def stopped(self) -> str | None:
-        """The instance that stopped when asked to and could not say so in jobs.db; None when there is none."""
+        """The instance that stopped on request and could not write that to jobs.db; None without one."""
         try:
             word, _, instance = self._path.read_text("ascii").strip().partition(" ")
         except (OSError, UnicodeDecodeError):
@@ -29,7 +29,7 @@ class StopMark:
         return instance.strip() if word == _STOPPED else None
 
     def begin(self, instance: str) -> None:
-        """Make room for the mark of this instance; what an earlier one left has been used."""
+        """Make room for the mark of this instance; the mark of an earlier one has been used."""
         self._write(_RUNS, instance)
 
     def set(self, instance: str) -> None:

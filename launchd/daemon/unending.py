@@ -1,8 +1,7 @@
 """Loops that must not end: an exception is logged and the loop goes on, after a pause that grows.
 
-What cannot be gone on from (SystemExit or KeyboardInterrupt out of code that nobody sent them to, a MemoryError that
-comes again and again) ends the daemon, loudly: the group that drives all loops fails, what runs is put back, and the
-process ends with a code that is not 0.
+SystemExit, KeyboardInterrupt and the like from inside a loop end the daemon: the task group of all loops fails, running
+jobs are put back, and the process ends with an exit code other than 0.
 """
 
 import asyncio
@@ -20,13 +19,13 @@ CALM_SECONDS = 120.0
 
 
 class BrokenLoopError(Exception):
-    """A loop of the daemon was ended by something that no loop can go on from."""
+    """An error ended a loop of the daemon that cannot go on after it."""
 
 
 async def unending(name: str, body: Callable[[], Awaitable[None]], clock: Clock) -> None:
-    """Run `body`, which loops for ever, again whenever it ends; returns never, and raises BrokenLoopError or cancelled.
+    """Run `body`, which loops for ever, again whenever it ends. Never returns; raises BrokenLoopError.
 
-    `name` is the loop's in the log.
+    `name` is the name of the loop in the log.
     """
     pause = FIRST_PAUSE_SECONDS
     while True:
@@ -36,7 +35,7 @@ async def unending(name: str, body: Callable[[], Awaitable[None]], clock: Clock)
             error: BaseException | None = None
         except asyncio.CancelledError:
             raise
-        except Exception as failure:  # noqa: BLE001 - whatever it is, this loop must not end
+        except Exception as failure:  # noqa: BLE001 - this loop must not end
             error = failure
         except BaseException as fatal:
             raise BrokenLoopError(f"the loop of {name} was ended by {type_name(fatal)}") from fatal

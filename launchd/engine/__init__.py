@@ -1,1 +1,1 @@
-"""The engine: schedules fire, queues are worked off, locks are kept. It knows nothing of launches."""
+"""The engine: fires schedules, runs the jobs of queues, holds locks. It knows nothing of launches."""

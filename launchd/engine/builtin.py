@@ -1,11 +1,12 @@
 """The engine's own tasks: `health_check`, `prune` and `backup`."""
 
+from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from launchd.backup.backup import Backups
 from launchd.clock import DAY, SECOND, Clock
-from launchd.engine.port import EnginePort
+from launchd.engine.port import await_on
 from launchd.logger import get_logger
 from launchd.ops.health import HealthReport, Level
 from launchd.store.idempotency import IDEMPOTENCY_SECONDS
@@ -18,7 +19,7 @@ PRUNE_BATCH = 500
 
 
 class Keeping(NamedTuple):
-    """How long ended things are kept, in days."""
+    """For how many days rows are kept after their end."""
 
     succeeded: float
     failed: float
@@ -26,13 +27,13 @@ class Keeping(NamedTuple):
     audit: float
 
 
-def health_task(port: EnginePort, report: Callable[[], Awaitable[HealthReport]]) -> Task:
-    """The task that looks after the daemon's health and says in the log what is wrong."""
+def health_task(control_loop: AbstractEventLoop, report: Callable[[], Awaitable[HealthReport]]) -> Task:
+    """The task that runs the health checks and logs every finding."""
 
     @task(queue="monitoring", max_retries=0, timeout=60)
     async def health_check(_ctx: Context) -> dict[str, Any]:
         """Check database, locks, sources, disk and queues."""
-        found = await port.on_control(report)
+        found = await await_on(control_loop, report)
         for name, check in found.checks.items():
             if check.level is not Level.HEALTHY:
                 _log.warning("health", check=name, level=check.level.value, detail=check.detail)
@@ -43,11 +44,11 @@ def health_task(port: EnginePort, report: Callable[[], Awaitable[HealthReport]])
 
 
 def prune_task(store: JobStore, clock: Clock, how_long: Callable[[], Keeping]) -> Task:
-    """The task that deletes what is past its keeping, a small batch at a time."""
+    """The task that deletes expired rows, a small batch at a time."""
 
     @task(queue="default", max_retries=0)
     async def prune(ctx: Context) -> dict[str, int]:
-        """Delete ended jobs, ledger rows, idempotency keys and audit rows past their keeping."""
+        """Delete ended jobs, ledger rows, idempotency keys and audit rows that are older than they are kept."""
         now, keeping = clock.now(), how_long()
         jobs = await store.prune(
             succeeded_before=now - int(keeping.succeeded * DAY),

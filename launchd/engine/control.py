@@ -1,11 +1,11 @@
-"""Control: everything an operator or a client can ask of the daemon, in one place, on the control loop.
+"""Control: every operation that an operator or a client can ask of the daemon. Owned by the control loop.
 
-It reads the store, writes rows first and acts second, and returns nouns; the admin socket turns them into JSON. `by`
-says who asks, for the audit.
+It reads the store, writes rows first and acts second, and returns plain values that the admin socket encodes. `by` is
+who asks, for the audit.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,24 +14,23 @@ from launchd.clock import SECOND, Clock, Instant, until
 from launchd.cursor import parse_cursor
 from launchd.db.database import Database
 from launchd.engine.attempts.attempt import Attempt, Stop
-from launchd.engine.attempts.executor import Executor
-from launchd.engine.events import telling
+from launchd.engine.daemon_state import DaemonState, resident_bytes
+from launchd.engine.events import messages
 from launchd.engine.events.bus import Bus
 from launchd.engine.firing.scheduler import Scheduler
 from launchd.engine.firing.timetable import Timetable
-from launchd.engine.lifecycle import Lifecycle, resident_bytes
 from launchd.engine.maker import JobMaker, TriggerRequest
 from launchd.engine.queues.lockwaits import held_by
 from launchd.engine.queues.pool import Pool
 from launchd.engine.queues.pools import Dispatcher
 from launchd.engine.queues.waiting import waiting_on
 from launchd.engine.snapshots import (
+    DaemonStatus,
     JobPage,
     JobQuery,
     LockSnapshot,
     QueueSnapshot,
     Readiness,
-    Status,
     WaitingOn,
 )
 from launchd.errors import InvalidError, NotFoundError, UnavailableError
@@ -46,11 +45,10 @@ from launchd.store.audit import Audit
 from launchd.store.jobs import Idempotency, JobStore
 from launchd.store.queues import QueueStore
 from launchd.store.schedules import ScheduleStore
-from launchd.task import Task
 
-__all__ = ["MAX_WAITERS", "MAX_WAIT_SECONDS", "NO_RATE", "Control", "Lifecycle", "resident_bytes"]
+__all__ = ["MAX_WAITERS", "MAX_WAIT_SECONDS", "NO_RATE", "Control", "DaemonState", "resident_bytes"]
 MAX_WAIT_SECONDS = 300.0
-# Each holds a connection of its own.
+# Each waiter holds a connection of its own.
 MAX_WAITERS = 128
 MAX_CONCURRENCY = 1000
 NO_RATE = "none"
@@ -63,8 +61,7 @@ class Control:
         self,
         *,
         clock: Clock,
-        life: Lifecycle,
-        tasks: Mapping[str, Task],
+        daemon_state: DaemonState,
         maker: JobMaker,
         databases: Sequence[Database],
         jobs: JobStore,
@@ -72,16 +69,15 @@ class Control:
         queue_store: QueueStore,
         scheduler: Scheduler,
         dispatcher: Dispatcher,
-        executor: Executor,
         locks: LockManager,
         lock_backend: str,
         health: Health,
         bus: Bus,
         check_sources: Callable[[list[str]], None],
     ) -> None:
-        self.tasks = tasks
+        self.tasks = maker.tasks
         self._clock = clock
-        self._life = life
+        self._daemon_state = daemon_state
         self._maker = maker
         self._databases = databases
         self._jobs = jobs
@@ -89,7 +85,6 @@ class Control:
         self.timetable = Timetable(clock, scheduler, schedules, self._audit)
         self._dispatcher = dispatcher
         self._pools = dispatcher.pools
-        self._executor = executor
         self._locks = locks
         self._lock_backend = lock_backend
         self._health = health
@@ -99,9 +94,9 @@ class Control:
     # --- the daemon ---
 
     async def ready(self) -> Readiness:
-        """Can work be taken? Not while a database refuses writes: a refused one is tried again first."""
-        if self._life.stopping or not self._life.ready:
-            return Readiness(ready=False, word="stopping" if self._life.stopping else "starting")
+        """Can the daemon take work? It cannot while a database refuses writes; a refused write is tried again first."""
+        if self._daemon_state.stopping or not self._daemon_state.ready:
+            return Readiness(ready=False, word="stopping" if self._daemon_state.stopping else "starting")
         for database in self._databases:
             failure = await database.probe()
             if failure is not None:
@@ -109,28 +104,28 @@ class Control:
         return Readiness(ready=True, word="ready")
 
     def now(self) -> Instant:
-        """Wall time as this daemon has it."""
+        """The wall time of this daemon."""
         return self._clock.now()
 
-    async def status(self) -> Status:
-        """The daemon in one look."""
-        return Status(
-            version=self._life.version,
-            instance=self._life.instance,
+    async def status(self) -> DaemonStatus:
+        """The state of the daemon, its queues and its next fires."""
+        return DaemonStatus(
+            version=self._daemon_state.version,
+            instance=self._daemon_state.instance,
             pid=os.getpid(),
-            started_at=self._life.started_at,
-            uptime=self._clock.monotonic() - self._life.started_monotonic,
-            leader=self._life.leader,
-            ready=self._life.ready,
-            stopping=self._life.stopping,
+            started_at=self._daemon_state.started_at,
+            uptime=self._clock.monotonic() - self._daemon_state.started_monotonic,
+            leader=self._daemon_state.leader,
+            ready=self._daemon_state.ready,
+            stopping=self._daemon_state.stopping,
             lock_backend=self._lock_backend,
             queues=tuple(await self.queues()),
             next_fires=tuple(self.timetable.coming()),
             memory_bytes=resident_bytes(),
         )
 
-    def watch(self, name: str, check: Check) -> None:
-        """Let a part that is made after the engine report on its health."""
+    def add_check(self, name: str, check: Check) -> None:
+        """Add the health check of a part that is made after the engine."""
         self._health.add(name, check, first=True)
 
     async def health(self) -> HealthReport:
@@ -154,10 +149,10 @@ class Control:
         idempotency: Idempotency | None = None,
         by: str,
     ) -> tuple[Job, bool]:
-        """Make a job; (job, True) once it is on disk, (the earlier job, False) when the key was used before.
+        """Make a job; returns (job, True) once it is on disk, (the earlier job, False) if the key was used before.
 
-        A unique task that has such a job already gives that one too. `idempotency` is for those who have a digest of
-        their own; a key alone stands for just these arguments.
+        The same goes for a unique task that has such a job already. `idempotency` brings a digest of its own; with a
+        key alone, the digest is that of these arguments.
         Raises NotFoundError, InvalidError, IdempotencyError, StoreError.
         """
         request = TriggerRequest(task, args, queue, priority, delay, run_at, expires_in, max_retries)
@@ -166,33 +161,33 @@ class Control:
         self._dispatcher.expect([new.queue])
         made = await self._jobs.make(new, by, key)
         if made.id == new.id:
-            self._dispatcher.told([new])
+            self._dispatcher.made_expected([new])
         return made, made.id == new.id
 
     async def trigger_from_task(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
-        """Make a job that a running task asked for; its id."""
+        """Make a job for a running task; returns its id."""
         job, _ = await self.trigger(task, args, delay=delay, priority=priority, by="task")
         return job.id
 
     async def enqueue(
         self, requests: list[TriggerRequest], by: str, idempotency: Idempotency | None = None
     ) -> list[str]:
-        """Make many jobs in one transaction, all or none; their ids in order.
+        """Make many jobs in one transaction, all or none; returns their ids in order.
 
-        Raises InvalidError with every path that is wrong (`jobs[3].task`), IdempotencyError, StoreError.
+        Raises InvalidError with the path of every wrong value (`jobs[3].task`), IdempotencyError, StoreError.
         """
         now = self._clock.now()
         new = self._maker.all_requested(requests, now)
         self._dispatcher.expect(job.queue for job in new)
         ids = await self._jobs.insert(new, Audit(now, by, "enqueue", f"{len(new)} jobs", None), idempotency)
         if idempotency is None or not idempotency.replayed:
-            self._dispatcher.told(new)
+            self._dispatcher.made_expected(new)
         return ids
 
     async def refresh(
         self, sources: list[str] | None, *, force: bool, by: str, idempotency: Idempotency | None = None
     ) -> Job:
-        """Scrape now, whatever the schedule; raises InvalidError naming the known sources."""
+        """Scrape now, beside the schedule; raises InvalidError that names the known sources."""
         self._check_sources(sources or [])
         args: dict[str, Any] = {"force": force}
         if sources is not None:
@@ -207,12 +202,12 @@ class Control:
         return self._with_progress(await self._jobs.get(job_id))
 
     async def history(self, job_id: str) -> tuple[Job, list[Entry]]:
-        """The same with everything that happened to it, the oldest first; raises NotFoundError."""
+        """A job and everything that happened to it, oldest first; raises NotFoundError."""
         job, entries = await self._jobs.with_history(job_id)
         return self._with_progress(job), entries
 
     async def jobs(self, query: JobQuery) -> JobPage:
-        """Jobs, newest first; raises InvalidError for a state that does not exist, or a cursor that nobody gave."""
+        """Jobs, newest first; raises InvalidError for an unknown state or an invalid cursor."""
         if query.state is not None and query.state not in set(JobState):
             raise InvalidError.at("state", f"expected one of {', '.join(JobState)}, got {query.state!r}")
         filters = query._asdict() | {"limit": query.limit + 1, "cursor": parse_cursor(query.cursor)}
@@ -221,12 +216,12 @@ class Control:
         return JobPage(items, str(items[-1].seq) if len(found) > query.limit else None)
 
     async def wait(self, job_id: str, seconds: float) -> Job:
-        """The job once it has ended, or as it is when the time is up or the daemon begins to stop.
+        """Wait until a job has ended; returns it as it is when the time is up or the daemon begins to stop.
 
         Raises NotFoundError, UnavailableError.
         """
         if self._bus.waiting >= MAX_WAITERS:
-            raise UnavailableError(f"{MAX_WAITERS} others wait for the end of a job: ask without `wait`")
+            raise UnavailableError(f"{MAX_WAITERS} requests wait for the end of a job already: ask without `wait`")
         deadline = self._clock.monotonic() + min(seconds, MAX_WAIT_SECONDS)
         releases = self._bus.releases
         with self._bus.end_of(job_id) as ended:
@@ -239,11 +234,11 @@ class Control:
                 await until(ended, self._clock.sleep(left))
 
     def release_waiters(self, *, closing: bool = False) -> None:
-        """The daemon stops: who waits for the end of a job gets it as it is. `closing`: nobody waits from now on."""
+        """The daemon stops: answer all who wait for the end of a job. With `closing`, no request waits from now on."""
         self._bus.release(closing=closing)
 
     async def cancel(self, job_id: str, *, terminate: bool, reason: str | None, by: str) -> Job:
-        """End a job: a queued one at once, a running one is asked to. Raises NotFoundError, ConflictError."""
+        """Cancel a job: a queued one at once, a running one by a request. Raises NotFoundError, ConflictError."""
         how = Stop.TERMINATE if terminate else Stop.CANCEL
         why = reason or f"cancelled by {by}"
         job = await self._jobs.cancel(job_id, how=how.value, reason=why, now=self._clock.now())
@@ -254,7 +249,7 @@ class Control:
         return await self.job(job_id)
 
     def enforceable(self, job: Job) -> bool:
-        """Whether ending this job can be forced: what has not started, or runs in a process of its own."""
+        """True if the end of this job can be forced: it has not started, or it runs in a process of its own."""
         attempt = self._attempt(job)
         return job.state is JobState.QUEUED or (attempt is not None and attempt.enforceable)
 
@@ -270,13 +265,13 @@ class Control:
         return job
 
     def waiting_on(self, job: Job) -> WaitingOn | None:
-        """Why a queued job does not run; None for others."""
+        """Why a queued job does not run; None for a job in any other state."""
         return waiting_on(job, self._pools, self._clock)
 
     async def stack(self, job_id: str) -> str | None:
-        """Where a running job stands right now; None when it does not run here. Raises NotFoundError."""
+        """The present stack of a running job; None if it does not run here. Raises NotFoundError."""
         attempt = self._attempt(await self._jobs.get(job_id))
-        return None if attempt is None else await self._executor.stack(attempt)
+        return None if attempt is None else await self._dispatcher.executor.stack(attempt)
 
     # --- queues ---
 
@@ -312,7 +307,7 @@ class Control:
         return await self._set_paused(name, paused=False, note=None, by=by)
 
     async def resize_queue(self, name: str, concurrency: int | None, rate: str | None, by: str) -> QueueSnapshot:
-        """Change slots or rate of a queue until the next start; None leaves it, the rate "none" is no limit.
+        """Change slots or rate of a queue until the next start; None changes nothing, the rate "none" is no limit.
 
         Raises NotFoundError, InvalidError.
         """
@@ -329,7 +324,7 @@ class Control:
     # --- schedules: see timetable ---
 
     async def trigger_schedule(self, name: str, by: str, idempotency: Idempotency | None = None) -> Job:
-        """Run a schedule's task with its arguments now, beside its fires."""
+        """Run a schedule's task with its arguments now, in addition to its fires."""
         schedule = (await self.timetable.get(name)).schedule
         args = msgspec.json.decode(schedule.args)
         job, _ = await self.trigger(schedule.task, args, by=by, idempotency=idempotency)
@@ -343,7 +338,7 @@ class Control:
         return [LockSnapshot(lock, waiters.get(lock.name, 0)) for lock in await self._locks.everywhere()]
 
     async def release_lock(self, name: str, reason: str | None, by: str) -> Lock:
-        """Take a lock from its holder, who is stopped and retried; raises NotFoundError."""
+        """Take a lock from its holder, whose job is stopped and retried; raises NotFoundError."""
         lock = await self._locks.force_release(name)
         if lock is None:
             raise NotFoundError(f"nobody holds a lock {name}")
@@ -351,7 +346,7 @@ class Control:
         return lock
 
     async def audit(self, by: str, action: str, target: str, detail: str | None) -> None:
-        """Keep who did what, for what was done elsewhere than here."""
+        """Write a row of the audit for an action that was done elsewhere."""
         await self._audit(by, action, target, detail)
 
     # --- within ---
@@ -359,8 +354,8 @@ class Control:
     async def _audit(self, by: str, action: str, target: str, detail: str | None) -> None:
         now = self._clock.now()
         await self._jobs.audit(Audit(now, by, action, target, detail))
-        if self._bus.heard and (told := telling.steered(by, action, target, detail, now)) is not None:
-            self._bus.publish([told])
+        if self._bus.has_listeners and (event := messages.operator_action(by, action, target, detail, now)) is not None:
+            self._bus.publish([event])
 
     def _pool(self, name: str) -> Pool:
         if name not in self._pools:

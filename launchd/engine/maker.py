@@ -1,4 +1,4 @@
-"""Making jobs: what a client or a schedule asks for, checked against the task and the queues. Pure but for the ids."""
+"""Makes the jobs that clients and schedules ask for, checked against task and queues. Pure but for the ids."""
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,12 +17,12 @@ _PRIORITIES = range(10)
 MAX_RETRIES = 100
 # The shortest time in which a job may expire: an instant is a whole number of microseconds.
 _SHORTEST = 1 / SECOND
-# How many problems a sentence names, and how much of a value.
-_TOLD, _LONGEST_TOLD = 10, 60
+# How many problems a message names, and how many characters of a value.
+_MOST_NAMED, _LONGEST_VALUE = 10, 60
 
 
 class TriggerRequest(NamedTuple):
-    """A wish for a job. `delay` and `expires_in` are seconds, `run_at` an Instant; None means the task's default."""
+    """A request for a job. `delay` and `expires_in` are seconds, `run_at` an Instant; None is the task's default."""
 
     task: str
     args: dict[str, Any] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
@@ -34,7 +34,7 @@ class TriggerRequest(NamedTuple):
     max_retries: int | None = None
 
     def digest(self) -> str:
-        """A hash of the whole wish: the same Idempotency-Key must come with the same one."""
+        """A hash of the whole request: an Idempotency-Key that is used again must come with the same hash."""
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
 
 
@@ -42,19 +42,19 @@ class JobMaker:
     """Makes jobs of the known tasks on the known queues."""
 
     def __init__(self, tasks: Mapping[str, Task], queues: Collection[str], new_id: Callable[[Instant], str]) -> None:
-        self._tasks = tasks
+        self.tasks = tasks
         self._queues = queues
         self._new_id = new_id
 
     def task(self, name: str) -> Task:
-        """A task by name; raises NotFoundError naming the known ones."""
-        found = self._tasks.get(name)
+        """A task by name; raises NotFoundError that names the known ones."""
+        found = self.tasks.get(name)
         if found is None:
-            raise NotFoundError(f"no task {name}; known: {', '.join(sorted(self._tasks))}")
+            raise NotFoundError(f"no task {name}; known: {', '.join(sorted(self.tasks))}")
         return found
 
     def requested(self, request: TriggerRequest, now: Instant) -> NewJob:
-        """The job that a request asks for; raises NotFoundError, or InvalidError with every path that is wrong."""
+        """The job of a request; raises NotFoundError, or InvalidError with the path of every wrong value."""
         task = self.task(request.task)
         queue = request.queue or task.queue
         problems = [*_problems(request), *self._queue_problems(queue)]
@@ -85,7 +85,7 @@ class JobMaker:
         )
 
     def all_requested(self, requests: Sequence[TriggerRequest], now: Instant) -> list[NewJob]:
-        """The jobs that many requests ask for; raises InvalidError with what is wrong in any (`jobs[3].task`)."""
+        """The jobs of many requests; raises InvalidError with the path of every wrong value (`jobs[3].task`)."""
         made: list[NewJob] = []
         problems: list[Problem] = []
         for number, request in enumerate(requests):
@@ -101,7 +101,7 @@ class JobMaker:
         return made
 
     def fired(self, schedule: Schedule, fire: Fire, now: Instant) -> NewJob:
-        """The job of a fire; the schedule was checked when it was loaded. An additional fire has no jitter."""
+        """The job of a fire. The schedule was checked when it was loaded. An additional fire has no jitter."""
         task = self.task(schedule.task)
         args = schedule.args if fire.args is None else fire.args
         late = jitter(schedule, fire.fire_time) if fire.args is None else 0
@@ -128,10 +128,10 @@ class JobMaker:
 
 
 def _invalid(problems: Sequence[Problem]) -> InvalidError:
-    """All of these in the errors, the first few in the sentence."""
-    told = "; ".join(f"{problem.path}: {problem.message}" for problem in problems[:_TOLD])
-    more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
-    return InvalidError(told + more, errors=problems)
+    """An error with all of these problems, whose message names the first few."""
+    named = "; ".join(f"{problem.path}: {problem.message}" for problem in problems[:_MOST_NAMED])
+    more = f"; and {len(problems) - _MOST_NAMED} more" if len(problems) > _MOST_NAMED else ""
+    return InvalidError(named + more, errors=problems)
 
 
 def _expires_first(expires_in: float, run_at: Instant) -> Problem:
@@ -140,7 +140,7 @@ def _expires_first(expires_in: float, run_at: Instant) -> Problem:
 
 
 def _problems(request: TriggerRequest) -> list[Problem]:
-    """Problems with the numbers of a request, whatever a task or a client has put in their place."""
+    """The problems with the numbers of a request; a task or a client may have sent any type."""
     problems = [
         _whole("priority", request.priority, 0, _PRIORITIES.stop - 1),
         _whole("max_retries", request.max_retries, 0, MAX_RETRIES),
@@ -156,25 +156,25 @@ def _problems(request: TriggerRequest) -> list[Problem]:
 def _whole(name: str, value: object, least: int, most: int) -> Problem | None:
     if value is None or (_is_whole(value) and least <= value <= most):
         return None
-    return Problem(name, f"expected {least}..{most}, got {_told(value)}")
+    return Problem(name, f"expected {least}..{most}, got {_shown(value)}")
 
 
 def _seconds(name: str, value: object, *, least: float) -> Problem | None:
     if value is None or ((_is_whole(value) or isinstance(value, float)) and least <= value <= MAX_DELAY_SECONDS):
         return None
     words = f"expected {least:g}..{MAX_DELAY_SECONDS} seconds"
-    return Problem(name, f"{words}, got {_told(value)}")
+    return Problem(name, f"{words}, got {_shown(value)}")
 
 
 def _is_whole(value: object) -> TypeGuard[int]:
-    """True for an integer: True and False are words, though Python counts with them."""
+    """True for an integer; False for True and False, which are integers in Python."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _told(value: object) -> str:
-    """A value that was refused, for people: short and clean, whatever it is."""
+def _shown(value: object) -> str:
+    """A refused value as short, clean text, whatever its type."""
     try:
         text = f"{value:g}" if isinstance(value, float) else ascii(value)
     except Exception:  # noqa: BLE001 - an integer of 5,000 digits, an object of a task's own
         return f"a {type(value).__name__}"
-    return text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}..."
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

@@ -1,4 +1,4 @@
-"""What the control plane can tell of itself at one moment: plain values that the admin socket encodes.
+"""The state of the daemon at one moment, as plain values that the admin socket encodes.
 
 Instants are microseconds UTC, durations seconds.
 """
@@ -15,9 +15,9 @@ from launchd.schedules.tighten import Tightening
 
 
 class QueueSnapshot(NamedTuple):
-    """A queue now. `oldest_wait` is how long the oldest due job has waited (0 when none waits).
+    """A queue now. `oldest_wait` is how long the oldest due job has waited, 0 if none waits.
 
-    `slots` is how many jobs may run at once now: the concurrency, and one for each that had to give its slot away.
+    `slots` is how many jobs may run at once now: the concurrency, plus one for each stuck job that lost its slot.
     """
 
     name: str
@@ -33,7 +33,7 @@ class QueueSnapshot(NamedTuple):
 
 
 class LedgerRow(msgspec.Struct, frozen=True):
-    """What became of one occurrence, or of `count` of them up to `until`."""
+    """The outcome of one occurrence, or of `count` of them up to `until`."""
 
     schedule: str
     fire_time: Instant
@@ -46,7 +46,7 @@ class LedgerRow(msgspec.Struct, frozen=True):
 
 
 class ScheduleSnapshot(NamedTuple):
-    """A schedule now, with its next fires, the last ledger row, and the rule that makes it fire more often."""
+    """A schedule now, with its next fires, its last ledger row, and the rule that makes it fire more often."""
 
     schedule: Schedule
     description: str
@@ -58,7 +58,7 @@ class ScheduleSnapshot(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """What an expression means, what may surprise, and when it is due."""
+    """The meaning of an expression, warnings about it, and when it is due."""
 
     description: str
     warnings: tuple[str, ...]
@@ -67,7 +67,7 @@ class Preview(NamedTuple):
 
 
 class LockSnapshot(NamedTuple):
-    """A lock that is held and how many queued jobs wait for it here."""
+    """A lock that is held, and how many queued jobs wait for it here."""
 
     lock: Lock
     waiters: int
@@ -89,11 +89,10 @@ class Readiness(NamedTuple):
     detail: str | None = None
 
 
-class Status(NamedTuple):
-    """The daemon in one look.
+class DaemonStatus(NamedTuple):
+    """The state of the daemon. `leader` is True if it fires the schedules now.
 
-    `leader` says whether it fires the schedules at this moment; `memory_bytes` is resident; `next_fires` are
-    (schedule, instant), soonest first.
+    `memory_bytes` is resident memory; `next_fires` are (schedule, instant), soonest first.
     """
 
     version: str
@@ -111,7 +110,7 @@ class Status(NamedTuple):
 
 
 class JobQuery(NamedTuple):
-    """Which jobs to list, newest first. `cursor` is the `next` of the page before."""
+    """The filters of a list of jobs, newest first. `cursor` is the `next` of the page before."""
 
     state: str | None = None
     queue: str | None = None

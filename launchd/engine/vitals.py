@@ -1,4 +1,4 @@
-"""Vitals: how the engine gets on, for the watchdog and for the status line. Owned by the control loop."""
+"""Vitals: the engine's signs of life, for the watchdog and for the status line. Owned by the control loop."""
 
 import asyncio
 from asyncio import AbstractEventLoop
@@ -8,8 +8,8 @@ from launchd.clock import Clock, format_instant
 from launchd.db.database import Connection, Database
 from launchd.engine.attempts.executor import Executor
 from launchd.engine.control import Control
+from launchd.engine.daemon_state import DaemonState
 from launchd.engine.firing.scheduler import Scheduler
-from launchd.engine.lifecycle import Lifecycle
 from launchd.engine.queues.pool import Pool
 from launchd.errors import LaunchdError
 from launchd.ops.watchdog import Signs
@@ -18,7 +18,7 @@ Objection = Callable[[], str | None]
 
 
 class _Probe:
-    """A write that changes nothing, sent to one writer: it is answered once what stood before it is."""
+    """A write that changes nothing, sent to one writer: its answer shows that all writes before it are done."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
@@ -27,7 +27,7 @@ class _Probe:
         self._asking: asyncio.Task[None] | None = None
 
     def silence(self) -> float:
-        """For how many seconds the writer owes an answer; asks again when it has given the last one."""
+        """For how many seconds the writer has not answered; asks again after each answer."""
         if self._asking is None or self._asking.done():
             self._asked_at = self._clock.monotonic()
             self._asking = asyncio.create_task(self._ask())
@@ -38,17 +38,17 @@ class _Probe:
         try:
             await self.database.write(_nothing)
         except LaunchdError:
-            return  # "I cannot" is an answer; health reports it
+            return  # a refusal is an answer too; health reports it
 
 
 class Vitals:
-    """Gathers signs of life. `objection` is asked each time, and may say why the daemon must count as stuck."""
+    """Gathers signs of life. `objection` is called each time; it returns why the daemon counts as stuck, or None."""
 
     def __init__(
         self,
         clock: Clock,
         control: Control,
-        life: Lifecycle,
+        daemon_state: DaemonState,
         pools: Mapping[str, Pool],
         databases: Sequence[Database],
         *,
@@ -57,7 +57,7 @@ class Vitals:
     ) -> None:
         self._clock = clock
         self._control = control
-        self._life = life
+        self._daemon_state = daemon_state
         self._pools = pools
         self._scheduler = scheduler
         self._objection = objection
@@ -65,9 +65,9 @@ class Vitals:
         self._woken: dict[str, float] = {}  # by queue: when it was woken, monotonic, until it takes a turn
 
     def signs(self) -> Signs:
-        """What there is to see now; wakes every pool and asks every writer, so that a silence has a beginning."""
+        """The signs now. Wakes every pool and asks every writer, so that a silence has a beginning."""
         now = self._clock.monotonic()
-        ticking = self._scheduler is not None and not self._life.stopping
+        ticking = self._scheduler is not None and not self._daemon_state.stopping
         refusing = any(probe.database.failing() is not None for probe in self._probes)
         return Signs(
             tick=now - self._scheduler.last_tick if ticking and self._scheduler is not None and not refusing else None,
@@ -77,13 +77,13 @@ class Vitals:
         )
 
     def _ended(self) -> str | None:
-        """A writer thread that has ended does not come back: only a restart cures that."""
+        """Why a writer thread has ended, if one has: it does not come back without a restart."""
         return next((why for probe in self._probes if (why := probe.database.ended) is not None), None)
 
     async def line(self) -> str:
-        """The status line: what runs, what waits, what comes next."""
+        """The status line: running and waiting jobs, paused queues, the next fire."""
         running = sum(len(pool.running) for pool in self._pools.values())
-        if self._life.stopping:
+        if self._daemon_state.stopping:
             return f"draining: {running} running"
         try:
             status = await self._control.status()
@@ -97,7 +97,7 @@ class Vitals:
         return "; ".join(words)
 
     def _turn(self, name: str, pool: Pool, now: float) -> float:
-        """For how long a pool has been woken without taking a turn."""
+        """For how many seconds a pool has been woken without taking a turn."""
         woken = self._woken.get(name)
         if woken is None or pool.last_turn >= woken:
             self._woken[name] = now
@@ -112,15 +112,15 @@ def busy(
     executor: Executor,
     sleepers: Callable[[AbstractEventLoop], int],
 ) -> str | None:
-    """What goes on that needs no time to pass; None when the daemon is at rest.
+    """Work that goes on without the clock, as text; None when the daemon is at rest.
 
-    `sleepers` says how many wait for the clock on a loop: a job that does is at rest.
+    `sleepers` counts those that wait for the clock on a loop: a job that does so is at rest.
     """
     for database in databases:
         if database.busy:
             return f"{database.path.name} has work"
     if executor.asking:
-        return "an end was asked for"
+        return "a stop was requested"
     running = []
     for pool in pools:
         if pool.awake:
@@ -130,4 +130,4 @@ def busy(
 
 
 def _nothing(_connection: Connection) -> None:
-    """Changes nothing: an answer is all that is wanted."""
+    """Change nothing: only the answer counts."""

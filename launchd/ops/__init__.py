@@ -1,1 +1,1 @@
-"""What an operator sees of the process itself: logs, health, systemd."""
+"""Operating the process: health, metrics, reload, systemd and the watchdog."""

@@ -1,4 +1,4 @@
-"""The daemon's health checks that need no knowledge of jobs: database, locks, disk."""
+"""The health checks of database, locks and disk, which know nothing of jobs."""
 
 import asyncio
 import os
@@ -13,14 +13,15 @@ from launchd.lock import Lock
 from launchd.ops.health import Check, Finding, Level
 
 _MIB = 1024 * 1024
-# For how long a probe of the lock backend that went well counts.
+# How long a successful probe of the lock backend counts.
 PROBED_SECONDS = 0.5
 # Each connection of SQLite, each backup and each log file takes some.
 MINIMUM_FILES = 100
+_CORRECT = "correct its owner or its mode"
 
 
 def database_check(databases: Sequence[Database]) -> Check:
-    """Readable, writable, and still the files that were opened."""
+    """Both databases can be read and written, and are still the files that were opened."""
 
     async def check() -> Finding:
         for database in databases:
@@ -42,17 +43,17 @@ def _refused(database: Database, failure: StoreError) -> str:
 
 
 class LockWork(Protocol):
-    """The side of the lock manager that health asks."""
+    """The part of the lock manager that health uses."""
 
     async def probe(self) -> None:
-        """Take, renew and give back a lock as jobs do; raises UnavailableError with the step that failed."""
+        """Take, renew and release a lock as jobs do; raises UnavailableError with the step that failed."""
 
     async def everywhere(self) -> Sequence[Lock]:
         """All locks that are held now; raises UnavailableError."""
 
 
 def locks_check(locks: LockWork, backend: str, clock: Clock, faults: Callable[[], Mapping[str, str]]) -> Check:
-    """A lock can be taken, renewed and given back; `faults` are the locks that jobs cannot get, and why."""
+    """A lock can be taken, renewed and released; `faults` gives the locks that jobs cannot take, and why."""
     probed_at: float | None = None
 
     async def check() -> Finding:
@@ -83,13 +84,15 @@ def disk_check(directory: Path, backups: Path, minimum: Callable[[], int]) -> Ch
         if space.f_flag & os.ST_RDONLY:
             return Finding(Level.UNHEALTHY, f"{directory} is on a file system that is mounted read-only: remount it")
         if not os.access(directory, os.W_OK | os.X_OK):
-            return Finding(Level.UNHEALTHY, f"{directory} cannot be written by this user: mend its owner or its mode")
+            return Finding(Level.UNHEALTHY, f"{directory} cannot be written by this user: {_CORRECT}")
         if free < minimum_mib:
-            return Finding(Level.DEGRADED, f"{free} MiB free at {directory}, at least {minimum_mib} MiB wanted")
+            return Finding(
+                Level.DEGRADED, f"{free} MiB free at {directory}, at least {minimum_mib} MiB needed: free some space"
+            )
         if space.f_files and space.f_favail < MINIMUM_FILES:
             return Finding(Level.DEGRADED, f"{space.f_favail} inodes free at {directory}: remove files there")
         if backups.exists() and not os.access(backups, os.W_OK | os.X_OK):
-            return Finding(Level.DEGRADED, f"no backup can be written to {backups}: mend its owner or its mode")
+            return Finding(Level.DEGRADED, f"no backup can be written to {backups}: {_CORRECT}")
         return Finding(Level.HEALTHY, f"{free} MiB free")
 
     async def check() -> Finding:

@@ -1,7 +1,7 @@
-"""Health: is the daemon fit for work, and if not, what is wrong and since when.
+"""Health: does each part of the daemon work, and if not, what is wrong and since when?
 
-A check is a coroutine function that returns a `Finding`; who owns a thing provides its check. The worst finding is the
-verdict. Checks that raise are unhealthy: not to know is not to be well.
+A check is a coroutine function that returns a `Finding`; each part provides its own. The worst finding is the verdict.
+A check that raises is unhealthy.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ DETAIL_CHARACTERS = 4000
 
 
 class Level(StrEnum):
-    """How well something is, best first."""
+    """The level of a finding, best first."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -29,7 +29,7 @@ _ORDER = list(Level)
 class Finding(NamedTuple):
     """The result of a check; `detail` is one sentence for the operator.
 
-    `since` is when this began, where the check knows it better than from when it was asked.
+    `since` is when the level began, if the check knows that.
     """
 
     level: Level
@@ -38,7 +38,7 @@ class Finding(NamedTuple):
 
 
 class CheckReport(NamedTuple):
-    """A finding and since when it has been at this level."""
+    """A finding, and since when it has been at this level."""
 
     level: Level
     detail: str
@@ -53,27 +53,32 @@ class HealthReport(NamedTuple):
 
 
 Check = Callable[[], Awaitable[Finding]]
+# Called when the level of a check changes: its name, the level before (None at the first run), the new report.
+OnChange = Callable[[str, Level | None, CheckReport], None]
+
+
+def _ignored(_name: str, _before: Level | None, _found: CheckReport) -> None:
+    """No listener."""
 
 
 class Health:
     """Runs the checks and remembers since when each has been at its level. Owned by the control loop."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, on_change: OnChange = _ignored) -> None:
+        self.on_change = on_change
         self._clock = clock
         self._checks: dict[str, Check] = {}
         self._last: dict[str, CheckReport] = {}
         self._runs = 0
-        self._newest: dict[str, int] = {}  # the run that `_last` is of
+        self._newest: dict[str, int] = {}  # the number of the run that each report in `_last` is from
         self._hanging: dict[str, asyncio.Task[Finding]] = {}
-        # told the name, the level before (None at the first look) and what was found, when a level is another one
-        self.on_change: Callable[[str, Level | None, CheckReport], None] = lambda _name, _before, _found: None
 
     def add(self, name: str, check: Check, *, first: bool = False) -> None:
-        """Run this check too, and list it before or after the others."""
+        """Add a check, and list it after the others, or before them with `first`."""
         self._checks = {name: check} | self._checks if first else self._checks | {name: check}
 
     async def run(self) -> None:
-        """Run every check at the start and every half minute, so that each level is dated from when it began."""
+        """Run every check at the start and every half minute, so that the start of each level is known."""
         while True:
             await self.report()
             await self._clock.sleep_until(None)
@@ -103,7 +108,7 @@ class Health:
         """The finding of one check, which may raise anything, hang, or refuse to be cancelled."""
         hanging = self._hanging.get(name)
         if hanging is not None and not hanging.done():
-            return Finding(Level.UNHEALTHY, "the check hangs: it has not answered since it was asked before")
+            return Finding(Level.UNHEALTHY, "the check hangs: an earlier run has not ended")
         asked = asyncio.create_task(_guarded(check))
         done, _ = await asyncio.wait({asked}, timeout=CHECK_TIMEOUT_SECONDS)
         if done:
@@ -125,10 +130,10 @@ async def _guarded(check: Check) -> Finding:
 def _words(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - an error may not be able to say what it is
+    except Exception:  # noqa: BLE001 - __str__ of an error may raise
         return "(no text)"
 
 
 def _clean(detail: str) -> str:
-    """Text that can be sent: valid UTF-8, and not endless."""
+    """The text as valid UTF-8 of bounded length."""
     return detail[:DETAIL_CHARACTERS].encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""The metrics: their names, what they mean, and how a reading of the daemon becomes Prometheus' text. Pure.
+"""The metrics: their names, their help, and the text for Prometheus made of a reading of the daemon. Pure.
 
 `METRICS` is the only list of them: etc/docs/metrics.md, the alerts and the dashboard are checked against it.
 """
@@ -72,7 +72,7 @@ METRICS = (
     Described("launchd_source_records", "gauge", ("source",), "Records in the last good answer of a source."),
     Described("launchd_log_lines_dropped_total", "counter", (), "Lines of the log that found no room."),
 )
-# What prometheus-client tells of any process; here because alerts and dashboards may use it.
+# The metrics of prometheus-client about any process; listed because alerts and dashboards may use them.
 PROCESS = (
     Described("process_resident_memory_bytes", "gauge", (), "Resident memory."),
     Described("process_virtual_memory_bytes", "gauge", (), "Virtual memory."),
@@ -84,7 +84,7 @@ PROCESS = (
 
 
 class _Read(Collector):
-    """A reading as prometheus-client wants it."""
+    """A reading in the form that prometheus-client reads."""
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
@@ -95,9 +95,9 @@ class _Read(Collector):
 
 
 def exposition(reading: Reading, accept: str) -> tuple[bytes, str]:
-    """The text of a reading and its content type, as the scraper's Accept header asks for it.
+    """The text of a reading and its content type, by the scraper's Accept header.
 
-    Raises KeyError for a metric that is not in the table: it would be told nowhere.
+    Raises KeyError for a metric that is not in the table, since it would be left out.
     """
     unknown = reading.keys() - {described.name for described in METRICS}
     if unknown:
@@ -134,7 +134,7 @@ def _filled(
 
 
 def names_of(described: Iterable[Described]) -> set[str]:
-    """Every name a query may use: a histogram has three."""
+    """Every name that a query may use: a histogram has three."""
     found: set[str] = set()
     for one in described:
         suffixes = ("_bucket", "_sum", "_count") if one.kind == "histogram" else ("",)

@@ -1,9 +1,9 @@
-"""Reloading the configuration: validate all of it first, then apply what can change in a running daemon.
+"""Reloading the configuration: read and check all of it, decide what changes, apply that.
 
-A configuration that is not valid changes nothing and is told loudly: in the log, in the status line, by SIGHUP's own
-answer to systemd. What cannot be applied is named, so that the operator knows that a restart is due.
+`plan` decides and is pure. A configuration that is not valid changes nothing and is reported in the log, in the status
+line and to whoever asked. A key that cannot be changed in a running daemon is named: it waits for a restart.
 
-Most parts of the daemon ask `InForce` whenever they need a value, so that they take up a new one by themselves.
+Most parts of the daemon read `InForce` whenever they need a value, so that a reload need not notify them.
 """
 
 import asyncio
@@ -18,45 +18,70 @@ from launchd.logger import get_logger
 from launchd.ops.systemd import notify, reloading, status
 
 _log = get_logger("launchd.reload")
-# Tables that a running daemon takes up whole, and keys of [daemon] that it does not.
+# Tables that change in a running daemon, and the keys of [daemon] that do not.
 _LIVE = ("schedules", "fetch", "sources", "alerts")
 _AT_START = ("state_directory", "log_format")
 
 
 class Changes(NamedTuple):
-    """The dotted keys that differ: those that can be applied now, and those that a restart applies."""
+    """The decision on a new configuration.
 
-    live: tuple[str, ...]
-    restart: tuple[str, ...]
+    `applied` are the dotted keys that change now, `needs_restart` those that wait for a restart; `values` holds the old
+    and the new value of each, None for one that is absent. `in_force` is the configuration in force afterwards.
+    """
+
+    applied: tuple[str, ...]
+    needs_restart: tuple[str, ...]
+    values: dict[str, tuple[Any, Any]]
+    in_force: Config
 
 
-def compare(running: Config, new: Config) -> Changes:
-    """What differs between the configuration in force and a new one. Pure."""
+def plan(running: Config, new: Config) -> Changes:
+    """Compare the configuration in force with a new one, and decide which of its keys change now. Pure."""
     before, after = flat(running), flat(new)
     absent = object()
     changed = sorted(key for key in before.keys() | after.keys() if before.get(key, absent) != after.get(key, absent))
     queues = running.queues.keys() & new.queues.keys()
-    live = tuple(key for key in changed if _is_live(key, queues))
-    return Changes(live, tuple(key for key in changed if not _is_live(key, queues)))
+    daemon = msgspec.structs.replace(new.daemon, **{name: getattr(running.daemon, name) for name in _AT_START})
+    in_force = msgspec.structs.replace(
+        running,
+        daemon=daemon,
+        queues={name: new.queues.get(name, queue) for name, queue in running.queues.items()},
+        **{table: getattr(new, table) for table in _LIVE},
+    )
+    return Changes(
+        applied=tuple(key for key in changed if _is_live(key, queues)),
+        needs_restart=tuple(key for key in changed if not _is_live(key, queues)),
+        values={key: (before.get(key), after.get(key)) for key in changed},
+        in_force=in_force,
+    )
 
 
 def _is_live(key: str, queues: Collection[str]) -> bool:
-    """Whether a running daemon can change it."""
+    """True if a running daemon can change this key; `queues` are those of both configurations."""
     table, _, rest = key.partition(".")
     match table:
         case "daemon":
             return rest not in _AT_START
-        case "queues":  # the sizes of those that it has
+        case "queues":
             return rest.partition(".")[0] in queues
     return table in _LIVE
 
 
-def _in_force(running: Config, new: Config) -> Config:
-    """The configuration once what can be applied was."""
-    daemon = msgspec.structs.replace(new.daemon, **{name: getattr(running.daemon, name) for name in _AT_START})
-    queues = {name: new.queues.get(name, queue) for name, queue in running.queues.items()}
-    live = {table: getattr(new, table) for table in _LIVE}
-    return msgspec.structs.replace(running, daemon=daemon, queues=queues, **live)
+def flat(config: Config) -> dict[str, Any]:
+    """Every value by its dotted key. An empty table has none, and the path of the file is no value."""
+    values: dict[str, Any] = {}
+
+    def walk(prefix: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else str(key), inner)
+        else:
+            values[prefix] = value
+
+    walk("", msgspec.to_builtins(config))
+    values.pop("path", None)
+    return values
 
 
 class InForce:
@@ -67,10 +92,10 @@ class InForce:
 
 
 class Reloader:
-    """Reloads when asked.
+    """Reloads on request.
 
-    `load` reads and checks everything, in a thread, and raises LaunchdError with what is wrong; `apply` puts into force
-    what does not take it up by itself. `read` is the configuration that was read last.
+    `load` reads and checks everything, in a thread, and raises LaunchdError with all that is wrong; `apply` applies a
+    configuration to the parts that do not ask for it by themselves. `read` is the configuration that was read last.
     """
 
     def __init__(
@@ -87,22 +112,27 @@ class Reloader:
         """The configuration in force."""
         return self._in_force.config
 
-    async def run(self, asked: asyncio.Event) -> None:
-        """Reload each time it is asked for; questions that come meanwhile are answered by one more."""
+    @property
+    def needs_restart(self) -> tuple[str, ...]:
+        """The keys of the configuration read last that wait for a restart."""
+        return plan(self.running, self.read).needs_restart
+
+    async def run(self, requested: asyncio.Event) -> None:
+        """Reload for each request; those that come during a reload are answered by one more."""
         while True:
-            await asked.wait()
-            asked.clear()
+            await requested.wait()
+            requested.clear()
             await self.run_once()
 
     async def run_once(self) -> Changes | None:
-        """Reload now; what changed, or None when the new configuration was refused."""
+        """Reload now; the changes, or None if the new configuration was refused."""
         try:
             return await self.reload()
         except LaunchdError:  # the log and the status line have it
             return None
 
     async def reload(self) -> Changes:
-        """Reload now; what changed. Raises LaunchdError when the new configuration is refused: nothing has changed."""
+        """Reload now. Raises LaunchdError if the new configuration is refused: then nothing has changed."""
         async with self._one_at_a_time:
             return await self._reload()
 
@@ -110,23 +140,18 @@ class Reloader:
         notify(*reloading(), status("reloading: checking the configuration"))
         try:
             new = await _loaded(self._load)
+            changes = plan(self.running, new)
             await self._apply(new)
         except LaunchdError as error:
-            problems = [f"{problem.path}: {problem.message}" for problem in error.errors]
-            _log.error("reload_refused", detail="the configuration in force stays", problems=problems or [error.detail])
-            notify("READY=1", status(f"reload refused: {error.detail}"))
+            _report_refusal(error)
             raise
-        changes = compare(self.running, new)
-        self._in_force.config, self.read = _in_force(self.running, new), new
-        write = _log.warning if changes.restart else _log.info
-        write("reloaded", applied=list(changes.live), needs_restart=list(changes.restart))
-        due = f"; a restart is due for {', '.join(changes.restart)}" if changes.restart else ""
-        notify("READY=1", status(f"reloaded, {len(changes.live)} applied{due}"))
+        self._in_force.config, self.read = changes.in_force, new
+        _report(changes)
         return changes
 
 
 async def _loaded(load: Callable[[], Config]) -> Config:
-    """Run `load` in a thread; whatever it raises, sys.exit() in a module included, is a refusal."""
+    """Run `load` in a thread; any error is a refusal, also sys.exit() in a module."""
 
     def call() -> Config:
         try:
@@ -139,17 +164,14 @@ async def _loaded(load: Callable[[], Config]) -> Config:
     return await asyncio.to_thread(call)
 
 
-def flat(config: Config) -> dict[str, Any]:
-    """Every value by its dotted key. An empty table has none, and where the file lies is no value."""
-    values: dict[str, Any] = {}
+def _report_refusal(error: LaunchdError) -> None:
+    problems = [f"{problem.path}: {problem.message}" for problem in error.errors]
+    _log.error("reload_refused", detail="the old configuration stays in force", problems=problems or [error.detail])
+    notify("READY=1", status(f"reload refused: {error.detail}"))
 
-    def walk(prefix: str, value: object) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                walk(f"{prefix}.{key}" if prefix else str(key), inner)
-        else:
-            values[prefix] = value
 
-    walk("", msgspec.to_builtins(config))
-    values.pop("path", None)
-    return values
+def _report(changes: Changes) -> None:
+    write = _log.warning if changes.needs_restart else _log.info
+    write("reloaded", applied=list(changes.applied), needs_restart=list(changes.needs_restart))
+    waiting = f"; a restart is due for {', '.join(changes.needs_restart)}" if changes.needs_restart else ""
+    notify("READY=1", status(f"reloaded, {len(changes.applied)} applied{waiting}"))

@@ -1,7 +1,7 @@
-"""What systemd and the daemon say to each other: sd_notify(3), socket activation (sd_listen_fds(3)), the watchdog.
+"""The protocol with systemd: sd_notify(3), socket activation (sd_listen_fds(3)), the watchdog.
 
-Everything is a datagram or an environment variable; where systemd did not start the daemon, nothing is said and nothing
-is taken. What systemd gave to this process is taken out of the environment, so that no child believes it is its own.
+Everything is a datagram or an environment variable. If systemd did not start the daemon, nothing is sent and nothing is
+read. The variables for this process are removed from the environment, so that no child uses them.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from launchd.clock import Clock
 
 # The first descriptor that systemd hands over (SD_LISTEN_FDS_START).
 FIRST_DESCRIPTOR = 3
-# While it drains, the daemon asks for so much more time, three times as often as it would need to.
+# While it drains, the daemon asks for this much more time, three times within that time.
 EXTEND_SECONDS = 15.0
 MAX_STATUS = 300
 
 
 def notify(*states: str, environ: Mapping[str, str] = os.environ) -> bool:
-    """Send states such as "READY=1" or "STATUS=draining"; False when nobody listens. A lost message is no error."""
+    """Send states such as "READY=1" or "STATUS=draining"; False if nobody listens. A lost message is no error."""
     address = environ.get("NOTIFY_SOCKET")
     if not address:
         return False
@@ -43,17 +43,17 @@ def status(text: str) -> str:
 
 
 def reloading() -> tuple[str, str]:
-    """The messages that open a reload; READY=1 closes it. systemd ignores an older reload's by the time (v253)."""
+    """The messages that begin a reload; READY=1 ends it. By the time, systemd (v253) ignores an older reload's."""
     return "RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
 
 
 def extend(seconds: float) -> str:
-    """The message that asks for at least so many more seconds to start or stop."""
+    """The message that asks for more seconds to start or stop."""
     return f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}"
 
 
 def watchdog_seconds(environ: Mapping[str, str] = os.environ, pid: int | None = None) -> float | None:
-    """Within how many seconds systemd wants to hear WATCHDOG=1; None when it does not watch this process."""
+    """Within how many seconds systemd expects WATCHDOG=1; None if it does not watch this process."""
     microseconds = environ.get("WATCHDOG_USEC", "")
     meant = environ.get("WATCHDOG_PID")
     if not microseconds.isdigit() or int(microseconds) == 0:
@@ -68,8 +68,8 @@ def take_listeners(
 ) -> dict[str, socket.socket]:
     """The listening sockets that systemd opened for this process, by FileDescriptorName=; empty without any.
 
-    A unit has one such name for all of its sockets: one of TCP is "tcp" whatever the unit says. Of two sockets of one
-    name the first is kept, the other closed. `first` is the number of the first descriptor.
+    A unit has one name for all of its sockets: a TCP socket is "tcp", whatever the name. Of two sockets with one name,
+    the second is closed. `first` is the number of the first descriptor.
     """
     count = environ.pop("LISTEN_FDS", "")
     meant = environ.pop("LISTEN_PID", "")
@@ -92,7 +92,7 @@ def take_listeners(
 
 @asynccontextmanager
 async def extending(clock: Clock, describe: Callable[[], str]) -> AsyncIterator[None]:
-    """While the body runs, keep asking systemd for time and say in the status line what it is needed for."""
+    """While the body runs, keep asking systemd for more time; `describe` gives the status line meanwhile."""
 
     async def ask() -> None:
         while True:

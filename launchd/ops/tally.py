@@ -1,7 +1,7 @@
-"""What is counted as it happens: ended jobs with their run and wait times, fires as the ledger grows, loop lag.
+"""The counters of events: ended jobs with their run and wait times, fires from the ledger, loop lag.
 
-Everything else is read from the daemon when somebody scrapes (admin/metrics.py). Counters start at 0 with the process,
-as Prometheus expects. Owned by the control loop.
+Every other metric is read from the daemon at a scrape (admin/metrics.py). Counters start at 0 with the process, as
+Prometheus expects. Owned by the control loop.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ WAIT_BOUNDS = (0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600, 21_600)
 LAG_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 LATE_BOUNDS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
 LAG_SECONDS = 0.5
-# The most rows of the ledger that are read at once; the next look reads the rest.
+# The most rows of the ledger that are read at once; the next call reads the rest.
 _LIMIT = 10_000
 
 
 class Histogram:
-    """How often a value fell under each bound. `counts` has one more than `bounds`: what lies beyond the last."""
+    """How many values fell under each bound. `counts` has one more than `bounds`, for values beyond the last."""
 
     __slots__ = ("bounds", "counts", "total")
 
@@ -37,12 +37,12 @@ class Histogram:
         self.total = 0.0
 
     def add(self, value: float) -> None:
-        """Count a value; a bound includes itself, as `le` says."""
+        """Count a value; a bound includes itself, as with `le`."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
     def buckets(self) -> list[tuple[str, float]]:
-        """The cumulative buckets as Prometheus writes them: (`le`, count), "+Inf" last."""
+        """The cumulative buckets in the form of Prometheus: (`le`, count), "+Inf" last."""
         found, count = [], 0
         for bound, here in zip([*map(_bound, self.bounds), "+Inf"], self.counts, strict=True):
             count += here
@@ -51,7 +51,7 @@ class Histogram:
 
 
 class Tally:
-    """Counts the ends of attempts; `heard` must be cheap, it sees every job."""
+    """Counts the ends of attempts; `count` must be cheap, since it is called for every job."""
 
     def __init__(self) -> None:
         self.ended: Counter[tuple[str, ...]] = Counter()  # (task, queue, state)
@@ -59,7 +59,7 @@ class Tally:
         self.runs: dict[tuple[str, ...], Histogram] = {}  # (task, queue)
         self.waits: dict[str, Histogram] = {}  # queue
 
-    def heard(self, ends: Sequence[JobEnd]) -> None:
+    def count(self, ends: Sequence[JobEnd]) -> None:
         """Count ends of attempts."""
         for _, _, state, task, queue, seconds, waited in ends:
             if state == "queued":
@@ -79,7 +79,7 @@ class Tally:
 
 
 class LagMeter:
-    """How late the running loop carries out what was due at a given time. Real time only: it is about this loop."""
+    """How late the running loop calls its timers. Real time only: it measures this loop."""
 
     def __init__(self) -> None:
         self.lag = Histogram(LAG_BOUNDS)
@@ -87,12 +87,12 @@ class LagMeter:
         self._next: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Measure from now on, twice a second."""
+        """Start to measure, twice a second."""
         due = self._loop.time() + LAG_SECONDS
         self._next = self._loop.call_at(due, self._measure, due)
 
     def stop(self) -> None:
-        """Measure no more."""
+        """Stop measuring."""
         if self._next is not None:
             self._next.cancel()
 
@@ -102,7 +102,7 @@ class LagMeter:
 
 
 class FireCount:
-    """Fires of this run by (schedule, outcome), and how late those that were fired made their job."""
+    """Fires of this run by (schedule, outcome), and how late each fired one made its job."""
 
     def __init__(self, db: Database) -> None:
         self.outcomes: Counter[tuple[str, ...]] = Counter()
@@ -111,16 +111,16 @@ class FireCount:
         self._seen: dict[str, Instant] = {}
 
     async def begin(self) -> None:
-        """Leave out what is on the ledger now; what comes to it later counts, and so does an outage before this run."""
+        """Leave out the rows on the ledger now. Later rows count, also those about an outage before this run."""
         self._seen = {row["schedule"]: row["fire_time"] for row in await self._db.read(_SQL["last_fires"])}
 
-    async def look(self, schedules: Iterable[str], now: Instant) -> None:
-        """Count what is new on the ledger of these schedules; what was counted under a clock ahead of now is over."""
+    async def count_new(self, schedules: Iterable[str], now: Instant) -> None:
+        """Count the new ledger rows of these schedules; after the clock was put back, counting goes on from now."""
         for schedule in schedules:
             after = self._seen[schedule] = min(self._seen.get(schedule, 0), now)
             values = {"schedule": schedule, "after": after, "now": now, "limit": _LIMIT}
             rows = await self._db.read(_SQL["fires_since"], values)
-            if self._seen[schedule] != after:  # another look was faster
+            if self._seen[schedule] != after:  # another call was faster
                 continue
             for row in rows:
                 self.outcomes[schedule, row["outcome"]] += row["count"]

@@ -1,14 +1,13 @@
-"""The watchdog: tells systemd that the daemon lives, only while it really gets on.
+"""The watchdog: sends WATCHDOG=1 to systemd, but only while the daemon makes progress.
 
-systemd restarts a service that does not say WATCHDOG=1 within WatchdogSec=. Here that word is withheld unless
+systemd restarts a service that does not send WATCHDOG=1 within WatchdogSec=. It is withheld unless
 - the scheduler ticks,
-- each pool takes a turn soon after it was woken: a turn is what claims the work that can be claimed,
-- each database's writer answers: it commits, or says that it cannot. A disk that refuses (full, broken) is a matter for
-  health, not for the watchdog: a restart mends no disk, and after one the daemon could not even start,
-- nobody else objects (`objection`: the stall monitor, for a task that blocks its loop).
+- each pool takes a turn soon after it was woken: a turn claims the jobs that can start,
+- each database's writer answers: it commits, or reports that it cannot. A full or broken disk concerns health, not the
+  watchdog: a restart repairs no disk, and after one the daemon could not even start,
+- no other part objects (`objection`: the stall monitor, for a task that blocks its loop).
 
-`Signs` are facts, `withheld` is the rule, `Watchdog` the loop. It knows nothing of the engine: who owns a thing gives
-its signs.
+`Signs` are facts, `withheld` is the rule, `Watchdog` is the loop. It knows nothing of the engine, whose signs it reads.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,7 +18,7 @@ from launchd.logger import get_logger
 from launchd.ops.systemd import notify, status
 
 _log = get_logger("launchd.watchdog")
-# How long each may be silent before the word is withheld. The writer's is long: one ingest is one transaction.
+# How long each part may be silent. The writer's limit is long: one ingest is one transaction.
 TICK_SECONDS = 65.0  # the scheduler sleeps at most 30 s
 TURN_SECONDS = 20.0
 WRITER_SECONDS = 60.0
@@ -28,7 +27,7 @@ STATUS_SECONDS = 10.0
 
 
 class Signs(NamedTuple):
-    """How long each has been silent, in seconds; 0 for one that owes nothing.
+    """For how many seconds each part has been silent; 0 for a part that owes no sign.
 
     `tick` is None where no scheduler runs, `turns` are by queue and `writers` by database. `objection` is a sentence,
     None without one.
@@ -41,7 +40,7 @@ class Signs(NamedTuple):
 
 
 def withheld(signs: Signs) -> str | None:
-    """Why systemd must not hear that the daemon lives; None when it does. Pure."""
+    """Why WATCHDOG=1 must not be sent; None if the daemon makes progress. Pure."""
     if signs.objection is not None:
         return signs.objection
     if signs.tick is not None and signs.tick > TICK_SECONDS:
@@ -56,45 +55,45 @@ def withheld(signs: Signs) -> str | None:
 
 
 class Watchdog:
-    """Looks, decides, tells. `look` gathers the signs, `describe` the status line; both run on the control loop.
+    """Reads the signs, decides, notifies systemd. `read_signs` and `describe` (the status line) run on its loop.
 
-    `period` is WatchdogSec in seconds (None: nobody watches). `reason` is why the word is withheld now.
+    `period` is WatchdogSec in seconds (None: no watchdog). `reason` is why WATCHDOG=1 is withheld now.
     """
 
     def __init__(
         self,
         clock: Clock,
-        look: Callable[[], Signs],
+        read_signs: Callable[[], Signs],
         describe: Callable[[], Awaitable[str]],
         *,
         period: float | None,
-        tell: Callable[..., object] = notify,
+        send: Callable[..., object] = notify,
     ) -> None:
         self.reason: str | None = None
         self._clock = clock
-        self._look = look
+        self._read_signs = read_signs
         self._describe = describe
-        self._tell = tell
+        self._send = send
         self._interval = min(period / 3, STATUS_SECONDS) if period else STATUS_SECONDS
         self._watched = period is not None
 
     async def run(self) -> None:
-        """Look for ever, three times as often as systemd wants to hear."""
+        """Check for ever, three times within WatchdogSec."""
         while True:
             await self.run_once()
             await self._clock.sleep(self._interval)
 
     async def run_once(self) -> bool:
-        """One look; whether the daemon lives."""
-        reason = withheld(self._look())
+        """Check once; True if the daemon makes progress."""
+        reason = withheld(self._read_signs())
         if reason is not None and reason != self.reason:
             _log.error("watchdog_withheld", reason=reason, restart=self._watched)
         elif reason is None and self.reason is not None:
             _log.warning("watchdog_resumed", after=self.reason)
         self.reason = reason
         if reason is None:
-            self._tell("WATCHDOG=1")
-            self._tell(status(await self._describe()))
+            self._send("WATCHDOG=1")
+            self._send(status(await self._describe()))
         else:
-            self._tell(status(f"stuck: {reason}"))
+            self._send(status(f"stuck: {reason}"))
         return reason is None

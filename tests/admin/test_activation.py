@@ -13,7 +13,7 @@ from launchd.admin.http.access import Access
 from launchd.admin.route import Api
 from launchd.admin.server import serve
 from launchd.clock import SystemClock
-from launchd.daemon import Host
+from launchd.daemon import HostProcess
 from launchd.engine.events.bus import Bus
 from launchd.engine.events.feed import Feed
 from tests.support.hosted_daemon import PATIENCE_SECONDS, hosted, quiet_config
@@ -57,7 +57,7 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
 async def test_the_daemon_answers_on_a_given_socket_and_makes_none_of_its_own(
     tmp_path: Path, listener: socket.socket
 ) -> None:
-    async with hosted(quiet_config(tmp_path), host=Host({"admin": listener.dup()})) as daemon:
+    async with hosted(quiet_config(tmp_path), host=HostProcess({"admin": listener.dup()})) as daemon:
         assert daemon.socket == tmp_path / "given.sock"
         assert not (tmp_path / "admin.sock").exists()
         reader, writer = await connect(listener)

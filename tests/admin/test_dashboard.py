@@ -10,7 +10,7 @@ import structlog
 
 from launchd import Context, task
 from launchd.admin.dashboard import load
-from launchd.daemon import Daemon, Host
+from launchd.daemon import Daemon, HostProcess
 from launchd.engine.maker import TriggerRequest
 from launchd.job import JobState
 from launchd.logs import setup as logs
@@ -143,7 +143,7 @@ async def test_a_job_shows_its_traceback_arguments_and_result(tab: Tab, daemon: 
 async def test_a_job_shows_its_log_and_its_audit_log(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as sink:
         log = logs.configure("info", "json", secrets=["s3cret"], descriptor=sink.fileno())
-        host = Host(job_lines=log.job_lines)
+        host = HostProcess(job_lines=log.job_lines)
         try:
             async with hosted(with_tcp(tmp_path), tasks=[hostile], host=host) as daemon, browsing(daemon) as tab:
                 job, _ = await daemon.control.trigger("hostile", {"name": "end"}, by="somebody")

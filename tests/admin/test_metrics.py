@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from launchd.admin.client import AdminClient
-from launchd.daemon import Daemon, Host
+from launchd.daemon import Daemon, HostProcess
 from launchd.event import JobEnd
 from launchd.job import JobState
 from launchd.ops.metrics import METRICS, PROCESS, Described, exposition, names_of
@@ -99,7 +99,7 @@ async def busy(tmp_path: Path) -> AsyncIterator[Daemon]:
     ENTERED.clear()
     LET_GO.clear()
     config = quiet_config(tmp_path, '[schedules.often]\ntask = "succeed"\nevery = "1s"\n')
-    async with hosted(config, tasks=TASKS, host=Host(log_lines_dropped=lambda: 7)) as daemon:
+    async with hosted(config, tasks=TASKS, host=HostProcess(log_lines_dropped=lambda: 7)) as daemon:
         yield daemon
         LET_GO.set()
 
@@ -222,7 +222,7 @@ def test_buckets_are_cumulative_and_a_bound_includes_itself(values: list[float])
 
 def test_what_never_ran_has_no_duration() -> None:
     tally = Tally()
-    tally.heard([JobEnd(0, "j", "cancelled", "t", "q")])
+    tally.count([JobEnd(0, "j", "cancelled", "t", "q")])
     assert tally.ended == {("t", "q", "cancelled"): 1}
     assert not tally.runs
 

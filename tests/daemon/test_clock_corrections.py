@@ -1,4 +1,4 @@
-"""A clock that was wrong is not believed once it is right: schedules, waits, keys, limits, health."""
+"""A wrong clock leaves no damage once it is right: schedules, waits, keys, limits, health."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from launchd import Context, Retry, Snooze, task
 from launchd.clock import DAY, HOUR, MINUTE, SECOND, Instant, SystemClock, parse_instant
 from launchd.db.database import open_database
 from launchd.engine.checks.loops import waits_too_long
-from launchd.engine.firing.scheduler import must_correct
+from launchd.engine.firing.entry import must_correct
 from launchd.job import JobState
 from launchd.launches.circuit import Circuit
 from launchd.launches.source_store import FetchAttempt, SourceStore, Traffic
@@ -30,7 +30,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 
 @task
 async def once_failing(ctx: Context) -> int:
-    """Ask for another attempt in five minutes, once."""
+    """Raise Retry for five minutes, once."""
     if ctx.attempt == 1:
         raise Retry(after=300)
     return ctx.attempt
@@ -38,7 +38,7 @@ async def once_failing(ctx: Context) -> int:
 
 @task
 async def once_snoozing(ctx: Context) -> str:
-    """Ask to come back in five minutes, once."""
+    """Raise Snooze for five minutes, once."""
     if ctx.job_id not in SNOOZED:
         SNOOZED.add(ctx.job_id)
         raise Snooze(300)
@@ -123,7 +123,7 @@ async def test_a_step_back_of_two_hours_silences_no_schedule_and_refires_nothing
 
 
 async def delayed(daemon: TestDaemon) -> dict[str, str]:
-    """Jobs that wait for five minutes, each for another reason, and one that waits for a named instant."""
+    """Jobs that wait for five minutes, each for a different reason, and one that waits for a named instant."""
     control = daemon.daemon.control
     made = {"delay": (await control.trigger("echo", {}, delay=300, by="test"))[0].id}
     made["retry"] = (await daemon.trigger("once_failing")).id
@@ -144,7 +144,7 @@ TASKS = [*ALL, once_failing, once_snoozing]
 
 
 @pytest.mark.parametrize("ahead", [FOUR_HOURS, 10 * YEAR])
-async def test_waits_that_began_under_a_wrong_clock_last_as_long_as_they_were_to(ahead: Instant) -> None:
+async def test_waits_that_began_under_a_wrong_clock_keep_their_length(ahead: Instant) -> None:
     async with running(tasks=TASKS, start=RIGHT + ahead) as daemon:
         made = await delayed(daemon)
         await daemon.advance(seconds=100)
@@ -259,7 +259,7 @@ async def test_health_names_a_schedule_that_waits_for_longer_than_its_recurrence
         assert (await check(daemon)).level is Level.HEALTHY
 
 
-async def test_a_schedule_that_is_rare_is_well() -> None:
+async def test_a_rare_schedule_is_healthy() -> None:
     schedules = {"leap": {"task": "echo", "cron": "0 0 29 2 *"}, "start": {"task": "echo", "cron": "@startup"}}
     async with running(tasks=ALL, schedules=schedules, start=NOON) as daemon:
         assert (await check(daemon)).level is Level.HEALTHY
@@ -269,7 +269,7 @@ async def test_a_schedule_that_is_rare_is_well() -> None:
         assert "never fires" in (waits_too_long(entry, RIGHT) or "")
 
 
-def test_a_cursor_is_believed_up_to_now_and_a_drift() -> None:
+def test_a_cursor_up_to_now_and_a_drift_needs_no_correction() -> None:
     assert not must_correct(RIGHT, RIGHT, 0)
     assert not must_correct(RIGHT + SECOND, RIGHT, 0)
     assert must_correct(RIGHT + SECOND, RIGHT, -MINUTE)

@@ -1,4 +1,4 @@
-"""What crashes, deploys and cancels make of jobs, through the real daemon."""
+"""Jobs after crashes, deploys and cancels, in the real daemon."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ from tests.support.tasks import ALL, fact, started
 WISH = {"args": {"name": "for ever"}}
 
 
-async def test_two_crashes_in_a_row_set_a_job_aside_until_it_is_requeued(tmp_path: Path) -> None:
+async def test_two_crashes_in_a_row_quarantine_a_job_until_it_is_requeued(tmp_path: Path) -> None:
     async with killable_daemon(tmp_path) as daemon:
         job_id = await daemon.trigger("waiting", **WISH)
         other = await daemon.trigger("waiting", **WISH, delay=3600)
@@ -38,7 +38,7 @@ async def test_two_crashes_in_a_row_set_a_job_aside_until_it_is_requeued(tmp_pat
         assert (await daemon.until(job_id, "running"))["attempt"] == 2, "its crashes were counted from before"
 
 
-async def test_a_crash_in_the_last_attempt_is_a_failure_that_says_so(tmp_path: Path) -> None:
+async def test_a_crash_in_the_last_attempt_fails_the_job_with_that_reason(tmp_path: Path) -> None:
     async with killable_daemon(tmp_path) as daemon:
         job_id = await daemon.trigger("waiting", **WISH, max_retries=0)
         await daemon.until(job_id, "running")
@@ -50,7 +50,7 @@ async def test_a_crash_in_the_last_attempt_is_a_failure_that_says_so(tmp_path: P
 
 
 @pytest.mark.parametrize("terminate", [False, True])
-async def test_a_cancel_that_the_task_does_not_heed_outlives_a_crash(tmp_path: Path, terminate: bool) -> None:
+async def test_a_cancel_that_the_task_ignores_outlives_a_crash(tmp_path: Path, terminate: bool) -> None:
     async with killable_daemon(tmp_path) as daemon:
         job_id = await daemon.trigger("stubborn", **WISH, max_retries=5)
         await daemon.until(job_id, "running")

@@ -1,4 +1,4 @@
-"""A task that blocks, a lock that is held, and a daemon that is killed: what others see of it."""
+"""A task that blocks, a lock that is held, and a daemon that is killed, as seen from outside."""
 
 import asyncio
 import signal

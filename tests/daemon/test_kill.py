@@ -8,7 +8,7 @@ from tests.lab.torture import Torture, tally
 KILLS = 6
 
 
-async def test_what_was_acknowledged_outlives_a_few_kills_and_nothing_runs_twice(tmp_path: Path) -> None:
+async def test_acknowledged_jobs_outlive_a_few_kills_and_none_runs_twice(tmp_path: Path) -> None:
     record = await Torture(tmp_path, seed=1, releases=False).run(KILLS)
     assert check(record) == []
     figures = tally(record)

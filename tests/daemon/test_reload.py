@@ -1,7 +1,8 @@
-"""Reloading: everything is validated first, what can be applied is, the rest is named."""
+"""Reloading: everything is validated first; each changed key is applied, or named as waiting for a restart."""
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ import pytest
 
 from launchd import config
 from launchd.config import Config
-from launchd.daemon import Daemon, Host
+from launchd.daemon import Daemon, HostProcess
 from launchd.errors import ConfigError, NotFoundError
 from launchd.job import Job
 from launchd.launches.fetch.politeness import RequestLimiter
 from launchd.ops.health import Level
-from launchd.ops.reload import Changes, InForce, Reloader, compare, flat
+from launchd.ops.reload import Changes, InForce, Reloader, flat, plan
 from launchd.testing import VirtualClock, configuration, running
 from tests.support.hosted_daemon import PATIENCE_SECONDS, ended, hosted, quiet_config
 from tests.support.notification_server import receiving
@@ -26,7 +27,7 @@ from tests.support.scraping_daemon import asking, refresh, statistics
 from tests.support.tasks import ALL, fact, gate, started
 
 
-def test_what_differs_is_named_by_key_and_split_by_what_a_running_daemon_can_change() -> None:
+def test_a_plan_names_each_changed_key_and_splits_them_by_what_a_running_daemon_can_change() -> None:
     old = config.parse("[queues.scraping]\nconcurrency = 2")
     new = config.parse("""
 [daemon]
@@ -48,22 +49,35 @@ slip_hours = 1.0
     live |= {key for key in flat(new) if key.startswith("sources.gcat.")}
     restart = {"daemon.log_format", "admin.socket_mode", "locks.lease_seconds"}
     restart |= {key for key in flat(new) if key.startswith("queues.mine.")}
-    changes = compare(old, new)
-    assert (set(changes.live), set(changes.restart)) == (live, restart)
-    assert compare(old, old) == Changes((), ())
+    changes = plan(old, new)
+    assert (set(changes.applied), set(changes.needs_restart)) == (live, restart)
+    assert changes.values["queues.scraping.concurrency"] == (2, 3)
+    assert plan(changes.in_force, new) == changes._replace(applied=(), values=only(changes.values, restart))
+    assert plan(old, old) == Changes((), (), {}, old)
 
 
-def test_where_the_file_lies_is_no_difference(tmp_path: Path) -> None:
+def only(values: dict[str, tuple[Any, Any]], keys: set[str]) -> dict[str, tuple[Any, Any]]:
+    return {key: value for key, value in values.items() if key in keys}
+
+
+def test_the_path_of_the_file_is_no_difference(tmp_path: Path) -> None:
     path = tmp_path / "launchd.toml"
     path.write_text("")
-    assert compare(config.parse(""), config.load(path)) == Changes((), ())
+    old = config.parse("")
+    assert plan(old, config.load(path)) == Changes((), (), {}, old)
+
+
+def keys(changes: Changes | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys applied, and those that wait for a restart."""
+    assert changes is not None
+    return changes.applied, changes.needs_restart
 
 
 async def nothing(_: Config) -> None:
     """Apply nothing."""
 
 
-async def test_an_invalid_configuration_changes_nothing_and_the_next_valid_one_is_taken(tmp_path: Path) -> None:
+async def test_an_invalid_configuration_changes_nothing_and_the_next_valid_one_is_applied(tmp_path: Path) -> None:
     path = tmp_path / "launchd.toml"
     path.write_text('[daemon]\nlog_level = "loud"')
     applied: list[Config] = []
@@ -75,19 +89,20 @@ async def test_an_invalid_configuration_changes_nothing_and_the_next_valid_one_i
     assert await reloader.run_once() is None
     assert applied == []
     path.write_text('[daemon]\nlog_level = "debug"\nlog_format = "json"')
-    assert await reloader.run_once() == Changes(("daemon.log_level",), ("daemon.log_format",))
+    assert keys(await reloader.run_once()) == (("daemon.log_level",), ("daemon.log_format",))
     assert [one.daemon.log_level for one in applied] == ["debug"]
 
 
-async def test_what_needs_a_restart_stays_due_until_there_was_one(tmp_path: Path) -> None:
+async def test_a_key_that_needs_a_restart_is_named_until_there_was_one(tmp_path: Path) -> None:
     path = tmp_path / "launchd.toml"
     path.write_text('[daemon]\nlog_level = "debug"\nlog_format = "json"')
     reloader = Reloader(InForce(config.parse("")), lambda: config.load(path), nothing)
     await reloader.run_once()
-    assert await reloader.run_once() == Changes((), ("daemon.log_format",))
+    assert keys(await reloader.run_once()) == ((), ("daemon.log_format",))
+    assert reloader.needs_restart == ("daemon.log_format",)
 
 
-async def test_each_hangup_is_answered_and_those_that_come_together_by_one_reload() -> None:
+async def test_sighups_that_come_together_cause_one_reload() -> None:
     loads, asked, done = 0, asyncio.Event(), asyncio.Event()
 
     def load() -> Config:
@@ -107,7 +122,7 @@ async def test_each_hangup_is_answered_and_those_that_come_together_by_one_reloa
     running.cancel()
 
 
-async def test_a_running_daemon_takes_up_schedules_and_sizes_and_leaves_what_runs() -> None:
+async def test_a_running_daemon_applies_schedules_and_sizes_of_queues() -> None:
     schedules = {"kept": {"task": "echo", "cron": "0 * * * *"}, "gone": {"task": "echo", "cron": "0 * * * *"}}
     async with running(tasks=ALL, schedules=schedules, start="2026-06-01T12:00:00Z") as daemon:
         await daemon.advance(hours=2)
@@ -131,7 +146,7 @@ async def test_a_configuration_that_the_tasks_do_not_fit_changes_nothing() -> No
 
 
 class File:
-    """Stands for the file of a configuration: what `text` says over a quiet one is what the next reload reads."""
+    """The file of a configuration: the next reload reads a quiet configuration with `text` added."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -142,7 +157,7 @@ class File:
         self.config = msgspec.structs.replace(config, daemon=msgspec.structs.replace(config.daemon, **daemon))
 
     def hosted(self) -> AbstractAsyncContextManager[Daemon]:
-        return hosted(self.config, tasks=ALL, host=Host(load=lambda: self.config))
+        return hosted(self.config, tasks=ALL, host=HostProcess(load=lambda: self.config))
 
 
 async def run(daemon: Daemon, task: str) -> Job:
@@ -166,8 +181,8 @@ async def test_alerts_begin_change_and_end_by_a_reload(tmp_path: Path) -> None:
         await run(daemon, "failing_at_once")
         assert await tested() == 409
         changes = await reload(daemon, receiver.config())
-        assert "alerts.urls" in changes.live
-        assert changes.restart == ()
+        assert "alerts.urls" in changes.applied
+        assert changes.needs_restart == ()
         await run(daemon, "failing_at_once")
         (notice,) = await receiver.until(1)
         assert notice["title"] == "failing_at_once failed"
@@ -195,7 +210,7 @@ async def test_sources_health_and_keeping_follow_a_reload(tmp_path: Path) -> Non
         source = f'[sources.launch_library]\nbase_url = "{upstream.url}/ll/"\nrate = "1000/s"'
         file.write(source, minimum_free_mib=1_000_000, keep_succeeded_days=1e-12)
         changes = await daemon.reloader.reload()
-        assert changes.restart == ()
+        assert changes.needs_restart == ()
         assert (await daemon.control.health()).checks["disk"].level is Level.DEGRADED
         assert statistics(await refresh(daemon))["launch_library"]["fetched"] == 0
         await run(daemon, "prune")
@@ -203,7 +218,26 @@ async def test_sources_health_and_keeping_follow_a_reload(tmp_path: Path) -> Non
             await daemon.control.job(job.id)
 
 
-async def test_a_changed_rate_of_a_source_remembers_what_was_sent() -> None:
+async def test_metrics_follow_the_schedules_of_a_reload(tmp_path: Path) -> None:
+    file = File(tmp_path)
+    async with file.hosted() as daemon, asking(daemon) as client:
+        file.write('[schedules.added]\ntask = "echo"\ncron = "0 0 * * *"')
+        assert "schedules.added.cron" in (await daemon.reloader.reload()).applied
+        async with client.get("/metrics") as response:
+            text = await response.text()
+        assert 'launchd_schedule_next_timestamp_seconds{schedule="added"}' in text
+
+
+async def test_a_start_that_is_refused_leaves_no_thread_of_tasks(tmp_path: Path) -> None:
+    config = quiet_config(tmp_path, '[schedules.bad]\ntask = "nobody"\ncron = "0 0 * * *"')
+    before = {one for one in threading.enumerate() if one.name == "tasks"}
+    with pytest.raises(ConfigError, match="no task nobody"):
+        async with hosted(config, tasks=ALL):
+            pass
+    assert {one for one in threading.enumerate() if one.name == "tasks"} == before
+
+
+async def test_a_changed_rate_of_a_source_counts_earlier_requests() -> None:
     clock = VirtualClock()
     limiter = RequestLimiter("2/h", clock)
     assert [limiter.take(), limiter.take()] == [0.0, 0.0]
@@ -212,7 +246,7 @@ async def test_a_changed_rate_of_a_source_remembers_what_was_sent() -> None:
 
 
 async def test_the_stop_takes_as_long_as_the_configuration_in_force_says(tmp_path: Path) -> None:
-    """It was an hour when the daemon started: with the 0 of a reload, what runs is stopped at once."""
+    """`drain_seconds` was an hour at the start and is 0 after a reload: running jobs are stopped at once."""
     file = File(tmp_path)
     file.write(drain_seconds=3600.0)
     async with asyncio.timeout(PATIENCE_SECONDS), file.hosted() as daemon:

@@ -1,4 +1,4 @@
-"""What keeps the daemon from starting is said in one line, with what to do."""
+"""A daemon that cannot start prints the reason in one line, with what to do."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from tests.support.paths import ROOT
 
 
 def refused(directory: Path, text: str) -> str:
-    """What a daemon that cannot start says; it must end by itself, with exit code 1 and without a traceback."""
+    """The output of a daemon that cannot start; it must end with exit code 1 and without a traceback."""
     config = directory / "launchd.toml"
     config.write_text(text)
     command = [sys.executable, "-m", "launchd", "run", "--config", str(config)]

@@ -36,7 +36,7 @@ def short(directory: Path, *, drain: float) -> Config:
 
 
 def refuse(daemon: Daemon, *, writes: bool) -> None:
-    """Let SQLite refuse every write of jobs.db, or no more."""
+    """Let SQLite refuse every write of jobs.db, or allow them again."""
     daemon.control._databases[0]._writer._connection.execute(f"PRAGMA query_only = {int(writes)}")
 
 
@@ -71,7 +71,7 @@ async def test_a_stop_that_cannot_write_goes_on_and_the_next_start_counts_no_cra
         assert (job.state, job.attempt) == (JobState.SUCCEEDED, 1)
 
 
-async def test_a_stop_puts_back_what_runs_once_writes_are_taken_again(tmp_path: Path, held: Any) -> None:  # noqa: ANN401 - the fixture
+async def test_a_stop_puts_its_jobs_back_once_writes_succeed_again(tmp_path: Path, held: Any) -> None:  # noqa: ANN401 - the fixture
     held("room")
     config = short(tmp_path, drain=0.0)
     async with hosted(config, tasks=ALL) as daemon, held_job(daemon, "room") as job_id:
@@ -90,7 +90,7 @@ async def make_room_once_refused(daemon: Daemon) -> None:
     refuse(daemon, writes=False)
 
 
-async def test_who_waits_for_a_job_gets_it_as_it_is_as_soon_as_the_daemon_begins_to_stop(
+async def test_a_client_that_waits_for_a_job_gets_it_as_it_is_when_the_daemon_begins_to_stop(
     tmp_path: Path,
     held: Any,  # noqa: ANN401 - the fixture
 ) -> None:
@@ -123,7 +123,7 @@ async def answer(session: Any, path: str) -> Any:  # noqa: ANN401 - JSON
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-async def test_a_start_that_the_store_refuses_is_tried_again_until_it_may_or_is_asked_to_stop(
+async def test_a_start_that_the_store_refuses_is_retried_until_it_succeeds_or_is_stopped(
     tmp_path: Path, stopped: bool
 ) -> None:
     async with hosted(quiet_config(tmp_path)):

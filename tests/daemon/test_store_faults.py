@@ -1,4 +1,4 @@
-"""A daemon whose databases fail: it says so where one asks, serves what it can, and acknowledges nothing it loses."""
+"""A daemon whose databases fail reports it, serves the rest, and acknowledges nothing that would be lost."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ PAGE = 4096
 
 
 def garble(path: Path) -> None:
-    """Spoil every page but the first, on disk and in every cache."""
+    """Damage every page but the first, on disk and in every cache."""
     with closing(sqlite3.connect(path, isolation_level=None)) as outside:
         outside.execute("PRAGMA user_version = 99")
         outside.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -93,7 +93,7 @@ def switch(connection: sqlite3.Connection, query_only: int) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-async def test_readyz_is_503_while_writes_are_refused_and_200_as_soon_as_they_are_taken_again(
+async def test_readyz_is_503_while_writes_are_refused_and_200_as_soon_as_they_succeed_again(
     daemon: Daemon, number: int
 ) -> None:
     db = daemon.control._databases[number]
@@ -113,7 +113,7 @@ async def test_readyz_is_503_while_writes_are_refused_and_200_as_soon_as_they_ar
         assert (await asked(session, "/v1/health"))[0] == 200
 
 
-async def test_a_daemon_that_can_read_neither_database_lives_on_with_alerts_and_schedules_and_says_it_is_not_ready(
+async def test_a_daemon_that_can_read_neither_database_goes_on_with_alerts_and_schedules_and_is_not_ready(
     tmp_path: Path,
 ) -> None:
     alerts = '[alerts]\nurls = ["json://127.0.0.1:9/"]'

@@ -1,4 +1,4 @@
-"""A daemon in poor surroundings: signals that come early or are ignored, a lost socket, process 1, few threads."""
+"""A daemon in a difficult environment: early or ignored signals, a lost socket, process 1, few threads."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ EXEC = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
 
 @contextmanager
 def daemon_of(place: Installation, words: list[str], ready: bool = True) -> Iterator[subprocess.Popen[bytes]]:
-    """A daemon that is started by these words, once it answers; ended at the end."""
+    """A daemon started by this command, once it answers; stopped at the end."""
     with (place.directory / "daemon.log").open("ab") as log:
         process = subprocess.Popen(words, env=place.environ, cwd=ROOT, stdout=log, stderr=log)
     try:
@@ -44,7 +44,7 @@ def daemon_of(place: Installation, words: list[str], ready: bool = True) -> Iter
         process.wait()
 
 
-def test_a_reload_that_is_asked_for_while_the_daemon_starts_does_not_end_it(place: Installation) -> None:
+def test_a_sighup_while_the_daemon_starts_does_not_end_it(place: Installation) -> None:
     # the first thing that Python does for us is to import the package: from its first lines on nothing ends it
     words = [sys.executable, "-X", "importtime", *command("run")[1:]]
     environ = place.environ
@@ -83,7 +83,7 @@ def test_exit_codes_of_processes_are_read_though_the_parent_ignored_its_children
         assert run(place, "terminate_a_fork")["result"] == -signal.SIGTERM
 
 
-def test_signals_that_the_parent_had_blocked_are_heard(place: Installation) -> None:
+def test_signals_that_the_parent_had_blocked_are_received(place: Installation) -> None:
     blocking = f"import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {{15, 2, 1}}); {EXEC}"
     with daemon_of(place, [sys.executable, "-c", blocking, *command("run")]):
         assert answers(place)
@@ -103,7 +103,7 @@ async def test_a_socket_whose_file_was_removed_is_bound_again(tmp_path: Path, mo
     assert not daemon.socket.exists()
 
 
-async def test_a_socket_in_whose_place_another_program_listens_is_left_alone_and_health_says_so(
+async def test_a_socket_in_whose_place_another_program_listens_is_left_alone_and_health_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "LOOK_SECONDS", 0.05)
@@ -150,7 +150,7 @@ def can(words: list[str]) -> bool:
 
 
 @pytest.mark.skipif(not can(UNSHARE), reason="needs a PID namespace")
-def test_as_process_1_it_reaps_orphans_and_hears_signals(place: Installation) -> None:
+def test_as_process_1_it_reaps_orphans_and_receives_signals(place: Installation) -> None:
     words = ["sh", "-c", 'echo $$ > "$0"; exec "$@"', str(place.directory / "pid"), *UNSHARE, *command("run")]
     with daemon_of(place, words) as outer:
         (init,) = (Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text()).split()
@@ -197,7 +197,7 @@ def in_group(group: Path, words: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("limit", [2, 4, 8, 10, 12])
-def test_a_start_without_enough_threads_says_so_and_ends(place: Installation, few: Path, limit: int) -> None:
+def test_a_start_without_enough_threads_ends_with_that_error(place: Installation, few: Path, limit: int) -> None:
     (few / "pids.max").write_text(str(limit))
     with daemon_of(place, in_group(few, command("run")), ready=False) as daemon:
         assert daemon.wait(PATIENCE_SECONDS) == 1
@@ -206,7 +206,7 @@ def test_a_start_without_enough_threads_says_so_and_ends(place: Installation, fe
     assert "Traceback" not in log
 
 
-def test_a_job_for_which_there_is_no_thread_fails_with_the_reason_and_the_daemon_lives(
+def test_a_job_for_which_there_is_no_thread_fails_with_that_reason_and_the_daemon_goes_on(
     place: Installation, few: Path
 ) -> None:
     (few / "pids.max").write_text("100")

@@ -1,4 +1,4 @@
-"""Loops of the daemon go on over any exception; what no loop can go on from ends the daemon loudly."""
+"""Loops of the daemon go on after any exception; an exit or an interrupt inside one ends the daemon with an error."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from tests.support.hosted_daemon import PATIENCE_SECONDS, quiet_config
 from tests.support.odd_values import UnreadableError
 
 
-async def test_a_loop_goes_on_over_exceptions_of_any_kind_with_a_growing_pause() -> None:
+async def test_a_loop_goes_on_after_exceptions_of_any_kind_with_a_growing_pause() -> None:
     clock = VirtualClock()
     pauses: list[float] = []
     endings: list[Exception | None] = [ValueError("slip"), UnreadableError(), None, ExceptionGroup("g", [OSError()])]
@@ -50,7 +50,7 @@ async def test_a_loop_goes_on_over_exceptions_of_any_kind_with_a_growing_pause()
 
 
 @pytest.mark.parametrize("fatal", [SystemExit(0), KeyboardInterrupt()])
-async def test_an_exit_out_of_a_loop_becomes_an_error_that_ends_the_daemon(fatal: BaseException) -> None:
+async def test_an_exit_in_a_loop_becomes_an_error_that_ends_the_daemon(fatal: BaseException) -> None:
     async def body() -> None:
         raise fatal
 
@@ -58,7 +58,7 @@ async def test_an_exit_out_of_a_loop_becomes_an_error_that_ends_the_daemon(fatal
         await unending("things", body, VirtualClock())
 
 
-async def test_a_daemon_whose_loop_was_ended_puts_back_what_runs_and_fails(tmp_path: Path) -> None:
+async def test_a_daemon_whose_loop_was_ended_puts_its_jobs_back_and_fails(tmp_path: Path) -> None:
     @task
     async def wait(_ctx: Context) -> None:
         await asyncio.Event().wait()

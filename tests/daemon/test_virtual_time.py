@@ -1,4 +1,4 @@
-"""The whole daemon under a virtual clock: schedules over restarts, outages, clock jumps and changes of the clocks."""
+"""The whole daemon under a virtual clock: schedules over restarts, outages, clock jumps and daylight saving."""
 
 from collections import Counter
 from itertools import pairwise
@@ -86,7 +86,7 @@ async def test_a_clock_put_forward_two_hours_is_an_outage_like_any_other() -> No
         ]
 
 
-async def test_a_clock_put_forward_five_hours_is_a_correction_nothing_is_made_up_for() -> None:
+async def test_a_clock_put_forward_five_hours_is_a_correction_and_nothing_is_caught_up() -> None:
     schedules = {"quarterly": {"task": "echo", "cron": "*/15 * * * *"}}
     async with running(tasks=ALL, schedules=schedules, start=NOON) as daemon:
         await daemon.advance(minutes=16)
@@ -101,7 +101,7 @@ async def test_a_clock_put_forward_five_hours_is_a_correction_nothing_is_made_up
         assert outcomes(await daemon.fires("quarterly")) == {"fired": 2, "missed": 20}
 
 
-async def test_a_schedule_that_means_something_else_after_a_restart_owes_nothing_for_the_past(tmp_path: Path) -> None:
+async def test_a_schedule_that_changed_during_a_restart_catches_up_nothing(tmp_path: Path) -> None:
     first = {"s": {"task": "echo", "cron": "0 * * * *"}}
     async with running(tasks=ALL, schedules=first, start=NOON, directory=tmp_path) as daemon:
         await daemon.advance(hours=2)
@@ -182,7 +182,7 @@ async def slow(_ctx: Context, *, minutes: float = 27) -> None:
 
 @task
 async def failing_three_times(ctx: Context) -> None:
-    """Fail three times, and say when."""
+    """Fail three times, and note when."""
     FAILURES.append(CLOCK[-1].monotonic())
     if ctx.attempt < 4:
         raise Retry
@@ -200,7 +200,7 @@ async def overlapping(policy: str, hours: float = 1) -> tuple[list[str], list[st
         return rows, jobs
 
 
-async def test_overlap_skip_leaves_out_what_comes_too_early() -> None:
+async def test_overlap_skip_skips_fires_during_a_run() -> None:
     assert await overlapping("skip") == (
         ["fired", "overlap_skipped", "overlap_skipped", "fired", "overlap_skipped", "overlap_skipped"],
         ["succeeded", "running"],
@@ -243,7 +243,7 @@ async def until_half_past(ctx: Context) -> None:
         await CLOCK[-1].sleep_until(end)
 
 
-async def test_a_buffered_job_that_is_let_go_before_its_jitter_is_over_starts_when_it_is() -> None:
+async def test_a_buffered_job_that_is_released_before_its_jitter_is_over_starts_after_it() -> None:
     schedules = {"s": {"task": "until_half_past", "cron": "0 * * * *", "jitter_seconds": 900, "overlap": "buffer_one"}}
     async with running(tasks=[until_half_past], schedules=schedules, start=NOON) as daemon:
         CLOCK.append(daemon.clock)
@@ -255,7 +255,7 @@ async def test_a_buffered_job_that_is_let_go_before_its_jitter_is_over_starts_wh
         assert (await daemon.job(second.id)).started_at == second.run_at
 
 
-async def test_what_is_caught_up_runs_one_after_another() -> None:
+async def test_jobs_of_missed_fires_run_one_after_another() -> None:
     schedules = {"s": {"task": "slow", "cron": "0 * * * *", "catchup": "all", "args": {"minutes": 15}}}
     async with running(tasks=[slow], schedules=schedules, start=NOON) as daemon:
         CLOCK.append(daemon.clock)
@@ -287,7 +287,7 @@ async def test_a_buffered_job_goes_on_when_the_one_before_it_is_cancelled_in_the
         ]
 
 
-async def test_a_buffered_job_whose_forerunner_is_cancelled_in_the_queue_still_waits_for_the_one_that_runs() -> None:
+async def test_a_buffered_job_whose_predecessor_is_cancelled_in_the_queue_still_waits_for_the_running_one() -> None:
     schedules = {"s": {"task": "slow", "cron": "*/10 * * * *", "overlap": "buffer_all"}}
     async with running(tasks=[slow], schedules=schedules, start=NOON) as daemon:
         CLOCK.append(daemon.clock)
@@ -307,7 +307,7 @@ async def test_a_buffered_job_whose_forerunner_is_cancelled_in_the_queue_still_w
 # --- backfill and pause ---
 
 
-async def test_a_backfill_makes_up_for_what_was_missed_and_for_nothing_twice() -> None:
+async def test_a_backfill_fires_missed_occurrences_and_none_twice() -> None:
     schedules = {"hourly": {"task": "echo", "cron": "0 * * * *"}}
     async with running(tasks=ALL, schedules=schedules, start=NOON) as daemon:
         await daemon.stop()
@@ -332,7 +332,7 @@ async def test_a_backfill_makes_up_for_what_was_missed_and_for_nothing_twice() -
         assert {job.state for job in await daemon.jobs()} == {JobState.SUCCEEDED}
 
 
-async def test_a_paused_schedule_records_what_it_leaves_out_and_goes_on_from_its_resumption() -> None:
+async def test_a_paused_schedule_records_the_fires_that_it_skips_and_goes_on_when_resumed() -> None:
     schedules = {"hourly": {"task": "echo", "cron": "0 * * * *"}}
     async with running(tasks=ALL, schedules=schedules, start=NOON) as daemon:
         timetable = daemon.daemon.control.timetable
@@ -379,6 +379,6 @@ async def test_a_year_of_20_schedules_over_changes_of_the_clocks_with_a_restart_
 
 
 async def restart(daemon: TestDaemon) -> None:
-    """A restart as a deploy does it."""
+    """A restart as in a deploy."""
     await daemon.stop()
     await daemon.start()

@@ -1,4 +1,4 @@
-"""One bad member never costs the others: a verdict that cannot be written, a row that cannot be read."""
+"""One bad member of a batch fails alone: a verdict that cannot be written, a row that cannot be read."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -78,7 +78,7 @@ async def test_a_row_that_cannot_be_read_fails_alone_and_the_queue_goes_on(
 
 
 async def spoil(daemon: Daemon, job_id: str, column: str, value: bytes) -> None:
-    """Put bytes into a column of texts that are no UTF-8."""
+    """Put bytes that are not UTF-8 into a text column."""
 
     def act(connection: Connection) -> None:
         connection.execute(f"UPDATE jobs SET {column} = CAST(? AS TEXT) WHERE id = ?", (value, job_id))  # noqa: S608 - a fixed name

@@ -1,4 +1,4 @@
-"""However much is due at once, no transaction is large: other writes get their turn between two batches."""
+"""No transaction is large, however many rows are due at once: other writes get their turn between two batches."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ async def nothing(_ctx: Context) -> None:
 
 @contextmanager
 def transactions(db: Database) -> Iterator[list[int]]:
-    """The rows that each transaction has changed, those of triggers and cascades included."""
+    """The number of rows that each transaction has changed, with those of triggers and cascades."""
     connection, sizes = db._writer._connection, [0]
     before = connection.total_changes
 
@@ -50,7 +50,7 @@ async def fill(db: Database, statement: str, rows: Sequence[tuple[object, ...]])
     await db.write(lambda connection: connection.executemany(statement, rows))
 
 
-async def test_thousands_of_jobs_that_expire_at_once_do_so_a_batch_at_a_time() -> None:
+async def test_thousands_of_jobs_that_expire_at_once_end_a_batch_at_a_time() -> None:
     async with running(tasks=[nothing]) as daemon:
         control = daemon.daemon.control
         await control.pause_queue("default", None, "test")
@@ -64,7 +64,7 @@ async def test_thousands_of_jobs_that_expire_at_once_do_so_a_batch_at_a_time() -
         assert max(sizes) <= PROMOTE_BATCH + 10
 
 
-async def test_thousands_of_jobs_whose_time_comes_at_once_become_ready_a_batch_at_a_time() -> None:
+async def test_thousands_of_jobs_that_are_due_at_once_become_ready_a_batch_at_a_time() -> None:
     async with running(tasks=[nothing]) as daemon:
         control = daemon.daemon.control
         await control.pause_queue("default", None, "test")
@@ -87,7 +87,7 @@ def ended(count: int, state: str, at: Instant) -> list[tuple[object, ...]]:
     return [(f"{state}-{at}-{number}", state, at, at, at) for number in range(count)]
 
 
-async def test_what_is_past_its_keeping_is_pruned_a_batch_at_a_time_and_the_rest_is_kept() -> None:
+async def test_expired_rows_are_pruned_a_batch_at_a_time_and_the_rest_is_kept() -> None:
     async with running(tasks=[nothing]) as daemon:
         db, now = databases(daemon)[0], daemon.clock.now()
         old, young = now - 200 * DAY, now - DAY
@@ -137,7 +137,7 @@ def insert(connection: Connection, jobs: Sequence[NewJob]) -> None:
     insert_jobs(connection, jobs)
 
 
-async def test_what_a_dead_instance_ran_is_taken_back_a_batch_at_a_time_and_a_stop_is_no_crash(tmp_path: Path) -> None:
+async def test_the_jobs_of_a_dead_instance_are_rescued_a_batch_at_a_time_and_a_stop_is_no_crash(tmp_path: Path) -> None:
     async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as db:
         first, count = JobStore(db, "first"), 2 * RESCUE_BATCH + 100
         await first.insert([new_job(number) for number in range(count)], Audit(NOW, "test", "enqueue", "", None))

@@ -1,4 +1,4 @@
-"""An Idempotency-Key makes it safe to ask again: the same request makes nothing more, wherever jobs are made."""
+"""An Idempotency-Key makes a retry safe: the same request makes no second job, at every endpoint that makes jobs."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,7 +25,7 @@ urls = ["json://127.0.0.1:9/"]
 modules = ["tests.support.tasks"]
 """
 SPAN = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T05:00:00Z"}
-# What makes jobs, a body of it, and another one where it takes any.
+# Each endpoint that makes jobs, a body for it, and a different body if it takes one.
 ASKED: dict[str, tuple[object, object]] = {
     "/v1/tasks/echo/trigger": ({"args": {"value": 1}}, {"args": {"value": 2}}),
     "/v1/jobs": ({"jobs": [{"task": "echo"}] * 3}, {"jobs": [{"task": "echo"}] * 2}),
@@ -64,7 +64,7 @@ async def count(db: Database) -> int:
 
 
 @pytest.mark.parametrize("path", ASKED)
-async def test_the_same_key_gives_the_same_ids_and_makes_nothing_more_and_another_body_is_refused(
+async def test_the_same_key_gives_the_same_ids_and_makes_no_more_jobs_and_another_body_is_refused(
     steered: Daemon, path: str
 ) -> None:
     db, (body, other) = steered.control._databases[0], ASKED[path]

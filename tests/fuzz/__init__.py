@@ -1,4 +1,4 @@
-"""Odd endings of tasks, on a real daemon: every job ends with a reason, and nobody else notices.
+"""Odd endings of tasks, on a real daemon: every job ends with a reason, and no other job is disturbed.
 
 An *ending* is a plain description (JSON) of what a task does before it ends and of how it ends. `draw.py` draws one
 from a random number generator, `acts.py`, `values.py` and `errors.py` carry it out inside the task, `daemon.py` is the

@@ -55,7 +55,7 @@ class Run:
     def batch(
         self, endings: list[Ending], *, process: bool = False, patience: float = batch.PATIENCE_SECONDS
     ) -> list[Fault]:
-        """Run a batch on the daemon of the moment, which ends after a fault."""
+        """Run a batch on the present daemon, which ends after a fault."""
         self._endings += len(endings)
         tally = batch.run(self.daemon(), endings, process=process, patience=patience)
         self.states += tally.states
@@ -65,7 +65,7 @@ class Run:
         return faults
 
     def smallest(self, endings: list[Ending], kinds: set[str], seconds: float = _SHRINK_SECONDS) -> list[Ending]:
-        """The fewest of these that show a fault of these kinds, as far as so many seconds of halving go."""
+        """The fewest of these that show a fault of these kinds, found by halving within the given seconds."""
         until, parts = time.monotonic() + seconds, 2
         while len(endings) > 1 and time.monotonic() < until:
             size = -(-len(endings) // parts)
@@ -108,7 +108,7 @@ def main() -> int:
 
 
 def _all(run: Run, endings: list[Ending], given: argparse.Namespace) -> int:
-    """Run batch after batch; how many endings were run."""
+    """Run batch after batch; returns how many endings were run."""
     faulty = done = 0
     while done < len(endings) and faulty < given.stop_after:
         some = endings[done : done + given.batch]

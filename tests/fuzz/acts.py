@@ -1,4 +1,4 @@
-"""Acts: what a task does before it ends. Each is a plain description, carried out inside the task.
+"""Acts of a task before it ends. Each is a plain description, carried out inside the task.
 
 `plain` acts need no loop, `on_loop` ones a coroutine, `apart` ones a process that is the task's alone.
 """
@@ -25,7 +25,7 @@ _COMMAND_SECONDS = 20.0
 
 
 class _Finalized:
-    """Its finalizer ends as asked; two of them hold each other, so that the collector finds them."""
+    """An object whose finalizer ends as described; two of them hold each other, so that the collector finds them."""
 
     def __init__(self, end: Callable[[], object]) -> None:
         self.end = end

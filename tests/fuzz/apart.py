@@ -1,4 +1,4 @@
-"""Acts of a task that has a process of its own: it may spoil it as it likes."""
+"""Acts of a task that has a process of its own: it may damage that process."""
 
 import atexit
 import contextlib

@@ -1,4 +1,4 @@
-"""Runs a batch of endings on a real daemon and finds what must not be."""
+"""Runs a batch of endings on a real daemon and finds faults."""
 
 import json
 import time
@@ -28,7 +28,7 @@ class Tally(NamedTuple):
 def run(
     daemon: RealDaemon, endings: list[Ending], *, process: bool = True, patience: float = PATIENCE_SECONDS
 ) -> Tally:
-    """Run these at once, beside jobs that nothing may happen to; then the next jobs. A daemon's death is a fault."""
+    """Run these at once, beside ordinary jobs; then the next jobs. The death of the daemon is a fault."""
     states: Counter[str] = Counter()
     faults: list[Fault] = []
     try:
@@ -71,7 +71,7 @@ def _wish(ending: Ending) -> dict[str, Any]:
 
 
 def _await(daemon: RealDaemon, ids: set[str], patience: float) -> set[str]:
-    """Wait until an attempt of each has ended; the ids of those that were seen to.
+    """Wait until an attempt of each has ended; returns their ids.
 
     Queued jobs are listed before running ones: a job that starts between the two is in the second list.
     """
@@ -102,7 +102,7 @@ def _job_faults(
 
 
 def _clear(daemon: RealDaemon) -> list[Fault]:
-    """End what is back in the queue or runs again; whatever does not let itself be ended is a fault."""
+    """Cancel the jobs that are queued or running again; a job that cannot be cancelled is a fault."""
     until = time.monotonic() + PATIENCE_SECONDS
     while left := [job for state in ("queued", "running") for job in daemon.jobs(state)]:
         for job in left:

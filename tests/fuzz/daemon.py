@@ -1,4 +1,4 @@
-"""The real daemon that odd endings run on, as a process with a log of its own; a new one whenever it has died."""
+"""The real daemon that odd endings run on, as a process with a log of its own; a new one after each death."""
 
 import os
 import resource
@@ -100,7 +100,7 @@ class RealDaemon:
         return None if self._process is None else self._process.poll()
 
     def stop(self) -> int:
-        """End it as systemd would; its exit code, or -9 where it had to be killed."""
+        """Stop it as systemd would; returns its exit code, or -9 if it had to be killed."""
         process = self._process
         if process is None:
             return 0
@@ -141,7 +141,7 @@ class RealDaemon:
                 return found
 
     def lines(self) -> list[dict[str, Any] | str]:
-        """The log since the last call: records, and what is not JSON as text."""
+        """The log since the last call: records, and lines that are not JSON as text."""
         with self.log.open("rb") as file:
             whole = _whole_lines(file, self._read)
         self._read += len(whole)

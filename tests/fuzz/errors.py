@@ -49,7 +49,7 @@ class OddlyNamedError(Exception, metaclass=_OddlyNamed):
 
 
 class Timed(Retry):
-    """A wish whose attribute is a property."""
+    """A Retry or Snooze whose attribute is a property."""
 
     after = property(_broken, lambda _self, _value: None)
 
@@ -144,7 +144,7 @@ KINDS |= {
 
 
 def build(kind: str, args: list[Spec], keywords: dict[str, Spec], trims: list[list[Any]]) -> BaseException:
-    """The exception of a description; a constructor that refuses its arguments raises what it raises."""
+    """The exception of a description; an error of its constructor is raised."""
     made = KINDS[kind](*(make(one) for one in args), **{name: make(one) for name, one in keywords.items()})
     for trim in trims:
         _trim(made, trim)
@@ -152,7 +152,7 @@ def build(kind: str, args: list[Spec], keywords: dict[str, Spec], trims: list[li
 
 
 def _trim(error: BaseException, trim: list[Any]) -> None:  # noqa: C901 - a table of ten lines
-    """Change an exception after it was made, as far as it lets itself be changed."""
+    """Change an exception after it was made, if it allows that."""
     match trim:
         case ["set", name, value]:
             setattr(error, name, make(value))

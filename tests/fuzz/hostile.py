@@ -1,4 +1,4 @@
-"""Objects that raise, lie or never end where others look at them."""
+"""Objects that raise, lie or never end when they are read."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
@@ -25,7 +25,7 @@ def _with(**methods: Any) -> Callable[[], Any]:  # noqa: ANN401 - methods of any
 
 
 class _Long:
-    """Long to walk, and no list; an endless one would fill the memory inside the task itself, which nobody can mend."""
+    """A very long iterable. An endless one would fill the memory inside the task, which no engine can prevent."""
 
     def __iter__(self) -> Iterator[int]:
         yield from range(100_000)
@@ -113,7 +113,7 @@ class _Finalizer:
 
 
 class _Mapping:
-    """Looks like a mapping to those who ask `keys`."""
+    """Looks like a mapping to code that calls `keys`."""
 
     def keys(self) -> Any:  # noqa: ANN401 - broken on purpose
         raise KeyboardInterrupt

@@ -16,7 +16,7 @@ ANY = frozenset({"succeeded", "failed", "cancelled", "back"})
 EXPECTED_EVENTS = frozenset(
     {"job_failed", "job_retries", "loop_blocked", "put_back", "log_lines_dropped", "task_loop_interrupted"}
 )
-# What the daemon says of errors that tasks have left behind in threads, callbacks and finalizers.
+# Events of the log about errors that tasks have left in threads, callbacks and finalizers.
 _LEFT_BEHIND = frozenset({"task_left_exception", "unraisable_exception", "thread_failed", "task_loop_stopped"})
 # A busy machine holds a loop up for a second or two; what an odd ending does to it takes longer.
 _HELD_SECONDS = 10.0
@@ -25,7 +25,7 @@ _THEIRS = ("launchd.task", "odd", "odd.library", "some.library", "py.warnings")
 
 
 class Fault(NamedTuple):
-    """Something that must not be. `number` is the ending's place in its batch, None where it cannot be told."""
+    """A fault. `number` is the ending's place in its batch, None if unknown."""
 
     kind: str  # left running, daemon ended, answer, log, wrong end, no next job, stop
     detail: str
@@ -108,7 +108,7 @@ def _too_large(job: dict[str, Any]) -> list[str]:
 
 
 def faults_of_log(lines: Iterable[dict[str, Any] | str]) -> list[Fault]:
-    """Lines that no odd ending may cause: tracebacks of launchd's own frames, and events that nobody expects."""
+    """Lines that no odd ending may cause: tracebacks of launchd's own frames, and unexpected events."""
     found, trace = [], [""]
     for line in lines:
         if isinstance(line, str):
@@ -134,13 +134,13 @@ def _names_a_task(text: str) -> bool:
 
 
 def _unexpected(record: dict[str, Any]) -> str | None:
-    """A sentence for a record that must not be."""
+    """A sentence about a record that is a fault."""
     logger, event, text = str(record.get("logger")), str(record.get("event")), str(record)
     if logger in _THEIRS or record.get("level") in {"debug", "info"} or "timestamp" not in record:
         return None
     if logger.startswith("launchd"):
         fine = _is_expected(record, event, text)
-    else:  # what a task has left behind is told with the task's own frames, or with none of launchd's
+    else:  # errors that a task has left show the task's own frames, or none of launchd's
         fine = _names_a_task(text) or (logger == "asyncio" and "never retrieved" in event and "/launchd/" not in text)
     return None if fine else f"{logger} says {event:.200}: {text:.1500}"
 

@@ -1,4 +1,4 @@
-"""Acts that need a running loop: what task code does to the loop that it shares with others."""
+"""Acts that need a running loop: task code against the loop that it shares with others."""
 
 import asyncio
 import sys

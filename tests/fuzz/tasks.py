@@ -1,4 +1,4 @@
-"""The tasks that carry out endings, one of each kind, and those beside them that nothing may happen to."""
+"""The tasks that carry out endings, one of each kind, and ordinary tasks beside them."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every job ends, every list answers, the daemon lives and the next job runs, whatever tasks do and however they end.
+"""Every job ends, every list answers, the daemon goes on and the next job runs, whatever tasks do and however they end.
 
 A long run, with a table: `python -m tests.fuzz --count 20000 --seed 7`.
 """
@@ -32,7 +32,7 @@ class Lives:
         self._daemon: RealDaemon | None = None
 
     def hold(self, some: list[dict[str, Any]], *, process: bool) -> None:
-        """Fail if these endings, run together, do anything that must not be."""
+        """Fail if these endings, run together, cause a fault."""
         if self._daemon is None:
             self._count += 1
             self._daemon = RealDaemon(self._directory / str(self._count))
@@ -44,7 +44,7 @@ class Lives:
         assert not faults, told
 
     def leave(self) -> int:
-        """Stop the daemon of the moment; its exit code."""
+        """Stop the present daemon; returns its exit code."""
         daemon, self._daemon = self._daemon, None
         return 0 if daemon is None else daemon.stop()
 
@@ -62,7 +62,7 @@ def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
 
 @settings(max_examples=_EXAMPLES, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
 @given(some=st.lists(endings(), min_size=1, max_size=_BATCH))
-def test_no_odd_ending_is_noticed_by_anybody_else(lives: Lives, some: list[dict[str, Any]]) -> None:
+def test_no_odd_ending_disturbs_other_jobs(lives: Lives, some: list[dict[str, Any]]) -> None:
     lives.hold(some, process=False)
 
 
@@ -110,12 +110,12 @@ def job(**changes: object) -> dict[str, Any]:
         (job(reason="x" * 5000), "its reason has 5000 bytes"),
     ],
 )
-def test_the_judge_finds_what_is_wrong_with_a_job(wrong: dict[str, Any], says: str) -> None:
+def test_the_judge_finds_faults_of_a_job(wrong: dict[str, Any], says: str) -> None:
     assert faults_of(job(), _CALM, 0) == []
     assert any(says in fault.detail for fault in faults_of(wrong, _CALM, 0))
 
 
-def test_the_judge_finds_what_is_wrong_with_a_log() -> None:
+def test_the_judge_finds_faults_of_a_log() -> None:
     ours = [
         "Traceback (most recent call last):",
         '  File "/x/launchd/engine/attempts/executor.py", line 1, in f',

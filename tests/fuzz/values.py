@@ -106,7 +106,7 @@ def _recursive_dict() -> dict[str, Any]:
 
 
 def _tangled() -> list[Any]:
-    """A list that holds itself two hundred times: whoever copies it by depth alone copies it for ever."""
+    """A list that holds itself two hundred times: a copy bounded by depth alone would take for ever."""
     made: list[Any] = []
     made.extend([made] * 200)
     return made

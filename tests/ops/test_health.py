@@ -1,4 +1,4 @@
-"""Health fails where the work fails, says since when, and no check can break or hold up the others."""
+"""A check fails where the work fails and says since when; no check can break or delay the others."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ needs_server = pytest.mark.skipif(not SERVERS, reason="no server binary here: pi
 
 
 async def found(daemon: Daemon, name: str, level: Level) -> CheckReport:
-    """Wait until a check is at a level; its report."""
+    """Wait until a check is at a level; returns its report."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             report = (await daemon.control.health()).checks[name]
@@ -113,7 +113,7 @@ async def test_a_table_of_locks_that_cannot_be_written_is_not_healthy_and_ends_n
 
 
 def outside(directory: Path, statement: str, *values: object) -> None:
-    """Change the database as another program would."""
+    """Change the database from outside the daemon."""
     with closing(sqlite3.connect(directory / "jobs.db", timeout=PATIENCE_SECONDS)) as db:
         db.execute(statement, values)
         db.commit()
@@ -160,10 +160,10 @@ async def test_jobs_that_are_due_and_not_made_ready_are_unhealthy(tmp_path: Path
         outside(tmp_path, "UPDATE jobs SET run_at = 1 WHERE id = ?", job.id)
         report = (await daemon.control.health()).checks["dispatcher"]
         assert report.level is Level.UNHEALTHY
-        assert "1 jobs are due since 1970" in report.detail
+        assert "1 jobs have been due since 1970" in report.detail
 
 
-async def test_an_attempt_that_nobody_ends_long_after_its_hard_time_limit_is_unhealthy(tmp_path: Path) -> None:
+async def test_an_attempt_that_runs_long_after_its_hard_time_limit_is_unhealthy(tmp_path: Path) -> None:
     @task(timeout=0, max_retries=0)
     async def endless(_ctx: Context) -> None:
         await asyncio.Event().wait()
@@ -183,12 +183,12 @@ async def test_an_attempt_that_nobody_ends_long_after_its_hard_time_limit_is_unh
         attempt.hard_deadline = None
 
 
-async def test_a_paused_queue_is_healthy_and_told(tmp_path: Path) -> None:
+async def test_a_paused_queue_is_healthy_and_named(tmp_path: Path) -> None:
     async with hosted(quiet_config(tmp_path), tasks=tasks.ALL) as daemon:
         await daemon.control.pause_queue("default", None, "test")
         await daemon.control.trigger("echo", {"value": 1}, by="test")
         report = (await daemon.control.health()).checks["dispatcher"]
-        assert (report.level, report.detail) == (Level.HEALTHY, "0 running, 1 waiting; paused: default (1 wait)")
+        assert (report.level, report.detail) == (Level.HEALTHY, "0 running, 1 waiting; paused: default (1 waiting)")
 
 
 # --- sources ---
@@ -204,7 +204,7 @@ allow_private = true
 """
 
 
-async def test_sources_that_nobody_asks_though_their_schedule_wants_it_are_not_healthy() -> None:
+async def test_sources_that_are_not_asked_on_schedule_are_not_healthy() -> None:
     async with running(config=only_these_sources(SCRAPES)) as daemon:
         control = daemon.daemon.control
         await control.pause_queue("scraping", None, "test")
@@ -311,7 +311,7 @@ ODD = st.one_of(
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(ODD, min_size=1, max_size=4))
-def test_whatever_a_check_does_it_is_a_finding_and_the_others_are_told(
+def test_a_check_that_raises_or_hangs_is_a_finding_and_the_others_are_reported(
     odd: list[Callable[[], Awaitable[Finding]]],
 ) -> None:
     async def look() -> None:
@@ -332,7 +332,7 @@ def test_whatever_a_check_does_it_is_a_finding_and_the_others_are_told(
     asyncio.run(look())
 
 
-async def test_a_check_that_hangs_and_cannot_be_cancelled_is_a_finding_and_is_not_asked_twice(
+async def test_a_check_that_hangs_and_cannot_be_cancelled_is_a_finding_and_is_not_run_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(health, "CHECK_TIMEOUT_SECONDS", 0.05)
@@ -369,7 +369,7 @@ async def test_a_check_that_is_added_while_a_report_is_made_is_in_the_next_one()
 # --- since ---
 
 
-async def test_a_level_is_dated_from_when_it_began_though_nobody_asked() -> None:
+async def test_a_level_is_dated_from_its_beginning_without_any_request() -> None:
     clock = VirtualClock()
     one, level = Health(clock), Level.HEALTHY
 
@@ -392,7 +392,7 @@ async def test_a_level_is_dated_from_when_it_began_though_nobody_asked() -> None
     looking.cancel()
 
 
-async def test_a_check_that_knows_better_says_since_when() -> None:
+async def test_a_check_may_say_since_when() -> None:
     clock = VirtualClock()
     one, before = Health(clock), clock.now() - 60 * SECOND
 
@@ -403,7 +403,7 @@ async def test_a_check_that_knows_better_says_since_when() -> None:
     assert (await one.report()).checks["check"].since == before
 
 
-async def test_a_daemon_runs_its_checks_before_anybody_asks(tmp_path: Path) -> None:
+async def test_a_daemon_runs_its_checks_without_any_request(tmp_path: Path) -> None:
     async with hosted(quiet_config(tmp_path)) as daemon:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not daemon.control._health._last:  # noqa: ASYNC110 - nobody tells

@@ -1,4 +1,4 @@
-"""What systemd and the daemon say to each other, over real sockets."""
+"""The protocol with systemd, over real sockets."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from launchd.ops import systemd
 
 @pytest.fixture
 def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """What listens in systemd's place."""
+    """A socket that receives the messages to systemd."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
         listener.settimeout(30)
@@ -43,12 +43,12 @@ def test_a_manager_that_reads_nothing_does_not_block_the_daemon(manager: socket.
     assert systemd.notify("WATCHDOG=1")
 
 
-def test_nothing_is_said_where_nobody_listens(tmp_path: Path) -> None:
+def test_nothing_is_sent_if_nobody_listens(tmp_path: Path) -> None:
     assert not systemd.notify("READY=1", environ={})
     assert not systemd.notify("READY=1", environ={"NOTIFY_SOCKET": str(tmp_path / "gone")})
 
 
-def test_a_reload_carries_its_moment_by_the_monotonic_clock() -> None:
+def test_a_reload_carries_its_monotonic_time() -> None:
     first, second = systemd.reloading(), systemd.reloading()
     assert first[0] == "RELOADING=1"
     assert 0 < int(first[1].removeprefix("MONOTONIC_USEC=")) <= int(second[1].removeprefix("MONOTONIC_USEC="))
@@ -63,7 +63,7 @@ def test_the_watchdog_period_is_taken_only_by_the_process_that_is_meant() -> Non
 
 
 def given(count: int, path: Path) -> int:
-    """So many listening sockets on consecutive descriptors; the number of the first."""
+    """Listening sockets on consecutive descriptors; returns the number of the first."""
     first = 900
     for index in range(count):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -93,7 +93,7 @@ def test_sockets_of_another_process_are_left_alone(tmp_path: Path) -> None:
     os.close(first)
 
 
-async def test_while_the_body_runs_time_is_asked_for_and_what_for_is_said(manager: socket.socket) -> None:
+async def test_while_the_body_runs_more_time_is_requested_with_a_status(manager: socket.socket) -> None:
     async with systemd.extending(SystemClock(), lambda: "draining: 2 running"):
         assert await _received(manager) == b"EXTEND_TIMEOUT_USEC=15000000\nSTATUS=draining: 2 running"
 
@@ -112,7 +112,7 @@ def test_a_secret_is_a_path_or_a_credential_that_systemd_handed_over(tmp_path: P
             config.secret_path(f"credential:{named}", handed_over)
 
 
-def test_all_that_systemd_handed_over_is_for_the_log_to_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_masks_every_credential_of_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").write_text("one-secret\nanother-secret\n")
     (tmp_path / "b").write_bytes(b"\xff\x00")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))

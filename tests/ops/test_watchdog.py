@@ -1,4 +1,4 @@
-"""The watchdog's word is given only while the daemon gets on."""
+"""WATCHDOG=1 is sent only while the daemon makes progress."""
 
 import asyncio
 import sqlite3
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from launchd.clock import SystemClock
 from launchd.db.database import open_database
-from launchd.engine.control import Control, Lifecycle
+from launchd.engine.control import Control, DaemonState
 from launchd.engine.vitals import Vitals
 from launchd.ops.watchdog import TICK_SECONDS, TURN_SECONDS, WRITER_SECONDS, Signs, Watchdog, withheld
 from tests.support.hosted_daemon import PATIENCE_SECONDS
@@ -29,7 +29,7 @@ SIGNS = st.builds(
 
 
 @given(SIGNS)
-def test_the_word_is_given_exactly_while_nothing_is_silent_for_too_long_and_nobody_objects(signs: Signs) -> None:
+def test_watchdog_1_is_sent_exactly_while_no_part_is_silent_for_too_long_and_none_objects(signs: Signs) -> None:
     late = (signs.tick or 0) > TICK_SECONDS
     late = late or any(seconds > TURN_SECONDS for seconds in signs.turns.values())
     late = late or any(seconds > WRITER_SECONDS for seconds in signs.writers.values())
@@ -49,14 +49,14 @@ def test_the_reason_names_what_is_stuck(signs: Signs, says: str) -> None:
     assert says in (withheld(signs) or "")
 
 
-async def test_the_word_stops_while_something_is_stuck_and_comes_back_with_it() -> None:
+async def test_watchdog_1_is_withheld_while_a_part_is_stuck_and_sent_again_after_it() -> None:
     seen = [WELL, WELL._replace(tick=90.0), WELL]
     told: list[str] = []
 
     async def describe() -> str:
         return "3 running"
 
-    watchdog = Watchdog(SystemClock(), lambda: seen.pop(0), describe, period=3.0, tell=told.append)
+    watchdog = Watchdog(SystemClock(), lambda: seen.pop(0), describe, period=3.0, send=told.append)
     assert [await watchdog.run_once() for _ in range(3)] == [True, False, True]
     assert told == [
         "WATCHDOG=1",
@@ -90,8 +90,8 @@ class StillPool:
 
 
 def vitals_of(clock: HandClock, pools: Any, databases: Any, **more: Any) -> Vitals:  # noqa: ANN401 - stand-ins
-    life = Lifecycle("instance", "0", clock)
-    return Vitals(clock, Control.__new__(Control), life, pools, databases, **({"scheduler": None} | more))
+    daemon_state = DaemonState("instance", "0", clock)
+    return Vitals(clock, Control.__new__(Control), daemon_state, pools, databases, **({"scheduler": None} | more))
 
 
 async def test_a_pool_that_takes_no_turn_though_it_was_woken_is_stuck_and_one_turn_clears_it() -> None:
@@ -105,7 +105,7 @@ async def test_a_pool_that_takes_no_turn_though_it_was_woken_is_stuck_and_one_tu
     assert withheld(vitals.signs()) is None
 
 
-async def test_an_idle_pool_owes_nothing_however_long_it_was_idle() -> None:
+async def test_an_idle_pool_is_not_stuck_however_long_it_was_idle() -> None:
     clock, pool = HandClock(), StillPool()
     vitals = vitals_of(clock, {"default": pool}, ())
     for _ in range(5):
@@ -133,7 +133,7 @@ async def test_a_writer_that_does_not_answer_is_stuck_and_one_that_refuses_is_no
         assert withheld(vitals.signs()) is None
 
 
-async def test_the_stall_monitors_objection_withholds_the_word() -> None:
+async def test_an_objection_of_the_stall_monitor_withholds_watchdog_1() -> None:
     said: list[str | None] = [None, "task hold blocks its loop for 61 s", None]
     vitals = vitals_of(HandClock(), {}, (), objection=lambda: said.pop(0))
     assert [withheld(vitals.signs()) for _ in range(3)] == [None, "task hold blocks its loop for 61 s", None]

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from launchd import config
 from launchd.clock import Clock
-from launchd.daemon import Daemon, Host, running
+from launchd.daemon import Daemon, HostProcess, running
 from launchd.engine.firing.loading import Options
 from launchd.job import Job, JobState
 from launchd.launches.sources import SOURCES
@@ -60,7 +60,7 @@ async def hosted(
     tasks: Iterable[Task] = (),
     clock: Clock | None = None,
     options: Options | None = None,
-    host: Host | None = None,
+    host: HostProcess | None = None,
 ) -> AsyncIterator[Daemon]:
     """A running daemon; its errors are raised in the test."""
     ready: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()

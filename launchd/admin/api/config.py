@@ -7,9 +7,7 @@ import msgspec
 from launchd.admin.http.access import Role
 from launchd.admin.http.view import View
 from launchd.admin.route import Answer, Api, Ask, Body, Query, Route
-from launchd.config import Config
 from launchd.logs.redact import Redactor
-from launchd.ops.reload import compare, flat
 
 
 class ConfigView(View):
@@ -42,28 +40,21 @@ async def config(api: Api, _ask: Ask[Query, Body]) -> Answer:
     running = api.reloader.running
     shown = Redactor().value(msgspec.to_builtins(running))
     path = shown.pop("path")
-    waiting = compare(running, api.reloader.read).restart
-    return Answer(ConfigView(path=path, config=shown, needs_restart=list(waiting)))
+    return Answer(ConfigView(path=path, config=shown, needs_restart=list(api.reloader.needs_restart)))
 
 
 async def reload(api: Api, ask: Ask[Query, Body]) -> Answer:
-    """Take up the configuration again, as SIGHUP does; all of it is checked first."""
-    before = api.reloader.running
+    """Reload the configuration, as SIGHUP does; all of it is checked first."""
     changes = await api.reloader.reload()
-    changed = _differences(before, api.reloader.read)
-    said = (
-        f"applied: {', '.join(changes.live) or 'nothing'}; needs a restart: {', '.join(changes.restart) or 'nothing'}"
-    )
+    applied, waiting = list(changes.applied), list(changes.needs_restart)
+    said = f"applied: {', '.join(applied) or 'nothing'}; needs a restart: {', '.join(waiting) or 'nothing'}"
     await api.control.audit(ask.by, "reload", "configuration", said)
-    views = [ChangeView(key=key, old=old, new=new, applied=key in changes.live) for key, (old, new) in changed.items()]
-    return Answer(ReloadView(applied=list(changes.live), needs_restart=list(changes.restart), changes=views))
-
-
-def _differences(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
-    """The old and the new value of each dotted key that differs, secrets masked."""
-    old, new = flat(before), flat(after)
-    keys = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    return {key: (_masked(key, old.get(key)), _masked(key, new.get(key))) for key in keys}
+    views = [
+        ChangeView(key=key, old=_masked(key, old), new=_masked(key, new), applied=key in changes.applied)
+        for key, (old, new) in changes.values.items()
+        if old != new
+    ]
+    return Answer(ReloadView(applied=applied, needs_restart=waiting, changes=views))
 
 
 def _masked(key: str, value: object) -> Any:  # noqa: ANN401 - any value of a configuration

@@ -11,12 +11,12 @@ from msgspec import Meta
 from launchd.admin.http.view import RowView, View, json_text, lost, total
 from launchd.clock import UNREADABLE, Instant, format_instant, local_time
 from launchd.engine.snapshots import (
+    DaemonStatus,
     LedgerRow,
     LockSnapshot,
     Preview,
     QueueSnapshot,
     ScheduleSnapshot,
-    Status,
 )
 from launchd.ops.health import HealthReport, Level
 from launchd.schedules import zones
@@ -254,7 +254,7 @@ def instant(value: Instant | None) -> str | None:
     return None if value is None else format_instant(value)
 
 
-def status(one: Status) -> StatusView:
+def status(one: DaemonStatus) -> StatusView:
     """The daemon in one look."""
     return StatusView(
         **one._asdict()

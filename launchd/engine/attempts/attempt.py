@@ -1,4 +1,4 @@
-"""An attempt: one run of a job, and how it is asked to end. Its decisions are pure."""
+"""An attempt: one run of a job, and the requests to end it. Its decisions are pure."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,12 +12,12 @@ from launchd.lock import Lock
 from launchd.store.claims import Claimed
 from launchd.task import Context, Isolation, Port, Task
 
-# How long an attempt that was asked to end may go on before its slot is given to another.
+# How long an attempt may go on after a stop request before its slot is given to another.
 STUCK_SECONDS = 10.0
 
 
 class Stop(StrEnum):
-    """Why a running job was asked to end, the weaker first."""
+    """The reason of a stop request, weakest first."""
 
     DRAIN = "drain"
     TIMEOUT = "timeout"
@@ -28,9 +28,9 @@ class Stop(StrEnum):
 
 
 _STRENGTH = {stop: index for index, stop in enumerate(Stop)}
-# Asked for once and no more: the task may catch it and go on, until its hard timeout.
+# Requested once only: the task may catch it and go on, until its hard timeout.
 _SOFT = frozenset({Stop.TIMEOUT, Stop.DRAIN})
-# What a thread or a process still returns or raises after one of these counts no more: the stop is the verdict.
+# After one of these the stop is the verdict, whatever a thread or a process still returns or raises.
 FINAL_STOPS = frozenset(Stop) - _SOFT
 
 
@@ -41,13 +41,13 @@ class Runner(Protocol):
     """
 
     def run(self) -> Any:  # noqa: ANN401 - a task returns what it likes
-        """Run the task to its end; returns or raises what the task did."""
+        """Run the task to its end; returns its value or raises its error."""
 
     def stop(self, why: Stop) -> None:
-        """Ask it to end, or see to it; may be repeated and never waits."""
+        """Ask the task to end, or end it; may be repeated and never waits."""
 
     def stack(self) -> str | None:
-        """Where it stands right now; None when that cannot be known."""
+        """The present stack; None if it cannot be known."""
 
 
 class Attempt:
@@ -55,8 +55,8 @@ class Attempt:
 
     `stop`, `reason`, `asked_at` and `stuck` are written by the control loop only, before it cancels `task`; `runner`
     too, before the attempt begins; `task`, `begun`, `coroutine`, `timed_out` and `broken_by` by the task loop only.
-    The rest never changes. `deadline` and `hard_deadline` are monotonic seconds, None for no time limit. `broken_by`
-    is a SystemExit or KeyboardInterrupt that a callback or a subtask of the attempt has raised.
+    The rest never changes. `definition` is the Task; `deadline` and `hard_deadline` are monotonic seconds, None for no
+    time limit. `broken_by` is a SystemExit or KeyboardInterrupt that a callback or a subtask of the attempt has raised.
     """
 
     __slots__ = (
@@ -66,6 +66,7 @@ class Attempt:
         "context",
         "coroutine",
         "deadline",
+        "definition",
         "hard_deadline",
         "job",
         "lock",
@@ -77,16 +78,15 @@ class Attempt:
         "stuck",
         "task",
         "timed_out",
-        "what",
     )
 
-    def __init__(self, job: Claimed, what: Task, lock: Lock | None, port: Port, started: float) -> None:
+    def __init__(self, job: Claimed, definition: Task, lock: Lock | None, port: Port, started: float) -> None:
         self.job = job
-        self.what = what
+        self.definition = definition
         self.lock = lock
         self.started = started
-        self.deadline = started + what.timeout if what.timeout else None
-        self.hard_deadline = started + what.hard_timeout if what.timeout else None
+        self.deadline = started + definition.timeout if definition.timeout else None
+        self.hard_deadline = started + definition.hard_timeout if definition.timeout else None
         self.stop: Stop | None = None
         self.reason: str | None = None
         self.asked_at = 0.0
@@ -112,33 +112,33 @@ class Attempt:
 
     @property
     def enforceable(self) -> bool:
-        """Whether its end can be forced: only a process can be killed."""
-        return self.what.isolation is Isolation.PROCESS
+        """True if its end can be forced: only a process can be killed."""
+        return self.definition.isolation is Isolation.PROCESS
 
     def latest_progress(self) -> Progress | None:
-        """The last progress of the task; None for none, or for an object that it put there past `progress()`."""
+        """The last progress of the task; None if there is none, or if the task put another type of object there."""
         latest = self.context.latest_progress
         return latest if type(latest) is Progress else None
 
     def progress(self) -> str | None:
-        """The same as JSON."""
+        """The last progress as JSON."""
         latest = self.latest_progress()
         return None if latest is None else msgspec.json.encode(latest).decode()
 
     def names(self) -> dict[str, Any]:
-        """The names of the attempt for the log, as its Context has them, whatever the task has done to that."""
+        """The fields of the attempt for the log, from its job: a task may have changed its Context."""
         said = {"job_id": self.job.id, "task": self.job.task, "queue": self.job.queue, "attempt": self.job.attempt}
         others = {"schedule": self.job.schedule, "lock": self.lock.name if self.lock else None}
         return said | {name: value for name, value in others.items() if value is not None}
 
 
 def stronger(present: Stop | None, wanted: Stop) -> bool:
-    """Whether a new wish replaces the present one: the first stands, but for a stronger one."""
+    """True if a new stop request replaces the present one: only a stronger one does."""
     return present is None or _STRENGTH[wanted] > _STRENGTH[present]
 
 
 def next_stop(attempt: Attempt, now: float) -> Stop | None:
-    """How an attempt is to be asked to end (again) at monotonic `now`; None to leave it alone."""
+    """The stop to request (again) at monotonic `now`; None for no request."""
     if attempt.hard_deadline is not None and now >= attempt.hard_deadline and stronger(attempt.stop, Stop.HARD_TIMEOUT):
         return Stop.HARD_TIMEOUT
     if attempt.stop is None:
@@ -147,12 +147,12 @@ def next_stop(attempt: Attempt, now: float) -> Stop | None:
 
 
 def is_stuck(attempt: Attempt, now: float) -> bool:
-    """Whether an attempt has outlived every wish for its end: a coroutine or a thread that does not listen."""
+    """True if an attempt goes on long after a stop request: a coroutine or a thread that ignores it."""
     return attempt.stop is not None and attempt.stop not in _SOFT and now - attempt.asked_at >= STUCK_SECONDS
 
 
 def next_look(attempt: Attempt, now: float, tick: float) -> float | None:
-    """When an attempt wants to be looked at next, in monotonic seconds; None when nothing of it can come due."""
+    """When to check an attempt next, in monotonic seconds; None if no time limit or request is open."""
     if attempt.stop is not None and attempt.stop not in _SOFT:
         return None if attempt.stuck else now + tick
     coming = (attempt.deadline if attempt.stop is None else None, attempt.hard_deadline)

@@ -1,8 +1,8 @@
 """The main of a task's process: `python -m launchd.engine.attempts.child REQUEST_FD ANSWER_FD STACK_FD DAEMON_PID`.
 
-The request comes through the first pipe, and so do the answers to `ctx.trigger`; the second carries what the process
-says. Signals: SIGTERM asks the task to end (a coroutine is cancelled, a plain function gets SystemExit), SIGUSR1 raises
-TimeoutError inside it, SIGUSR2 writes its stack to STACK_FD. It dies with the daemon.
+The first pipe carries the request and the answers to `ctx.trigger`; the second carries the messages of the process.
+Signals: SIGTERM asks the task to end (a coroutine is cancelled, a plain function gets SystemExit), SIGUSR1 raises
+TimeoutError inside it, SIGUSR2 writes its stack to STACK_FD. The process is killed when the daemon ends.
 """
 
 import asyncio
@@ -31,16 +31,16 @@ from launchd.values.failure import describe
 from launchd.values.plain import plain_text
 
 _PR_SET_PDEATHSIG = 1
-# The end of a coroutine: what it returned, or the exception that left it.
+# The end of a coroutine: its value, or the exception that it raised.
 _Ended = tuple[Any, BaseException | None]
 
 
 class _Stopped(SystemExit):
-    """A plain function was asked to end."""
+    """Raised in a plain function by SIGTERM."""
 
 
 def main() -> None:
-    """Do the one piece of work and say how it ended."""
+    """Run the function and send its result."""
     requests, answers, stacks, daemon = map(int, sys.argv[1:])
     _die_with(daemon)
     for handle in (requests, answers, stacks):
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _work(request: Request, link: Link) -> FromChild:
-    """Run the function; its end as a message. Raises _Stopped when it was asked to end."""
+    """Run the function; returns its result as a message. Raises _Stopped if its end was requested."""
     value: object = None
     failure: BaseException | None = None
     try:
@@ -70,7 +70,7 @@ def _work(request: Request, link: Link) -> FromChild:
     except BaseException as error:  # noqa: BLE001 - whatever task code raises is a verdict on the job
         failure = error
     finally:
-        for number in (signal.SIGTERM, signal.SIGUSR1):  # it has ended: there is nothing left to interrupt
+        for number in (signal.SIGTERM, signal.SIGUSR1):  # it has ended: nothing is left to interrupt
             signal.signal(number, signal.SIG_IGN)
     value, failure = returned(value, failure)
     if failure is not None:
@@ -97,7 +97,7 @@ def _run(request: Request, link: Link) -> object:
 
 
 def _raised(error: BaseException) -> FromChild:
-    """How the task's exception is said; raises _Stopped for an end that was asked for."""
+    """The message of the task's exception; raises _Stopped if its end was requested."""
     kind = type(error)
     if issubclass(kind, asyncio.CancelledError | _Stopped):
         raise _Stopped from None
@@ -124,7 +124,7 @@ def _function(request: Request) -> Callable[..., Any]:
 
 
 async def _drive(coroutine: Coroutine[Any, Any, Any], limit: "_Limit", ready: Callable[[], None]) -> _Ended:
-    """Run the coroutine; SIGTERM cancels it, SIGUSR1 raises TimeoutError inside it. Says when it hears them."""
+    """Run the coroutine; SIGTERM cancels it, SIGUSR1 raises TimeoutError inside it. Calls `ready` once both work."""
     loop = asyncio.get_running_loop()
     limit.work = loop.create_task(_limited(coroutine, limit, ready))
     loop.add_signal_handler(signal.SIGTERM, limit.work.cancel)
@@ -141,7 +141,7 @@ class _Limit:
         self._pending = False
 
     def reached(self) -> None:
-        """The time is up."""
+        """Cancel the coroutine: its time is up."""
         if self.work is not None:
             self._pending = True
             self.work.cancel()
@@ -156,10 +156,10 @@ class _Limit:
 
 
 async def _limited(coroutine: Coroutine[Any, Any, Any], limit: _Limit, ready: Callable[[], None]) -> _Ended:
-    ready()  # not sooner: a task that is cancelled before its first step never takes it
+    ready()  # not sooner: a task that is cancelled before its first step never runs
     try:
         return await drive(coroutine, limit.instead, Steps(), None), None
-    except BaseException as error:  # noqa: BLE001 - asyncio looks into exceptions: one that spoils that would hang it
+    except BaseException as error:  # noqa: BLE001 - asyncio reads attributes of exceptions: one whose attributes raise would hang it
         return None, error
 
 
@@ -179,10 +179,10 @@ def _raiser(error: Exception) -> Callable[[int, object], None]:
 
 
 def _die_with(daemon: int) -> None:
-    """Ask the kernel for SIGKILL when the daemon's thread that watches over this process is gone (prctl(2)).
+    """Ask the kernel for SIGKILL when the daemon's thread of this process ends (prctl(2)).
 
-    A daemon that died before this was asked has left this process to another parent: the work is not this one's any
-    more, for the next daemon rescues the job.
+    If the daemon died before that, this process has another parent by now: it must exit, since the next daemon rescues
+    the job.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != daemon:

@@ -1,6 +1,6 @@
 """Drives a task's coroutine, on the task loop and in a task's process.
 
-It says whose step it is, and lets a soft time limit reach the coroutine as a TimeoutError.
+It notes which attempt is in a step, and lets a soft time limit reach the coroutine as a TimeoutError.
 """
 
 import sys
@@ -30,7 +30,7 @@ def drive(
     steps: Steps,
     attempt: Attempt | None,
 ) -> Generator[Any, Any, Any]:
-    """Await the coroutine; `on_cancel` gives the exception that reaches it for a cancellation.
+    """Await the coroutine; `on_cancel` gives the exception that the coroutine gets for a cancellation.
 
     `steps.attempt` is `attempt` while the coroutine computes, None while it waits.
     """
@@ -51,18 +51,18 @@ def drive(
             value = yield awaited
         except CancelledError as error:
             thrown = on_cancel(error)
-        except GeneratorExit:  # nobody will go on with this: the loop is gone
+        except GeneratorExit:  # the loop is gone: the coroutine cannot go on
             coroutine.close()
             raise
-        except BaseException as error:  # noqa: BLE001 - whatever was awaited raised it: it is the coroutine's
+        except BaseException as error:  # noqa: BLE001 - the awaited object raised it, for the coroutine
             thrown = error
 
 
 def stack_of(coroutine: Coroutine[Any, Any, Any]) -> str | None:
-    """The stack of a coroutine that waits, outermost call first; None when it has ended.
+    """The stack of a coroutine that waits, outermost call first; None if it has ended.
 
-    A task knows only its own frame: what that awaits, and what this awaits, is found link by link. To be called from
-    any thread; the coroutine may go on meanwhile.
+    A task knows only its own frame: the awaited objects are followed link by link. May be called from any thread; the
+    coroutine may go on meanwhile.
     """
     frames: list[tuple[types.FrameType, int]] = []
     link: Any = coroutine
@@ -74,7 +74,7 @@ def stack_of(coroutine: Coroutine[Any, Any, Any]) -> str | None:
 
 
 def _link(awaited: object) -> tuple[types.FrameType | None, Any]:
-    """The frame of a coroutine or a generator of any kind, and what it awaits."""
+    """The frame of a coroutine or a generator of any kind, and the object that it awaits."""
     for frame, inner in (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await")):
         if hasattr(awaited, frame):
             return getattr(awaited, frame), getattr(awaited, inner)

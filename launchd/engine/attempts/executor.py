@@ -1,7 +1,7 @@
 """The executor: runs attempts where task code belongs, and sends their verdicts back to the control loop.
 
 Rules:
-- The control loop calls `start`, `stop`, `stack` and `close`; everything named `_..._here` runs on the task loop only.
+- The control loop calls `start`, `stop`, `stack` and `close`; methods named `_..._here` run on the task loop only.
 - A coroutine runs on the task loop (task_loop.py). A plain function runs in a thread of its own, a task in a process is
   driven by one (process.py); neither touches the task loop, so a coroutine that blocks it delays coroutines only.
 - Batches cross to and from the task loop: one thread-safe call for all attempts handed over, one for all verdicts of a
@@ -45,9 +45,9 @@ class TaskLoopLostError(Exception):
 
 
 class Executor:
-    """Runs attempts. `report` is called on the control loop with finished attempts and their verdicts.
+    """Runs attempts. `report` is called on the control loop with ended attempts and their verdicts.
 
-    `steps` says whose step the task loop is in; the stall monitor reads it, with `loop` and `thread_id`.
+    `steps` holds the attempt whose step the task loop is in; the stall monitor reads it, `loop` and `thread_id`.
     """
 
     def __init__(self, clock: Clock, report: Report, guard: Guard | None = None) -> None:
@@ -60,23 +60,23 @@ class Executor:
         self._here: dict[Context, Attempt] = {}  # task loop only: the attempts that have not ended
         self._outbox: deque[tuple[Attempt, Outcome]] = deque()
         self._flushing = False  # task loop only: a flush is scheduled for the end of this turn
-        # what is scheduled in these belongs to no attempt; one for each loop, for only one may run in it at a time
+        # callbacks in these contexts belong to no attempt; one for each loop, since a context runs once at a time
         self._nobody, self._nobody_here = copy_context(), copy_context()
-        self._asked = self._heard = 0  # ends asked for by the control loop, heard of by the task loop
+        self._asked = self._received = 0  # stop requests sent by the control loop, received by the task loop
         self._apart: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._thread.start()
-        # started now, not when it is needed first: then there may be no thread left
+        # started now: when it is needed first, the system may have no thread left
         threading.Thread(target=self._start_apart, name="task-starter", daemon=True).start()
 
     @property
     def loop(self) -> TaskLoop:
-        """The task loop; another one after it was lost."""
+        """The task loop. After it was lost, this is its replacement."""
         return self._thread.loop
 
     @property
     def asking(self) -> bool:
-        """True while an end was asked for that the task loop has not heard of."""
-        return self._asked != self._heard
+        """True while the task loop has not received every stop request."""
+        return self._asked != self._received
 
     @property
     def thread_id(self) -> int | None:
@@ -85,18 +85,18 @@ class Executor:
 
     def start(self, attempts: Sequence[Attempt]) -> None:
         """Hand attempts over: coroutines to the task loop, all others to threads of their own."""
-        here = [attempt for attempt in attempts if attempt.what.on_task_loop]
+        here = [attempt for attempt in attempts if attempt.definition.on_task_loop]
         if here:
             self.loop.call_soon_threadsafe(self._start_here, here)
         if len(here) == len(attempts):
             return
         for attempt in attempts:
-            if not attempt.what.on_task_loop:
+            if not attempt.definition.on_task_loop:
                 attempt.runner = self._runner(attempt)
                 self._apart.put(attempt)
 
     def stop(self, attempt: Attempt, why: Stop, reason: str | None = None) -> None:
-        """Ask an attempt to end; may be repeated. The first reason stands, but for a stronger one."""
+        """Request the end of an attempt; may be repeated. Only a stronger reason replaces the first."""
         if stronger(attempt.stop, why):
             attempt.stop, attempt.reason, attempt.asked_at = why, reason, self._clock.monotonic()
         attempt.context.stopping = True
@@ -108,7 +108,7 @@ class Executor:
             self._asked += 1
 
     async def stack(self, attempt: Attempt) -> str | None:
-        """The present stack of an attempt; None when it has just ended."""
+        """The present stack of an attempt; None if it has just ended."""
         if attempt.runner is not None:
             return await asyncio.to_thread(attempt.runner.stack)
         if self.steps.attempt is attempt:  # it holds the loop: its frames are the thread's
@@ -119,7 +119,7 @@ class Executor:
         return stack_of(attempt.coroutine)
 
     async def close(self, seconds: float) -> bool:
-        """End the task thread; False when a task blocks it beyond `seconds` (it dies with the process)."""
+        """End the task thread; False if a task blocks it for longer than `seconds` (it ends with the process)."""
         self._apart.put(None)
         self._thread.end()
         ended = await asyncio.get_running_loop().run_in_executor(None, self._thread.join, seconds)
@@ -132,14 +132,14 @@ class Executor:
     def _start_here(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
             self._here[attempt.context] = attempt
-            # not create_task: that asks the loop's task factory, which a task may have replaced by one that fails
+            # not create_task: that uses the loop's task factory, which a task may have replaced by one that fails
             attempt.task = asyncio.Task(self._run_here(attempt), loop=self.loop)
 
     def _cancel_here(self, attempt: Attempt) -> None:
-        # a task that is cancelled before its first step never takes it: nobody would send a verdict
+        # a task that is cancelled before its first step never runs, and would send no verdict
         if attempt.task is not None and attempt.begun:
             attempt.task.cancel()
-        self._heard += 1
+        self._received += 1
 
     async def _run_here(self, attempt: Attempt) -> None:
         attempt.begun = True
@@ -147,10 +147,10 @@ class Executor:
         value: object = None
         error: BaseException | None = None
         try:
-            if attempt.stop is not None:  # it was asked to end on its way here
+            if attempt.stop is not None:  # its end was requested before it began
                 raise asyncio.CancelledError  # noqa: TRY301 - one place judges how an attempt ended
-            what = attempt.what
-            coroutine = attempt.coroutine = what.function(attempt.context, **what.decode(attempt.job.args))
+            definition = attempt.definition
+            coroutine = attempt.coroutine = definition.function(attempt.context, **definition.decode(attempt.job.args))
             value = await drive(coroutine, functools.partial(_soft_limit, attempt), self.steps, attempt)
         except BaseException as raised:  # noqa: BLE001 - whatever task code raises is a verdict on the job, even SystemExit
             error = raised
@@ -158,7 +158,7 @@ class Executor:
 
     def _end_here(self, attempt: Attempt, value: object, error: BaseException | None) -> None:
         if self._here.pop(attempt.context, None) is None:
-            return  # the loop that it ran on was lost, and its verdict was sent
+            return  # its loop was lost, and its verdict was sent then
         self._outbox.append((attempt, verdict(attempt, self._clock.now(), value, error)))
         if not self._flushing:
             self._flushing = True
@@ -171,7 +171,7 @@ class Executor:
         self._send(batch)
 
     def _blame_here(self, owner: Context, error: BaseException) -> None:
-        """A callback or a subtask of an attempt raised what would end the loop: it ends the attempt."""
+        """A callback or a subtask of an attempt raised an error that would end the loop: end the attempt instead."""
         attempt = self._here.get(owner)
         if attempt is None or attempt.task is None:
             return  # it outlived its attempt
@@ -179,28 +179,28 @@ class Executor:
         attempt.task.cancel()
 
     def _lost_here(self) -> None:
-        """The loop was closed under its tasks: each of them fails, and what was not sent yet is sent."""
+        """The loop was closed while tasks ran: fail each of them, and send all verdicts."""
         error = TaskLoopLostError("a task closed the loop that all tasks share; it was started again")
         self._flushing = False
         for attempt in list(self._here.values()):
             self._end_here(attempt, None, error)
-        self._heard = self._asked  # nobody is left who could hear
+        self._received = self._asked  # no task is left that could receive a request
 
     # --- threads of their own: plain functions and processes ---
 
     def _runner(self, attempt: Attempt) -> ThreadRunner | ProcessRunner:
-        if attempt.what.isolation is Isolation.PROCESS:
+        if attempt.definition.isolation is Isolation.PROCESS:
             return ProcessRunner(attempt, functools.partial(self._trigger, attempt), self._guard)
         return ThreadRunner(attempt)
 
     def _start_apart(self) -> None:
-        """In the starter's thread: give each attempt its thread. Starting one may take long or fail."""
+        """Start a thread for each attempt; runs in the starter's thread, since a start may take long or fail."""
         while (attempt := self._apart.get()) is not None:
             try:
                 threading.Thread(
                     target=self._run_apart, args=(attempt,), name=f"task:{attempt.job.task}", daemon=True
                 ).start()
-            except BaseException as error:  # noqa: BLE001 - no thread or no memory is left: the job says so
+            except BaseException as error:  # noqa: BLE001 - no thread or no memory is left: the job fails with that reason
                 self._send([(attempt, verdict(attempt, self._clock.now(), None, error))])
 
     def _run_apart(self, attempt: Attempt) -> None:
@@ -208,7 +208,7 @@ class Executor:
         value: object = None
         error: BaseException | None = None
         try:
-            if attempt.stop is not None:  # it was asked to end on its way here
+            if attempt.stop is not None:  # its end was requested before it began
                 raise asyncio.CancelledError  # noqa: TRY301 - one place judges how an attempt ended
             if attempt.runner is not None:
                 value = attempt.runner.run()
@@ -224,26 +224,26 @@ class Executor:
             self._control.call_soon_threadsafe(self._report, batch, context=self._nobody)
 
     def _trigger(self, attempt: Attempt, said: FromChild, answer: Callable[[bytes], None]) -> None:
-        """A task's process asks for a job: the control loop makes it, the answer goes back through the pipe."""
+        """Make a job for a task's process on the control loop; the answer goes back through the pipe."""
 
         async def make() -> None:
             try:
                 made = await attempt.port.trigger(said.task, said.fields, delay=said.delay, priority=said.priority)
-                told = ToChild(said.number, job_id=made)
+                reply = ToChild(said.number, job_id=made)
             except LaunchdError as error:
-                told = ToChild(said.number, error=error.detail, code=error.code)
-            except Exception as error:  # noqa: BLE001 - the process waits for an answer, whatever it is
-                told = ToChild(said.number, error=describe(error).message, code="internal")
-            await asyncio.to_thread(answer, msgspec.json.encode(told))
+                reply = ToChild(said.number, error=error.detail, code=error.code)
+            except Exception as error:  # noqa: BLE001 - the process waits for an answer
+                reply = ToChild(said.number, error=describe(error).message, code="internal")
+            await asyncio.to_thread(answer, msgspec.json.encode(reply))
 
         with contextlib.suppress(RuntimeError):  # the control loop is gone: the daemon has stopped
             asyncio.run_coroutine_threadsafe(make(), self._control)
 
 
 def _soft_limit(attempt: Attempt, error: asyncio.CancelledError) -> BaseException:
-    """The exception that the coroutine gets for a cancellation: a soft time limit is a TimeoutError, the first time."""
+    """The exception that the coroutine gets for a cancellation: TimeoutError for a soft time limit, once."""
     if attempt.stop is not Stop.TIMEOUT or attempt.timed_out or attempt.task is None or attempt.broken_by is not None:
         return error
     attempt.timed_out = True
     attempt.task.uncancel()  # the loop must forget that it cancelled anything
-    return TimeoutError(f"ran longer than its {attempt.what.timeout:g} s")
+    return TimeoutError(f"ran longer than its {attempt.definition.timeout:g} s")

@@ -1,8 +1,8 @@
-"""The guard: nothing that a process task has started outlives its job, and nothing outlives the daemon.
+"""The guard: no process that a process task has started outlives its job or the daemon.
 
 Each worker is marked before it runs task code (`sweep`); when it has ended, every process with its mark is killed. The
-guard is a process of its own, started with the first worker: it does the same for all workers when the daemon is gone,
-killed or not. The next daemon on the same state directory does it again before it takes jobs back.
+guard is a process of its own, started with the first worker: it does the same for all workers when the daemon has
+ended, even by a kill. The next daemon on the same state directory does it again before it rescues jobs.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _log = get_logger("launchd.guard")
 
 
 class Guard:
-    """Watches over the workers of one daemon. `started` and `ended` are called in the workers' threads."""
+    """Guards the workers of one daemon. `started` and `ended` are called in the workers' threads."""
 
     def __init__(self, directory: Path) -> None:
         self._owner = sweep.owner_of(directory)
@@ -32,22 +32,23 @@ class Guard:
         self._closed = False
 
     def started(self, pid: int) -> None:
-        """A worker has started and has not run task code yet."""
+        """A worker has started, and has not run task code yet."""
         if not sweep.mark(self._owner, pid):
-            _log.warning("worker_not_marked", pid=pid, detail="what it starts in another session is not found again")
+            detail = "processes that it starts in another session cannot be found"
+            _log.warning("worker_not_marked", pid=pid, detail=detail)
         with self._lock:
             if not self._closed and (self._process is None or self._process.poll() is not None):
                 self._start()
 
     def ended(self, pid: int) -> None:
-        """A worker has ended and is not reaped yet: kill what it has left."""
+        """A worker has ended and is not reaped yet: kill the processes that it has left."""
         found, stays = sweep.sweep(self._owner, pid, but=(pid,))
         if found:
             _log.info("leftovers_killed", worker=pid, processes=[f"{one.pid} {one.command}" for one in found])
-        _tell_of(stays)
+        _log_survivors(stays)
 
     def close(self) -> None:
-        """End the guard; its daemon ends its workers itself."""
+        """End the guard; the daemon ends its workers itself."""
         with self._lock:
             self._closed = True
             if self._process is not None:
@@ -59,7 +60,7 @@ class Guard:
                 self._process = None
 
     def _start(self) -> None:
-        # `-I -S`: nothing of the environment, of the working directory or of site-packages takes part
+        # `-I -S`: ignore the environment, the working directory and site-packages
         command = [sys.executable, "-I", "-S", sweep.__file__, str(self._owner)]
         self._disown()
         try:
@@ -67,7 +68,8 @@ class Guard:
                 command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env={}, cwd="/", start_new_session=True
             )
         except OSError as error:
-            _log.warning("no_guard", error=str(error), detail="the next start ends what a killed daemon leaves behind")
+            detail = "after a kill, the next start ends the processes that are left"
+            _log.warning("no_guard", error=str(error), detail=detail)
             return
         if self._process.stdin is not None:
             self._disown = forks.own_descriptor(self._process.stdin.fileno())
@@ -75,12 +77,12 @@ class Guard:
 
 
 @asynccontextmanager
-async def alone(directory: Path, *, mark: bool) -> AsyncIterator[Callable[[], None]]:
-    """Nothing that an earlier daemon or a task has started runs on this state directory, at the start and at the end.
+async def without_leftovers(directory: Path, *, mark: bool) -> AsyncIterator[Callable[[], None]]:
+    """Kill leftovers on this state directory at the start and at the end: processes of earlier daemons and of tasks.
 
-    With `mark`, this process is the daemon's alone: it is marked too, so that children of threads and coroutines count.
-    Call what is yielded before the first task runs: the lock of the directory is then kept until the process is gone,
-    since a thread that cannot be ended may still run.
+    With `mark`, this process is the daemon's own: it is marked too, so that children of threads and coroutines count.
+    Call the yielded function before the first task runs: the lock of the directory is then kept until the process has
+    ended, since a thread that cannot be ended may still run.
     """
     tasks_run: list[bool] = []
     owner = sweep.owner_of(directory)
@@ -96,7 +98,7 @@ async def alone(directory: Path, *, mark: bool) -> AsyncIterator[Callable[[], No
 
 
 def _hold(lock: Path) -> None:
-    """Keep the lock of the state directory until this process is gone."""
+    """Keep the lock of the state directory until this process has ended."""
     for descriptor in forks.owned_descriptors():
         if _refers_to(descriptor, lock):
             os.dup(descriptor)  # never closed: the end of the process does that
@@ -114,10 +116,10 @@ def _clear(owner: int, left_by: str) -> None:
     if found:
         processes = [f"{one.pid} {one.command}" for one in found]
         _log.warning("leftovers_killed", processes=processes, detail=f"{left_by} left them behind")
-    _tell_of(stays)
+    _log_survivors(stays)
 
 
-def _tell_of(stays: list[sweep.Left]) -> None:
+def _log_survivors(stays: list[sweep.Left]) -> None:
     if stays:
         processes = [f"{one.pid} {one.command}" for one in stays]
         detail = "they were sent SIGKILL and are still there: a disk or a network mount may hold them"

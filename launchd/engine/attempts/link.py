@@ -1,4 +1,4 @@
-"""A task's process as it speaks to the daemon: its end of the pipes, and the Context that goes through them."""
+"""The side of a task's process: its ends of the pipes, and a Context that uses them."""
 
 import asyncio
 import os
@@ -22,27 +22,27 @@ class Link:
         self._answers = answers
         self._writing = threading.RLock()
         self._reading = threading.Lock()
-        self._count = 0  # triggers asked for
-        self._heard: dict[int, ToChild] = {}  # answers that came before they were waited for
+        self._count = 0  # triggers sent
+        self._read: dict[int, ToChild] = {}  # answers that came before their caller read them
 
     def readline(self) -> bytes:
-        """The next line from the daemon; empty once it has gone."""
+        """The next line from the daemon; empty once it has ended."""
         return self._requests.readline()
 
     def say(self, message: FromChild) -> None:
-        """Write one line, whole."""
+        """Write one whole line."""
         line = memoryview(msgspec.json.encode(message) + b"\n")
         with self._writing:
             while line:
                 line = line[os.write(self._answers, line) :]
 
     def log(self, level: str, logger: str, event: str, fields: dict[str, Any], error: BaseException | None) -> None:
-        """Send a line of the log; `fields` are plain (launchd.plain)."""
+        """Send a line of the log; `fields` are plain (launchd/values/plain.py)."""
         described = None if error is None else describe(error)
         self.say(FromChild(kind="log", level=level, event=event, logger=logger, fields=fields, error=described))
 
     async def trigger(self, task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
-        """Ask the daemon for a job and wait for its id; raises what `ctx.trigger` raises in the daemon."""
+        """Ask the daemon for a job and wait for its id; raises the errors of `ctx.trigger` in the daemon."""
         with self._writing:
             self._count += 1
             number = self._count
@@ -54,20 +54,20 @@ class Link:
         return answer.job_id
 
     def _answer(self, number: int) -> ToChild:
-        """The answer to one trigger; those to others that come first are put aside for them."""
+        """The answer to one trigger; earlier answers to others are kept for their callers."""
         while True:
             with self._reading:
-                if number in self._heard:
-                    return self._heard.pop(number)
+                if number in self._read:
+                    return self._read.pop(number)
                 line = self.readline()
                 if not line:
                     return ToChild(number, error="the daemon has gone")
-                heard = msgspec.json.decode(line, type=ToChild)
-                self._heard[heard.number] = heard
+                answer = msgspec.json.decode(line, type=ToChild)
+                self._read[answer.number] = answer
 
 
 def _checked(said: FromChild) -> FromChild:
-    """A trigger that the daemon can read; raises InvalidError for one that it could not: no answer would ever come."""
+    """Check that the daemon can read a trigger; raises InvalidError otherwise, since no answer would come."""
     try:
         data = msgspec.json.encode(said)
         read = msgspec.json.decode(data, type=FromChild)
@@ -90,5 +90,5 @@ class ChildContext(Context):
         self._link = link
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
-        """Say how far the job is; raises as `Context.progress` does."""
+        """Report the progress of the job; raises as `Context.progress` does."""
         self._link.say(FromChild(kind="progress", progress=progress_of(done, total, note)))

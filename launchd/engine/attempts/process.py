@@ -1,8 +1,8 @@
 """A task in a process of its own, which can be killed, driven by a thread that waits for its end.
 
-The process is asked by a signal, and killed with its whole process group when it does not listen; its end is sure only
-once the kernel has confirmed it (waitid). It speaks through pipes of its own: its standard input is /dev/null, and what
-it writes to the others goes where the daemon's goes.
+The process is asked to end by a signal, and killed with its process group if it does not; its end counts only once
+the kernel has confirmed it (waitid). It talks to the daemon through pipes of its own: its standard input is /dev/null,
+its standard output and error are the daemon's.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ from launchd.system import forks
 from launchd.task import Cancel, Retry, Snooze
 from launchd.values.failure import RemoteError
 
-# Seconds between the signal that asks and the one that kills.
+# Seconds between the signal that asks and SIGKILL.
 KILL_SECONDS = 5.0
 _STACK_SECONDS = 2.0
 _CHUNK = 65_536
-# What each wish is to a process: the softer ones are asked for, the harder ones end in a kill.
+# The signal of each stop request, SIGTERM by default; those in _KILLED end with SIGKILL.
 _SIGNALS = {Stop.TIMEOUT: signal.SIGUSR1}
 _KILLED = frozenset({Stop.TERMINATE, Stop.HARD_TIMEOUT, Stop.LOCK_LOST, Stop.DRAIN})
 _LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
@@ -43,7 +43,7 @@ Trigger = Callable[[FromChild, Callable[[bytes], None]], None]
 
 
 class DiedError(Exception):
-    """The task's process died without a word."""
+    """The task's process ended without a result."""
 
 
 class _Pipes:
@@ -52,16 +52,16 @@ class _Pipes:
     def __init__(self) -> None:
         self.requests, self.answers, self.stacks = os.pipe(), os.pipe(), os.pipe()
         self._open = {*self.requests, *self.answers, *self.stacks}
-        ours = (self.requests[1], self.answers[0], self.stacks[0])  # a fork of the daemon has no use for them
+        ours = (self.requests[1], self.answers[0], self.stacks[0])  # a fork of the daemon must not inherit them
         self._disown = {handle: forks.own_descriptor(handle) for handle in ours}
 
     @property
     def of_child(self) -> tuple[int, int, int]:
-        """The ends that the process gets: it reads requests, and writes answers and stacks."""
+        """The ends of the process: it reads requests, and writes answers and stacks."""
         return self.requests[0], self.answers[1], self.stacks[1]
 
     def close(self, *handles: int) -> None:
-        """Close these, or all that are still open."""
+        """Close these handles, or all that are still open."""
         for handle in handles or tuple(self._open):
             if handle in self._open:
                 self._open.discard(handle)
@@ -70,16 +70,16 @@ class _Pipes:
 
 
 def _nothing() -> None:
-    """Only the process knows of this descriptor."""
+    """Do nothing: the daemon does not own this descriptor."""
 
 
 class ProcessRunner:
     """Implements `Runner` for a task in a process of its own.
 
-    Its thread reads what the process says until it ends. `_kill_at` and `_asked` are written by the control loop.
-    Three guards, each held shortly or by those who may wait: `_alive` while the process is signalled or reaped,
-    `_writing` for its requests, `_looking` for its stacks. `_ready` is set once it hears every signal: before that, one
-    that it does not expect would end it.
+    Its thread reads the messages of the process until it ends. `_kill_at` and `_asked` are written by the control loop.
+    Three locks, held shortly or by threads that may wait: `_alive` while the process is signalled or reaped, `_writing`
+    for its requests, `_looking` for its stacks. `_ready` is set once the process handles every signal: before that, an
+    unexpected signal would end it.
     """
 
     def __init__(self, attempt: Attempt, trigger: Trigger, guard: Guard | None = None) -> None:
@@ -99,7 +99,7 @@ class ProcessRunner:
     # --- in its thread ---
 
     def run(self) -> Any:  # noqa: ANN401 - a task returns what it likes
-        """Start the process, listen until it is gone for sure, and give back or raise what it said."""
+        """Start the process, read its messages until it has ended, and return or raise its result."""
         request = msgspec.json.encode(_request(self._attempt))
         pipes = self._pipes = _Pipes()
         try:
@@ -119,10 +119,10 @@ class ProcessRunner:
             command, stdin=subprocess.DEVNULL, pass_fds=handles, start_new_session=True
         )
         pipes.close(*handles)
-        if self._guard is not None:  # before it hears what to do, so before it can start anything
+        if self._guard is not None:  # before it gets its request, so before it can start anything
             self._guard.started(self._process.pid)
-        self._tell(request)
-        if self._asked is not None:  # it was asked to end on its way here
+        self._send(request)
+        if self._asked is not None:  # its end was requested before it began
             self._signal(signal.SIGTERM)
 
     def _listen(self, answers: int) -> None:
@@ -130,13 +130,13 @@ class ProcessRunner:
         poll = select.poll()
         poll.register(answers, select.POLLIN | select.POLLHUP)
         lines, process, gone = Lines(), self._process, False
-        room = 2 * MAX_LINE_BYTES  # read after its end: what it started may hold the pipe, and write for ever
+        room = 2 * MAX_LINE_BYTES  # the most read after its end: its children may hold the pipe, and write for ever
         while process is not None and room > 0:
             self._kill_if_due()
             if not poll.poll(0 if gone else 200):
                 if gone:
                     return
-                # it may have said its last word just now: that is read before anybody looks for it
+                # it may have written its result just now: that is read first
                 gone = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
                 continue
             chunk = os.read(answers, _CHUNK)
@@ -147,13 +147,13 @@ class ProcessRunner:
                 self._hear(line)
 
     def _reap(self) -> int:
-        """Wait for the end, then sweep what it started: its group is ours for as long as it is not reaped."""
+        """Wait for the end, then kill what it started: its group id stays valid until it is reaped."""
         process = self._process
         if process is None:
             return 0
         while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             self._kill_if_due()
-            time.sleep(0.02)  # this thread has nothing else to do, and waitid cannot also wait for the time to kill
+            time.sleep(0.02)  # this thread has nothing else to do, and waitid has no timeout
         if self._guard is not None:
             self._guard.ended(process.pid)
         with self._alive:
@@ -169,27 +169,27 @@ class ProcessRunner:
         match said.kind:
             case "ready":
                 self._ready.set()
-                if self._asked is Stop.TIMEOUT:  # its time was up before it could be told
+                if self._asked is Stop.TIMEOUT:  # its time was up before it was ready
                     self._signal(signal.SIGUSR1)
             case "progress":
                 self._attempt.context.latest_progress = said.progress
             case "log":
                 self._log(said)
             case "trigger":
-                self._trigger(said, self._tell)
+                self._trigger(said, self._send)
             case _:
                 self._said = said
 
     def _log(self, said: FromChild) -> None:
-        """Log a line of the process as if it had been said here, under the names of the attempt."""
+        """Log a line of the process as if it had been logged here, with the fields of the attempt."""
         log = get_logger(said.logger or "launchd.task")
         names = self._attempt.names()
         about = {"exc_info": RemoteError(said.error)} if said.error is not None else {}
         fields = {name: value for name, value in said.fields.items() if name not in {"event", "exc_info"}}
         getattr(log, said.level if said.level in _LEVELS else "info")(said.event, **fields | names | about)
 
-    def _tell(self, message: bytes) -> None:
-        with self._writing, contextlib.suppress(OSError):  # a process that has gone hears nothing
+    def _send(self, message: bytes) -> None:
+        with self._writing, contextlib.suppress(OSError):  # the process may have ended
             data = memoryview(message + b"\n")
             while data and self._pipes is not None:
                 data = data[os.write(self._pipes.requests[1], data) :]
@@ -205,7 +205,7 @@ class ProcessRunner:
     # --- from the control loop ---
 
     def stop(self, why: Stop) -> None:
-        """Ask by a signal, once for each kind of wish; kill later where the wish is an order."""
+        """Send the signal of a stop request, once for each kind; kill the process later if the request demands it."""
         if why in _KILLED and self._kill_at is None:
             self._kill_at = time.monotonic() + KILL_SECONDS
         if self._asked is not why:
@@ -215,7 +215,7 @@ class ProcessRunner:
                 self._signal(number)
 
     def stack(self) -> str | None:
-        """The stack as the process writes it (faulthandler does, even from a loop in C); waits up to 2 s."""
+        """The stack that the process writes (by faulthandler, even in a loop in C); waits up to 2 s."""
         if not self._ready.wait(_STACK_SECONDS):
             return None
         with self._looking:
@@ -234,7 +234,7 @@ class ProcessRunner:
             return text.decode(errors="replace") or None
 
     def _signal(self, number: signal.Signals) -> None:
-        """Signal the process, which cannot be reaped meanwhile."""
+        """Signal the process; it cannot be reaped meanwhile."""
         with self._alive, contextlib.suppress(ProcessLookupError):
             if self._process is not None and self._process.returncode is None:
                 os.kill(self._process.pid, number)
@@ -246,22 +246,22 @@ class ProcessRunner:
 
 
 def _request(attempt: Attempt) -> Request:
-    """The request of an attempt; raises InvalidError when the stored arguments no longer fit the task."""
-    context, what = attempt.context, attempt.what
+    """The request of an attempt; raises InvalidError if the stored arguments do not fit the task any more."""
+    context, definition = attempt.context, attempt.definition
     names = ("job_id", "task", "queue", "attempt", "schedule", "fire_time", "lock", "fence")
     return Request(
-        what.function.__module__,
-        what.function.__qualname__,
-        what.decode(attempt.job.args),
+        definition.function.__module__,
+        definition.function.__qualname__,
+        definition.decode(attempt.job.args),
         {name: getattr(context, name) for name in names},
         sys.path,
-        what.timeout,
+        definition.timeout,
         logging.getLogger().getEffectiveLevel(),
     )
 
 
 def _raise_again(said: FromChild) -> Any:  # noqa: ANN401 - a task returns what it likes
-    """Return or raise here what the process returned or raised there."""
+    """Return or raise the result of the process."""
     match said.kind:
         case "returned":
             return said.value
@@ -272,7 +272,7 @@ def _raise_again(said: FromChild) -> Any:  # noqa: ANN401 - a task returns what 
         case "retry":
             raise Retry(said.reason, after=said.seconds)
         case _:
-            raise RemoteError(said.error or JobError("Error", "the process raised without saying what"))
+            raise RemoteError(said.error or JobError("Error", "the process raised an error without a description"))
 
 
 def _signal_name(number: int) -> str:

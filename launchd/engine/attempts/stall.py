@@ -1,8 +1,8 @@
 """The stall monitor: a thread that names the job whose coroutine blocks the task loop.
 
-It asks each loop that it watches for a sign of life four times a second. A loop that does not answer is blocked; what
-blocks it is read from its thread's frames. It reports once when that begins, each ten seconds while it lasts, and once
-when it ends. Real time only: a blocked loop is a fact of this machine, whatever clock the daemon runs by.
+It asks each monitored loop for a sign of life four times a second. A loop that does not answer is blocked; the frames
+of its thread show by what. It logs once when a stall begins, every ten seconds while it lasts, and once when it ends.
+Real time only: a blocked loop is a fact of this machine, whatever clock the daemon runs by.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ REPEAT_SECONDS = 10.0
 _FRAMES = 12
 
 
-class Watched(NamedTuple):
-    """A loop: its name, itself, the ident of its thread, and who is in a step on it (None: unknown).
+class MonitoredLoop(NamedTuple):
+    """A loop by functions that give it: a lost loop is replaced.
 
-    The loop is asked for anew each time: one that was lost is replaced.
+    `thread_id` is the ident of its thread, `who` the attempt that is in a step on it (None: unknown).
     """
 
     name: str
@@ -48,13 +48,13 @@ class Stall(NamedTuple):
 class _Beat:
     """The last sign of life of one loop. `answered` is written by that loop, the rest by the monitor's thread."""
 
-    __slots__ = ("answered", "asked", "told_at", "watched")
+    __slots__ = ("answered", "asked", "monitored", "reported_at")
 
-    def __init__(self, watched: Watched) -> None:
-        self.watched = watched
+    def __init__(self, monitored: MonitoredLoop) -> None:
+        self.monitored = monitored
         self.asked = 0.0
         self.answered = True
-        self.told_at: float | None = None
+        self.reported_at: float | None = None
 
     def answer(self) -> None:
         self.answered = True
@@ -70,20 +70,20 @@ class StallMonitor:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="stall", daemon=True)
 
-    def watch(self, watched: Watched) -> None:
-        """Watch this loop too; to be called before `start`."""
-        self._beats.append(_Beat(watched))
+    def watch(self, monitored: MonitoredLoop) -> None:
+        """Monitor this loop too; call it before `start`."""
+        self._beats.append(_Beat(monitored))
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, without waiting."""
+        """End the thread, without waiting."""
         self._end.set()
 
     def objection(self) -> str | None:
-        """Why the watchdog must not be fed: a loop has been blocked for so long that only a restart helps."""
+        """Why systemd must restart the daemon: a loop has been blocked for too long. None if none has."""
         for stall in self.stalls.values():
             if stall.seconds >= self._kill_seconds():
                 return f"the {stall.loop} has been blocked by {stall.task} {stall.job_id} for {stall.seconds:.0f} s"
@@ -92,38 +92,38 @@ class StallMonitor:
     def _watch(self) -> None:
         while not self._end.wait(BEAT_SECONDS):
             for beat in self._beats:
-                self.look(beat, time.monotonic())
+                self.check(beat, time.monotonic())
 
-    def look(self, beat: _Beat, now: float) -> None:
-        """One look at one loop at monotonic `now`."""
-        watched = beat.watched
+    def check(self, beat: _Beat, now: float) -> None:
+        """Check one loop once, at monotonic `now`."""
+        monitored = beat.monitored
         if beat.answered:
             self._recovered(beat, now)
             beat.asked, beat.answered = now, False
             try:
-                watched.loop().call_soon_threadsafe(beat.answer)
-            except RuntimeError:  # it is closed, and about to be replaced: if it is not, it will not answer
+                monitored.loop().call_soon_threadsafe(beat.answer)
+            except RuntimeError:  # it is closed, and about to be replaced; otherwise it will not answer
                 return
         elif now - beat.asked >= STALL_SECONDS:
-            stall = _describe(watched, now - beat.asked)
-            self.stalls = self.stalls | {watched.name: stall}
-            if beat.told_at is None or now - beat.told_at >= REPEAT_SECONDS:
-                beat.told_at = now
+            stall = _describe(monitored, now - beat.asked)
+            self.stalls = self.stalls | {monitored.name: stall}
+            if beat.reported_at is None or now - beat.reported_at >= REPEAT_SECONDS:
+                beat.reported_at = now
                 _log.error("loop_blocked", **stall._asdict())
 
     def _recovered(self, beat: _Beat, now: float) -> None:
-        if beat.told_at is None:
+        if beat.reported_at is None:
             return
-        beat.told_at = None
-        stall = self.stalls[beat.watched.name]
-        self.stalls = {name: other for name, other in self.stalls.items() if name != beat.watched.name}
+        beat.reported_at = None
+        stall = self.stalls[beat.monitored.name]
+        self.stalls = {name: other for name, other in self.stalls.items() if name != beat.monitored.name}
         seconds = round(now - beat.asked, 2)
         _log.warning("loop_goes_on", loop=stall.loop, job_id=stall.job_id, task=stall.task, seconds=seconds)
 
 
-def _describe(watched: Watched, seconds: float) -> Stall:
-    attempt = watched.who()
-    frame = sys._current_frames().get(watched.thread_id() or 0)  # noqa: SLF001 - the documented way to see other threads
+def _describe(monitored: MonitoredLoop, seconds: float) -> Stall:
+    attempt = monitored.who()
+    frame = sys._current_frames().get(monitored.thread_id() or 0)  # noqa: SLF001 - the documented way to see other threads
     stack = "".join(traceback.format_stack(frame)[-_FRAMES:]) if frame is not None else ""
     job = attempt.job if attempt is not None else None
-    return Stall(watched.name, job.id if job else None, job.task if job else None, stack, round(seconds, 2))
+    return Stall(monitored.name, job.id if job else None, job.task if job else None, stack, round(seconds, 2))

@@ -1,9 +1,9 @@
-"""Finding and ending what jobs have left behind: every process that a mark says belongs to a state directory.
+"""Finds and ends the processes that jobs have left: every process whose mark names a state directory.
 
 A mark is the soft limit RLIMIT_LOCKS of a process, which Linux has not enforced since 2.4.25 and which nobody sets.
-Every descendant inherits it, whatever it does to escape: a session of its own, an empty environment, a double fork.
-It holds the identity of the state directory and the pid that was marked, so that all that one job left can be told
-from what another job runs, and all that one daemon left from what another daemon runs.
+Every descendant inherits it, even with a session of its own, an empty environment, or after a double fork. It holds
+the identity of the state directory and the pid that was marked. So the leftovers of one job differ from the processes
+of another job, and those of one daemon from those of another daemon.
 
 Standard library only: the guard runs this file by its path, without `site` and without the package.
 """
@@ -19,30 +19,30 @@ from pathlib import Path
 from typing import NamedTuple
 
 _RLIMIT_LOCKS = 10
-# A pid has at most 22 bits (PID_MAX_LIMIT); the directory has what is left of 63.
+# A pid has at most 22 bits (PID_MAX_LIMIT); the directory has the rest of 63.
 _PID_BITS = 22
 _MIN_MARK = 1 << 61
-# Seconds that what was killed gets to be gone, and between two looks.
+# How long killed processes may take to end, and the seconds between two searches.
 PATIENCE_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
 
 
 class Left(NamedTuple):
-    """A process that was found: its pid, and what it runs."""
+    """A process that was found: its pid and its command."""
 
     pid: int
     command: str
 
 
 def owner_of(directory: Path) -> int:
-    """The identity of a state directory, as marks have it."""
+    """The identity of a state directory in marks."""
     stat = directory.stat()
     digest = hashlib.sha256(f"{directory.resolve()} {stat.st_dev} {stat.st_ino}".encode()).digest()
     return (int.from_bytes(digest[:8]) >> (64 - 61 + _PID_BITS)) | (_MIN_MARK >> _PID_BITS)
 
 
 def mark(owner: int, pid: int) -> bool:
-    """Mark a process, and all that it will ever start; False where this system does not let us."""
+    """Mark a process and all its later descendants; False if the system does not allow it."""
     try:
         _, hard = resource.prlimit(pid, _RLIMIT_LOCKS)
         resource.prlimit(pid, _RLIMIT_LOCKS, (owner << _PID_BITS | pid, hard))
@@ -52,7 +52,7 @@ def mark(owner: int, pid: int) -> bool:
 
 
 def marked(owner: int, pid: int | None = None) -> list[int]:
-    """The processes with a mark of this owner, or of the process of its that was marked under this pid."""
+    """The processes with a mark of this owner; with `pid`, only those with the mark made for that process."""
     found = []
     spared = _ancestors()
     for name in os.listdir("/proc"):  # noqa: PTH208 - in the guard, which imports little
@@ -67,9 +67,9 @@ def marked(owner: int, pid: int | None = None) -> list[int]:
 def sweep(
     owner: int, pid: int | None = None, *, but: Collection[int] = (), seconds: float = PATIENCE_SECONDS
 ) -> tuple[list[Left], list[Left]]:
-    """Kill what has such a mark, until nothing new appears; all that was found, and what would not go.
+    """Kill the marked processes until no new one appears; returns all that were found, and those that did not end.
 
-    This process and its ancestors are never killed, nor those named in `but`.
+    This process, its ancestors and those in `but` are never killed.
     """
     found: dict[int, Left] = {}
     until = time.monotonic() + seconds
@@ -100,7 +100,7 @@ def _mark_of(pid: str) -> int:
 
 
 def _is_dead(pid: str) -> bool:
-    """True for a process that is gone, or waits to be reaped only."""
+    """True for a process that has ended, reaped or not."""
     stat = _read(f"/proc/{pid}/stat")
     return not stat or stat.rpartition(b")")[2].split()[0] in {b"Z", b"X"}
 
@@ -136,7 +136,7 @@ def _read(path: str) -> bytes:
 def main() -> None:
     """The guard: `sweep.py OWNER`, with a pipe as standard input that only the daemon holds open.
 
-    Its end means that the daemon is gone. A daemon that ends in good order kills the guard before.
+    The end of the pipe means that the daemon has ended. A daemon that stops in good order kills the guard before.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -2,9 +2,9 @@
 
 Ways in which task code ends a loop that it shares, and what happens instead:
 - `loop.stop()` raises RuntimeError in the task that calls it.
-- SystemExit or KeyboardInterrupt out of a callback or a subtask of an attempt ends that attempt.
-- The same out of a callback that belongs to nobody interrupts the loop: it is logged, and the loop goes on.
-- A loop that was closed all the same is replaced; the attempts that ran on it fail (`on_lost`).
+- SystemExit or KeyboardInterrupt from a callback or a subtask of an attempt ends that attempt.
+- The same from a callback of no attempt interrupts the loop: it is logged, and the loop goes on.
+- A loop that was closed nevertheless is replaced; the attempts that ran on it fail (`on_lost`).
 """
 
 import asyncio
@@ -24,12 +24,15 @@ from launchd.values.plain import plain_text
 Ts = TypeVarTuple("Ts")
 
 _log = get_logger("launchd.tasks")
-# Out of a callback these end any loop of asyncio; everything else goes to the exception handler.
+# Raised by a callback, these end any loop of asyncio; every other error goes to the exception handler.
 _ENDING = (SystemExit, KeyboardInterrupt)
 
 
 class TaskLoop(uvloop.Loop):
-    """uvloop's loop, shared by tasks that it does not trust. `blame` hears whose callback raised what ends a loop."""
+    """uvloop's loop, shared by tasks that it does not trust.
+
+    `blame` is called with the attempt whose callback raised an error that ends a loop, and that error.
+    """
 
     def __init__(self, blame: Callable[[Context, BaseException], None]) -> None:
         super().__init__()
@@ -38,7 +41,7 @@ class TaskLoop(uvloop.Loop):
         self.set_exception_handler(_report_stray)
 
     def stop(self) -> None:
-        """Refuse: other tasks run here. Raises RuntimeError."""
+        """Raise RuntimeError: other tasks run here."""
         raise RuntimeError("a task may not stop the loop that all tasks share: return, or raise Cancel or SystemExit")
 
     def end(self) -> None:
@@ -61,7 +64,7 @@ class TaskLoop(uvloop.Loop):
         *args: *Ts,
         context: Variables | None = None,
     ) -> asyncio.TimerHandle:
-        """The same after a delay in seconds."""
+        """Schedule a callback after a delay in seconds, under the same guard."""
         owner = CURRENT.get() if context is None else context.get(CURRENT)
         if owner is None:
             return super().call_later(delay, callback, *args, context=context)
@@ -75,7 +78,7 @@ class TaskLoop(uvloop.Loop):
 
 
 class TaskThread:
-    """The thread that runs the task loop, and runs it again when it ends unasked.
+    """The thread that runs the task loop, and runs it again if it ends without a call of `end`.
 
     `loop` is written by that thread, and by the constructor; others read it each time they need it. `on_lost` is called
     in the thread when a loop could not go on and was replaced.
@@ -95,7 +98,7 @@ class TaskThread:
         return self._thread.ident
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def end(self) -> None:
@@ -104,7 +107,7 @@ class TaskThread:
         self.loop.call_soon_threadsafe(self.loop.end)
 
     def join(self, seconds: float) -> bool:
-        """Wait for the thread's end; False when a task still blocks it (it dies with the process)."""
+        """Wait for the thread's end; False if a task still blocks it (it ends with the process)."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
@@ -116,13 +119,13 @@ class TaskThread:
             asyncio.set_event_loop(self.loop)
             try:
                 self.loop.run_forever()
-            except BaseException as error:  # noqa: BLE001 - whatever interrupted it, other tasks live on this loop
+            except BaseException as error:  # noqa: BLE001 - other tasks run on this loop, whatever interrupted it
                 self._report_interruption(error)
         if not self.loop.is_closed():
             self.loop.close()
 
     def _report_interruption(self, error: BaseException) -> None:
-        """Log it, at most once a second: a file that is ready for ever may interrupt the loop again at once."""
+        """Log an interruption, at most once a second: a file that is always ready may cause one after another."""
         self._interruptions += 1
         now = time.monotonic()
         if now - self._reported_at >= 1:
@@ -131,7 +134,7 @@ class TaskThread:
 
 
 def _report_stray(_loop: asyncio.AbstractEventLoop, said: dict[str, Any]) -> None:
-    """Log an exception that a task left behind in a callback or in a subtask that nobody awaited."""
+    """Log an exception of a callback, or of a subtask that nobody awaited."""
     error = said.get("exception")
     names = {"message": plain_text(said.get("message"), 500)}
     if isinstance(error, BaseException):

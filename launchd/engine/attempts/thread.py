@@ -1,4 +1,4 @@
-"""A plain function in a thread of its own. It cannot be stopped from outside: it is told, and ends when it looks."""
+"""A plain function in a thread of its own. It cannot be stopped from outside: it ends when it reads `ctx.stopping`."""
 
 import sys
 import threading
@@ -18,11 +18,11 @@ class ThreadRunner:
     def run(self) -> Any:  # noqa: ANN401 - a task returns what it likes
         """Call the function."""
         self._ident = threading.get_ident()
-        what = self._attempt.what
-        return what.function(self._attempt.context, **what.decode(self._attempt.job.args))
+        definition = self._attempt.definition
+        return definition.function(self._attempt.context, **definition.decode(self._attempt.job.args))
 
     def stop(self, _why: Stop) -> None:
-        """Tell it; it ends when it looks."""
+        """Set `ctx.stopping`; the function ends when it reads that."""
         self._attempt.context.stopping = True
 
     def stack(self) -> str | None:

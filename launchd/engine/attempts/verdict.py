@@ -1,9 +1,8 @@
-"""The verdict on one attempt: what became of it, from what the task returned or raised, or from why it was stopped.
+"""The verdict on one attempt, decided by the value or error of its task, or by the stop request.
 
 `verdict` is the one boundary between task code and the engine, for coroutines, threads and processes alike. It is
-total: whatever a task hands over comes out as a plain, bounded `Outcome` that can be written to disk, and nothing
-leaves it as an exception. It runs where the attempt ran, never on the control loop, since a foreign `__str__` may be
-called here.
+total: every value or error of a task becomes a plain, bounded `Outcome` that can be written to disk, and it never
+raises. It runs where the attempt ran, never on the control loop, since it may call a foreign `__str__`.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ from launchd.values.plain import bounded, plain_text, type_name
 # A task that snoozes for no time at all would be claimed again and again without end.
 MIN_SNOOZE_SECONDS = 1.0
 _RETRY_REASON_BYTES = 500
-# Somebody asked for the end of the job itself, not only of this attempt.
+# Requests to end the job itself, not only this attempt.
 _WANTED = frozenset({Stop.CANCEL, Stop.TERMINATE})
 
 
@@ -46,7 +45,7 @@ def verdict(attempt: Attempt, now: Instant, value: object = None, error: BaseExc
 
 
 def succeeded(attempt: Attempt, value: object, now: Instant) -> Outcome:
-    """The task returned; its value is kept as JSON of at most 64 KiB."""
+    """The task returned; its value is stored as JSON of at most 64 KiB."""
     if value is None:
         return _outcome(attempt, Verb.SUCCEED, now)
     try:
@@ -57,14 +56,14 @@ def succeeded(attempt: Attempt, value: object, now: Instant) -> Outcome:
 
 
 def stopped(attempt: Attempt, error: BaseException, now: Instant) -> Outcome:
-    """The attempt was cancelled: the verdict depends on who asked."""
+    """The attempt was cancelled: the verdict depends on the stop request."""
     match attempt.stop:
         case Stop.CANCEL | Stop.TERMINATE:
             return _outcome(attempt, Verb.CANCEL, now, reason=attempt.reason)
         case Stop.DRAIN:
             return _outcome(attempt, Verb.INTERRUPT, now, run_at=now, reason="interrupted: the daemon stopped")
         case Stop.TIMEOUT | Stop.HARD_TIMEOUT:
-            return failed(attempt, TimeoutError(f"ran longer than its {attempt.what.timeout:g} s"), now)
+            return failed(attempt, TimeoutError(f"ran longer than its {attempt.definition.timeout:g} s"), now)
         case Stop.LOCK_LOST:
             return lock_lost(attempt, now)
         case _:
@@ -72,7 +71,7 @@ def stopped(attempt: Attempt, error: BaseException, now: Instant) -> Outcome:
 
 
 def raised(attempt: Attempt, error: BaseException, now: Instant) -> Outcome:
-    """The task raised: a wish (Cancel, Snooze, Retry) or a failure."""
+    """The task raised Cancel, Snooze, Retry or an error."""
     kind = type(error)
     if issubclass(kind, Cancel):
         return _outcome(attempt, Verb.CANCEL, now, reason=plain_text(error, MAX_REASON_BYTES))
@@ -87,7 +86,7 @@ def raised(attempt: Attempt, error: BaseException, now: Instant) -> Outcome:
 
 
 def lock_lost(attempt: Attempt, now: Instant) -> Outcome:
-    """The lock went to another: whatever was done is done again under a new fence."""
+    """The lock was lost: the job runs again under a new fence."""
     name = attempt.lock.name if attempt.lock else "?"
     return failed(attempt, LockLostError(f"lock {name} was lost while the job ran; its result is refused"), now)
 
@@ -105,7 +104,7 @@ def failed(attempt: Attempt, error: BaseException, now: Instant, *, note: str | 
 
 
 def _failed(attempt: Attempt, error: JobError, now: Instant, asked: float | None = None) -> Outcome:
-    """The same for an error made plain; `asked` is the delay in seconds that a Retry named."""
+    """Retry, fail or cancel by an error that is plain already; `asked` is the delay in seconds of a Retry."""
     job = attempt.job
     text = msgspec.json.encode(error).decode()
     if attempt.stop in _WANTED:
@@ -119,7 +118,7 @@ def _failed(attempt: Attempt, error: JobError, now: Instant, asked: float | None
 
 
 def _asked(error: BaseException, name: str) -> float | None:
-    """The delay that a Retry or a Snooze asks for, read and checked again: it may have been set after it was made.
+    """The delay of a Retry or a Snooze, checked again: the attribute may have been set later.
 
     Raises TypeError or ValueError that names the class, the attribute and the value.
     """
@@ -132,7 +131,7 @@ def _asked(error: BaseException, name: str) -> float | None:
 
 
 def _unreadable(attempt: Attempt, now: Instant, why: str) -> Outcome:
-    """The outcome where reading the real one failed: nothing that the task handed over is touched again."""
+    """The outcome if reading the real one failed; no object of the task is read again."""
     return _failed(attempt, JobError("UnreadableError", f"the task's outcome cannot be read: {why}"), now)
 
 
@@ -151,7 +150,7 @@ def _outcome(
 
 
 def returned(value: Any, error: BaseException | None) -> tuple[Any, BaseException | None]:  # noqa: ANN401 - as above
-    """A plain function's end as a coroutine's would be: StopIteration out of it is an error, not a value."""
+    """The end of a plain function, with StopIteration as an error, as in a coroutine."""
     if error is None or not issubclass(type(error), StopIteration):
         return value, error
     wrapped = RuntimeError("the task raised StopIteration")

@@ -7,14 +7,14 @@ import msgspec
 
 from launchd.job import JobError, Progress
 
-# A line that is longer is no message of ours: the largest carries a result, arguments or a log line.
+# A longer line is no message of launchd: the largest message carries a result, arguments or a log line.
 MAX_LINE_BYTES = 1024 * 1024
 
 
 class Request(msgspec.Struct, frozen=True):
-    """The one line that starts the work: the function's place, its arguments and the fields of its Context.
+    """The line that starts the work: module and name of the function, its arguments, the fields of its Context.
 
-    `log_level` is that of the daemon's standard library loggers, `timeout` the soft time limit in seconds.
+    `log_level` is the level of the daemon's standard library loggers, `timeout` the soft time limit in seconds.
     """
 
     module: str
@@ -29,7 +29,7 @@ class Request(msgspec.Struct, frozen=True):
 class FromChild(msgspec.Struct, frozen=True, kw_only=True):
     """One line from the process; `kind` is ready, progress, log, trigger, returned, raised, cancel, snooze or retry.
 
-    `number` is that of a trigger, for its answer; `error` is that of raised, and of a log line about an exception.
+    `number` identifies a trigger, for its answer; `error` belongs to raised, and to a log line about an exception.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class FromChild(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToChild(msgspec.Struct, frozen=True):
-    """The answer to a trigger by its number: the id of the job, or why there is none, with the error's code."""
+    """The answer to a trigger by its number: the id of the job, or the error and its code."""
 
     number: int
     job_id: str | None = None
@@ -58,7 +58,7 @@ class ToChild(msgspec.Struct, frozen=True):
 
 
 class Lines:
-    """Splits what comes through a pipe into lines, each byte looked at once; drops lines that are too long."""
+    """Splits the bytes of a pipe into lines, reading each byte once; drops lines that are too long."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []

@@ -1,11 +1,12 @@
-"""The engine's health checks: does the scheduler tick, does the control loop keep up."""
+"""The health checks of the loops: the scheduler ticks, and no loop is blocked."""
 
 import asyncio
 from collections.abc import Sequence
 
 from launchd.clock import LONGEST_SLEEP, STEP, Clock, Instant, format_instant
 from launchd.engine.attempts.stall import StallMonitor
-from launchd.engine.firing.scheduler import Entry, Scheduler
+from launchd.engine.firing.entry import ScheduleEntry
+from launchd.engine.firing.scheduler import Scheduler
 from launchd.ops.health import Check, Finding, Level
 
 LATE_SECONDS = 5.0
@@ -16,7 +17,7 @@ _STRETCH = 50
 
 
 def scheduler_check(scheduler: Scheduler, clock: Clock, *, enabled: bool) -> Check:
-    """The scheduler has ticked within twice its longest sleep, and waits for no fire beyond the next regular one."""
+    """The scheduler has ticked within twice its longest sleep, and no schedule waits beyond its next occurrence."""
     waiting = _Waiting()
 
     async def check() -> Finding:
@@ -26,7 +27,7 @@ def scheduler_check(scheduler: Scheduler, clock: Clock, *, enabled: bool) -> Che
         if silent > 2 * LONGEST_SLEEP:
             return Finding(Level.UNHEALTHY, f"no tick for {silent:.0f} s")
         entries = list(scheduler.entries.values())
-        held = [f"schedule {one.schedule.name} cannot be carried out: {one.trouble}" for one in entries if one.trouble]
+        held = [f"schedule {one.schedule.name} cannot fire: {one.trouble}" for one in entries if one.trouble]
         if wrong := held + await waiting.too_long(entries, clock.now()):
             return Finding(Level.UNHEALTHY, "; ".join(wrong[:_NAMED]))
         if scheduler.lateness > LATE_SECONDS:
@@ -37,16 +38,16 @@ def scheduler_check(scheduler: Scheduler, clock: Clock, *, enabled: bool) -> Che
 
 
 class _Waiting:
-    """Finds schedules that wait too long; computes no recurrence twice for the same next fire.
+    """Finds schedules that wait too long; computes a recurrence once for each next fire.
 
-    A next fire that was right once stays right until it has come, unless the clock goes back.
+    A next fire that was right stays right until it is due, unless the clock goes back.
     """
 
     def __init__(self) -> None:
         self._right: dict[str, tuple[Instant, Instant]] = {}  # by schedule: its next fire, and when that was checked
 
-    async def too_long(self, entries: Sequence[Entry], now: Instant) -> list[str]:
-        """Sentences about those that wait too long. Lets the loop go on meanwhile: there may be 10,000 schedules."""
+    async def too_long(self, entries: Sequence[ScheduleEntry], now: Instant) -> list[str]:
+        """A sentence about each schedule that waits too long. Yields to the loop: there may be 10,000 schedules."""
         found = []
         for number, entry in enumerate(entries):
             right, checked = self._right.get(entry.schedule.name, (None, 0))
@@ -61,18 +62,19 @@ class _Waiting:
         return found
 
 
-def waits_too_long(entry: Entry, now: Instant) -> str | None:
-    """Says so if a schedule waits for a later time than its recurrence has after now; a rare one may wait for years."""
+def waits_too_long(entry: ScheduleEntry, now: Instant) -> str | None:
+    """A sentence if a schedule waits beyond the next occurrence of its recurrence; a rare one may wait for years."""
     regular = entry.schedule.recurrence.next(now + STEP)
     if regular is None or (entry.regular is not None and entry.regular <= regular):
         return None
     waits = "never fires" if entry.regular is None else f"waits until {format_instant(entry.regular)}"
     due = format_instant(regular)
-    return f"schedule {entry.schedule.name} {waits}, but is due at {due}: the clock was ahead, a restart puts it right"
+    cure = "the clock was ahead; restart the daemon to correct it"
+    return f"schedule {entry.schedule.name} {waits}, but is due at {due}: {cure}"
 
 
 def loop_check(monitor: StallMonitor) -> Check:
-    """No task blocks its loop, and nothing blocks ours."""
+    """No task blocks the task loop, and nothing blocks the control loop."""
 
     async def check() -> Finding:
         for stall in monitor.stalls.values():

@@ -1,4 +1,4 @@
-"""The health check of launch data: the sources answer, and somebody asks them."""
+"""The health check of launch data: the sources answer, and they are asked on schedule."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import islice, pairwise
@@ -6,29 +6,33 @@ from typing import NamedTuple
 
 from launchd.clock import SECOND, Clock, Instant, format_instant
 from launchd.engine.attempts.attempt import Attempt
-from launchd.engine.firing.scheduler import Entry
+from launchd.engine.firing.entry import ScheduleEntry
 from launchd.engine.queues.pool import Pool
 from launchd.ops.health import Check, Finding, Level
 
-# The task that the schedules of launch data run, and the lock of all that scrapes.
+# The task that the schedules of launch data run, and the lock of every scrape.
 SCRAPE_TASK, SCRAPE_LOCK = "scrape_launch_data", "scraping_task_lock"
 # A scrape may take this long, retries apart, before the next one is missed.
 LATE_SECONDS = 1800.0
-# A schedule that fires more often than a scrape takes is not kept by anybody.
+# A scrape may take this long even under a schedule that fires more often.
 LEAST_PERIOD_SECONDS = 300.0
 
 
 class Sources(NamedTuple):
-    """The questions to the tracker: how the enabled sources fare, and when each was asked last."""
+    """Questions to the tracker: do the enabled sources answer, and when was each asked last?"""
 
     health: Callable[[], Awaitable[tuple[bool, str]]]
     last_attempts: Callable[[], Awaitable[Mapping[str, Instant | None]]]
 
 
 def sources_check(
-    sources: Sources, schedules: Mapping[str, Entry], pools: Mapping[str, Pool], clock: Clock, started_at: Instant
+    sources: Sources,
+    schedules: Mapping[str, ScheduleEntry],
+    pools: Mapping[str, Pool],
+    clock: Clock,
+    started_at: Instant,
 ) -> Check:
-    """Every enabled source answered last time, no scrape stands still, and the schedule of the scrapes is kept."""
+    """Every enabled source answered last time, no scrape hangs, and scrapes run as often as scheduled."""
 
     async def check() -> Finding:
         now = clock.now()
@@ -44,15 +48,15 @@ def sources_check(
     return check
 
 
-def _period(entry: Entry, now: Instant) -> float | None:
-    """The longer of the next two gaps between fires, in seconds; None for a schedule that scrapes nothing now."""
+def _period(entry: ScheduleEntry, now: Instant) -> float | None:
+    """The longer of the next two gaps between fires, in seconds; None for a schedule that does not scrape now."""
     if entry.schedule.task != SCRAPE_TASK or entry.paused:
         return None
     fires = list(islice(_fires(entry, now), 3))
     return max(((after - before) / SECOND for before, after in pairwise(fires)), default=None)
 
 
-def _fires(entry: Entry, after: Instant) -> Iterator[Instant]:
+def _fires(entry: ScheduleEntry, after: Instant) -> Iterator[Instant]:
     at = entry.schedule.recurrence.next(after)
     while at is not None:
         yield at
@@ -60,7 +64,7 @@ def _fires(entry: Entry, after: Instant) -> Iterator[Instant]:
 
 
 def _standing(pools: Mapping[str, Pool], period: float, now: float) -> str | None:
-    """A scrape that runs for longer than it is to the next one: that one is skipped, or waits for the lock."""
+    """A scrape that runs beyond the next fire: the next scrape is skipped, or waits for the lock."""
     for attempt in _scrapes(pools):
         seconds = now - attempt.started
         if seconds > max(period, LEAST_PERIOD_SECONDS):
@@ -70,7 +74,7 @@ def _standing(pools: Mapping[str, Pool], period: float, now: float) -> str | Non
 
 
 def _silence(last: Mapping[str, Instant | None], period: float, started_at: Instant, now: Instant) -> str | None:
-    """No source was asked for so long that a fire must have gone by."""
+    """A sentence if no source was asked since a fire was due."""
     if not last:
         return None
     asked = max([at for at in last.values() if at is not None], default=None)

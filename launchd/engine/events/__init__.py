@@ -1,1 +1,1 @@
-"""Events: the bus inside the daemon, the feed that clients follow, the words of each event."""
+"""Events: the bus inside the daemon, the feed that clients follow, the content of each event."""

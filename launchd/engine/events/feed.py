@@ -1,8 +1,8 @@
-"""The feed: the last events in a bounded ring, for those who follow them and those who come back.
+"""The feed: the last events in a bounded ring, for clients that follow them or come back.
 
-It listens to the bus only while somebody follows it, and for a while after: until then nothing is kept and nothing
-costs. Events are numbered; an id names this daemon's start, the listening, and the number. Readers have no queues:
-each has a place in the ring, and one that falls out of it has lost its place. Owned by the control loop.
+It listens to the bus only while somebody follows it, and for a while after; otherwise it keeps nothing and costs
+nothing. Events are numbered; an id names this start of the daemon, the period of listening, and the number. Readers
+have no queues: each has a place in the ring, and loses it if it is too slow. Owned by the control loop.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from launchd.clock import Clock, until
 from launchd.engine.attempts.attempt import Attempt
-from launchd.engine.events import telling
+from launchd.engine.events import messages
 from launchd.engine.events.bus import Bus
 from launchd.errors import UnavailableError
 from launchd.event import Happening
@@ -23,25 +23,25 @@ RING = 8192
 # The most events handed to a reader at once, so that nobody holds the loop for long.
 BATCH = 256
 MAX_READERS = 64
-# How long the feed goes on listening once the last reader has gone: for those who come back.
+# How long the feed goes on listening after the last reader has gone: a client may come back.
 LINGER_SECONDS = 120.0
 HEARTBEAT_SECONDS = 15.0
-# How often running jobs are asked for their progress, and the checks for their levels, while somebody follows.
+# How often the progress of running jobs and the health checks are read while somebody follows.
 PROGRESS_SECONDS, HEALTH_SECONDS = 1.0, 15.0
 
 
 class Gap(NamedTuple):
-    """Events that a reader who came back has missed for good; None where nobody can know how many."""
+    """How many events a client that came back has missed for good; None if that is unknown."""
 
     missed: int | None
 
 
 class LostPlaceError(Exception):
-    """A reader was so slow that the ring has passed it by."""
+    """A reader was so slow that its next event is not in the ring any more."""
 
 
 class Feed:
-    """The events of one daemon, `start` being a name of this run. `running` gives the attempts that run now."""
+    """The events of one daemon. `start` names this run; `running` gives the attempts that run now."""
 
     def __init__(
         self, bus: Bus, clock: Clock, start: str, health: Health, running: Callable[[], Iterable[Attempt]]
@@ -54,22 +54,22 @@ class Feed:
         self._running = running
         self._ring: list[Happening | None] = [None] * RING
         self._next = 1  # the number of the next event
-        self._first = 1  # that of the first one since it listens
+        self._first = 1  # the number of the first event since it listens
         self._listening = 0  # how often it has begun to listen
         self._stop_listening: Callable[[], None] | None = None
         self._readers: set[Reader] = set()
         self._watching: list[asyncio.Task[None]] = []
         self._lingering: asyncio.Task[None] | None = None
-        self._told: dict[str, Progress | None] = {}
+        self._progress: dict[str, Progress | None] = {}
 
     @contextmanager
     def follow(self, last_id: str | None) -> Iterator["Reader"]:
-        """A reader at the present end, or after the event with `last_id`. Raises UnavailableError when all are taken.
+        """A reader at the present end, or after the event with `last_id`. Raises UnavailableError for one too many.
 
-        Where that event is not in the ring any more, the reader's `gap` says so.
+        If that event is not in the ring any more, the reader's `gap` says so.
         """
         if self.closed or len(self._readers) >= MAX_READERS:
-            raise UnavailableError("nobody else can follow the events at the moment: try again later")
+            raise UnavailableError(f"{MAX_READERS} clients follow the events already: try again later")
         self._listen()
         place, gap = self._place(last_id)
         reader = Reader(self, self._clock, place, gap)
@@ -82,7 +82,7 @@ class Feed:
                 self._lingering = asyncio.create_task(self._linger())
 
     async def close(self) -> None:
-        """Let every reader go."""
+        """End the feed for every reader."""
         self.closed = True
         self._wake()
         self._forget()
@@ -98,7 +98,7 @@ class Feed:
         return f"{self._start}-{self._listening}-{number}"
 
     def since(self, place: int) -> list[Happening]:
-        """Up to `BATCH` events from a number on; raises LostPlaceError when the ring has passed it."""
+        """Up to `BATCH` events from a number on; raises LostPlaceError if that one is not in the ring any more."""
         if place < self._oldest():
             raise LostPlaceError
         end = min(place + BATCH, self._next)
@@ -122,12 +122,12 @@ class Feed:
         return max(self._first, self._next - RING)
 
     def _place(self, last_id: str | None) -> tuple[int, Gap | None]:
-        """Where a reader goes on, and what it has missed."""
+        """The place where a reader goes on, and how much it has missed."""
         if last_id is None:
             return self._next, None
         listening, _, number = last_id.rpartition("-")
         known = listening == f"{self._start}-{self._listening}" and number.isascii() and number.isdigit()
-        after = int(number) + 1 if known and len(number) < 16 else 0  # noqa: PLR2004 - no huge numbers
+        after = int(number) + 1 if known and len(number) < 16 else 0  # noqa: PLR2004 - int() of a huge text is slow
         oldest = self._oldest()
         if not known or after > self._next:
             return oldest, Gap(None)
@@ -143,8 +143,8 @@ class Feed:
             self._stop_listening = self._bus.subscribe(self._heard)
         if not self._watching:
             self._watching = [
-                asyncio.create_task(self._repeat(PROGRESS_SECONDS, self._look_at_progress)),
-                asyncio.create_task(self._repeat(HEALTH_SECONDS, self._look_at_health)),
+                asyncio.create_task(self._repeat(PROGRESS_SECONDS, self._read_progress)),
+                asyncio.create_task(self._repeat(HEALTH_SECONDS, self._run_checks)),
             ]
 
     async def _linger(self) -> None:
@@ -155,37 +155,37 @@ class Feed:
         self._forget()
 
     def _forget(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._stop_listening is not None:
             self._stop_listening()
             self._stop_listening = None
         self._ring = [None] * RING
-        self._told = {}
+        self._progress = {}
 
-    async def _repeat(self, seconds: float, look: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(self, seconds: float, call: Callable[[], Awaitable[None]]) -> None:
         while True:
             await self._clock.sleep(seconds)
-            await look()
+            await call()
 
-    async def _look_at_progress(self) -> None:
-        """Tell what running tasks have said since the last look."""
-        told, now = self._told, self._clock.now()
-        self._told = {attempt.job.id: attempt.latest_progress() for attempt in self._running()}
+    async def _read_progress(self) -> None:
+        """Publish the progress that running tasks have reported since the last call."""
+        before, now = self._progress, self._clock.now()
+        self._progress = {attempt.job.id: attempt.latest_progress() for attempt in self._running()}
         news = [
-            telling.job_progress(job_id, said, now)
-            for job_id, said in self._told.items()
-            if said is not None and told.get(job_id) is not said
+            messages.job_progress(job_id, said, now)
+            for job_id, said in self._progress.items()
+            if said is not None and before.get(job_id) is not said
         ]
         if news:
             self._bus.publish(news)
 
-    async def _look_at_health(self) -> None:
-        """The checks tell by themselves when a level is another one."""
+    async def _run_checks(self) -> None:
+        """Run the checks: they publish a change of level themselves."""
         await self._health.report()
 
 
 class Reader:
-    """One who follows: `place` is the number of its next event, `gap` what it missed before."""
+    """A reader of the feed: `place` is the number of its next event, `gap` is how much it missed before."""
 
     def __init__(self, feed: Feed, clock: Clock, place: int, gap: Gap | None) -> None:
         self.woken = asyncio.Event()
@@ -196,13 +196,13 @@ class Reader:
 
     @property
     def last_id(self) -> str:
-        """The id of the last event that this reader has had."""
+        """The id of the last event that this reader has read."""
         return self._feed.id_of(self.place - 1)
 
     async def read(self) -> list[tuple[str, Happening]] | None:
-        """The next events with their ids, none when a heartbeat is due, None at the end of the feed.
+        """The next events with their ids; an empty list when a heartbeat is due, None at the end of the feed.
 
-        Raises LostPlaceError when they are gone.
+        Raises LostPlaceError if they are not in the ring any more.
         """
         if not self._feed.closed and not self._feed.since(self.place):
             self.woken.clear()

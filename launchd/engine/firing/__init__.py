@@ -1,1 +1,1 @@
-"""Schedules in force: when they fire, what a fire makes, what the wall clock may do to them."""
+"""Schedules in force: when they fire, the jobs that they make, and how they follow a wall clock that was set."""

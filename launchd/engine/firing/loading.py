@@ -1,4 +1,4 @@
-"""From configuration to what the engine runs: the tasks, the schedules and the pools, with every problem at once."""
+"""Makes tasks, schedules and sizes of pools from a configuration; reports every problem at once."""
 
 import contextlib
 import importlib
@@ -24,7 +24,7 @@ _NOT_THEIRS = ("<frozen", sysconfig.get_path("stdlib") + os.sep, str(Path(__file
 
 
 class Options(NamedTuple):
-    """What the command line says beside the configuration. `queues` None means all of them."""
+    """The options of the command line. `queues` None means all of them."""
 
     queues: Sequence[str] | None = None
     concurrency: int | None = None
@@ -35,7 +35,7 @@ class Options(NamedTuple):
 def load_tasks(config: Config, given: Iterable[Task]) -> dict[str, Task]:
     """The given tasks and those of `[tasks] modules`, by name.
 
-    Modules are looked for where Python looks, and in the folder of the configuration file. Raises ConfigError.
+    Modules are found where Python finds them, and in the folder of the configuration file. Raises ConfigError.
     """
     found = {task.name: task for task in given}
     problems: list[Problem] = []
@@ -108,16 +108,16 @@ def _rules(entry: ScheduleConfig, task: Task) -> tuple[TightenRule, ...]:
 
 
 def _spec(entry: ScheduleConfig) -> str:
-    """When a schedule is due, as text: one whose text changes starts anew from now."""
+    """The recurrence of a schedule as text: a schedule whose text changes starts anew from now."""
     if entry.cron is None:
         return f"every {entry.every}"
-    # not for the default: databases of before day_match have no word of it
+    # nothing for the default: databases from before day_match do not have it
     days = f" days={entry.day_match}" if entry.day_match is DayMatch.AND else ""
     return f"{entry.cron} {entry.timezone} gap={entry.dst_gap} fold={entry.dst_fold}{days}"
 
 
 def pool_sizes(config: Config, options: Options) -> dict[str, tuple[int, Rate | None]]:
-    """Slots and rate by queue, for those that this process runs. Raises ConfigError for one not configured."""
+    """Slots and rate of each queue that this process runs. Raises ConfigError for a queue that is not configured."""
     if not options.workers:
         return {}
     names = list(config.queues) if options.queues is None else list(options.queues)
@@ -138,11 +138,11 @@ def _import(name: str, config: Config, problems: list[Problem]) -> ModuleType | 
         if folder not in sys.path:
             sys.path.append(folder)
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # standard output is for what `launchd check --json` says
+        with contextlib.redirect_stdout(sys.stderr):  # standard output carries the answer of `launchd check --json`
             module = importlib.import_module(name)
         forks.end_child()
         has_tasks = any(type(value) is Task for value in vars(module).values())
-    except InvalidError as error:  # a task in it cannot be one: the detail names it, and where it is
+    except InvalidError as error:  # a task in it is wrong: the detail names it and its place
         problems.append(Problem("tasks.modules", f"{name} cannot be loaded: {error.detail}"))
         return None
     except BaseException as error:  # noqa: BLE001 - a user's module may break in any way, sys.exit() is one
@@ -156,9 +156,9 @@ def _import(name: str, config: Config, problems: list[Problem]) -> ModuleType | 
 
 
 def place_of(error: BaseException) -> str:
-    """The file and line that led to an error, the last that is neither Python's nor ours; or where a file is no Python.
+    """The last file and line of an error that are neither Python's nor launchd's; for a SyntaxError, its own.
 
-    Empty where there is none.
+    Empty if there are none.
     """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
@@ -169,11 +169,11 @@ def place_of(error: BaseException) -> str:
 
 
 def _reason(name: str, error: BaseException) -> str:
-    """An error of an import in one line: its type, its words, and the line that raised it."""
+    """An import error in one line: its type, its message, and the line that raised it."""
     try:
         words = error.msg if isinstance(error, SyntaxError) else str(error)
-    except Exception:  # noqa: BLE001 - its own words may break, too
-        words = "(its text cannot be shown)"
+    except Exception:  # noqa: BLE001 - its __str__ may raise, too
+        words = "(its message cannot be read)"
     said = f"{type(error).__name__}: {words}" if words else type(error).__name__
     if isinstance(error, SystemExit):
         said = f"it calls sys.exit({error.code!r}) when it is imported"
@@ -190,7 +190,7 @@ def _is_in(missing: str, name: str) -> bool:
 
 
 def _whose(name: str, module: ModuleType) -> str:
-    """Where a module without tasks comes from, and what to do."""
+    """The file of a module without tasks, and what to do about it."""
     path = getattr(module, "__file__", None) or "built in"
     if name.partition(".")[0] in sys.stdlib_module_names:
         return f": it is Python's own ({path}); give your module another name"

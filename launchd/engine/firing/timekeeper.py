@@ -1,7 +1,7 @@
-"""The timekeeper: notices that the wall clock was set, and puts right what waits by it.
+"""The timekeeper: notices that the wall clock was set, and corrects the times that jobs wait for.
 
-A delay, a retry, a snooze and an expiry are durations: when the clock is set, in either direction, they last as long as
-they were to. An instant that a client named stays what it is. Schedules look for themselves (`scheduler`).
+A delay, a retry, a snooze and an expiry are durations: they stay as long as they were when the clock is set, in either
+direction. An instant that a client named is not changed. The scheduler corrects its schedules itself.
 
 The last reading of the clocks is on disk, so a clock that was set while the daemon was stopped is noticed at the start.
 Owned by the control loop.
@@ -22,15 +22,20 @@ BACKOFF_SECONDS = 1.0
 
 
 class Timekeeper:
-    """Compares wall and boot time at each `check`. `on_shift` hears that jobs wait until other times now.
+    """Compares wall and boot time at each `check`.
 
-    `put_back` is told the time when the clock was put back, for what lies in other databases than the jobs.
+    `on_shift` is called after the times that jobs wait for have changed. `put_back` is called with the new time when
+    the clock was put back: it corrects the other database.
     """
 
     def __init__(
-        self, clock: Clock, store: ClockStore, put_back: Callable[[Instant], Awaitable[None]] | None = None
+        self,
+        clock: Clock,
+        store: ClockStore,
+        put_back: Callable[[Instant], Awaitable[None]] | None = None,
+        on_shift: Callable[[], None] = lambda: None,
     ) -> None:
-        self.on_shift: Callable[[], None] = _nobody
+        self._on_shift = on_shift
         self._put_back = put_back
         self._clock = clock
         self._store = store
@@ -40,23 +45,23 @@ class Timekeeper:
         self._checking = asyncio.Lock()
 
     async def start(self) -> Instant:
-        """Compare with what was kept before this start; by how much the wall clock was set since then.
+        """Compare with the reading on disk; returns by how much the wall clock was set since then.
 
-        To be called before anything else asks the store by the wall clock. Raises StoreError.
+        Call it before anything asks the store by the wall clock. Raises StoreError.
         """
         self._last = await self._store.last() or self._last
         return await self.check()
 
     async def check(self) -> Instant:
-        """Notice a clock that was set, and correct what waits by it before anybody acts on it; by how much it was set.
+        """Correct the times of waiting jobs if the clock was set, before anybody acts on them; returns by how much.
 
-        Raises StoreError; the rest is then done at the next check.
+        Raises StoreError; the next check then does the rest.
         """
         async with self._checking:
             now = reading(self._clock)
             await self._finish()
             delta = set_by(self._last, now)
-            if delta < 0 and self._put_back is not None:  # does no harm when it is done again
+            if delta < 0 and self._put_back is not None:  # idempotent
                 await self._put_back(now.wall)
             if delta:
                 await self._store.begin(delta, now)
@@ -69,12 +74,12 @@ class Timekeeper:
             return delta
 
     async def note(self) -> None:
-        """Keep the last reading."""
+        """Write the last reading to disk."""
         await self._store.note(self._last)
         self._noted = self._last.boot
 
     async def run(self) -> None:
-        """Check at each jump that the clock can tell of, and at least every half minute."""
+        """Check at each jump that the clock reports, and at least every half minute."""
         while True:
             await self._clock.sleep_until(None)
             try:
@@ -84,17 +89,13 @@ class Timekeeper:
                 await self._clock.sleep(BACKOFF_SECONDS)
 
     async def _finish(self) -> None:
-        """Shift what is owed, a batch at a time."""
+        """Shift the times of jobs, a batch at a time, until none is left."""
         jobs, more = 0, self._owing
         while more:
             shifted, more = await self._store.shift_some()
             jobs += shifted
         if jobs:
-            _log.warning("waits_shifted", jobs=jobs, detail="delays and retries last as long as they were to")
+            _log.warning("waits_shifted", jobs=jobs, detail="delays and retries keep their length")
         if self._owing:
             self._owing = False
-            self.on_shift()
-
-
-def _nobody() -> None:
-    """There is nobody to tell yet."""
+            self._on_shift()

@@ -1,4 +1,4 @@
-"""The timetable: everything that can be asked of the schedules. Part of Control; `by` says who asks, for the audit."""
+"""The timetable: every operation on schedules. Part of Control; `by` is who asks, for the audit."""
 
 import heapq
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,7 +18,7 @@ from launchd.values.rows import Reader
 NEXT_FIRES = 10
 # The most occurrences that one preview shows.
 PREVIEW_LIMIT = 1000
-# What the ledger says of an occurrence, whatever its row holds.
+# Reads a row of the ledger, even one with unreadable columns.
 ledger_row = Reader(LedgerRow, "fires", "schedule", "fire_time")
 AuditWriter = Callable[[str, str, str, str | None], Awaitable[None]]
 
@@ -33,7 +33,7 @@ class Timetable:
         self._audit = audit
 
     def coming(self) -> list[tuple[str, Instant]]:
-        """The schedules that fire next, soonest first, each with when; those that are paused do not."""
+        """The schedules that fire next and when, soonest first; without those that are paused."""
         entries = self._scheduler.entries.items()
         fires = [(at, name) for name, one in entries if (at := one.next_fire) is not None and not one.paused]
         return [(name, at) for at, name in heapq.nsmallest(NEXT_FIRES, fires)]
@@ -43,7 +43,7 @@ class Timetable:
         return sorted(self._scheduler.entries)
 
     async def of(self, names: Sequence[str]) -> list[ScheduleSnapshot]:
-        """The schedules of these names now; one that a reload has just taken away is left out."""
+        """The schedules of these names now, without those that a reload has just removed."""
         return [await self.get(name) for name in names if name in self._scheduler.entries]
 
     async def get(self, name: str) -> ScheduleSnapshot:
@@ -71,7 +71,7 @@ class Timetable:
         return page, str(page[-1].fire_time) if len(rows) > limit else None
 
     async def pause(self, name: str, note: str | None, by: str) -> ScheduleSnapshot:
-        """Fire no more until resumed; the paused occurrences are on the ledger and never caught up."""
+        """Stop firing until resumed; the occurrences meanwhile are on the ledger and never caught up."""
         await self._scheduler.pause(name, paused=True, note=note)
         await self._audit(by, "pause_schedule", name, note)
         return await self.get(name)
@@ -85,9 +85,10 @@ class Timetable:
     async def backfill(
         self, name: str, first: Instant, last: Instant, by: str, idempotency: Idempotency | None = None
     ) -> list[NewJob]:
-        """Make up for the occurrences in [first, last] that were never fired; the jobs made.
+        """Make the jobs of the occurrences in [first, last] that were never fired.
 
-        Raises NotFoundError, InvalidError, IdempotencyError. A key that was used before makes none; it has the ids.
+        Raises NotFoundError, InvalidError, IdempotencyError. A key that was used before makes no jobs: it has the ids
+        of the first call.
         """
         made = await self._scheduler.backfill(name, first, last, idempotency)
         if idempotency is None or not idempotency.replayed:
@@ -106,7 +107,7 @@ class Timetable:
         fold: DstFold,
         day_match: DayMatch = DayMatch.OR,
     ) -> Preview:
-        """What an expression means and when it is due; raises InvalidError with the reason."""
+        """Describe an expression and list when it is due; raises InvalidError with the reason."""
         try:
             recurrence = parse_recurrence(expression, timezone, gap=gap, fold=fold, day_match=day_match)
         except InvalidError as error:

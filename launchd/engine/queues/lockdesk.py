@@ -1,9 +1,9 @@
 """The lock desk of one queue: asks for the locks of its jobs beside the pool's turns, so that no turn waits for a lock.
 
 A turn hands over the ready jobs that need a lock. For each of them the desk keeps a slot while it asks, so that the
-job keeps its place in line; a backend that does not answer soon gets none, and the turns go on with jobs that need no
-lock. A slot and a lock are always taken together: a job that waits for its lock holds no slot, and a lock that arrives
-when there is no slot goes back. Owned by the control loop.
+job keeps its place in line. If the backend does not answer soon, no slots are kept, and the turns go on with jobs that
+need no lock. A slot and a lock are always taken together: a job that waits for its lock holds no slot, and a lock that
+is granted when no slot is free is released. Owned by the control loop.
 """
 
 import asyncio
@@ -33,10 +33,10 @@ BACKOFF_SECONDS = 1.0
 
 
 class Slots(NamedTuple):
-    """The pool's side. `free` counts the slots that nobody has or keeps, `open` says whether jobs may start at all.
+    """The functions of the pool. `free` counts slots that are neither used nor kept; `open` is True if jobs may start.
 
-    `start` starts a claimed job under its lock; `claiming` and `claimed` stand around the claim, for a stop that must
-    wait for what is about to start; `wake` asks for a turn; `window` is that of the queue's rate.
+    `start` starts a claimed job under its lock; `claiming` and `claimed` are called before and after the claim, since a
+    stop must wait for a job that is about to start; `wake` asks for a turn; `window` is that of the queue's rate.
     """
 
     free: Callable[[], int]
@@ -49,14 +49,14 @@ class Slots(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """The bounds of an offer: the jobs and the locks that the store need not offer."""
+    """The jobs and the locks that the store leaves out of an offer."""
 
     waiting: list[int]
     barred: list[str]
 
 
 class LockDesk:
-    """Takes the locks of a queue's jobs. `waits` are those that found theirs taken."""
+    """Takes the locks of a queue's jobs. `waits` are the jobs whose lock was taken."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class LockDesk:
         self._waits = LockWaits(clock)
         self._offered: deque[Candidate] = deque()
         self._handed_over = asyncio.Event()
-        # by seq: whose locks are asked for now; whose claims are under way, with lock and slot
+        # by seq: jobs whose locks are asked for now; jobs that are claimed now, with lock and slot
         self._trying: dict[int, Candidate] = {}
         self._claiming: set[int] = set()
         self._asked_at = 0.0
@@ -111,18 +111,18 @@ class LockDesk:
 
     @property
     def looking(self) -> bool:
-        """True while the pool must take a turn every second: a lock may come free without a word to this daemon."""
+        """True while the pool must take a turn every second: a lock may be released without notice to this daemon."""
         resting = self._clock.monotonic() < self._rests_until
         return resting or self._waits.looking or self._locks.availability.outage is not None
 
     def next_look(self) -> float:
-        """In how many seconds at most the pool has to take a turn, while there is something to look at."""
+        """In how many seconds at most the pool must take a turn, while jobs wait for locks."""
         now = self._clock.monotonic()
         looks = [self._waits.next_look(), self._asked_at + self._patience if self._trying else None]
         return min([POLL_SECONDS, *(at - now for at in looks if at is not None and at > now)])
 
     def trouble(self, name: str | None) -> str | None:
-        """Why no lock, or not the lock of this name, can be taken at the moment."""
+        """Why no lock, or not this one, can be taken at the moment."""
         if self._locks.availability.outage is not None:
             return self._locks.availability.outage
         if self._silent:
@@ -130,13 +130,13 @@ class LockDesk:
         return self._waits.fault(name)
 
     def faults(self) -> dict[str, str]:
-        """The locks that cannot be taken though the backend works, and why."""
+        """The locks that cannot be taken although the backend works, and why."""
         return self._waits.faults()
 
     def offer(self) -> Offer | None:
-        """The bounds within which the store may offer jobs that need a lock; None while it need not offer any."""
+        """The bounds of the next offer of jobs that need a lock; None while the store need not offer any."""
         if self._locks.availability.outage is not None:
-            self._waits.clear()  # the time that jobs wait for nobody does not count
+            self._waits.clear()  # waiting for a backend that is away does not count
             return None
         if self._silent or self._clock.monotonic() < self._rests_until:
             return None
@@ -144,7 +144,7 @@ class LockDesk:
         return Offer(self._waits.waiting() + at_desk, self._waits.barred())
 
     def hand_over(self, candidates: Sequence[Candidate], offer: Offer, *, all_of_them: bool) -> None:
-        """Take the locks of these jobs as soon as may be; `all_of_them` when the store has no others."""
+        """Take the locks of these jobs soon; `all_of_them` is True if the store has no others."""
         if all_of_them:
             self._waits.offered(candidates, offer.waiting)
         if candidates:
@@ -152,14 +152,14 @@ class LockDesk:
             self._handed_over.set()
 
     def freed(self) -> bool:
-        """A lock was given back here: those who wait look at once; False when nobody does."""
+        """A lock was released here: ask again at once for the waiting jobs; False if none waits."""
         self._waits.look_again()
         return self._waits.looking
 
     # --- the desk's own task ---
 
     async def run(self) -> None:
-        """Take the locks of what is handed over, for ever."""
+        """Take the locks of the jobs that are handed over, for ever."""
         while True:
             await self._handed_over.wait()
             self._handed_over.clear()
@@ -174,20 +174,20 @@ class LockDesk:
             await asyncio.gather(self._skip(overdue), *(self._try(candidate) for candidate in wave))
             late = self._clock.monotonic() >= self._asked_at + self._patience
             if late or self._locks.availability.outage is not None or not self._slots.open():
-                self._offered.clear()  # no slot is kept for them any more: a turn offers them again
-            self._slots.wake()  # there may be slots that are kept no more
+                self._offered.clear()  # keep no slots for them: a turn offers them again
+            self._slots.wake()  # slots that were kept may be free
 
     # --- within ---
 
     @property
     def _silent(self) -> bool:
-        """True when the backend has not answered in the time that slots are kept for it."""
+        """True if the backend has not answered for longer than slots are kept for it."""
         return bool(self._trying) and self._clock.monotonic() >= self._asked_at + self._patience
 
     def _next_wave(self) -> tuple[list[Candidate], list[Overdue]]:
-        """The first jobs of different locks; those whose lock is known to be held join the others that wait for it.
+        """The first jobs of different locks; a job whose lock is known to be held joins those that wait for it.
 
-        Also returns those of them that have waited long enough.
+        Also returns the jobs whose time to wait is over.
         """
         wave: dict[str, Candidate] = {}
         same: list[Candidate] = []
@@ -217,7 +217,7 @@ class LockDesk:
             self._slots.claimed()
 
     async def _ask(self, candidate: Candidate) -> None:
-        """Take the lock, and with it the slot."""
+        """Take the lock, then the slot."""
         task = self._tasks.get(candidate.task)
         try:
             got, lock = await self._locks.acquire(
@@ -235,7 +235,7 @@ class LockDesk:
             await self._claim(candidate, lock)
 
     async def _claim(self, candidate: Candidate, lock: Lock) -> None:
-        """Start the job; one that is no longer queued leaves its lock."""
+        """Start the job; if it is not queued any more, release its lock."""
         self._claiming.add(candidate.seq)
         self._slots.claiming()
         claimed = None
@@ -250,7 +250,7 @@ class LockDesk:
             self._slots.start(claimed, lock)
 
     async def _failed(self, name: str, detail: str) -> None:
-        """The lock could not be taken: is it this one alone, or can none be taken?"""
+        """Find out if only this lock cannot be taken, or none can."""
         try:
             await self._locks.availability.probe()
         except LaunchdError:
@@ -265,7 +265,7 @@ class LockDesk:
         return task.lock_wait_seconds if task else 0.0
 
     async def _skip(self, overdue: Sequence[Overdue]) -> None:
-        """End the jobs whose locks stayed taken; one that the store does not end is offered again."""
+        """Skip the jobs whose locks stayed taken; a job that the store does not skip is offered again."""
         now = self._clock.now()
         reasons = [f"lock {holder.name} was held {held_by(holder)}" for _, holder in overdue]
         pairs = list(zip(overdue, reasons, strict=True))

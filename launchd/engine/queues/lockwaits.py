@@ -1,7 +1,7 @@
-"""The jobs of a queue that wait for a lock, the locks known to be taken, and when to look at them again. Asks nobody.
+"""The jobs of a queue that wait for a lock, the locks known to be taken, and when to ask for them again. No I/O.
 
 A lock that was found taken is not asked for again until it is due: after a second, when a wait for it ends, or when a
-lock was given back. Until then other jobs that need it join those who wait, without a question to the backend.
+lock was released. Until then other jobs that need it join the waiting ones without a question to the backend.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,9 +11,9 @@ from launchd.clock import Clock, format_instant
 from launchd.lock import Lock
 from launchd.store.claims import Candidate
 
-# How often a lock that is held elsewhere, or that cannot be taken, is looked at again.
+# How often a lock that is held elsewhere, or that cannot be taken, is asked for again.
 POLL_SECONDS = 1.0
-# The most jobs of a queue that wait for locks with a running clock; the rest wait their turn in the store.
+# The most jobs of a queue whose wait for a lock is timed; the rest wait in the store.
 LIMIT = 1000
 
 
@@ -26,14 +26,14 @@ class LockWait(NamedTuple):
 
 
 class Overdue(NamedTuple):
-    """A job that has waited as long as it may, while its lock was held."""
+    """A job whose lock was held for as long as the job may wait."""
 
     candidate: Candidate
     holder: Lock
 
 
 class _Closed(NamedTuple):
-    """A lock that is not asked for before `look_at`: it is held, or asking for it failed for a reason of its own."""
+    """A lock that is not asked for before `look_at`: it is held, or asking for this one lock failed."""
 
     look_at: float
     holder: Lock | None
@@ -50,49 +50,49 @@ class LockWaits:
 
     @property
     def full(self) -> bool:
-        """True when no more jobs may wait here."""
+        """True if no more jobs may wait here."""
         return len(self.waits) >= LIMIT
 
     @property
     def looking(self) -> bool:
-        """True while a lock must be looked at again: it may come free without a word to this daemon."""
+        """True while a lock must be asked for again: it may be released without notice to this daemon."""
         return bool(self.waits or self._closed)
 
     def next_look(self) -> float | None:
-        """When the next lock is due, in monotonic seconds; None when no lock is going to be."""
+        """When the next lock is due, in monotonic seconds; None if none will be."""
         now = self._clock.monotonic()
         return min((one.look_at for one in self._closed.values() if one.look_at > now), default=None)
 
     def waiting(self) -> list[int]:
-        """The jobs that the store need not offer: they wait for a lock that is not due."""
+        """The jobs that the store leaves out: they wait for a lock that is not due."""
         return [seq for seq, wait in self.waits.items() if self._shut(wait.candidate.lock) is not None]
 
     def barred(self) -> list[str]:
-        """The locks of which the store need not offer any job."""
+        """The locks whose jobs the store leaves out."""
         names = [name for name in self._closed if self._shut(name) is not None]
         return names if self.full else [name for name in names if self._closed[name].fault is not None]
 
     def holder(self, name: str) -> Lock | None:
-        """The known holder of the lock; None when it has to be asked for."""
+        """The known holder of the lock; None if the backend must be asked."""
         closed = self._shut(name)
         return closed.holder if closed is not None else None
 
     def faulty_now(self, name: str) -> bool:
-        """True while this lock need not be asked for, since it cannot be taken."""
+        """True while this lock is not asked for because it cannot be taken."""
         closed = self._shut(name)
         return closed is not None and closed.fault is not None
 
     def fault(self, name: str | None) -> str | None:
-        """Why this lock alone cannot be taken."""
+        """Why this one lock cannot be taken."""
         closed = self._closed.get(name or "")
         return closed.fault if closed is not None else None
 
     def faults(self) -> dict[str, str]:
-        """The locks that cannot be taken though the backend works, and why."""
+        """The locks that cannot be taken although the backend works, and why."""
         return {name: one.fault for name, one in self._closed.items() if one.fault is not None}
 
     def join(self, candidate: Candidate, holder: Lock, seconds: float) -> list[Overdue]:
-        """This job needs a lock that is known to be held: it waits `seconds` for it in all, or has waited already."""
+        """Let a job wait for a lock that is known to be held, `seconds` in all; returns it if that time is over."""
         now = self._clock.monotonic()
         known = self.waits.get(candidate.seq)
         until = known.until if known is not None else now + seconds
@@ -107,7 +107,7 @@ class LockWaits:
         return []
 
     def denied(self, candidate: Candidate, holder: Lock, seconds: float) -> list[Overdue]:
-        """The backend says that the lock is held. Returns, and forgets, all whose time to wait for it is up."""
+        """The backend reports that the lock is held. Returns, and forgets, the jobs whose time to wait is over."""
         now, name = self._clock.monotonic(), candidate.lock
         overdue, look_at = self.join(candidate, holder, seconds), now + POLL_SECONDS
         for seq, wait in list(self.waits.items()):
@@ -123,17 +123,17 @@ class LockWaits:
         return overdue
 
     def faulty(self, name: str, fault: str) -> None:
-        """Asking for this lock fails though the backend works; the time that its jobs wait for it does not count."""
+        """Asking for this lock fails although the backend works: the time that its jobs wait does not count."""
         self.waits = {seq: wait for seq, wait in self.waits.items() if wait.candidate.lock != name}
         self._closed[name] = _Closed(self._clock.monotonic() + POLL_SECONDS, None, fault)
 
     def taken(self, candidate: Candidate) -> None:
-        """This job waits no more: it has its lock, or it is gone."""
+        """This job does not wait any more: it has its lock, or it is not queued."""
         self.waits.pop(candidate.seq, None)
         self._closed.pop(candidate.lock, None)
 
     def offered(self, candidates: Sequence[Candidate], excluded: Collection[int]) -> None:
-        """The store has offered every job that needs a lock, but for the excluded: the others wait no more."""
+        """The store has offered every job that needs a lock, except those excluded: forget all others."""
         there = {candidate.seq for candidate in candidates}
         there.update(excluded)
         self.waits = {seq: wait for seq, wait in self.waits.items() if seq in there}
@@ -141,11 +141,11 @@ class LockWaits:
         self._closed = {name: one for name, one in self._closed.items() if name in needed or self._shut(name)}
 
     def look_again(self) -> None:
-        """A lock was given back: every lock is due."""
+        """A lock was released: every lock is due."""
         self._closed = {name: one._replace(look_at=0.0) for name, one in self._closed.items()}
 
     def clear(self) -> None:
-        """No lock can be taken: the time that jobs wait for nobody does not count."""
+        """No lock can be taken: the time that jobs wait meanwhile does not count."""
         self.waits.clear()
         self._closed.clear()
 
@@ -155,6 +155,6 @@ class LockWaits:
 
 
 def held_by(lock: Lock) -> str:
-    """Who holds a lock and since when, for a sentence."""
+    """The holder of a lock and since when, as part of a sentence."""
     who = f"job {lock.job_id}" if lock.job_id else lock.owner
     return f"by {who} since {format_instant(lock.since)}"

@@ -1,7 +1,7 @@
-"""A pool runs one queue: a bounded number of slots, filled from the store, woken rather than polling.
+"""A pool runs one queue: a bounded number of slots, filled from the store; it is woken and does not poll.
 
-Owned by the control loop. One turn is one transaction: the verdicts that came in are written and the freed slots are
-filled in the same commit. Jobs that need a lock are handed to its LockDesk (lockdesk.py): no turn waits for a lock.
+Owned by the control loop. One turn is one transaction: it writes the verdicts that came in and fills the freed slots.
+Jobs that need a lock are handed to the LockDesk (lockdesk.py): no turn waits for a lock.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ from launchd.clock import Instant, until
 from launchd.engine.attempts.attempt import Attempt, Stop
 from launchd.engine.attempts.joblog import JobLog
 from launchd.engine.attempts.verdict import UnknownTaskError, failed, lock_lost
-from launchd.engine.queues.ends import abandoned, job_end, without_task
+from launchd.engine.queues.dependencies import Dependencies
 from launchd.engine.queues.lockdesk import LockDesk, Slots
-from launchd.engine.queues.shared import Shared
+from launchd.engine.queues.outcomes import abandoned, job_end, without_task
 from launchd.errors import LaunchdError
 from launchd.job import Outcome, Verb
 from launchd.lock import Lock
@@ -24,7 +24,7 @@ from launchd.store.jobs import Turn
 from launchd.values.failure import describe
 
 _log = get_logger("launchd.pool")
-# How long a turn waits after the store refused it.
+# How long the next turn waits after the store refused one.
 BACKOFF_SECONDS = 1.0
 # The most jobs that one turn claims: bounds what a crash can leave half-started.
 TURN_LIMIT = 500
@@ -34,10 +34,10 @@ class Pool:
     """One queue's slots.
 
     `running` maps seq to attempt; `stuck` are those of them whose slot was given away; `locked` has the jobs that need
-    a lock; `_ended` are verdicts not yet on disk; `_claiming` are the slots that the present turn may fill.
+    a lock; `_ended` are the verdicts not yet on disk; `_claiming` is how many slots the present turn may fill.
     """
 
-    def __init__(self, queue: str, concurrency: int, shared: Shared, rate: Rate | None = None) -> None:
+    def __init__(self, queue: str, concurrency: int, needs: Dependencies, rate: Rate | None = None) -> None:
         self.queue = queue
         self.concurrency = concurrency
         self.limiter = RateLimiter(rate) if rate else None
@@ -47,60 +47,61 @@ class Pool:
         self._stopping: Stop | None = None
         self.running: dict[int, Attempt] = {}
         self.stuck: set[int] = set()
-        self.last_turn = shared.clock.monotonic()
+        self.last_turn = needs.clock.monotonic()
         self._ended: list[tuple[Attempt, Outcome]] = []
         self._claiming = 0
         self._joblog = JobLog(queue)
         self._wake = asyncio.Event()
-        self._wake.set()  # for what waited in the store before this start
+        self._wake.set()  # for the jobs that waited in the store before this start
         self._idle = asyncio.Event()
         self._idle.set()
-        # cleared while a turn is being written: what it took from `running` and `_ended` is in neither
+        # cleared while a turn is written: the attempts that it took from `running` and `_ended` are in neither
         self._written = asyncio.Event()
         self._written.set()
-        self._clock = shared.clock
-        self._store = shared.store
-        self._locks = shared.locks
-        self._executor = shared.executor
-        self._tasks = shared.tasks
-        self._port = shared.port
-        self._bus = shared.bus
-        self._watch = shared.watch
+        self._clock = needs.clock
+        self._store = needs.store
+        self._locks = needs.locks
+        self._executor = needs.executor
+        self._tasks = needs.tasks
+        self._port = needs.port
+        self._bus = needs.bus
+        self._on_started = needs.started
+        self._later = needs.later
         self.locked = LockDesk(
             queue,
-            clock=shared.clock,
-            store=shared.store,
-            locks=shared.locks,
-            tasks=shared.tasks,
+            clock=needs.clock,
+            store=needs.store,
+            locks=needs.locks,
+            tasks=needs.tasks,
             slots=self._slots(),
-            bus=shared.bus,
+            bus=needs.bus,
         )
 
-    # --- told by others ---
+    # --- called by other parts ---
 
     def wake(self) -> None:
-        """There may be work: take a turn soon."""
+        """Take a turn soon: there may be work."""
         self._wake.set()
 
     def lock_freed(self) -> None:
-        """A lock was given back here: those who wait look again at once."""
+        """A lock was released here: try again at once for the jobs that wait for one."""
         if self.locked.freed():
             self._wake.set()
 
     def report(self, attempt: Attempt, outcome: Outcome) -> None:
-        """An attempt has ended; its verdict is written in the next turn."""
+        """An attempt has ended: write its verdict in the next turn."""
         self._ended.append((attempt, outcome))
         self._wake.set()
 
     def set_aside(self, attempt: Attempt) -> None:
-        """An attempt that does not end however often it is asked: it goes on, and its slot is given to another."""
+        """Give the slot of a stuck attempt to another job; the attempt goes on."""
         attempt.stuck = True
         self.stuck.add(attempt.job.seq)
         _log.error("job_stuck", job_id=attempt.job.id, task=attempt.job.task, stop=attempt.stop, queue=self.queue)
         self._wake.set()
 
     def free(self) -> int:
-        """How many more jobs may start now, as far as slots and the rate say."""
+        """How many more jobs may start now, by slots and by rate."""
         slots = self.concurrency - len(self.running) + len(self.stuck)
         if self.limiter is not None:
             slots = min(slots, self.limiter.free(self._clock.monotonic()))
@@ -111,15 +112,21 @@ class Pool:
         """True while jobs of this queue may start."""
         return not (self.paused or self.closing)
 
+    def resize(self, concurrency: int, rate: Rate | None) -> None:
+        """Change slots and rate; jobs that run are not touched."""
+        self.concurrency = concurrency
+        self.set_rate(rate)
+        self.wake()
+
     def set_rate(self, rate: Rate | None) -> None:
-        """Limit starts otherwise, or no more; what has started under a rate counts on under another."""
+        """Change the rate, or end it with None; starts under the old rate count for the new one."""
         if rate is None or self.limiter is None:
             self.limiter = RateLimiter(rate) if rate else None
         else:
             self.limiter = self.limiter.under(rate)
 
     def recall(self, ages: Sequence[float]) -> None:
-        """Starts before this life of the daemon, by how many seconds ago they were, the oldest first."""
+        """Count starts from before this start of the daemon: how many seconds ago each was, oldest first."""
         if self.limiter is not None:
             now = self._clock.monotonic()
             self.limiter = RateLimiter(self.limiter.rate, [now - max(age, 0.0) for age in ages])
@@ -130,11 +137,11 @@ class Pool:
 
     @property
     def awake(self) -> bool:
-        """True while a turn is about to be taken, or a lock is asked for."""
-        return self.owes_turn or self.locked.busy
+        """True while a turn is due, or a lock is asked for."""
+        return self.turn_due or self.locked.busy
 
     @property
-    def owes_turn(self) -> bool:
+    def turn_due(self) -> bool:
         """True while there is a reason to take a turn."""
         return self._wake.is_set() or bool(self._ended)
 
@@ -149,7 +156,7 @@ class Pool:
     # --- the loop ---
 
     async def run(self) -> None:
-        """Take turns for ever, and locks beside them."""
+        """Take turns for ever, and ask for locks beside them."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.locked.run())
             await self._take_turns()
@@ -161,7 +168,7 @@ class Pool:
             self._wake.clear()
             try:
                 full = await self.run_once()
-            except Exception as error:  # noqa: BLE001 - no turn may end the pool, whatever refused it
+            except Exception as error:  # noqa: BLE001 - no failed turn may end the pool
                 detail = error.detail if isinstance(error, LaunchdError) else describe(error).message
                 unexpected = None if isinstance(error, LaunchdError) else error
                 _log.error("pool_turn_failed", queue=self.queue, error=detail, exc_info=unexpected)
@@ -172,7 +179,7 @@ class Pool:
                     self._wake.set()
 
     async def run_once(self) -> bool:
-        """Write the verdicts, fill the free slots; True when there may be more to claim at once."""
+        """Write the verdicts and fill the free slots; True if there may be more jobs to claim at once."""
         if any(attempt.lock is not None for attempt, _ in self._ended):
             await self._locks.confirm()  # the machine may have slept for longer than a lease
         ended, self._ended = self._ended, []
@@ -187,7 +194,7 @@ class Pool:
             return False
         offer = self.locked.offer() if free > 0 else None
         waiting, barred = offer if offer is not None else (None, [])
-        if free > 0:  # what this turn claims is running from the commit on: a stop must wait for it
+        if free > 0:  # its jobs run from the commit on: a stop must wait for them
             self._idle.clear()
         self._claiming = free
         self._written.clear()
@@ -196,7 +203,7 @@ class Pool:
                 self.queue, free, waiting, outcomes, self._clock.now, barred=barred, window=self._window
             )
         except BaseException:
-            self._ended = ended + self._ended  # nothing of it was written, as far as is known: say it again
+            self._ended = ended + self._ended  # probably nothing was written: write it again
             self.running |= {attempt.job.seq: attempt for attempt, _ in ended}
             self._claiming = 0
             self._mark_idle()
@@ -225,7 +232,7 @@ class Pool:
     def _doze(self) -> float | None:
         """Seconds after which a turn is taken even if nobody wakes the pool, None for never.
 
-        A lock or the rate may have come free, or there are ends to sum up.
+        A lock or the rate may be free by then, or successes must be logged.
         """
         now = self._clock.monotonic()
         locked = self.open and (self.locked.looking or self.locked.busy)
@@ -256,7 +263,7 @@ class Pool:
         if self._stopping is not None:
             for attempt in attempts:
                 self._executor.stop(attempt, self._stopping)
-        self._watch.started(attempts)
+        self._on_started(attempts)
         self._joblog.started(attempts)
 
     def _slots(self) -> Slots:
@@ -273,11 +280,11 @@ class Pool:
 
     def _start_locked(self, job: Claimed, lock: Lock) -> None:
         self._start([job], lock)
-        if not self._locks.holds(lock):  # it was taken away before there was an attempt to stop
+        if not self._locks.holds(lock):  # it was lost before there was an attempt to stop
             self._executor.stop(self.running[job.seq], Stop.LOCK_LOST)
 
     def _unknown_task(self, job: Claimed, lock: Lock | None) -> None:
-        """The code of this task is gone: the job fails with the reason, like any other failure."""
+        """Fail a job whose task is not loaded any more."""
         attempt = without_task(job, lock, self._port, self._clock.monotonic())
         self.running[job.seq] = attempt
         error = UnknownTaskError(f"no task {job.task} is loaded: see [tasks] modules")
@@ -286,13 +293,13 @@ class Pool:
     # --- ending ---
 
     def _judge(self, attempt: Attempt, outcome: Outcome) -> Outcome:
-        """A success under a lock that no longer stands is refused: the work is done again under a new fence."""
+        """Refuse a success whose lock was lost: the job runs again under a new fence."""
         if attempt.lock is None or outcome.verb is not Verb.SUCCEED or self._locks.holds(attempt.lock):
             return outcome
         return lock_lost(attempt, self._clock.now())
 
     def _as_written(self, outcomes: list[Outcome], turn: Turn) -> list[Outcome]:
-        """The outcomes as they stand on disk; one that could not be written has become a failure, and is reported."""
+        """The outcomes as they are on disk. An outcome that could not be written became a failure, which is logged."""
         if turn.written is None:
             return outcomes
         for asked, written in zip(outcomes, turn.written, strict=True):
@@ -301,19 +308,19 @@ class Pool:
         return turn.written
 
     def _settle(self, ended: list[tuple[Attempt, Outcome]], outcomes: list[Outcome], refused: list[Outcome]) -> None:
-        """The verdicts are on disk: give back the locks, tell who waits."""
+        """After the commit: release the locks and publish the ends."""
         for outcome in refused:
             _log.error("verdict_refused", queue=self.queue, seq=outcome.seq, verb=outcome.verb.value)
         attempts = [attempt for attempt, _ in ended]
-        self._tell(attempts, outcomes)
+        self._publish(attempts, outcomes)
         for attempt, outcome in zip(attempts, outcomes, strict=True):
             if outcome.run_at is not None:
-                self._watch.later(outcome.run_at)
+                self._later(outcome.run_at)
             if attempt.lock is not None:
                 self._locks.release_soon(attempt.lock)
 
-    def _tell(self, attempts: list[Attempt], outcomes: list[Outcome]) -> None:
-        """Tell of ends in one go: at full speed this is called for hundreds at once."""
+    def _publish(self, attempts: list[Attempt], outcomes: list[Outcome]) -> None:
+        """Publish and log ends in one batch: at full speed there are hundreds at once."""
         now, ends = self._clock.monotonic(), []
         for attempt, outcome in zip(attempts, outcomes, strict=True):
             seconds = now - attempt.started
@@ -329,15 +336,15 @@ class Pool:
     # --- stopping ---
 
     def stop_all(self, why: Stop) -> None:
-        """Ask everything that runs to end, and whatever still comes out of a turn that is under way."""
+        """Request the end of every running attempt, and of those that a turn under way still starts."""
         self._stopping = why
         for attempt in self.running.values():
             self._executor.stop(attempt, why)
 
     async def abandon(self, now: Instant) -> int:
-        """Write the verdicts that came in, and put back what did not end, before the process goes; returns how many.
+        """Write the verdicts that came in and put the other running jobs back into the queue, before the process ends.
 
-        Raises StoreError, and then may be called again.
+        Returns how many were put back. Raises StoreError, and may then be called again.
         """
         await self._written.wait()
         ended, self._ended = self._ended, []

@@ -1,50 +1,33 @@
-"""The dispatcher: carries word between the pools, the executor and the locks. Owned by the control loop.
+"""The dispatcher: passes new jobs, stops and freed locks on to the pools, the reaper and the executor.
 
-`pools` and `executor` are filled in by launchd/daemon before the first job runs, then never change.
+Owned by the control loop.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from launchd.clock import Clock, Instant
 from launchd.engine.attempts.attempt import Attempt, Stop
-from launchd.engine.attempts.executor import Executor
-from launchd.engine.events import telling
-from launchd.engine.events.bus import Bus
+from launchd.engine.attempts.executor import Executor, Report
+from launchd.engine.events.publisher import Publisher
 from launchd.engine.queues.pool import Pool
 from launchd.engine.queues.reaper import Reaper
 from launchd.job import NewJob, Outcome
 from launchd.lock import Lock
-from launchd.ops.health import CheckReport, Level
-from launchd.store.fires import Cancelled, Recorded
+from launchd.store.fires import Cancelled
 
 
 class Dispatcher:
-    """Who is told when jobs are made, attempts begin or end, a lock is lost or freed, or an end is wanted."""
+    """Acts on the pools when jobs are made, attempts begin, a job is to end, or a lock is lost or freed."""
 
-    def __init__(self, clock: Clock, bus: Bus) -> None:
-        self._clock = clock
-        self._bus = bus
-        self.pools: dict[str, Pool] = {}
-        self.executor: Executor | None = None
-        self.reaper: Reaper | None = None
-
-    def report(self, batch: list[tuple[Attempt, Outcome]]) -> None:
-        """Attempts ended: each pool gets its own."""
-        for attempt, outcome in batch:
-            self.pools[attempt.job.queue].report(attempt, outcome)
+    def __init__(self, *, pools: Mapping[str, Pool], executor: Executor, reaper: Reaper, publisher: Publisher) -> None:
+        self.pools = pools
+        self.executor = executor
+        self.reaper = reaper
+        self._publisher = publisher
 
     def started(self, attempts: Sequence[Attempt]) -> None:
-        """Attempts began: their time limits count."""
-        if self._bus.heard:
-            now = self._clock.now()
-            self._bus.publish([telling.job_started(attempt, now) for attempt in attempts])
-        if self.reaper is not None:
-            self.reaper.started(attempts)
-
-    def later(self, instant: Instant) -> None:
-        """A job is due, or expires, at an instant to come."""
-        if self.reaper is not None:
-            self.reaper.later(instant)
+        """Attempts have begun: their time limits count."""
+        self._publisher.attempts_started(attempts)
+        self.reaper.started(attempts)
 
     def expect(self, queues: Iterable[str]) -> None:
         """The store is asked for jobs of these queues in this very step: they take a turn right behind it.
@@ -58,57 +41,50 @@ class Dispatcher:
     def made(self, jobs: Sequence[NewJob]) -> None:
         """Jobs were made: their queues have work, now or later."""
         self.expect(job.queue for job in jobs)
-        self.told(jobs)
+        self.made_expected(jobs)
 
-    def told(self, jobs: Sequence[NewJob]) -> None:
-        """Jobs were made that were expected."""
-        if self._bus.heard:
-            self._bus.publish([telling.job_made(job) for job in jobs])
+    def made_expected(self, jobs: Sequence[NewJob]) -> None:
+        """Jobs were made after a call of `expect` for their queues."""
+        self._publisher.jobs_made(jobs)
         for job in jobs:
             if job.run_at > job.created_at:
-                self.later(job.run_at)
+                self.reaper.later(job.run_at)
             if job.expires_at is not None:
-                self.later(job.expires_at)
-
-    def recorded(self, rows: Sequence[Recorded]) -> None:
-        """The ledger got rows."""
-        if self._bus.heard:
-            now = self._clock.now()
-            self._bus.publish([telling.fired(row, now) for row in rows])
-
-    def lock_changed(self, what: str, lock: Lock) -> None:
-        """A lock was taken, released or lost."""
-        if self._bus.heard:
-            self._bus.publish([telling.lock_changed(what, lock, self._clock.now())])
-
-    def health_changed(self, name: str, before: Level | None, found: CheckReport) -> None:
-        """A check is at another level; what is found first is no change."""
-        if self._bus.heard and before is not None:
-            self._bus.publish([telling.health_changed(name, before, found, self._clock.now())])
+                self.reaper.later(job.expires_at)
 
     def attempts(self) -> Iterator[Attempt]:
-        """What runs now."""
+        """The attempts that run now."""
         for pool in self.pools.values():
             yield from pool.running.values()
 
     def stop(self, job_id: str, queue: str, why: Stop, reason: str | None) -> None:
-        """The end of a job is wanted, and on record: a running attempt is asked."""
+        """The end of a job is requested, and on record: ask its running attempt to end."""
         attempt = self.pools[queue].attempt_of(job_id) if queue in self.pools else None
-        if attempt is not None and self.executor is not None and self.reaper is not None:
+        if attempt is not None:
             self.executor.stop(attempt, why, reason)
             self.reaper.asked()
 
     def cancel(self, wanted: Sequence[Cancelled]) -> None:
-        """An overlap policy wants jobs to end."""
+        """An overlap policy cancels jobs."""
         for one in wanted:
             self.stop(one.job_id, one.queue, Stop(one.how), one.reason)
 
     def lock_lost(self, lock: Lock) -> None:
-        """The job that held this lock must not go on."""
+        """Stop the job that held this lock."""
         for queue in self.pools:
             self.stop(lock.job_id or "", queue, Stop.LOCK_LOST, None)
 
     def lock_freed(self) -> None:
-        """Those who wait for a lock look again."""
+        """The pools try again for the jobs that wait for a lock."""
         for pool in self.pools.values():
             pool.lock_freed()
+
+
+def report_to(pools: Mapping[str, Pool]) -> Report:
+    """The report of an executor: it hands each ended attempt to the pool of its queue."""
+
+    def report(batch: list[tuple[Attempt, Outcome]]) -> None:
+        for attempt, outcome in batch:
+            pools[attempt.job.queue].report(attempt, outcome)
+
+    return report

@@ -1,8 +1,8 @@
-"""The reaper: what must happen to jobs because time has passed.
+"""The reaper: acts on jobs when their time has come.
 
-Attempts beyond their time limit are asked to end, those asked before are asked again (a coroutine may have swallowed
-it), those that outlive it give their slot away, due jobs of the future become ready, expired ones end. It sleeps until
-the next of these is due. Owned by the control loop.
+It requests the end of attempts beyond their time limit, repeats earlier requests (a coroutine may have swallowed one),
+gives away the slots of attempts that do not end, makes due jobs ready, and ends expired ones. It sleeps until the next
+of these is due. Owned by the control loop.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from launchd.logger import get_logger
 from launchd.store.jobs import JobStore
 
 _log = get_logger("launchd.reaper")
-# How often an attempt that was asked to end is asked again, and how soon the store is tried again after an error.
+# How often a stop request is repeated, and how soon the store is tried again after an error.
 TICK_SECONDS = 1.0
-# Corrects what waits by a wall clock that was set (launchd/engine/firing/timekeeper.py); raises LaunchdError.
+# Corrects the times of waiting jobs after the wall clock was set (firing/timekeeper.py); raises LaunchdError.
 CheckClock = Callable[[], Awaitable[object]]
 
 
@@ -45,16 +45,16 @@ class Reaper:
         self._executor = executor
         self._pools = pools
         self._bus = bus
-        # when the next job of the future is due or expires; None for never, 0 for unknown
+        # when the next waiting job is due or expires; None for never, 0 for unknown
         self._next_later: Instant | None = 0
-        self._look = asyncio.Event()
+        self._wake = asyncio.Event()
         # when the next sleep ends, in monotonic seconds; an earlier need wakes it
         self._wakes_at = 0.0
 
     async def run(self) -> None:
         """Tick whenever something is due."""
         while True:
-            self._look.clear()
+            self._wake.clear()
             try:
                 await self.run_once()
             except LaunchdError as error:
@@ -66,16 +66,16 @@ class Reaper:
     def started(self, attempts: Sequence[Attempt]) -> None:
         """Attempts have begun: their time limits count."""
         if any(attempt.deadline is not None and attempt.deadline < self._wakes_at for attempt in attempts):
-            self._look.set()
+            self._wake.set()
 
     def later(self, instant: Instant) -> None:
-        """A job waits until then, or lives until then."""
+        """A job is due, or expires, at this instant."""
         if self._note(instant):
-            self._look.set()
+            self._wake.set()
 
     def asked(self) -> None:
-        """An attempt was asked to end: see that it does."""
-        self._look.set()
+        """The end of an attempt was requested: check that it ends."""
+        self._wake.set()
 
     async def run_once(self) -> None:
         """One tick."""
@@ -87,14 +87,14 @@ class Reaper:
                     self._executor.stop(attempt, why, attempt.reason)
                 if not attempt.stuck and is_stuck(attempt, now):
                     pool.set_aside(attempt)
-        if self._check_clock is not None:  # nothing is due or expires by a clock that was set
+        if self._check_clock is not None:  # before anything is due or expires by a clock that was set
             await self._check_clock()
         if self._next_later is not None and self._clock.now() >= self._next_later:
             await self.promote()
 
     async def promote(self) -> None:
         """Make due jobs ready, end expired ones, wake the pools."""
-        self._next_later = None  # what is said while the store is asked is not in its answer: it stands beside it
+        self._next_later = None  # `later` may be called while the store is asked: its answer does not include that
         try:
             due, expired, promoted = await self._store.promote(self._clock.now())
         except BaseException:
@@ -109,7 +109,7 @@ class Reaper:
                 pool.wake()
 
     def _note(self, instant: Instant) -> bool:
-        """Remember the earliest; whether it is this one."""
+        """Remember the earliest instant; True if it is this one."""
         if self._next_later is not None and self._next_later <= instant:
             return False
         self._next_later = instant
@@ -124,7 +124,7 @@ class Reaper:
             at = max(min(looks) - now, 0.0)
             seconds = at if seconds is None else min(at, seconds)
         self._wakes_at = float("inf") if seconds is None else now + seconds
-        woken = asyncio.ensure_future(self._look.wait())
+        woken = asyncio.ensure_future(self._wake.wait())
         waiting: set[asyncio.Future[Any]] = {woken}
         if seconds is not None:
             waiting.add(asyncio.ensure_future(self._timer(seconds)))
@@ -135,7 +135,7 @@ class Reaper:
                 future.cancel()
 
     async def _timer(self, seconds: float) -> None:
-        """Wall times are waited for in short steps, so that a clock put forward is noticed."""
+        """Sleep towards a wall time in short steps, so that a clock that was put forward is noticed."""
         if self._next_later is not None:
             await self._clock.sleep_until(self._clock.now() + int(seconds * SECOND))
         else:
@@ -143,5 +143,5 @@ class Reaper:
 
 
 def seconds_to(instant: Instant | None, now: Instant) -> float | None:
-    """How long it is to an instant, at least 0; None when there is none."""
+    """The seconds until an instant, at least 0; None without one."""
     return None if instant is None else max((instant - now) / SECOND, 0.0)

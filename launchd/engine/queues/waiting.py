@@ -1,4 +1,4 @@
-"""Why a queued job does not run. A pure decision over what the store and its pool know."""
+"""Why a queued job does not run: a pure decision from its row and its pool."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,10 @@ from launchd.job import Job, JobState
 
 
 def waiting_on(job: Job, pools: Mapping[str, Pool], clock: Clock) -> WaitingOn | None:
-    """The first reason that applies: run_at, retry, overlap, lock, rate_limit, queue_paused, slots; None if it runs."""
+    """The first reason that applies: run_at, retry, overlap, lock, rate_limit, queue_paused, slots.
+
+    None for a job that is not queued.
+    """
     if job.state is not JobState.QUEUED:
         return None
     if job.waits_for is not None:

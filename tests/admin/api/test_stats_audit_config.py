@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from launchd import config as configuration
 from launchd.clock import HOUR, SECOND, SystemClock
-from launchd.daemon import Daemon, Host
+from launchd.daemon import Daemon, HostProcess
 from launchd.db.database import Database, open_database
 from launchd.logs import joblines
 from launchd.logs import setup as logs
@@ -204,7 +204,7 @@ async def test_a_jobs_lines_are_told_with_their_fields_and_without_secrets(tmp_p
         log = logs.configure("info", "json", secrets=["hunter2-secret"], descriptor=sink.fileno())
         try:
             gate("logs").set()
-            async with hosted(quiet_config(tmp_path), tasks=ALL, host=Host(job_lines=log.job_lines)) as daemon:
+            async with hosted(quiet_config(tmp_path), tasks=ALL, host=HostProcess(job_lines=log.job_lines)) as daemon:
                 job, _ = await daemon.control.trigger("advancing", {"name": "logs"}, by="test")
                 await ended(daemon, job.id)
                 structlog.get_logger("x").warning("login hunter2-secret", job_id=job.id, password="p")
@@ -223,7 +223,10 @@ async def test_a_jobs_lines_are_told_with_their_fields_and_without_secrets(tmp_p
 
 
 async def test_lines_are_paged_by_number(tmp_path: Path, kept: JobLines) -> None:
-    async with hosted(quiet_config(tmp_path), tasks=ALL, host=Host(job_lines=kept)) as daemon, asking(daemon) as client:
+    async with (
+        hosted(quiet_config(tmp_path), tasks=ALL, host=HostProcess(job_lines=kept)) as daemon,
+        asking(daemon) as client,
+    ):
         job, _ = await daemon.control.trigger("echo", {}, by="test")
         await ended(daemon, job.id)
         for number in range(5):

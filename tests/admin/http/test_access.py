@@ -40,7 +40,7 @@ from launchd.admin.http.tcp import RETRY_SECONDS
 from launchd.admin.routes import ROUTES
 from launchd.cli import Asking, cli
 from launchd.config import parse
-from launchd.daemon import Daemon, Host
+from launchd.daemon import Daemon, HostProcess
 from launchd.errors import ConfigError
 from launchd.ops.health import Level
 from launchd.testing import VirtualClock
@@ -300,7 +300,7 @@ async def test_a_port_that_another_program_has_is_told_and_taken_once_it_is_free
 async def test_a_tcp_listener_of_systemds_is_served_without_being_configured(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         held.setblocking(False)
-        async with hosted(quiet_config(tmp_path), host=Host({"tcp": held.dup()})) as daemon:
+        async with hosted(quiet_config(tmp_path), host=HostProcess({"tcp": held.dup()})) as daemon:
             netloc = urlsplit(await made_link(daemon)).netloc
             assert netloc == f"127.0.0.1:{held.getsockname()[1]}"
             async with aiohttp.ClientSession() as client:
@@ -312,7 +312,7 @@ async def test_a_tcp_listener_of_systemds_is_served_without_being_configured(tmp
 
 async def test_a_listener_of_systemds_that_others_could_reach_is_not_served(tmp_path: Path) -> None:
     with socket.create_server(("0.0.0.0", 0)) as held:
-        async with hosted(quiet_config(tmp_path), host=Host({"tcp": held.dup()})) as daemon:
+        async with hosted(quiet_config(tmp_path), host=HostProcess({"tcp": held.dup()})) as daemon:
             found = (await daemon.control.health()).checks["tcp"]
             assert (found.level, "must name a loopback address" in found.detail) == (Level.DEGRADED, True)
 

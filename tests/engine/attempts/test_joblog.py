@@ -1,4 +1,4 @@
-"""What the log says of jobs that start and end."""
+"""The log lines of jobs that start and end."""
 
 import logging
 
@@ -19,7 +19,7 @@ async def breaks(_ctx: Context) -> None:
 
 @task
 async def asks(_ctx: Context) -> None:
-    """Ask for another attempt."""
+    """Raise Retry."""
     raise Retry("not now", after=5)
 
 
@@ -44,7 +44,7 @@ async def test_a_failure_names_queue_schedule_and_lock_and_shows_where_it_was_ra
     assert 'raise ValueError("no luck")' in failed["exception"]
 
 
-async def test_a_start_is_told_at_debug_only() -> None:
+async def test_a_start_is_logged_at_debug_only() -> None:
     seen = {}
     for level in (logging.DEBUG, logging.INFO):
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
@@ -59,7 +59,7 @@ async def test_a_start_is_told_at_debug_only() -> None:
     assert (started["task"], started["log_level"], nothing) == ("works", "debug", [])
 
 
-async def test_who_asks_for_a_retry_has_no_traceback_to_show() -> None:
+async def test_a_retry_is_logged_without_a_traceback() -> None:
     with capture_logs() as lines:
         async with running(tasks=[asks]) as daemon:
             await daemon.trigger("asks")
@@ -67,7 +67,7 @@ async def test_who_asks_for_a_retry_has_no_traceback_to_show() -> None:
     assert (line["error"], "exception" in line) == ("Retry: not now", False)
 
 
-async def test_more_successes_than_anybody_reads_are_told_together_once_their_second_is_over() -> None:
+async def test_too_many_successes_within_a_second_are_logged_as_one_line_after_it() -> None:
     more = 7
     with capture_logs() as lines:
         async with running(tasks=[works]) as daemon:
@@ -81,7 +81,7 @@ async def test_more_successes_than_anybody_reads_are_told_together_once_their_se
     assert (together["queue"], together["count"]) == ("default", more)
 
 
-async def test_they_are_told_also_where_the_queue_was_paused_meanwhile() -> None:
+async def test_that_line_is_logged_even_if_the_queue_was_paused_meanwhile() -> None:
     with capture_logs() as lines:
         async with running(tasks=[works]) as daemon:
             control = daemon.daemon.control

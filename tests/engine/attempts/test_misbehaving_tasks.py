@@ -60,7 +60,7 @@ def test_code_between_fork_and_exec_has_default_signals(place: Installation) -> 
     assert (int(caught, 16), int(blocked, 16)) == (0, 0)
 
 
-def test_a_fork_that_lives_on_keeps_neither_lock_nor_database_nor_socket(place: Installation) -> None:
+def test_a_fork_that_goes_on_keeps_neither_lock_nor_database_nor_socket(place: Installation) -> None:
     with place.running() as daemon:
         run(place, "fork_and_stay", folder=str(place.directory))
         fork = int(word(place.directory / "fork"))
@@ -80,7 +80,7 @@ def test_a_fork_that_lives_on_keeps_neither_lock_nor_database_nor_socket(place: 
 # --- ends ---
 
 
-def test_sys_exit_that_leaks_into_the_daemon_is_logged_and_is_not_exit_code_0(place: Installation) -> None:
+def test_sys_exit_that_reaches_the_daemon_is_logged_and_is_not_exit_code_0(place: Installation) -> None:
     with place.running() as daemon:
         start(place, "exit_the_control_loop")
         daemon.wait(PATIENCE_SECONDS)
@@ -143,7 +143,7 @@ def test_no_child_of_a_process_task_outlives_a_killed_daemon(place: Installation
         until(lambda: not any(map(alive, pids)))  # no other daemon is started
 
 
-def test_the_next_daemon_ends_what_a_killed_daemon_and_its_killed_guard_left(place: Installation) -> None:
+def test_the_next_daemon_ends_the_processes_that_a_killed_daemon_and_its_killed_guard_left(place: Installation) -> None:
     with place.running() as daemon:
         start(place, "breed_and_stay", folder=str(place.directory))
         worker, *pids = [int(one) for one in word(place.directory / "pids").split()]

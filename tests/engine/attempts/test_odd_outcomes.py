@@ -1,4 +1,4 @@
-"""Nothing that tasks say at the seams reaches the engine unchecked: one bad outcome is one failed job."""
+"""The engine checks everything that a task returns, raises or reports: one bad outcome is one failed job."""
 
 import time
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ from tests.support.hosted_daemon import PATIENCE_SECONDS
 from tests.support.odd_outcome_tasks import LOOP_ENDERS, WISHES
 
 KINDS = ("coroutine", "thread", "process")
-# A job whose outcome is lost never ends: each such test waits so long.
+# A job whose outcome is lost never ends: each such test waits this long.
 _PATIENCE_SECONDS = 20.0
-# Lists that show what tasks and clients have said.
+# Lists that show values of tasks and clients.
 _LISTS = ("/v1/jobs", "/v1/tasks", "/v1/schedules")
 
 
@@ -35,7 +35,7 @@ _ARGS = '[schedules.quiet.args]\nbody = "nothing"\n'
 
 @pytest.fixture
 def daemon(lasting: RealDaemon) -> Iterator[RealDaemon]:
-    """A real daemon, shared by these tests; after each of them it lives, answers, and has logged nothing of its own."""
+    """A real daemon, shared by these tests; after each of them it runs, answers, and has logged no error of its own."""
     if not lasting.alive:
         lasting.start()
         lasting.lines()
@@ -70,7 +70,7 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-# --- wishes: Retry, Snooze, Cancel ---
+# --- Retry, Snooze, Cancel ---
 
 
 def test_neighbours_of_a_job_with_an_impossible_verdict_keep_their_success(daemon: RealDaemon) -> None:
@@ -143,7 +143,7 @@ def test_a_reason_that_is_no_utf_8_cancels_the_job_with_a_clean_text(daemon: Rea
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_error_whose_text_cannot_be_read_fails_the_job_and_says_so(daemon: RealDaemon, kind: str) -> None:
+def test_an_error_whose_message_cannot_be_read_fails_the_job_with_that_reason(daemon: RealDaemon, kind: str) -> None:
     job = run(daemon, kind, "broken text")
     assert (job["state"], job["error"]["type"]) == ("failed", "Bad")
     assert job["error"]["message"] == "<Bad: its text cannot be read: TypeError>"
@@ -262,7 +262,7 @@ def test_a_child_that_reads_standard_input_cannot_eat_the_answer_to_a_trigger(da
 
 @pytest.mark.parametrize("kind", ["coroutine", "process"])
 @pytest.mark.parametrize("wish", WISHES)
-def test_an_odd_wish_for_a_job_fails_the_job_that_has_it(daemon: RealDaemon, kind: str, wish: str) -> None:
+def test_an_odd_request_for_a_job_fails_the_job_that_makes_it(daemon: RealDaemon, kind: str, wish: str) -> None:
     job = after_one_attempt(daemon, trigger(daemon, f"wish_{kind}", wish=wish))
     assert job["state"] == "failed", job
 
@@ -297,7 +297,7 @@ def test_a_line_whose_event_or_logger_is_no_text_is_shown_with_texts(daemon: Rea
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_the_standard_library_logs_in_a_task_carries_the_jobs_id(daemon: RealDaemon, kind: str) -> None:
+def test_lines_of_the_standard_librarys_log_in_a_task_carry_the_jobs_id(daemon: RealDaemon, kind: str) -> None:
     job = run(daemon, kind, "standard")
     said = {one["event"]: one for one in lines_of(daemon, job) if one["logger"] == "some.library"}
     assert said["a library says hello"]["level"] == "warning"

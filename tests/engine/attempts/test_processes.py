@@ -53,7 +53,7 @@ def read(path: Path) -> str:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs: not gone, and no zombie."""
+    """True if a process runs and is no zombie."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
     return False
@@ -69,7 +69,7 @@ def error_of(job: Job) -> dict[str, str]:
     return dict(msgspec.json.decode(job.error or "{}"))
 
 
-# --- what it says ---
+# --- results, progress, log ---
 
 
 async def test_a_process_returns_its_result_its_progress_and_its_log_lines(apart: Daemon) -> None:
@@ -98,7 +98,7 @@ async def test_a_process_makes_a_job_and_gets_its_id(apart: Daemon) -> None:
         ("error", JobState.QUEUED, 1, "broken apart"),
     ],
 )
-async def test_what_a_process_raises_is_what_it_would_be_in_the_daemon(
+async def test_an_error_of_a_process_has_the_same_verdict_as_in_the_daemon(
     apart: Daemon, how: str, state: JobState, attempt: int, says: str
 ) -> None:
     job = await start(apart, "end_apart", how=how)
@@ -126,11 +126,11 @@ async def test_a_soft_time_limit_that_nobody_catches_fails_the_job(apart: Daemon
     assert (job.state, error_of(job)["type"]) == (JobState.FAILED, "TimeoutError")
 
 
-# --- how it dies ---
+# --- the end of a process ---
 
 
 class Witness:
-    """Sees, in order, what the daemon does to a process and when the job's end is written; it changes nothing."""
+    """Records in order the signals to a process and the write of the job's end; changes nothing."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, store: JobStore) -> None:
         self.pid = 0
@@ -195,7 +195,7 @@ async def test_a_loop_in_c_is_asked_then_killed_and_cancelled_only_once_the_proc
 
 
 @pytest.mark.parametrize("forever", [False, True])
-async def test_what_a_process_has_started_is_swept_when_it_ends(apart: Daemon, tmp_path: Path, forever: bool) -> None:
+async def test_the_children_of_a_process_are_killed_when_it_ends(apart: Daemon, tmp_path: Path, forever: bool) -> None:
     job = await start(apart, "with_grandchild", path=str(tmp_path / "pid"), forever=forever)
     grandchild = await told(tmp_path / "pid")
     if forever:
@@ -207,7 +207,7 @@ async def test_what_a_process_has_started_is_swept_when_it_ends(apart: Daemon, t
 
 
 @pytest.mark.parametrize(("task", "says"), [("crash", "SIGSEGV"), ("leave", "exit code 3")])
-async def test_a_process_that_dies_without_a_word_is_an_error_that_says_how(
+async def test_a_process_that_dies_without_a_result_fails_the_job_with_the_signal_or_exit_code(
     apart: Daemon, task: str, says: str
 ) -> None:
     job = await ended(apart, (await start(apart, task)).id)
@@ -254,7 +254,9 @@ def test_a_process_whose_daemon_died_before_it_had_begun_does_nothing(tmp_path: 
     os.close(writer)
 
 
-async def test_a_look_at_a_process_that_is_just_starting_does_not_end_it(apart: Daemon, tmp_path: Path) -> None:
+async def test_reading_the_stack_of_a_process_that_is_just_starting_does_not_end_it(
+    apart: Daemon, tmp_path: Path
+) -> None:
     job = await start(apart, "stand", path=str(tmp_path / "pid"))
     attempt: Attempt | None = None
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -269,7 +271,7 @@ async def test_a_look_at_a_process_that_is_just_starting_does_not_end_it(apart: 
     assert (await ended(apart, job.id)).state is JobState.SUCCEEDED
 
 
-def test_the_last_word_of_a_process_that_is_gone_already_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_of_a_process_that_has_just_ended_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     reader, writer = os.pipe()
     process = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -277,7 +279,7 @@ def test_the_last_word_of_a_process_that_is_gone_already_is_heard(monkeypatch: p
     waitid = os.waitid
 
     def last_word(*asked: Any) -> object:  # noqa: ANN401 - as waitid
-        """The process writes, and ends, between the look at the pipe and the look at the process."""
+        """The process writes and ends between the check of the pipe and the check of the process."""
         if not looked:
             os.write(writer, b'{"kind":"returned","value":1}\n')
         looked.append(1)

@@ -1,4 +1,4 @@
-"""Where running jobs stand, and what is said of a coroutine that blocks its loop."""
+"""Stacks of running jobs, and reports of a coroutine that blocks its loop."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ import structlog
 
 from launchd import Context, task
 from launchd.daemon import Daemon
-from launchd.engine.attempts.stall import BEAT_SECONDS, StallMonitor, Watched, _Beat
+from launchd.engine.attempts.stall import BEAT_SECONDS, MonitoredLoop, StallMonitor, _Beat
 from launchd.job import Job, JobState
 from launchd.ops.health import Level
 from tests.support.hosted_daemon import PATIENCE_SECONDS, ended, hosted, quiet_config
@@ -27,7 +27,7 @@ async def get(daemon: Daemon, path: str) -> tuple[int, Any]:
 
 
 async def stack_with(daemon: Daemon, job: Job, wanted: str) -> str:
-    """The job's stack, once it contains a word: it may have been seen on its way there."""
+    """The job's stack, once it contains a word: an earlier stack may not."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             status, answer = await get(daemon, f"/v1/jobs/{job.id}/stack")
@@ -66,7 +66,7 @@ async def test_the_stack_of_a_coroutine_that_waits_leads_to_the_line_where_it_wa
         assert (await get(daemon, f"/v1/jobs/{job.id}/stack"))[0] == 409
 
 
-async def test_the_stack_of_a_thread_and_of_a_blocking_coroutine_is_the_line_that_holds_it(tmp_path: Path) -> None:
+async def test_the_stack_of_a_thread_and_of_a_blocking_coroutine_is_the_line_that_blocks(tmp_path: Path) -> None:
     release = threading.Event()
 
     def hold_right_here() -> None:
@@ -93,7 +93,7 @@ async def test_the_stack_of_a_process_is_its_own(tmp_path: Path) -> None:
         job, _ = await daemon.control.trigger("stand", {"path": str(tmp_path / "pid")}, by="test")
         assert "process_tasks.py" in await stack_with(daemon, job, "stand_right_here")
         job, _ = await daemon.control.trigger("compute_forever", {"path": str(tmp_path / "other")}, by="test")
-        await stack_with(daemon, job, "in compute_forever")  # a loop in C does not keep it from telling
+        await stack_with(daemon, job, "in compute_forever")  # the stack is readable even in a loop in C
         await daemon.control.cancel(job.id, terminate=True, reason=None, by="test")
         (tmp_path / "pid.go").touch()
         assert (await ended(daemon, job.id)).state is JobState.CANCELLED
@@ -102,7 +102,7 @@ async def test_the_stack_of_a_process_is_its_own(tmp_path: Path) -> None:
 # --- stalls ---
 
 
-async def test_a_blocking_coroutine_is_named_in_log_and_health_while_the_socket_answers_and_its_end_is_told(
+async def test_a_blocking_coroutine_is_named_in_log_and_health_while_the_socket_answers_and_its_end_is_logged(
     tmp_path: Path,
 ) -> None:
     entered, release = threading.Event(), threading.Event()
@@ -142,7 +142,7 @@ async def told(lines: list[Any], event: str, daemon: Daemon) -> dict[str, Any]:
 
 
 class DeafLoop:
-    """A loop that takes calls and answers them only when it is let."""
+    """A loop that takes calls and answers them only when the test allows it."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
@@ -157,21 +157,21 @@ class DeafLoop:
 
 
 @pytest.mark.parametrize("phase", [0.0, 0.1, 0.249])
-def test_a_stall_is_told_within_a_second_wherever_it_begins_between_two_beats(
+def test_a_stall_is_logged_within_a_second_wherever_it_begins_between_two_beats(
     phase: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     loop, monitor = DeafLoop(), StallMonitor(lambda: 60)
-    watched = Watched("task loop", lambda: loop, threading.get_ident, lambda: None)  # type: ignore[arg-type,return-value] # all that is used
-    beat = _Beat(watched)
-    monitor.look(beat, 100.0)
+    monitored = MonitoredLoop("task loop", lambda: loop, threading.get_ident, lambda: None)  # type: ignore[arg-type,return-value] # all that is used
+    beat = _Beat(monitored)
+    monitor.check(beat, 100.0)
     loop.answer()
     now = began = 100.0 + phase
     now = 100.0
     while not monitor.stalls:
         now += BEAT_SECONDS
-        monitor.look(beat, now)
+        monitor.check(beat, now)
     assert now - began <= 1.0
     loop.answer()
-    monitor.look(beat, now + BEAT_SECONDS)
+    monitor.check(beat, now + BEAT_SECONDS)
     assert monitor.stalls == {}

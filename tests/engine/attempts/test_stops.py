@@ -25,7 +25,7 @@ async def overrun(_ctx: Context) -> None:
 
 @task(timeout=900, max_retries=0)
 async def catch(_ctx: Context) -> str:
-    """Catch the time limit and put things in order for ten seconds."""
+    """Catch the time limit and clean up for ten seconds."""
     try:
         await CLOCK[-1].sleep(10_000)
     except TimeoutError as error:
@@ -44,7 +44,7 @@ async def ignore(_ctx: Context) -> None:
 
 @task(timeout=0, max_retries=0)
 async def deaf(_ctx: Context) -> str:
-    """Swallow every cancellation until the test has mercy."""
+    """Swallow every cancellation until the test allows an end."""
     while not FREE:
         with contextlib.suppress(asyncio.CancelledError):
             await CLOCK[-1].sleep(100_000)
@@ -93,7 +93,7 @@ async def test_a_soft_time_limit_that_nobody_catches_fails_the_job_at_that_momen
         assert (job.state, error_type(job), lasted(job)) == (JobState.FAILED, "TimeoutError", 900)
 
 
-async def test_the_hard_time_limit_ends_what_goes_on_half_a_minute_later() -> None:
+async def test_the_hard_time_limit_ends_a_job_that_goes_on_half_a_minute_later() -> None:
     async with daemon_of_one_slot() as daemon:
         job = await daemon.trigger("ignore")
         await daemon.advance(seconds=929)

@@ -43,7 +43,7 @@ async def exit_in_a_callback(_ctx: Context, *, later: bool) -> None:
 
 @task(max_retries=0)
 async def exit_within_wait_for(_ctx: Context) -> None:
-    """Exit in what is waited for."""
+    """Exit in the awaited subtask."""
 
     async def leave() -> None:
         sys.exit(3)
@@ -110,7 +110,7 @@ def error_of(job: Job) -> JobError:
     ],
     ids=["subtask", "callback", "timer", "wait_for", "stop"],
 )
-async def test_what_would_end_the_loop_ends_the_job_that_did_it_and_no_other(
+async def test_a_task_that_tries_to_end_the_loop_ends_only_itself(
     tmp_path: Path, what: Task, args: dict[str, Any], says: str
 ) -> None:
     async with hosted(quiet_config(tmp_path), tasks=TASKS) as daemon:
@@ -123,7 +123,7 @@ async def test_what_would_end_the_loop_ends_the_job_that_did_it_and_no_other(
         await daemon.control.cancel(neighbour.id, terminate=False, reason=None, by="test")
 
 
-async def test_an_exit_that_belongs_to_no_job_interrupts_nobody_and_is_logged(tmp_path: Path) -> None:
+async def test_an_exit_that_belongs_to_no_job_ends_no_job_and_is_logged(tmp_path: Path) -> None:
     with capture_logs() as lines:
         async with hosted(quiet_config(tmp_path), tasks=TASKS) as daemon:
             assert (await ended(daemon, (await start(daemon, exit_for_nobody)).id)).state is JobState.SUCCEEDED
@@ -133,7 +133,7 @@ async def test_an_exit_that_belongs_to_no_job_interrupts_nobody_and_is_logged(tm
 
 async def test_a_loop_that_was_closed_is_replaced_and_its_jobs_fail(tmp_path: Path) -> None:
     async with hosted(quiet_config(tmp_path), tasks=TASKS) as daemon:
-        executor = daemon.control._executor
+        executor = daemon.control._dispatcher.executor
         lost = executor.loop
         waiting = [await start(daemon, wait) for _ in range(3)]
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -193,7 +193,7 @@ async def exit_for_ever(_ctx: Context) -> None:
     os.close(written)
 
 
-async def test_what_interrupts_the_loop_again_and_again_is_logged_once_a_second(tmp_path: Path) -> None:
+async def test_repeated_interruptions_of_the_loop_are_logged_once_a_second(tmp_path: Path) -> None:
     with capture_logs() as lines:
         async with hosted(quiet_config(tmp_path), tasks=[*TASKS, exit_for_ever]) as daemon:
             assert (await ended(daemon, (await start(daemon, exit_for_ever)).id)).state is JobState.SUCCEEDED

@@ -1,4 +1,4 @@
-"""The boundary between task code and the engine: whatever a task hands over becomes a verdict that can be written."""
+"""The boundary between task code and the engine: every value and error becomes a verdict that can be written."""
 
 import asyncio
 import pickle
@@ -26,12 +26,16 @@ NOW = 1_800_000_000 * SECOND
 
 @task(name="odd")
 async def odd(_ctx: Context) -> None:
-    """Stands for any task."""
+    """Any task."""
+
+
+async def no_trigger(task: str, args: dict[str, Any], *, delay: float, priority: int | None) -> str:
+    raise AssertionError(task, args, delay, priority)
 
 
 async def attempt(*, tries: int = 1, max_retries: int = 3, stop: Stop | None = None) -> Attempt:
     job = Claimed(7, "id", "odd", "default", "{}", tries, max_retries, None, None, NOW)
-    made = Attempt(job, odd, None, EnginePort(asyncio.get_running_loop()), 0.0)
+    made = Attempt(job, odd, None, EnginePort(asyncio.get_running_loop(), no_trigger), 0.0)
     made.stop = stop
     return made
 
@@ -94,7 +98,7 @@ def test_an_exception_whose_text_fails_is_named() -> None:
     assert (outcome.verb, error.message) == (Verb.FAIL, "<UnreadableError: its text cannot be read: TypeError>")
 
 
-def test_a_delay_that_was_set_later_to_nonsense_is_an_ordinary_failure_that_says_so() -> None:
+def test_a_delay_that_was_set_later_to_nonsense_fails_the_job_with_that_reason() -> None:
     outcome = verdict(ATTEMPT, NOW, None, raised(with_attribute(Retry(), "after", float("nan"))))
     assert outcome.verb is Verb.RETRY
     assert "Retry.after: expected 0 to 31622400 seconds (366 days), got nan" in (outcome.reason or "")
@@ -124,7 +128,7 @@ def test_stop_iteration_out_of_a_plain_function_is_an_error() -> None:
     assert (value, str(error)) == (None, "the task raised StopIteration")
 
 
-# --- what a task may ask for is checked where it is made ---
+# --- arguments of Retry, Snooze, Cancel and progress are checked at once ---
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1, -0.001, 1.8e12, 10**400, timedelta(days=367)])
@@ -163,7 +167,7 @@ def test_reasons_are_clean_and_bounded_texts() -> None:
 
 
 @pytest.mark.parametrize("wish", [Retry("r", after=3), Snooze(4, "s"), Cancel("c")])
-def test_a_wish_survives_the_way_out_of_a_pool_of_processes(wish: Exception) -> None:
+def test_retry_snooze_and_cancel_survive_pickling(wish: Exception) -> None:
     copy = pickle.loads(pickle.dumps(wish))  # noqa: S301 - our own
     assert (type(copy), str(copy), vars(copy)) == (type(wish), str(wish), vars(wish))
 
@@ -181,7 +185,7 @@ def test_a_note_of_progress_may_be_anything_and_is_bounded() -> None:
     assert len(progress_of(1, 2, "é" * 1000).note or "") < 500
 
 
-def test_what_a_task_puts_past_progress_is_not_believed() -> None:
+def test_an_object_set_as_progress_without_its_method_is_ignored() -> None:
     what = an_attempt()
     what.context.latest_progress = Broken()  # type: ignore[assignment]
     assert (what.progress(), what.latest_progress()) == (None, None)

@@ -18,7 +18,7 @@ def test_lines_come_out_whole_however_they_are_cut(sent: list[bytes], size: int)
     assert heard == sent
 
 
-def test_a_line_that_never_ends_takes_no_memory_and_the_next_one_is_heard() -> None:
+def test_a_line_that_never_ends_takes_no_memory_and_the_next_one_is_read() -> None:
     lines = Lines()
     chunk = b"x" * 65_536
     for _ in range(2 * MAX_LINE_BYTES // len(chunk)):

@@ -1,4 +1,4 @@
-"""One schedule that cannot be carried out costs no other its fire, is tried again, and is unhealthy by name."""
+"""A schedule that cannot fire does not delay others, is tried again, and is named by the health check."""
 
 import msgspec
 import pytest
@@ -51,7 +51,7 @@ async def test_a_schedule_that_fails_is_named_and_the_others_fire(
             assert counts == {"before": 7, "broken": 2, "later": 7}
             report = await daemon.daemon.control.health()
             assert report.checks["scheduler"].level is Level.UNHEALTHY
-            assert "schedule broken cannot be carried out: it does not fit" in report.checks["scheduler"].detail
+            assert "schedule broken cannot fire: it does not fit" in report.checks["scheduler"].detail
         await daemon.advance(minutes=3)
         fired = {name: await daemon.fires(name) for name in SCHEDULES}
         assert sum(row.count for row in fired["broken"]) == sum(row.count for row in fired["before"]) == 10

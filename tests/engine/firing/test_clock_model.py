@@ -1,4 +1,4 @@
-"""Any sequence of passing time, wrong clocks, sleeps, restarts and reboots: once the clock is right, schedules are."""
+"""After any sequence of wrong clocks, sleeps, restarts and reboots, schedules are right once the clock is right."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from launchd.clock import SECOND, Instant, SystemClock
 from launchd.db.database import Database, open_database
-from launchd.engine.firing.scheduler import Scheduler, Told
+from launchd.engine.firing.callbacks import FireCallbacks
+from launchd.engine.firing.scheduler import Scheduler
 from launchd.engine.firing.timekeeper import Timekeeper
 from launchd.job import NewJob
 from launchd.schedules.cron import parse_cron
@@ -39,7 +40,7 @@ SCHEDULES = {
 
 
 class Step(NamedTuple):
-    """Something that happens to the machine: `seconds` pass in truth, and the wall clock is set by `jump`."""
+    """An event of the machine: `seconds` of true time pass, and the wall clock is set by `jump`."""
 
     kind: str
     seconds: float
@@ -58,7 +59,7 @@ STEPS = st.one_of(
 
 
 class Machine:
-    """A scheduler on a real store under a virtual clock, and the time that it truly is."""
+    """A scheduler on a real store under a virtual clock, and the true time."""
 
     def __init__(self, db: Database) -> None:
         self.clock = VirtualClock()
@@ -68,16 +69,16 @@ class Machine:
         self._numbers = count()
 
     async def start(self) -> None:
-        """Start the daemon's scheduler on what is stored."""
+        """Start the scheduler on the stored state."""
         self.keeper = Timekeeper(self.clock, ClockStore(self.db))
         set_by = await self.keeper.start()
-        told = Told(lambda _: None, lambda _: None)
-        self.scheduler = Scheduler(self.clock, self.store, self._job, told)
+        callbacks = FireCallbacks(lambda _: None, lambda _: None)
+        self.scheduler = Scheduler(self.clock, self.store, self._job, callbacks)
         await self.scheduler.load(SCHEDULES, set_by=set_by)
         await self.tick()
 
     async def tick(self) -> None:
-        """One look at the clock; no cursor is ever beyond it."""
+        """Check the clock and tick; no cursor is ever beyond the clock."""
         await self.keeper.check()
         await self.scheduler.run_once()
         for name, state in (await self.store.states()).items():
@@ -85,7 +86,7 @@ class Machine:
             assert self.scheduler.entries[name].cursor == state.cursor
 
     async def take(self, step: Step) -> None:
-        """Let something happen, and the scheduler look."""
+        """Apply an event, then tick."""
         self.truth += round(step.seconds * SECOND)
         if step.kind == "suspend":
             self.clock.suspend(step.seconds)
@@ -105,7 +106,7 @@ class Machine:
         await self.tick()
 
     async def fired(self) -> dict[str, list[Instant]]:
-        """By schedule: the occurrences that jobs were made for."""
+        """The occurrences with a job, by schedule."""
         found: dict[str, list[Instant]] = {name: [] for name in SCHEDULES}
         for row in await self.db.read("SELECT schedule, fire_time FROM jobs"):
             found[row["schedule"]].append(row["fire_time"])
@@ -138,7 +139,7 @@ async def machine() -> AsyncIterator[Machine]:
 
 
 async def lived(steps: list[Step]) -> None:
-    """Each schedule fires at its next occurrence that has no job, and none has two, whatever has happened."""
+    """Each schedule fires at its next occurrence without a job, and no occurrence has two jobs."""
     async with machine() as one:
         for step in steps:
             await one.take(step)

@@ -1,4 +1,4 @@
-"""Modules of `[tasks] modules` that cannot be used are problems like any other, with the line that is the cause."""
+"""Each unusable module of `[tasks] modules` is a problem of the configuration, with the line that is its cause."""
 
 import json
 import signal
@@ -50,7 +50,7 @@ def test_a_module_that_breaks_is_a_problem_with_its_line(tmp_path: Path, text: s
     ],
     ids=["nothing", "an odd object", "prints"],
 )
-def test_a_module_is_judged_by_its_tasks(
+def test_a_module_without_usable_tasks_is_refused(
     tmp_path: Path, text: str, says: str | None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     found = problems(tmp_path, f"judged_{abs(hash(text))}", text)
@@ -74,7 +74,7 @@ def test_a_module_that_is_not_the_operators_is_named(tmp_path: Path, name: str, 
 
 
 def problems(folder: Path, name: str, text: str | None) -> list[str]:
-    """Problems of a configuration that names a module of this text."""
+    """The problems of a configuration that names a module with this text."""
     if text is not None:
         (folder / f"{name}.py").write_text(text)
     path = folder / "launchd.toml"
@@ -87,7 +87,7 @@ def problems(folder: Path, name: str, text: str | None) -> list[str]:
 
 
 @pytest.mark.parametrize("text", ["import sys\nsys.exit(0)\n", "raise BaseException('why')\n", "x = 1\n", "input()\n"])
-def test_check_and_a_reload_refuse_a_module_and_the_daemon_lives_on(tmp_path: Path, text: str) -> None:
+def test_check_and_a_reload_refuse_a_module_and_the_daemon_goes_on(tmp_path: Path, text: str) -> None:
     place = Installation(tmp_path, "")
     with place.running() as daemon:
         (tmp_path / "late_module.py").write_text(text)

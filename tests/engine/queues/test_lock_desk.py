@@ -1,4 +1,4 @@
-"""Locks are asked for beside the turns: what a silent lock server, races and faults do to the jobs of a queue."""
+"""Locks are asked for beside the turns: the jobs of a queue under a silent lock server, races and faults."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 
 @pytest.fixture
 def patient_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No question to the server is given up in a test: whoever waits for it, waits longer than the test does."""
+    """Let no question to the server time out within a test."""
     monkeypatch.setattr(redis_locks, "TIMEOUT_SECONDS", 3 * PATIENCE_SECONDS)
     for module, name in ((availability, "PROBE_SECONDS"), (lock_manager, "ASK_SECONDS"), (availability, "ASK_SECONDS")):
         monkeypatch.setattr(module, name, 3 * PATIENCE_SECONDS)
@@ -52,7 +52,7 @@ def on_redis(directory: Path, server: Server, extra: str = "") -> Config:
 
 
 async def waits_for_lock(daemon: Daemon, job: Job) -> str:
-    """Wait until the job waits for its lock; the reason that is told."""
+    """Wait until the job waits for its lock; returns the reason."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             why = daemon.control.waiting_on(await daemon.control.job(job.id))
@@ -88,7 +88,7 @@ async def test_jobs_that_need_no_lock_go_on_while_the_lock_server_is_silent(tmp_
 
 @needs_server
 @pytest.mark.usefixtures("patient_client")
-async def test_a_verdict_is_written_and_its_slot_is_free_before_the_lock_has_gone_back(
+async def test_a_verdict_is_written_and_its_slot_is_free_before_the_lock_is_released(
     tmp_path: Path, server: Server
 ) -> None:
     config = on_redis(tmp_path / "state", server, "[queues.default]\nconcurrency = 1")
@@ -133,7 +133,7 @@ def manager_of(locks: redis_locks.RedisLocks) -> LockManager:
 
 
 @needs_server
-async def test_a_lock_that_was_taken_without_an_answer_in_time_goes_back(
+async def test_a_lock_that_was_taken_without_an_answer_in_time_is_released(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_locks, "TIMEOUT_SECONDS", 0.2)
@@ -152,7 +152,7 @@ async def test_a_lock_that_was_taken_without_an_answer_in_time_goes_back(
 
 @needs_server
 @pytest.mark.usefixtures("patient_client")
-async def test_a_lock_that_arrives_after_its_asker_was_cancelled_goes_back(server: Server) -> None:
+async def test_a_lock_that_is_granted_after_its_request_was_cancelled_is_released(server: Server) -> None:
     async with redis_backend(server, 600) as locks, redis_backend(server, 600) as other:
         manager = manager_of(locks)
         with server.stalled():
@@ -169,7 +169,7 @@ async def test_a_lock_that_arrives_after_its_asker_was_cancelled_goes_back(serve
 @needs_server
 @pytest.mark.usefixtures("patient_client")
 @pytest.mark.parametrize("act", ["cancel", "pause"])
-async def test_a_job_cancelled_or_paused_while_its_lock_is_asked_for_does_not_start_and_leaves_the_lock(
+async def test_a_job_cancelled_or_paused_while_its_lock_is_asked_for_does_not_start_and_releases_it(
     tmp_path: Path, server: Server, act: str
 ) -> None:
     async with (
@@ -205,7 +205,7 @@ async def needs_broken(_ctx: Context) -> None:
 
 
 @needs_server
-async def test_a_lock_that_cannot_be_taken_holds_up_its_own_jobs_only_and_health_names_it(
+async def test_a_lock_that_cannot_be_taken_delays_its_own_jobs_only_and_health_names_it(
     tmp_path: Path, server: Server
 ) -> None:
     client = Redis.from_url(server.url)
@@ -227,7 +227,7 @@ async def test_a_lock_that_cannot_be_taken_holds_up_its_own_jobs_only_and_health
     await client.aclose()
 
 
-async def test_a_lock_of_a_task_whose_code_is_gone_goes_back(tmp_path: Path) -> None:
+async def test_a_lock_of_a_task_that_is_not_loaded_is_released(tmp_path: Path) -> None:
     async with hosted(quiet_config(tmp_path), tasks=[*tasks.ALL, needs_broken]) as daemon:
         control = daemon.control
         await control.pause_queue("default", None, "test")
@@ -243,7 +243,7 @@ async def test_a_lock_of_a_task_whose_code_is_gone_goes_back(tmp_path: Path) -> 
 # --- many who wait ---
 
 
-async def test_more_jobs_than_may_wait_at_once_for_a_lock_hold_up_nobody_and_all_get_it(
+async def test_more_jobs_than_may_wait_at_once_for_a_lock_delay_no_others_and_all_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lockwaits, "LIMIT", 5)

@@ -1,4 +1,4 @@
-"""Queues: how many jobs start when, in which order, and why the others wait."""
+"""Queues: the number, time and order of starts, and the reasons of waiting jobs."""
 
 import asyncio
 import sqlite3
@@ -18,7 +18,8 @@ from launchd.clock import SECOND, SystemClock
 from launchd.daemon import Daemon
 from launchd.db.database import Connection, open_database
 from launchd.engine.attempts.attempt import Stop
-from launchd.engine.firing.scheduler import Scheduler, Told
+from launchd.engine.firing.callbacks import FireCallbacks
+from launchd.engine.firing.scheduler import Scheduler
 from launchd.engine.maker import JobMaker
 from launchd.job import Job, JobState
 from launchd.rate import Rate, RateLimiter
@@ -35,7 +36,7 @@ STARTS: list[tuple[str, float]] = []
 
 @task(timeout=0, max_retries=0)
 async def nap(_ctx: Context, *, name: str = "", minutes: float = 0) -> None:
-    """Say when it starts, and sleep by the virtual clock."""
+    """Note when it starts, and sleep by the virtual clock."""
     STARTS.append((name, CLOCK[-1].monotonic()))
     if minutes:
         await CLOCK[-1].sleep(minutes * 60)
@@ -43,7 +44,7 @@ async def nap(_ctx: Context, *, name: str = "", minutes: float = 0) -> None:
 
 @task(lock="bed", timeout=0, max_retries=0, lock_wait_seconds=1e9)
 async def nap_locked(ctx: Context, *, name: str = "", minutes: float = 0) -> None:
-    """The same under a lock."""
+    """Note when it starts, and sleep, under a lock."""
     await nap(ctx, name=name, minutes=minutes)
 
 
@@ -69,7 +70,7 @@ async def want(daemon: TestDaemon, task: str = "nap", **wish: Any) -> Job:  # no
 # --- rate ---
 
 
-async def test_a_queue_never_starts_more_jobs_in_any_window_than_its_rate_says() -> None:
+async def test_a_queue_never_starts_more_jobs_in_any_window_than_its_rate_allows() -> None:
     async with virtual('[queues.default]\nrate = "5/m"') as daemon:
         for number in range(40):
             await want(daemon, args={"name": str(number)}, delay=float(number % 7) * 11)
@@ -80,7 +81,7 @@ async def test_a_queue_never_starts_more_jobs_in_any_window_than_its_rate_says()
         assert times[-1] < 60 * 9, "the rate was not used up"
 
 
-async def test_the_rate_of_a_queue_can_be_set_and_taken_off_while_it_runs() -> None:
+async def test_the_rate_of_a_queue_can_be_set_and_removed_while_it_runs() -> None:
     async with virtual() as daemon:
         control = daemon.daemon.control
         assert (await control.resize_queue("default", None, "1/h", "test")).rate == "1/h"
@@ -138,7 +139,7 @@ async def test_starts_of_jobs_that_wait_for_another_attempt_count_after_a_restar
         assert [name for name, _ in STARTS] == ["third"]
 
 
-async def test_what_has_started_under_a_rate_counts_on_under_another() -> None:
+async def test_starts_under_a_rate_count_under_the_next_one() -> None:
     async with virtual('[queues.default]\nrate = "5/m"') as daemon:
         for number in range(20):
             await want(daemon, args={"name": str(number)})
@@ -197,7 +198,7 @@ async def test_jobs_start_by_priority_and_each_minute_of_waiting_counts_as_one_s
 
 
 def daemon_seconds(daemon: TestDaemon, minute: float) -> float:
-    """How long it is to a minute of the virtual clock."""
+    """The seconds to a minute of the virtual clock."""
     return minute * 60 - daemon.clock.monotonic()
 
 
@@ -215,7 +216,7 @@ async def test_a_job_that_needs_a_lock_takes_its_place_in_line_among_those_that_
 # --- slots ---
 
 
-async def test_a_lock_that_comes_free_together_with_a_slot_does_not_start_more_jobs_than_there_are_slots(
+async def test_a_lock_freed_together_with_a_slot_does_not_start_more_jobs_than_there_are_slots(
     tmp_path: Path,
 ) -> None:
     release, both = threading.Event(), threading.Event()
@@ -260,7 +261,7 @@ async def test_a_lock_that_comes_free_together_with_a_slot_does_not_start_more_j
 # --- stopping ---
 
 
-async def test_a_job_that_starts_just_after_all_were_asked_to_end_is_asked_too(tmp_path: Path) -> None:
+async def test_a_job_that_starts_just_after_a_stop_of_all_is_stopped_too(tmp_path: Path) -> None:
     entered, release = threading.Event(), threading.Event()
 
     @task
@@ -320,7 +321,7 @@ async def test_a_lock_taken_away_before_its_job_has_begun_stops_that_job(
         claim = store.claim_locked
 
         async def robbed(seq: int, fence: int, now: int, *, window: float | None) -> Claimed | None:
-            """Between the lock and the claim an operator takes the lock away."""
+            """Release the lock by force between the lock and the claim."""
             await control.release_lock("one", "in between", "test")
             return await claim(seq, fence, now, window=window)
 
@@ -335,7 +336,7 @@ async def test_a_lock_taken_away_before_its_job_has_begun_stops_that_job(
 # --- why a job waits ---
 
 
-async def test_each_reason_to_wait_is_told_and_the_first_that_applies() -> None:
+async def test_the_first_reason_that_applies_is_why_a_job_waits() -> None:
     config = """
     [queues.default]
     concurrency = 1
@@ -389,17 +390,17 @@ class HandClock(SystemClock):
         return self.wall / SECOND
 
     async def sleep_until(self, instant: int | None) -> None:
-        """The test says when: nothing is waited for."""
+        """Never called: the test ticks by itself."""
         raise AssertionError(instant)
 
 
-async def test_a_tick_during_another_leaves_nothing_out_and_the_next_fire_is_known_after_it(tmp_path: Path) -> None:
+async def test_a_tick_during_another_misses_no_fire_and_the_next_fire_is_known_after_it(tmp_path: Path) -> None:
     clock, gate = HandClock(), threading.Event()
     async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as db:
         maker = JobMaker({"nap": nap}, ["default"], lambda _: f"job-{clock.wall}")
         store = ScheduleStore(db)
-        told = Told(lambda _: None, lambda _: None, lambda _: None)
-        scheduler = Scheduler(clock, store, lambda one, at: maker.fired(one, at, clock.now()), told)
+        callbacks = FireCallbacks(lambda _: None, lambda _: None, lambda _: None)
+        scheduler = Scheduler(clock, store, lambda one, at: maker.fired(one, at, clock.now()), callbacks)
         await scheduler.load({"s": Schedule(name="s", task="nap", recurrence=Every(1), spec="every 1s")})
         blocked = asyncio.create_task(db.write(lambda _: gate.wait(PATIENCE_SECONDS)))
         clock.wall += 5 * SECOND

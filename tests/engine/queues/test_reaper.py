@@ -1,4 +1,4 @@
-"""The reaper: what comes due is looked for when it is, and nothing that comes due is forgotten."""
+"""The reaper acts on jobs when they are due, and forgets none."""
 
 import asyncio
 import threading
@@ -23,7 +23,7 @@ SOON = 100_000
 
 
 class Woken:
-    """Stands where a pool stands: knows only that it was woken."""
+    """A pool for the reaper: notes only that it was woken."""
 
     def __init__(self) -> None:
         self.woken = asyncio.Event()

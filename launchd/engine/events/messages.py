@@ -1,4 +1,4 @@
-"""What the engine tells on the bus: its nouns as events. Pure; called only where somebody listens."""
+"""The engine's events, made from its values. Pure; called only while somebody listens."""
 
 from launchd.clock import Instant, format_instant
 from launchd.engine.attempts.attempt import Attempt
@@ -9,8 +9,8 @@ from launchd.ops.health import CheckReport, Level
 from launchd.schedules.schedule import FireOutcome
 from launchd.store.fires import Recorded
 
-# What an operator did, by the action in the audit: the type of its event.
-_STEERED = {
+# The type of the event for each action of an operator in the audit.
+_ACTIONS = {
     "cancel": "job.cancel_requested",
     "terminate": "job.cancel_requested",
     "retry": "job.requeued",
@@ -39,13 +39,13 @@ def job_started(attempt: Attempt, now: Instant) -> Event:
 
 
 def job_progress(job_id: str, progress: Progress, now: Instant) -> Event:
-    """A task says how far it is."""
+    """A task has reported its progress."""
     data = {"done": progress.done, "total": progress.total, "note": progress.note}
     return Event(type="job.progress", at=now, job_id=job_id, data=data)
 
 
 def fired(row: Recorded, now: Instant) -> Event:
-    """What became of an occurrence, or of many in a row."""
+    """The outcome of an occurrence, or of many in a row."""
     fire = row.fire
     word = "passed_over" if fire.outcome is FireOutcome.PAUSED else fire.outcome.value
     until = None if fire.until is None else format_instant(fire.until)
@@ -59,14 +59,14 @@ def lock_changed(what: str, lock: Lock, now: Instant) -> Event:
 
 
 def health_changed(name: str, before: Level | None, found: CheckReport, now: Instant) -> Event:
-    """A check is at another level."""
+    """The level of a check has changed."""
     data = {"check": name, "before": before, "status": found.level, "detail": found.detail}
     return Event(type="health.changed", at=now, data=data)
 
 
-def steered(by: str, action: str, target: str, detail: str | None, now: Instant) -> Event | None:
-    """What an operator did to a job, a queue, a schedule or a lock; None for what has events of its own."""
-    kind = _STEERED.get(action)
+def operator_action(by: str, action: str, target: str, detail: str | None, now: Instant) -> Event | None:
+    """An operator's action on a job, queue, schedule or lock; None for an action that has events of its own."""
+    kind = _ACTIONS.get(action)
     if kind is None:
         return None
     noun = kind.partition(".")[0]

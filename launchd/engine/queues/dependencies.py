@@ -1,4 +1,4 @@
-"""The parts of the engine that all pools of a daemon use together."""
+"""The parts of the engine that every pool of a daemon uses."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -12,15 +12,11 @@ from launchd.store.jobs import JobStore
 from launchd.task import Port, Task
 
 
-class Watch(NamedTuple):
-    """Callbacks for those who watch the time: attempts have begun, or a job waits until an instant."""
+class Dependencies(NamedTuple):
+    """The parts that the pools of a daemon share.
 
-    started: Callable[[Sequence[Attempt]], None]
-    later: Callable[[Instant], None]
-
-
-class Shared(NamedTuple):
-    """The parts that all pools of a daemon share."""
+    `started` is called with the attempts that a turn has started, `later` with the instant at which a job is due again.
+    """
 
     clock: Clock
     store: JobStore
@@ -29,4 +25,5 @@ class Shared(NamedTuple):
     tasks: Mapping[str, Task]
     port: Port
     bus: Bus
-    watch: Watch
+    started: Callable[[Sequence[Attempt]], None]
+    later: Callable[[Instant], None]

@@ -1,4 +1,4 @@
-"""The daemon as a process: who it is, how far along its life, how large."""
+"""The daemon as a process: its identity, its state, its memory."""
 
 import os
 from pathlib import Path
@@ -6,8 +6,11 @@ from pathlib import Path
 from launchd.clock import Clock
 
 
-class Lifecycle:
-    """The identity and the state of this daemon. Written by launchd/daemon only."""
+class DaemonState:
+    """The identity and the state of this daemon. Written by launchd/daemon only.
+
+    `leader` is True while it fires schedules.
+    """
 
     __slots__ = ("instance", "leader", "ready", "started_at", "started_monotonic", "stopping", "version")
 
@@ -17,7 +20,7 @@ class Lifecycle:
         self.started_at = clock.now()
         self.started_monotonic = clock.monotonic()
         self.ready = False
-        self.leader = False  # whether it fires schedules at this moment
+        self.leader = False
         self.stopping = False
 
 

@@ -1,4 +1,4 @@
-"""How attempts end beside the usual way: given up by a stop, or of a task whose code is gone; and the news of ends."""
+"""Outcomes without a verdict of task code: an abandoned attempt, a task that is not loaded; and the event of an end."""
 
 from launchd.clock import SECOND, Instant
 from launchd.engine.attempts.attempt import Attempt, Stop
@@ -8,12 +8,12 @@ from launchd.lock import Lock
 from launchd.store.claims import Claimed
 from launchd.task import Port, Task
 
-# Where each verdict takes a running job, by its name.
+# The state of a running job after each verdict.
 _STATES = {verb: state.value for (before, verb), state in TRANSITIONS.items() if before is JobState.RUNNING}
 
 
 def abandoned(attempt: Attempt, now: Instant) -> Outcome:
-    """The verdict on an attempt that the daemon does not wait for: one whose end was wanted is not run again."""
+    """The verdict on an attempt that the daemon abandons: cancelled if that was requested, else queued again."""
     job = attempt.job
     if attempt.stop in {Stop.CANCEL, Stop.TERMINATE}:
         return Outcome(job.seq, job.attempt, Verb.CANCEL, now, reason=attempt.reason)
@@ -22,16 +22,16 @@ def abandoned(attempt: Attempt, now: Instant) -> Outcome:
 
 
 def without_task(job: Claimed, lock: Lock | None, port: Port, started: float) -> Attempt:
-    """An attempt that is never run: the code of its task is not loaded."""
+    """An attempt of a task that is not loaded; it is never run."""
     return Attempt(job, Task(_missing, name=job.task), lock, port, started)
 
 
 def job_end(attempt: Attempt, outcome: Outcome, seconds: float) -> JobEnd:
-    """The news that an attempt has ended after so many seconds."""
+    """The event of an attempt that has ended after so many seconds."""
     job = attempt.job
     waited = max((outcome.finished_at - job.run_at) / SECOND - seconds, 0.0)
     return JobEnd(outcome.finished_at, job.id, _STATES[outcome.verb], job.task, job.queue, seconds, waited)
 
 
 async def _missing(_context: object) -> None:
-    """Stands for a task whose code is not loaded; never run."""
+    """The function of a task that is not loaded; never run."""
