@@ -17,6 +17,7 @@ from launchd.admin.api.jobs import JOB_ROUTES
 from launchd.admin.api.launches import LAUNCH_ROUTES
 from launchd.admin.api.queues import QUEUE_ROUTES
 from launchd.admin.api.schedules import SCHEDULE_ROUTES
+from launchd.admin.api.sources import SOURCE_ROUTES
 from launchd.admin.api.stats import STATS_ROUTES
 from launchd.admin.api.status import STATUS_ROUTES
 from launchd.admin.http.view import encode
@@ -43,6 +44,7 @@ ROUTES: tuple[Route, ...] = (
     *QUEUE_ROUTES,
     *SCHEDULE_ROUTES,
     *LAUNCH_ROUTES,
+    *SOURCE_ROUTES,
     *EVENT_ROUTES,
     *BACKUP_ROUTES,
     *ALERT_ROUTES,

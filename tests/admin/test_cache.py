@@ -12,7 +12,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from launchd.admin import server
-from launchd.admin.api.views import WordView
+from launchd.admin.api.status import WordView
 from launchd.admin.cache import Answers
 from launchd.admin.http import access
 from launchd.admin.http.access import Role

@@ -6,12 +6,12 @@ from msgspec import Meta
 
 from launchd.admin.api.job_views import JobView
 from launchd.admin.api.jobs import fresh, made
-from launchd.admin.api.views import Time
-from launchd.admin.http.view import RowView, View, lost, total
+from launchd.admin.api.mapper import Time, mapper
+from launchd.admin.http.view import RowView, View, total
 from launchd.admin.route import ONCE, Answer, Api, Ask, Body, PageQuery, Query, Route
 from launchd.alerts.rules import Rule, Severity
 from launchd.alerts.store import AlertRow, AlertState
-from launchd.clock import UNREADABLE, format_instant
+from launchd.clock import UNREADABLE
 from launchd.cursor import number_of
 
 
@@ -60,25 +60,12 @@ async def send_test(api: Api, ask: Ask[Query, Body]) -> Answer:
     return made(api, await api.control.job(job_id), fresh(key))
 
 
+_alert = mapper(AlertView, AlertRow)
+
+
 @total(AlertView, lambda row: {"id": row.id})
 def _view(row: AlertRow) -> AlertView:
-    return AlertView(
-        id=row.id,
-        rule=row.rule,
-        key=row.key,
-        severity=row.severity,
-        state=row.state,
-        title=row.title,
-        body=row.body,
-        count=row.count,
-        created_at=format_instant(row.created_at),
-        last_at=format_instant(row.last_at),
-        sent_at=None if row.sent_at is None else format_instant(row.sent_at),
-        job_id=row.job_id,
-        summed_up_by=row.summed_up_by,
-        error=row.error,
-        unreadable=lost(row.unreadable),
-    )
+    return _alert(row)
 
 
 ALERT_ROUTES = (

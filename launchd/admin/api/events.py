@@ -13,10 +13,9 @@ from typing import Annotated, Any
 from aiohttp import web
 from msgspec import Meta
 
-from launchd.admin.api.views import Time
+from launchd.admin.api.mapper import Time, mapper
 from launchd.admin.http.view import View, encode_line
 from launchd.admin.route import EVENT_STREAM, Answer, Api, Ask, Body, Query, Route
-from launchd.clock import format_instant
 from launchd.engine.events.feed import LostPlaceError, Reader
 from launchd.errors import InvalidError
 from launchd.event import NOUNS, TYPES, Event, Happening
@@ -48,6 +47,9 @@ class GapView(View):
     """The data of an event `gap`: how many were missed for good, null where nobody can know."""
 
     missed: int | None
+
+
+_event = mapper(EventView, Event)
 
 
 class _Wanted:
@@ -112,8 +114,7 @@ def _rendered(found: Sequence[tuple[str, Happening]], wanted: _Wanted, reader: R
 
 
 def _block(number: str, one: Event) -> bytes:
-    view = EventView(type=one.type, at=format_instant(one.at), job_id=one.job_id, data=one.data)
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (number.encode(), one.type.encode(), encode_line(view))
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (number.encode(), one.type.encode(), encode_line(_event(one)))
 
 
 EVENT_ROUTES = (Route("GET", "/v1/events", events, EVENT_STREAM, query=EventsQuery, headers=("Last-Event-ID",)),)

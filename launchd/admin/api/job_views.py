@@ -6,12 +6,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from launchd.admin.api.views import JsonObject, Time, instant
-from launchd.admin.http.view import RowView, Unreadable, View, json_text, lost, member, total, word
-from launchd.clock import UNREADABLE, format_instant
+from launchd.admin.api.mapper import Seconds, Time, mapper
+from launchd.admin.http.view import JsonObject, RowView, Unreadable, View, json_text, lost, member, total, word
+from launchd.clock import UNREADABLE
 from launchd.engine.snapshots import WaitingOn
 from launchd.job import Job, JobError, JobState, Progress
 from launchd.job_history import Entry, JobEvent
+from launchd.logs.joblines import JobLine
+from launchd.task import Isolation, Task
 from launchd.values.rows import tell
 
 _WISHES = ("cancel", "terminate")
@@ -87,38 +89,74 @@ class StackView(View):
     stack: str
 
 
+class JobLineView(View):
+    """A line of a job's log."""
+
+    at: str
+    level: str
+    logger: str
+    event: str
+    fields: dict[str, Any]
+
+
+class JobLinesView(View):
+    """A page of a job's last log lines, oldest first; `missing` earlier ones are in the log only."""
+
+    items: list[JobLineView]
+    next: str | None
+    missing: int
+
+
+class TaskView(RowView):
+    """A task and what it takes: `args` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str
+    queue: str
+    lock: str | None
+    max_retries: int
+    timeout: Seconds
+    priority: int
+    unique: bool
+    isolation: Isolation
+    args: dict[str, Any]
+
+
+class TaskPageView(View):
+    """A page of tasks."""
+
+    items: list[TaskView]
+    next: str | None
+
+
+_job = mapper(
+    JobView,
+    Job,
+    *("args", "result", "error", "progress", "waiting_on", "cancel_requested", "enforceable", "unreadable"),
+)
+_waiting = mapper(WaitingView, WaitingOn)
+_entry = mapper(JobEventView, Entry)
+line = mapper(JobLineView, JobLine)
+
+
 def history(entries: Sequence[Entry]) -> list[JobEventView]:
     """What happened to a job."""
-    return [JobEventView(at=format_instant(one.at), event=one.event, detail=one.detail) for one in entries]
+    return [_entry(one) for one in entries]
 
 
 @total(JobView, lambda one: {"id": one.id})
 def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool, brief: bool = False) -> JobView:
     """A job as every endpoint shows it; `brief` leaves out what may be large."""
     missing = list(one.unreadable)
-    return JobView(
-        id=one.id,
-        task=one.task,
-        queue=one.queue,
-        state=one.state,
+    wish = one.cancel_requested
+    return _job(
+        one,
         args=msgspec.UNSET if brief else json_text(one.args, "args", missing, is_object=True),
-        priority=one.priority,
-        attempt=one.attempt,
-        max_retries=one.max_retries,
-        schedule=one.schedule,
-        fire_time=instant(one.fire_time),
-        created_at=format_instant(one.created_at),
-        run_at=format_instant(one.run_at),
-        started_at=instant(one.started_at),
-        finished_at=instant(one.finished_at),
         result=msgspec.UNSET if brief else json_text(one.result, "result", missing),
         error=_error(one.error, missing, brief=brief),
-        reason=one.reason,
         progress=member(one.progress, Progress, "progress", missing),
-        waiting_on=None if waiting is None else waiting_on(waiting),
-        lock=one.lock,
-        fence=one.fence,
-        cancel_requested=one.cancel_requested and word(one.cancel_requested, _WISHES, "cancel_requested", missing),
+        waiting_on=None if waiting is None else _waiting(waiting),
+        cancel_requested=wish and word(wish, _WISHES, "cancel_requested", missing),
         enforceable=enforceable,
         unreadable=_lost(one, missing),
     )
@@ -140,24 +178,8 @@ def _error(text: str | None, missing: list[str], *, brief: bool) -> JobError | N
     return msgspec.structs.replace(error, traceback=None) if brief else error
 
 
-def waiting_on(one: WaitingOn) -> WaitingView:
-    """Why a job waits."""
-    return WaitingView(reason=one.reason, detail=one.detail, until=instant(one.until))
-
-
-class JobLineView(View):
-    """A line of a job's log."""
-
-    at: str
-    level: str
-    logger: str
-    event: str
-    fields: dict[str, Any]
-
-
-class JobLinesView(View):
-    """A page of a job's last log lines, oldest first; `missing` earlier ones are in the log only."""
-
-    items: list[JobLineView]
-    next: str | None
-    missing: int
+@total(TaskView, lambda one: {"name": one.name})
+def task(one: Task) -> TaskView:
+    """A task and what it takes."""
+    names = ("name", "description", "queue", "lock", "max_retries", "timeout", "priority", "unique", "isolation")
+    return TaskView(**{name: getattr(one, name) for name in names}, args=one.schema())

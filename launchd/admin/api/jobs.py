@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from launchd.admin.api import job_views, views
+from launchd.admin.api import job_views
+from launchd.admin.api.pages import page_of
 from launchd.admin.route import (
     ONCE,
     Answer,
@@ -132,8 +133,8 @@ async def refresh(api: Api, ask: Ask[Query, RefreshBody]) -> Answer:
 
 async def tasks(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
     """What can be done."""
-    found, cursor = views.page_of(sorted(api.control.tasks.items()), ask.query.limit, ask.query.cursor)
-    return Answer(views.TaskPageView(items=[views.task(one) for one in found], next=cursor))
+    found, cursor = page_of(sorted(api.control.tasks.items()), ask.query.limit, ask.query.cursor)
+    return Answer(job_views.TaskPageView(items=[job_views.task(one) for one in found], next=cursor))
 
 
 async def trigger(api: Api, ask: Ask[Query, TriggerBody]) -> Answer:
@@ -199,17 +200,14 @@ async def logs(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
     given, after = ask.query, number_of(ask.query.cursor)
     job = await api.control.job(ask.path["id"])
     lines, missing = api.kept.job_lines.of(job.id, after or 0, given.limit + 1)
-    items = [
-        job_views.JobLineView(at=one.at, level=one.level, logger=one.logger, event=one.event, fields=one.fields)
-        for one in lines[: given.limit]
-    ]
+    items = [job_views.line(one) for one in lines[: given.limit]]
     following = str(lines[given.limit - 1].number) if len(lines) > given.limit else None
     return Answer(job_views.JobLinesView(items=items, next=following, missing=missing))
 
 
 JOB_ROUTES = (
     Route("POST", "/v1/refresh", refresh, job_views.JobView, body=RefreshBody, status=202, also=(200,), headers=ONCE),
-    Route("GET", "/v1/tasks", tasks, views.TaskPageView, query=PageQuery),
+    Route("GET", "/v1/tasks", tasks, job_views.TaskPageView, query=PageQuery),
     Route(
         "POST",
         "/v1/tasks/{task}/trigger",

@@ -9,13 +9,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from launchd.admin.api import launch_views as views
-from launchd.admin.api.job_views import JobView
-from launchd.admin.api.jobs import fresh, made
-from launchd.admin.api.views import page_of
 from launchd.admin.route import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
-    ONCE,
     Answer,
     Api,
     Ask,
@@ -32,7 +28,7 @@ from launchd.admin.route import (
     moment_in_query,
 )
 from launchd.clock import DAY, FOREVER
-from launchd.errors import ConflictError, InvalidError, NotFoundError
+from launchd.errors import InvalidError
 from launchd.launches import feeds, override
 from launchd.launches.launch import Status
 from launchd.launches.override import Override
@@ -183,31 +179,6 @@ async def conflicts(api: Api, ask: Ask[ConflictsQuery, Body]) -> Answer:
     return Answer(views.ConflictPageView(items=[views.conflict(one) for one in found], next=cursor), until=FOREVER)
 
 
-async def sources(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
-    """The sources and how they fare."""
-    states, now = await api.sources.states(), api.control.now()
-    names, cursor = page_of([(name, name) for name in SOURCES], ask.query.limit, ask.query.cursor)
-    configured = api.reloader.running.sources
-    items = [
-        views.source(name, states.get(name), now, enabled=SOURCES[name].is_enabled(configured.get(name)))
-        for name in names
-    ]
-    return Answer(views.SourcePageView(items=items, next=cursor))
-
-
-async def replay(api: Api, ask: Ask[Query, Body]) -> Answer:
-    """Read the last payloads of a source again, without asking it."""
-    name = ask.path["source"]
-    if name not in SOURCES:
-        raise NotFoundError(f"no source {name}; known: {', '.join(SOURCES)}")
-    state = (await api.sources.states()).get(name)
-    if state is None or state.kept is None:
-        raise ConflictError(f"nothing is kept of {name} yet: refresh it first")
-    key = ask.idempotency
-    job, _ = await api.control.trigger("replay_source", {"source": name}, by=ask.by, idempotency=key)
-    return made(api, job, fresh(key))
-
-
 def _check_source(name: str | None) -> None:
     if name is not None and name not in SOURCES:
         raise InvalidError.at("source", f"no such source {name}; known: {', '.join(SOURCES)}")
@@ -224,6 +195,4 @@ LAUNCH_ROUTES = (
     Route("POST", _OVERRIDE, set_override, _DETAIL, body=OverrideBody),
     Route("DELETE", _OVERRIDE, take_back_override, _DETAIL, query=TakeBackQuery),
     Route("GET", "/v1/conflicts", conflicts, views.ConflictPageView, query=ConflictsQuery, revalidates=True),
-    Route("GET", "/v1/sources", sources, views.SourcePageView, query=PageQuery, revalidates=True),
-    Route("POST", "/v1/sources/{source}/replay", replay, JobView, status=202, also=(200,), errors=(409,), headers=ONCE),
 )

@@ -5,8 +5,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from launchd.admin.api import job_views, views
+from launchd.admin.api import job_views
+from launchd.admin.api import schedule_views as views
 from launchd.admin.api.jobs import fresh, made
+from launchd.admin.api.pages import page_of
 from launchd.admin.api.queues import NoteBody
 from launchd.admin.route import (
     MAX_LIMIT,
@@ -47,7 +49,7 @@ class PreviewQuery(Query, kw_only=True):
 async def schedules(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
     """When jobs are made."""
     timetable = api.control.timetable
-    names, cursor = views.page_of([(name, name) for name in timetable.names()], ask.query.limit, ask.query.cursor)
+    names, cursor = page_of([(name, name) for name in timetable.names()], ask.query.limit, ask.query.cursor)
     found = await timetable.of(names)
     return Answer(views.SchedulePageView(items=[views.schedule(one) for one in found], next=cursor))
 

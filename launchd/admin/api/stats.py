@@ -1,15 +1,27 @@
 """The endpoints of statistics: how tasks, queues and locks fared, what ended over time, which jobs ran when."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
 from launchd.admin.api.job_views import StateWord
-from launchd.admin.api.views import Seconds, Time, instant
-from launchd.admin.http.view import RowView, View, lost, total
+from launchd.admin.api.mapper import Seconds, Time, mapper
+from launchd.admin.http.view import RowView, View, total
 from launchd.admin.route import MAX_LIMIT, Answer, Api, Ask, Body, Query, Route
-from launchd.clock import SECOND, Instant, format_instant
-from launchd.store.stats import Bucket, Contention, Fared, Percentiles, Quantiles, Run, Series, Span, Stats, Window
+from launchd.clock import SECOND, Instant
+from launchd.store.stats import (
+    Bucket,
+    Contention,
+    Fared,
+    Percentiles,
+    Quantiles,
+    Run,
+    Series,
+    Span,
+    Stats,
+    Timeline,
+    Window,
+)
 
 
 class StatsQuery(Query):
@@ -18,11 +30,16 @@ class StatsQuery(Query):
     window: Window = Window.HOUR
 
 
-class PercentilesView(View):
-    """Seconds, by nearest rank; null where nothing was measured."""
+class QuantilesView(View):
+    """Seconds: the median and the 95th percentile; null where nothing was measured."""
 
     p50: Seconds | None
     p95: Seconds | None
+
+
+class PercentilesView(QuantilesView):
+    """Seconds, by nearest rank; null where nothing was measured."""
+
     p99: Seconds | None
 
 
@@ -63,19 +80,6 @@ class StatsView(View):
     tasks: list[TaskStatsView]
     queues: list[QueueStatsView]
     locks: list[LockStatsView]
-
-
-class SeriesQuery(Query):
-    """How far to look back."""
-
-    window: Window = Window.HOUR
-
-
-class QuantilesView(View):
-    """Seconds: the median and the 95th percentile; null where nothing was measured."""
-
-    p50: Seconds | None
-    p95: Seconds | None
 
 
 class BucketView(View):
@@ -131,64 +135,55 @@ async def stats(api: Api, ask: Ask[StatsQuery, Body]) -> Answer:
     now = api.control.now()
     found = await api.kept.stats.stats(ask.query.window, now)
     slots = {one.name: one.concurrency for one in await api.control.queues()}
-    return Answer(_stats(found, slots, now))
+    return Answer(_stats_view(found, slots, now))
 
 
-async def series(api: Api, ask: Ask[SeriesQuery, Body]) -> Answer:
+async def series(api: Api, ask: Ask[StatsQuery, Body]) -> Answer:
     """What ended over time: counts, durations and waits in buckets of one length."""
-    return Answer(_series(await api.kept.stats.series(ask.query.window, api.control.now())))
+    return Answer(_series_view(await api.kept.stats.series(ask.query.window, api.control.now())))
 
 
 async def timeline(api: Api, ask: Ask[TimelineQuery, Body]) -> Answer:
     """What ran, run by run: those that took longest, if there are too many."""
     found = await api.kept.stats.timeline(ask.query.span, ask.query.limit, api.control.now())
-    items = [_run(one) for one in found.runs]
-    return Answer(TimelineView(span=found.span, since=format_instant(found.since), found=found.found, items=items))
+    return Answer(_timeline(found, items=[_run_view(one) for one in found.runs]))
+
+
+_run = mapper(RunView, Run)
+_series = mapper(SeriesView, Series, "step", "items")
+_timeline = mapper(TimelineView, Timeline, "items")
+_bucket = mapper(BucketView, Bucket, "run", "wait")
+_stats = mapper(StatsView, Stats, "tasks", "queues", "locks")
+_task = mapper(TaskStatsView, Fared, "run", "wait")
+_queue = mapper(QueueStatsView, Fared, "run", "wait", "utilisation")
+_lock = mapper(LockStatsView, Contention, "wait")
+_percentiles = mapper(PercentilesView, Percentiles)
+_quantiles = mapper(QuantilesView, Quantiles)
 
 
 @total(RunView, lambda one: {"id": one.id})
-def _run(one: Run) -> RunView:
-    return RunView(
-        **one._asdict()
-        | {
-            "started_at": format_instant(one.started_at),
-            "finished_at": instant(one.finished_at),
-            "unreadable": lost(one.unreadable),
-        }
-    )
+def _run_view(one: Run) -> RunView:
+    return _run(one)
 
 
-def _series(one: Series) -> SeriesView:
-    since = None if one.counted_since is None else format_instant(one.counted_since)
-    items = [_bucket(bucket) for bucket in one.buckets]
-    return SeriesView(window=one.window, step=one.step / SECOND, counted_since=since, items=items)
+def _series_view(one: Series) -> SeriesView:
+    items = [_bucket(each, run=_quantiles(each.run), wait=_quantiles(each.wait)) for each in one.buckets]
+    return _series(one, step=one.step / SECOND, items=items)
 
 
-def _bucket(one: Bucket) -> BucketView:
-    return BucketView(
-        at=format_instant(one.at),
-        succeeded=one.succeeded,
-        failed=one.failed,
-        other=one.other,
-        run=_quantiles(one.run),
-        wait=_quantiles(one.wait),
-    )
-
-
-def _quantiles(one: Quantiles) -> QuantilesView:
-    return QuantilesView(p50=one.p50, p95=one.p95)
-
-
-def _stats(found: Stats, slots: dict[str, int], now: Instant) -> StatsView:
+def _stats_view(found: Stats, slots: dict[str, int], now: Instant) -> StatsView:
     seconds = (now - max(found.since, found.counted_since or found.since)) / SECOND
-    return StatsView(
-        window=found.window,
-        since=format_instant(found.since),
-        counted_since=None if found.counted_since is None else format_instant(found.counted_since),
-        tasks=[TaskStatsView(**_fared(one)) for one in found.tasks],
-        queues=[QueueStatsView(**_fared(one), utilisation=_share(one, slots, seconds)) for one in found.queues],
-        locks=[_contention(one) for one in found.locks],
+    queues = [_queue(one, **_measured(one), utilisation=_share(one, slots, seconds)) for one in found.queues]
+    return _stats(
+        found,
+        tasks=[_task(one, **_measured(one)) for one in found.tasks],
+        queues=queues,
+        locks=[_lock(one, wait=_percentiles(one.wait)) for one in found.locks],
     )
+
+
+def _measured(one: Fared) -> dict[str, PercentilesView]:
+    return {"run": _percentiles(one.run), "wait": _percentiles(one.wait)}
 
 
 def _share(one: Fared, slots: dict[str, int], seconds: float) -> float | None:
@@ -196,22 +191,8 @@ def _share(one: Fared, slots: dict[str, int], seconds: float) -> float | None:
     return min(one.busy / capacity, 1.0) if capacity > 0 else None
 
 
-def _fared(one: Fared) -> dict[str, Any]:
-    plain = ("name", "ended", "runs", "success_rate", "failures", "retries")
-    found = {name: getattr(one, name) for name in plain}
-    return found | {"run": _percentiles(one.run), "wait": _percentiles(one.wait)}
-
-
-def _contention(one: Contention) -> LockStatsView:
-    return LockStatsView(name=one.name, ended=one.ended, skipped=one.skipped, wait=_percentiles(one.wait))
-
-
-def _percentiles(one: Percentiles) -> PercentilesView:
-    return PercentilesView(p50=one.p50, p95=one.p95, p99=one.p99)
-
-
 STATS_ROUTES = (
     Route("GET", "/v1/stats", stats, StatsView, query=StatsQuery),
-    Route("GET", "/v1/stats/series", series, SeriesView, query=SeriesQuery),
+    Route("GET", "/v1/stats/series", series, SeriesView, query=StatsQuery),
     Route("GET", "/v1/stats/timeline", timeline, TimelineView, query=TimelineQuery),
 )

@@ -1,15 +1,69 @@
 """The endpoints of the daemon itself: is it alive, is it ready, is it well, and who may look."""
 
-from launchd.admin.api import views
+from launchd.admin.api.mapper import Seconds, Time, mapper
+from launchd.admin.api.queues import QueueView, queue
 from launchd.admin.http.access import SESSION_SECONDS, Access, Role, Session
 from launchd.admin.http.view import View
 from launchd.admin.route import Answer, Api, Ask, Body, Query, Route
 from launchd.clock import SECOND, Instant, format_instant
+from launchd.engine.snapshots import Status
 from launchd.errors import ConflictError, ForbiddenError
-from launchd.ops.health import Level
+from launchd.ops.health import HealthReport, Level
 from launchd.store.audit import AuditQuery, AuditStore
 
 SIGN_OUT = "sign_out"
+
+
+class WordView(View):
+    """A word on the daemon's state."""
+
+    status: str
+
+
+class ComingView(View):
+    """The next fire of a schedule."""
+
+    schedule: str
+    at: Time
+
+
+class StatusView(View):
+    """The daemon in one look. `leader` says whether it is the one that fires the schedules, at this moment."""
+
+    version: str
+    instance: str
+    pid: int
+    started_at: Time
+    uptime: Seconds
+    leader: bool
+    ready: bool
+    stopping: bool
+    lock_backend: str
+    queues: list[QueueView]
+    next_fires: list[ComingView]
+    memory_bytes: int
+
+
+class CheckView(View):
+    """What a check found, and since when it has been at this level."""
+
+    status: Level
+    detail: str
+    since: Time
+
+
+class HealthView(View):
+    """The verdict and every check."""
+
+    status: Level
+    checks: dict[str, CheckView]
+
+
+class SignInView(View):
+    """The link that signs a browser in, once."""
+
+    url: str
+    expires_at: Time
 
 
 class ReadyView(View, omit_defaults=True):
@@ -19,9 +73,27 @@ class ReadyView(View, omit_defaults=True):
     detail: str | None = None
 
 
+_status = mapper(StatusView, Status, "queues", "next_fires")
+
+
+def status_view(one: Status) -> StatusView:
+    """The daemon in one look."""
+    fires = [ComingView(schedule=name, at=format_instant(at)) for name, at in one.next_fires]
+    return _status(one, queues=[queue(each) for each in one.queues], next_fires=fires)
+
+
+def health_view(one: HealthReport) -> HealthView:
+    """The verdict and every check."""
+    checks = {
+        name: CheckView(status=check.level, detail=check.detail, since=format_instant(check.since))
+        for name, check in one.checks.items()
+    }
+    return HealthView(status=one.level, checks=checks)
+
+
 async def healthz(_api: Api, _ask: Ask[Query, Body]) -> Answer:
     """The process is alive."""
-    return Answer(views.WordView(status="alive"))
+    return Answer(WordView(status="alive"))
 
 
 async def readyz(api: Api, _ask: Ask[Query, Body]) -> Answer:
@@ -32,13 +104,13 @@ async def readyz(api: Api, _ask: Ask[Query, Body]) -> Answer:
 
 async def status(api: Api, _ask: Ask[Query, Body]) -> Answer:
     """The daemon in one look."""
-    return Answer(views.status(await api.control.status()))
+    return Answer(status_view(await api.control.status()))
 
 
 async def health(api: Api, _ask: Ask[Query, Body]) -> Answer:
     """Every check, run now."""
     report = await api.control.health()
-    return Answer(views.health(report), 503 if report.level is Level.UNHEALTHY else 200)
+    return Answer(health_view(report), 503 if report.level is Level.UNHEALTHY else 200)
 
 
 async def sign_in(api: Api, ask: Ask[Query, Body]) -> Answer:
@@ -54,7 +126,7 @@ async def sign_in(api: Api, ask: Ask[Query, Body]) -> Answer:
     ticket = api.access.ticket(ask.caller)
     await api.control.audit(ask.by, "sign_in", "dashboard", None)
     url = f"http://{api.access.address}/sign-in?ticket={ticket.text}"
-    return Answer(views.SignInView(url=url, expires_at=format_instant(ticket.expires_at)))
+    return Answer(SignInView(url=url, expires_at=format_instant(ticket.expires_at)))
 
 
 async def sign_out(api: Api, ask: Ask[Query, Body]) -> Answer:
@@ -65,7 +137,7 @@ async def sign_out(api: Api, ask: Ask[Query, Body]) -> Answer:
     await api.control.audit(ask.by, SIGN_OUT, f"session {session.id}", None)  # first, so that a restart knows it too
     api.access.sign_out(session)
     farewell = f'{api.access.cookie}=""; Max-Age=0; Path=/; HttpOnly; SameSite=Strict'
-    return Answer(views.WordView(status="signed out"), headers={"Set-Cookie": farewell})
+    return Answer(WordView(status="signed out"), headers={"Set-Cookie": farewell})
 
 
 async def remember_signed_out(access: Access, audit: AuditStore, now: Instant) -> None:
@@ -81,10 +153,10 @@ async def remember_signed_out(access: Access, audit: AuditStore, now: Instant) -
 
 
 STATUS_ROUTES = (
-    Route("GET", "/healthz", healthz, views.WordView, needs=None),
+    Route("GET", "/healthz", healthz, WordView, needs=None),
     Route("GET", "/readyz", readyz, ReadyView, needs=None, also=(503,)),
-    Route("GET", "/v1/status", status, views.StatusView),
-    Route("GET", "/v1/health", health, views.HealthView, also=(503,)),
-    Route("POST", "/v1/sign-in", sign_in, views.SignInView, needs=Role.OPERATOR, errors=(409,)),
-    Route("POST", "/v1/sign-out", sign_out, views.WordView, needs=Role.OPERATOR, errors=(409,)),
+    Route("GET", "/v1/status", status, StatusView),
+    Route("GET", "/v1/health", health, HealthView, also=(503,)),
+    Route("POST", "/v1/sign-in", sign_in, SignInView, needs=Role.OPERATOR, errors=(409,)),
+    Route("POST", "/v1/sign-out", sign_out, WordView, needs=Role.OPERATOR, errors=(409,)),
 )

@@ -35,6 +35,8 @@ class RowView(View, kw_only=True):
     unreadable: Unreadable | msgspec.UnsetType = msgspec.UNSET
 
 
+# Stored as JSON text and passed on as it is (msgspec.Raw); always an object.
+JsonObject = Annotated[Any, Meta(extra_json_schema={"type": "object"})]
 V = TypeVar("V", bound=RowView)
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -1,0 +1,136 @@
+"""The endpoints of sources: how each fares, and reading its last payloads again."""
+
+from launchd.admin.api.job_views import JobView
+from launchd.admin.api.jobs import fresh, made
+from launchd.admin.api.mapper import Seconds, Time, mapper
+from launchd.admin.api.pages import page_of
+from launchd.admin.http.view import RowView, View, finite, total
+from launchd.admin.route import ONCE, Answer, Api, Ask, Body, PageQuery, Query, Route
+from launchd.clock import SECOND, Instant
+from launchd.errors import ConflictError, NotFoundError
+from launchd.launches.circuit import Circuit, CircuitState
+from launchd.launches.source_store import Kept, SourceState, Traffic
+from launchd.launches.sources import SOURCES
+
+
+class CircuitView(View):
+    """Whether a source is asked, and when again."""
+
+    state: CircuitState
+    failures: int
+    retry_at: Time | None
+
+
+class TrafficView(View):
+    """What was asked of a source."""
+
+    requests: int
+    bytes: int
+    seconds: Seconds
+
+
+class TrafficsView(View):
+    """Since the beginning, and at the last pull."""
+
+    total: TrafficView
+    last: TrafficView
+
+
+class KeptView(View):
+    """What is kept for a replay; sizes in bytes."""
+
+    pages: int
+    size: int
+    stored: int
+    fetched_at: Time
+
+
+class SourceView(RowView):
+    """A source and how it fares; `freshness` is the seconds since it last answered.
+
+    One that is not `enabled` is asked only when it is named.
+    """
+
+    name: str
+    title: str
+    enabled: bool
+    attribution: str
+    last_attempt: Time | None
+    last_success: Time | None
+    freshness: Seconds | None
+    etag: str | None
+    error: str | None
+    records: int
+    rejected: int
+    circuit: CircuitView
+    traffic: TrafficsView
+    kept: KeptView | None
+
+
+class SourcePageView(View):
+    """A page of sources."""
+
+    items: list[SourceView]
+    next: str | None
+
+
+_source = mapper(
+    SourceView,
+    SourceState,
+    *("title", "enabled", "attribution", "freshness", "error", "circuit", "traffic", "kept"),
+)
+_circuit = mapper(CircuitView, Circuit, "state")
+_traffic = mapper(TrafficView, Traffic, "seconds")
+_kept = mapper(KeptView, Kept)
+
+
+async def sources(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+    """The sources and how they fare."""
+    states, now = await api.sources.states(), api.control.now()
+    names, cursor = page_of([(name, name) for name in SOURCES], ask.query.limit, ask.query.cursor)
+    configured = api.reloader.running.sources
+    items = [
+        source(name, states.get(name), now, enabled=SOURCES[name].is_enabled(configured.get(name))) for name in names
+    ]
+    return Answer(SourcePageView(items=items, next=cursor))
+
+
+async def replay(api: Api, ask: Ask[Query, Body]) -> Answer:
+    """Read the last payloads of a source again, without asking it."""
+    name = ask.path["source"]
+    if name not in SOURCES:
+        raise NotFoundError(f"no source {name}; known: {', '.join(SOURCES)}")
+    state = (await api.sources.states()).get(name)
+    if state is None or state.kept is None:
+        raise ConflictError(f"nothing is kept of {name} yet: refresh it first")
+    key = ask.idempotency
+    job, _ = await api.control.trigger("replay_source", {"source": name}, by=ask.by, idempotency=key)
+    return made(api, job, fresh(key))
+
+
+@total(SourceView, lambda name: {"name": name})
+def source(name: str, state: SourceState | None, now: Instant, *, enabled: bool) -> SourceView:
+    """A source with its health and its traffic."""
+    known = SOURCES[name]
+    if state is None:
+        state = SourceState(name, None, None, None, 0, 0, Circuit(), Traffic(), Traffic(), None, None)
+    success, total, last = state.last_success, state.total, state.last
+    return _source(
+        state,
+        title=known.title,
+        enabled=enabled,
+        attribution=known.attribution,
+        freshness=None if success is None else max(now - success, 0) / SECOND,
+        error=state.last_error,
+        circuit=_circuit(state.circuit, state=state.circuit.state(now)),
+        traffic=TrafficsView(
+            total=_traffic(total, seconds=finite(total.seconds)), last=_traffic(last, seconds=finite(last.seconds))
+        ),
+        kept=None if state.kept is None else _kept(state.kept),
+    )
+
+
+SOURCE_ROUTES = (
+    Route("GET", "/v1/sources", sources, SourcePageView, query=PageQuery, revalidates=True),
+    Route("POST", "/v1/sources/{source}/replay", replay, JobView, status=202, also=(200,), errors=(409,), headers=ONCE),
+)
