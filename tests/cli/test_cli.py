@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 from launchd import __version__
 from launchd.cli import cli
 from tests.support.daemon_process import Installation, command
+from tests.support.hosted_daemon import PATIENCE_SECONDS
 from tests.support.paths import ROOT
 
 NIGHTLY = """
@@ -48,12 +51,26 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return Installation(tmp_path_factory.mktemp("idle"), "")
 
 
-def lingering(installation: Installation, tmp_path: Path) -> str:
-    """A job that runs, and holds its lock, until `tmp_path/go` is there."""
+@contextmanager
+def lingering(installation: Installation, tmp_path: Path) -> Iterator[str]:
+    """The id of a job that runs and holds its lock until `go`; it has ended when the block is left, however that is."""
     job_id = str(installation.json("trigger", "linger", f"until={tmp_path}/go", "--queue", "slow")["id"])
-    while installation.client.ask("GET", f"/v1/jobs/{job_id}")["progress"] is None:
-        pass
-    return job_id
+    try:
+        _until_begun(installation, job_id)
+        yield job_id
+    finally:
+        go(tmp_path)
+        ended = installation.client.ask("GET", f"/v1/jobs/{job_id}", wait=PATIENCE_SECONDS / 2)
+        if ended["finished_at"] is None:  # it never began: the next test must not wait for it
+            installation.client.ask("POST", f"/v1/jobs/{job_id}/cancel", body={"terminate": True})
+
+
+def _until_begun(installation: Installation, job_id: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (job := installation.client.ask("GET", f"/v1/jobs/{job_id}"))["progress"] is None:
+        assert job["state"] in {"queued", "running"}, f"the job has ended: {job}"
+        assert time.monotonic() < deadline, f"the job has not begun: {job['waiting_on']}"
+        time.sleep(0.01)
 
 
 def go(tmp_path: Path) -> None:
@@ -135,12 +152,12 @@ def test_warnings_of_a_preview_stay_out_of_what_programs_read(installation: Inst
 
 
 def test_the_log_lines_of_a_job_are_found_by_its_id(installation: Installation, tmp_path: Path) -> None:
-    job_id = lingering(installation, tmp_path)
-    go(tmp_path)
-    text = installation.text("job", job_id, "--wait", "--logs")
-    assert re.search(rf"^\S+Z info +lingering .*until={tmp_path}/go", text, re.MULTILINE)
-    lines = installation.json("job", job_id, "--logs")["items"]
-    assert [line["fields"]["until"] for line in lines if line["event"] == "lingering"] == [f"{tmp_path}/go"]
+    with lingering(installation, tmp_path) as job_id:
+        go(tmp_path)
+        text = installation.text("job", job_id, "--wait", "--logs")
+        assert re.search(rf"^\S+Z info +lingering .*until={tmp_path}/go", text, re.MULTILINE)
+        lines = installation.json("job", job_id, "--logs")["items"]
+        assert [line["fields"]["until"] for line in lines if line["event"] == "lingering"] == [f"{tmp_path}/go"]
 
 
 def test_what_was_raised_is_shown_as_python_shows_it(installation: Installation) -> None:
@@ -166,17 +183,19 @@ def test_where_standard_error_leads_to_the_journal_an_error_is_one_there_too(idl
 
 
 def test_statistics_tell_how_each_task_queue_and_lock_fared(installation: Installation, tmp_path: Path) -> None:
-    job_id = lingering(installation, tmp_path)
-    go(tmp_path)
-    installation.json("job", job_id, "--wait")
-    installation.launchd("trigger", "stumble", "--wait", code=1)
-    view = installation.json("stats", "--window", "1h")
-    (stumbled,) = (one for one in view["tasks"] if one["name"] == "stumble")
-    assert (stumbled["runs"], stumbled["failures"], stumbled["success_rate"]) == (stumbled["failures"],) * 2 + (0.0,)
-    text = installation.text("stats")
-    assert re.search(r"^stumble +\d+ +\d+ +0\.0% ", text, re.MULTILINE)
-    assert re.search(r"^slow +\d+ .* [\d.]+ (ms|s|min) .*%$", text, re.MULTILINE)
-    assert re.search(r"^errand_lock +\d+ +0 ", text, re.MULTILINE)
+    with lingering(installation, tmp_path) as job_id:
+        go(tmp_path)
+        installation.json("job", job_id, "--wait")
+        installation.launchd("trigger", "stumble", "--wait", code=1)
+        view = installation.json("stats", "--window", "1h")
+        (stumbled,) = (one for one in view["tasks"] if one["name"] == "stumble")
+        assert (stumbled["runs"], stumbled["failures"], stumbled["success_rate"]) == (stumbled["failures"],) * 2 + (
+            0.0,
+        )
+        text = installation.text("stats")
+        assert re.search(r"^stumble +\d+ +\d+ +0\.0% ", text, re.MULTILINE)
+        assert re.search(r"^slow +\d+ .* [\d.]+ (ms|s|min) .*%$", text, re.MULTILINE)
+        assert re.search(r"^errand_lock +\d+ +0 ", text, re.MULTILINE)
 
 
 # --- acting ---
@@ -218,37 +237,37 @@ def test_waiting_for_a_job_that_fails_exits_with_1_and_says_why(installation: In
 def test_a_running_job_shows_where_it_stands_and_its_progress_as_it_comes(
     installation: Installation, tmp_path: Path
 ) -> None:
-    job_id = lingering(installation, tmp_path)
-    assert "linger" in installation.text("job", job_id, "--stack")
-    assert "file_tasks.py" in installation.json("job", job_id, "--stack")["stack"]
-    assert re.search(rf"^errand_lock +{job_id} ", installation.text("locks"), re.MULTILINE)
-    assert re.search(r"^progress +1 of 2: begun$", installation.text("job", job_id), re.MULTILINE)
-    with subprocess.Popen(
-        command("job", job_id, "--wait"), env=installation.environ, stdout=subprocess.PIPE, text=True
-    ) as waiting:
-        assert waiting.stdout is not None
-        assert waiting.stdout.readline() == "begun\n"
-        go(tmp_path)
-        rest = waiting.stdout.read()
-    assert waiting.returncode == 0
-    assert re.search(r"^result +waited$", rest, re.MULTILINE)
+    with lingering(installation, tmp_path) as job_id:
+        assert "linger" in installation.text("job", job_id, "--stack")
+        assert "file_tasks.py" in installation.json("job", job_id, "--stack")["stack"]
+        assert re.search(rf"^errand_lock +{job_id} ", installation.text("locks"), re.MULTILINE)
+        assert re.search(r"^progress +1 of 2: begun$", installation.text("job", job_id), re.MULTILINE)
+        with subprocess.Popen(
+            command("job", job_id, "--wait"), env=installation.environ, stdout=subprocess.PIPE, text=True
+        ) as waiting:
+            assert waiting.stdout is not None
+            assert waiting.stdout.readline() == "begun\n"
+            go(tmp_path)
+            rest = waiting.stdout.read()
+        assert waiting.returncode == 0
+        assert re.search(r"^result +waited$", rest, re.MULTILINE)
 
 
 def test_a_running_job_is_cancelled_and_its_lock_is_free(installation: Installation, tmp_path: Path) -> None:
-    job_id = lingering(installation, tmp_path)
-    asked = installation.json("cancel-task", job_id, "--reason", "enough")
-    assert asked["cancel_requested"] == "cancel"
-    ended = installation.json("job", job_id, "--wait", code=1)
-    assert (ended["state"], ended["reason"]) == ("cancelled", "enough")
-    assert installation.json("locks")["items"] == []
+    with lingering(installation, tmp_path) as job_id:
+        asked = installation.json("cancel-task", job_id, "--reason", "enough")
+        assert asked["cancel_requested"] == "cancel"
+        ended = installation.json("job", job_id, "--wait", code=1)
+        assert (ended["state"], ended["reason"]) == ("cancelled", "enough")
+        assert installation.json("locks")["items"] == []
 
 
 def test_a_lock_is_taken_from_its_holder(installation: Installation, tmp_path: Path) -> None:
-    job_id = lingering(installation, tmp_path)
-    view = installation.json("release-lock", "errand_lock", "--reason", "stuck")
-    assert (view["name"], view["job_id"], view["released"]) == ("errand_lock", job_id, True)
-    installation.json("cancel-task", job_id)
-    go(tmp_path)
+    with lingering(installation, tmp_path) as job_id:
+        view = installation.json("release-lock", "errand_lock", "--reason", "stuck")
+        assert (view["name"], view["job_id"], view["released"]) == ("errand_lock", job_id, True)
+        installation.json("cancel-task", job_id)
+        go(tmp_path)
 
 
 def test_queues_and_schedules_are_paused_resumed_and_resized(installation: Installation) -> None:
