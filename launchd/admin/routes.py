@@ -22,15 +22,15 @@ from launchd.admin.api.stats import STATS_ROUTES
 from launchd.admin.api.status import STATUS_ROUTES
 from launchd.admin.http.view import encode
 from launchd.admin.openapi import document
-from launchd.admin.route import Answer, Api, Ask, Body, Document, Query, Route
+from launchd.admin.route import Answer, Api, Body, Document, Query, Request, Route
 
 
-async def scrape(api: Api, ask: Ask[Query, Body]) -> Answer:
+async def scrape(api: Api, request: Request[Query, Body]) -> Answer:
     """Every metric, for Prometheus."""
-    return Answer(await metrics.answer(api.metered, ask.request))
+    return Answer(await metrics.answer(api.metered, request.http))
 
 
-async def openapi(api: Api, _ask: Ask[Query, Body]) -> Answer:
+async def openapi(api: Api, _request: Request[Query, Body]) -> Answer:
     """This document."""
     return Answer(Document(_openapi(api.access.cookie), "application/json"))
 

@@ -33,7 +33,8 @@ from launchd.admin.http.connections import Connection, Gate, serving
 from launchd.admin.http.listen import BACKLOG, Address, listen_unix
 from launchd.admin.http.presence import Presence
 from launchd.admin.http.tcp import Listening
-from launchd.admin.route import Answer, Api, Route, ask, over_unix_socket, respond
+from launchd.admin.request import read
+from launchd.admin.route import Answer, Api, Route, over_unix_socket, respond
 from launchd.admin.routes import ROUTES
 from launchd.clock import Clock, SystemClock
 from launchd.errors import ForbiddenError, LaunchdError, TooManyRequestsError, UnauthorizedError
@@ -139,7 +140,7 @@ def _answering(api: Api, route: Route, answers: Answers) -> Responder:
             raise ForbiddenError(f"{caller.name} is an {caller.role}, this takes an {route.needs}")
 
         async def make() -> Answer:
-            return await route.handler(api, await ask(route, request, caller))
+            return await route.handler(api, await read(route, request, caller))
 
         if route.revalidates:
             response: web.StreamResponse = await answers.answer(request, caller.role, make)

@@ -19,7 +19,7 @@ from launchd.admin.api.status import remember_signed_out
 from launchd.admin.http.access import Access
 from launchd.admin.http.listen import Address, load_token, parse_address
 from launchd.admin.http.tcp import tcp_check
-from launchd.admin.route import Api, Kept
+from launchd.admin.route import Api
 from launchd.admin.server import serve
 from launchd.alerts.alerting import Targets
 from launchd.alerts.targets import open_targets
@@ -121,7 +121,7 @@ async def running(
         async with _driven(given, parts) as driven:
             live = Live(parts.control.tasks, parts.scheduler, parts.dispatcher.pools, options, parts.alerting)
             api = _api(given, parts, host, access, reloader_of(in_force, live, tracker, host))
-            await remember_signed_out(access, api.kept.audit, clock.now())
+            await remember_signed_out(access, api.audit, clock.now())
             if tcp is not None:
                 parts.health.add("tcp", tcp_check(access))
             async with serve(api, path, int(config.admin.socket_mode, 8), listener, tcp=tcp, clock=clock) as presence:
@@ -178,16 +178,18 @@ def _api(given: Given, parts: Parts, host: Host, access: Access, reloader: Reloa
     """What the admin socket serves."""
     jobs_db, launches_db = given.databases
     return Api(
-        parts.control,
-        LaunchStore(launches_db),
-        SourceStore(launches_db),
-        access,
-        parts.feed,
-        parts.backups,
-        Kept(StatsStore(jobs_db), AuditStore(jobs_db), host.job_lines or JobLines()),
-        reloader,
-        parts.metered._replace(dropped=host.log_lines_dropped),
-        parts.alerting,
+        control=parts.control,
+        launches=LaunchStore(launches_db),
+        sources=SourceStore(launches_db),
+        access=access,
+        feed=parts.feed,
+        backups=parts.backups,
+        stats=StatsStore(jobs_db),
+        audit=AuditStore(jobs_db),
+        job_lines=host.job_lines or JobLines(),
+        reloader=reloader,
+        metered=parts.metered._replace(dropped=host.log_lines_dropped),
+        alerting=parts.alerting,
     )
 
 

@@ -21,16 +21,18 @@ from tests.support.hosted_daemon import PATIENCE_SECONDS, hosted, quiet_config
 NONE = cast("Any", None)  # /healthz asks neither the control nor the store
 KEPT = cast("Any", SimpleNamespace(version=lambda: None, now=lambda: 0))  # what kept answers are asked by
 NOBODY = Api(
-    KEPT,
-    KEPT,
-    NONE,
-    Access(SystemClock()),
-    Feed(Bus(), SystemClock(), "test", NONE, list),
-    NONE,
-    NONE,
-    NONE,
-    NONE,
-    NONE,
+    control=KEPT,
+    launches=KEPT,
+    sources=NONE,
+    access=Access(SystemClock()),
+    feed=Feed(Bus(), SystemClock(), "test", NONE, list),
+    backups=NONE,
+    stats=NONE,
+    audit=NONE,
+    job_lines=NONE,
+    reloader=NONE,
+    metered=NONE,
+    alerting=NONE,
 )
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: launchd\r\nConnection: close\r\n\r\n"
 

@@ -16,7 +16,7 @@ from launchd.admin.api.status import WordView
 from launchd.admin.cache import Answers
 from launchd.admin.http import access
 from launchd.admin.http.access import Role
-from launchd.admin.route import Answer, Api, Ask, Body, Document, Query, Route
+from launchd.admin.route import Answer, Api, Body, Document, Query, Request, Route
 from launchd.admin.routes import ROUTES
 from launchd.clock import FOREVER, Instant, SystemClock, parse_instant
 from launchd.daemon import Daemon
@@ -197,9 +197,9 @@ async def test_who_may_not_ask_is_not_given_what_is_kept(tmp_path: Path, monkeyp
 async def test_two_roles_never_see_each_others_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
-    async def tell(_api: Api, ask: Ask[Query, Body]) -> Answer:
-        made.append(ask.caller.role)
-        return Answer(WordView(status=ask.caller.role), until=FOREVER)
+    async def tell(_api: Api, request: Request[Query, Body]) -> Answer:
+        made.append(request.caller.role)
+        return Answer(WordView(status=request.caller.role), until=FOREVER)
 
     rows = [
         Route("GET", "/v1/role", tell, WordView, revalidates=True),

@@ -8,7 +8,7 @@ from launchd.admin.api.job_views import JobView
 from launchd.admin.api.jobs import fresh, made
 from launchd.admin.api.mapper import Time, mapper
 from launchd.admin.http.view import RowView, View, total
-from launchd.admin.route import ONCE, Answer, Api, Ask, Body, PageQuery, Query, Route
+from launchd.admin.route import ONCE, Answer, Api, Body, PageQuery, Query, Request, Route
 from launchd.alerts.rules import Rule, Severity
 from launchd.alerts.store import AlertRow, AlertState
 from launchd.clock import UNREADABLE
@@ -44,19 +44,19 @@ class AlertPageView(View):
     next: str | None
 
 
-async def alerts(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+async def alerts(api: Api, request: Request[PageQuery, Body]) -> Answer:
     """Alerts, newest first."""
-    page = await api.alerting.alerts(ask.query.limit, number_of(ask.query.cursor))
+    page = await api.alerting.alerts(request.query.limit, number_of(request.query.cursor))
     following = None if page.next is None else str(page.next)
     return Answer(AlertPageView(items=[_view(row) for row in page.items], next=following))
 
 
-async def send_test(api: Api, ask: Ask[Query, Body]) -> Answer:
+async def send_test(api: Api, request: Request[Query, Body]) -> Answer:
     """Send a test to every service; answers with the job that does it."""
-    key = ask.idempotency
+    key = request.idempotency
     job_id = await api.alerting.test(key)
     if key is None or not key.replayed:
-        await api.control.audit(ask.by, "test_alert", job_id, None)
+        await api.control.audit(request.by, "test_alert", job_id, None)
     return made(api, await api.control.job(job_id), fresh(key))
 
 

@@ -10,19 +10,19 @@ from typing import IO
 from aiohttp import web
 
 from launchd.admin.http.access import Role
-from launchd.admin.route import Answer, Api, Ask, Body, Query, Route
+from launchd.admin.route import Answer, Api, Body, Query, Request, Route
 
 _CHUNK = 256 * 1024
 
 
-async def backup(api: Api, ask: Ask[Query, Body]) -> Answer:
+async def backup(api: Api, request: Request[Query, Body]) -> Answer:
     """Make a backup and send it: a gzipped tar of both databases and their manifest."""
     file = await asyncio.to_thread(api.backups.open)
     try:
-        await api.control.audit(ask.by, "backup", "all data", None)
+        await api.control.audit(request.by, "backup", "all data", None)
         response = web.StreamResponse(headers={"Content-Type": "application/gzip", "Cache-Control": "no-store"})
         response.content_length = await asyncio.to_thread(_size, file)
-        await response.prepare(ask.request)
+        await response.prepare(request.http)
         while chunk := await asyncio.to_thread(file.read, _CHUNK):
             await response.write(chunk)
         await response.write_eof()

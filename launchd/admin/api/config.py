@@ -6,7 +6,7 @@ import msgspec
 
 from launchd.admin.http.access import Role
 from launchd.admin.http.view import View
-from launchd.admin.route import Answer, Api, Ask, Body, Query, Route
+from launchd.admin.route import Answer, Api, Body, Query, Request, Route
 from launchd.config import Config
 from launchd.logs.redact import Redactor
 from launchd.ops.reload import compare, flat
@@ -37,7 +37,7 @@ class ReloadView(View):
     changes: list[ChangeView]
 
 
-async def config(api: Api, _ask: Ask[Query, Body]) -> Answer:
+async def config(api: Api, _request: Request[Query, Body]) -> Answer:
     """The configuration in force, secrets masked."""
     running = api.reloader.running
     shown = Redactor().value(msgspec.to_builtins(running))
@@ -46,7 +46,7 @@ async def config(api: Api, _ask: Ask[Query, Body]) -> Answer:
     return Answer(ConfigView(path=path, config=shown, needs_restart=list(waiting)))
 
 
-async def reload(api: Api, ask: Ask[Query, Body]) -> Answer:
+async def reload(api: Api, request: Request[Query, Body]) -> Answer:
     """Take up the configuration again, as SIGHUP does; all of it is checked first."""
     before = api.reloader.running
     changes = await api.reloader.reload()
@@ -54,7 +54,7 @@ async def reload(api: Api, ask: Ask[Query, Body]) -> Answer:
     said = (
         f"applied: {', '.join(changes.live) or 'nothing'}; needs a restart: {', '.join(changes.restart) or 'nothing'}"
     )
-    await api.control.audit(ask.by, "reload", "configuration", said)
+    await api.control.audit(request.by, "reload", "configuration", said)
     views = [ChangeView(key=key, old=old, new=new, applied=key in changes.live) for key, (old, new) in changed.items()]
     return Answer(ReloadView(applied=list(changes.live), needs_restart=list(changes.restart), changes=views))
 

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from launchd.admin.api.mapper import Time, mapper
 from launchd.admin.http.view import View, encode_line
-from launchd.admin.route import EVENT_STREAM, Answer, Api, Ask, Body, Query, Route
+from launchd.admin.route import EVENT_STREAM, Answer, Api, Body, Query, Request, Route
 from launchd.engine.events.feed import LostPlaceError, Reader
 from launchd.errors import InvalidError
 from launchd.event import NOUNS, TYPES, Event, Happening
@@ -70,17 +70,17 @@ class _Wanted:
         return self._job is None or one.job_id == self._job
 
 
-async def events(api: Api, ask: Ask[EventsQuery, Body]) -> Answer:
+async def events(api: Api, request: Request[EventsQuery, Body]) -> Answer:
     """What happens, as it happens; resumed by Last-Event-ID."""
-    wanted = _Wanted(ask.query)
+    wanted = _Wanted(request.query)
     response = web.StreamResponse(headers=_HEADERS)
-    with api.feed.follow(ask.request.headers.get("Last-Event-ID")) as reader:
-        await response.prepare(ask.request)
+    with api.feed.follow(request.http.headers.get("Last-Event-ID")) as reader:
+        await response.prepare(request.http)
         try:
             await _stream(response, reader, wanted)
         except TimeoutError:  # it takes nothing: what the kernel still holds for it is not worth the wait
-            if ask.request.transport is not None:
-                ask.request.transport.abort()
+            if request.http.transport is not None:
+                request.http.transport.abort()
     return Answer(response)
 
 

@@ -7,21 +7,8 @@ from msgspec import Meta
 
 from launchd.admin.api import job_views
 from launchd.admin.api.pages import page_of
-from launchd.admin.route import (
-    ONCE,
-    Answer,
-    Api,
-    Ask,
-    Body,
-    Moment,
-    PageQuery,
-    Query,
-    Reason,
-    Route,
-    SourceName,
-    moment,
-    moment_in_query,
-)
+from launchd.admin.request import moment, moment_in_query
+from launchd.admin.route import ONCE, Answer, Api, Body, Moment, PageQuery, Query, Reason, Request, Route, SourceName
 from launchd.cursor import number_of
 from launchd.engine.maker import MAX_DELAY_SECONDS, MAX_RETRIES, TriggerRequest
 from launchd.engine.snapshots import JobQuery
@@ -124,39 +111,39 @@ def _wanted(task: str, given: TriggerBody, where: str = "") -> TriggerRequest:
     )
 
 
-async def refresh(api: Api, ask: Ask[Query, RefreshBody]) -> Answer:
+async def refresh(api: Api, request: Request[Query, RefreshBody]) -> Answer:
     """Scrape now, whatever the schedule."""
-    key = ask.idempotency
-    job = await api.control.refresh(ask.body.sources, force=ask.body.force, by=ask.by, idempotency=key)
+    key = request.idempotency
+    job = await api.control.refresh(request.body.sources, force=request.body.force, by=request.by, idempotency=key)
     return made(api, job, fresh(key))
 
 
-async def tasks(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+async def tasks(api: Api, request: Request[PageQuery, Body]) -> Answer:
     """What can be done."""
-    found, cursor = page_of(sorted(api.control.tasks.items()), ask.query.limit, ask.query.cursor)
+    found, cursor = page_of(sorted(api.control.tasks.items()), request.query.limit, request.query.cursor)
     return Answer(job_views.TaskPageView(items=[job_views.task(one) for one in found], next=cursor))
 
 
-async def trigger(api: Api, ask: Ask[Query, TriggerBody]) -> Answer:
+async def trigger(api: Api, request: Request[Query, TriggerBody]) -> Answer:
     """Make a job; a replayed Idempotency-Key gets the earlier one, with 200."""
-    wanted = _wanted(ask.path["task"], ask.body)
-    key = ask.idempotency
+    wanted = _wanted(request.path["task"], request.body)
+    key = request.idempotency
     text = None if key is None else key.key
-    job, is_new = await api.control.trigger(**wanted._asdict(), idempotency_key=text, by=ask.by)
+    job, is_new = await api.control.trigger(**wanted._asdict(), idempotency_key=text, by=request.by)
     return made(api, job, 202 if is_new else 200)
 
 
-async def make_jobs(api: Api, ask: Ask[Query, JobsBody]) -> Answer:
+async def make_jobs(api: Api, request: Request[Query, JobsBody]) -> Answer:
     """Make many jobs, all or none."""
-    wanted = [_wanted(one.task, one, f"jobs[{number}].") for number, one in enumerate(ask.body.jobs)]
-    key = ask.idempotency
-    ids = await api.control.enqueue(wanted, ask.by, key)
+    wanted = [_wanted(one.task, one, f"jobs[{number}].") for number, one in enumerate(request.body.jobs)]
+    key = request.idempotency
+    ids = await api.control.enqueue(wanted, request.by, key)
     return Answer(job_views.IdsView(ids=ids), fresh(key))
 
 
-async def jobs(api: Api, ask: Ask[JobsQuery, Body]) -> Answer:
+async def jobs(api: Api, request: Request[JobsQuery, Body]) -> Answer:
     """Jobs, newest first."""
-    given = ask.query
+    given = request.query
     since, until = moment_in_query("since", given.since), moment_in_query("until", given.until)
     wanted = JobQuery(given.state, given.queue, given.task, given.schedule, since, until, given.limit, given.cursor)
     page = await api.control.jobs(wanted)
@@ -164,42 +151,44 @@ async def jobs(api: Api, ask: Ask[JobsQuery, Body]) -> Answer:
     return Answer(job_views.JobPageView(items=items, next=page.next))
 
 
-async def job(api: Api, ask: Ask[JobQueryOne, Body]) -> Answer:
+async def job(api: Api, request: Request[JobQueryOne, Body]) -> Answer:
     """One job with its history, at once or when it has ended."""
-    job_id, seconds = ask.path["id"], ask.query.wait
+    job_id, seconds = request.path["id"], request.query.wait
     if seconds:
         await api.control.wait(job_id, seconds)
     found, entries = await api.control.history(job_id)
     return Answer(msgspec.structs.replace(view(api, found), history=job_views.history(entries)))
 
 
-async def cancel(api: Api, ask: Ask[Query, CancelBody]) -> Answer:
+async def cancel(api: Api, request: Request[Query, CancelBody]) -> Answer:
     """End a job; a running one is asked to, and `enforceable` says whether it can be made to."""
-    wanted = ask.body
-    found = await api.control.cancel(ask.path["id"], terminate=wanted.terminate, reason=wanted.reason, by=ask.by)
+    wanted = request.body
+    found = await api.control.cancel(
+        request.path["id"], terminate=wanted.terminate, reason=wanted.reason, by=request.by
+    )
     return Answer(view(api, found), 202)
 
 
-async def retry(api: Api, ask: Ask[Query, Body]) -> Answer:
+async def retry(api: Api, request: Request[Query, Body]) -> Answer:
     """Queue an ended job again."""
-    key = ask.idempotency
-    job = await api.control.retry(ask.path["id"], ask.by, key)
+    key = request.idempotency
+    job = await api.control.retry(request.path["id"], request.by, key)
     return Answer(view(api, job), fresh(key))
 
 
-async def stack(api: Api, ask: Ask[Query, Body]) -> Answer:
+async def stack(api: Api, request: Request[Query, Body]) -> Answer:
     """Where a running job stands right now."""
-    found = await api.control.stack(ask.path["id"])
+    found = await api.control.stack(request.path["id"])
     if found is None:
         raise ConflictError("the job does not run here at this moment")
-    return Answer(job_views.StackView(job_id=ask.path["id"], stack=found))
+    return Answer(job_views.StackView(job_id=request.path["id"], stack=found))
 
 
-async def logs(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+async def logs(api: Api, request: Request[PageQuery, Body]) -> Answer:
     """The last log lines of a job; the log itself keeps them for good."""
-    given, after = ask.query, number_of(ask.query.cursor)
-    job = await api.control.job(ask.path["id"])
-    lines, missing = api.kept.job_lines.of(job.id, after or 0, given.limit + 1)
+    given, after = request.query, number_of(request.query.cursor)
+    job = await api.control.job(request.path["id"])
+    lines, missing = api.job_lines.of(job.id, after or 0, given.limit + 1)
     items = [job_views.line(one) for one in lines[: given.limit]]
     following = str(lines[given.limit - 1].number) if len(lines) > given.limit else None
     return Answer(job_views.JobLinesView(items=items, next=following, missing=missing))

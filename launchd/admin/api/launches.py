@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from launchd.admin.api import launch_views as views
+from launchd.admin.request import moment_in_query
 from launchd.admin.route import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
     Answer,
     Api,
-    Ask,
     Body,
     Cursor,
     Document,
@@ -23,9 +23,9 @@ from launchd.admin.route import (
     PageQuery,
     Query,
     Reason,
+    Request,
     Route,
     SourceName,
-    moment_in_query,
 )
 from launchd.clock import DAY, FOREVER
 from launchd.errors import InvalidError
@@ -101,19 +101,19 @@ def _wanted(given: FilterQuery, most: int | None) -> LaunchQuery:
     )
 
 
-async def launches(api: Api, ask: Ask[LaunchesQuery, Body]) -> Answer:
+async def launches(api: Api, request: Request[LaunchesQuery, Body]) -> Answer:
     """Reconciled launches."""
-    wanted, now = _wanted(ask.query, None), api.control.now()
+    wanted, now = _wanted(request.query, None), api.control.now()
     page = await api.launches.list(wanted, now)
-    slips = await api.launches.slips_of(page.items) if ask.query.slips else (None,) * len(page.items)
+    slips = await api.launches.slips_of(page.items) if request.query.slips else (None,) * len(page.items)
     items = [views.launch(one, slipped) for one, slipped in zip(page.items, slips, strict=True)]
     view = views.LaunchPageView(items=items, next=page.next)
     return Answer(view, until=await api.launches.same_until(wanted, now))
 
 
-async def calendar(api: Api, ask: Ask[FilterQuery, Body]) -> Answer:
+async def calendar(api: Api, request: Request[FilterQuery, Body]) -> Answer:
     """Launches as a calendar to subscribe to."""
-    wanted, now = _wanted(ask.query, MAX_LIMIT), api.control.now()
+    wanted, now = _wanted(request.query, MAX_LIMIT), api.control.now()
     until = await api.launches.same_until(wanted, now)
     if wanted.when is None and wanted.since is None and wanted.until is None:
         today = now // DAY * DAY  # by whole days, so that the calendar stays the same for as long
@@ -124,54 +124,54 @@ async def calendar(api: Api, ask: Ask[FilterQuery, Body]) -> Answer:
     return Answer(Document(text, "text/calendar"), until=until)
 
 
-async def atom(api: Api, ask: Ask[FilterQuery, Body]) -> Answer:
+async def atom(api: Api, request: Request[FilterQuery, Body]) -> Answer:
     """What changed, as a feed."""
-    wanted, now = _wanted(ask.query, _FEED_MOMENTS), api.control.now()
+    wanted, now = _wanted(request.query, _FEED_MOMENTS), api.control.now()
     changes = await api.launches.changed(wanted, now)
     feed = await asyncio.to_thread(feeds.atom, changes, await api.launches.feed_id())
     return Answer(Document(feed, "application/atom+xml"), until=await api.launches.same_until(wanted, now))
 
 
-async def table(api: Api, ask: Ask[FilterQuery, Body]) -> Answer:
+async def table(api: Api, request: Request[FilterQuery, Body]) -> Answer:
     """All launches that the filters select, as a table."""
-    wanted, now = _wanted(ask.query, None), api.control.now()
+    wanted, now = _wanted(request.query, None), api.control.now()
     page = await api.launches.list(wanted, now)
     text = await asyncio.to_thread(feeds.table, page.items)
     headers = {"Content-Disposition": 'attachment; filename="launches.csv"'}
     return Answer(Document(text, "text/csv"), headers=headers, until=await api.launches.same_until(wanted, now))
 
 
-async def launch(api: Api, ask: Ask[Query, Body]) -> Answer:
+async def launch(api: Api, request: Request[Query, Body]) -> Answer:
     """One launch with all that is known of it."""
-    return Answer(views.launch_detail(await api.launches.get(ask.path["id"])), until=FOREVER)
+    return Answer(views.launch_detail(await api.launches.get(request.path["id"])), until=FOREVER)
 
 
-async def set_override(api: Api, ask: Ask[Query, OverrideBody]) -> Answer:
+async def set_override(api: Api, request: Request[Query, OverrideBody]) -> Answer:
     """Set fields of a launch by hand; scrapes leave them alone."""
-    now, reason = api.control.now(), ask.body.reason
-    wanted = override.values(ask.body.fields)
-    given = [Override(name, value, ask.by, reason, now) for name, value in wanted.items()]
-    detail = await api.launches.override(ask.path["id"], given, now)
+    now, reason = api.control.now(), request.body.reason
+    wanted = override.values(request.body.fields)
+    given = [Override(name, value, request.by, reason, now) for name, value in wanted.items()]
+    detail = await api.launches.override(request.path["id"], given, now)
     said = "; ".join(f"{one.field} = {one.encoded().decode()}" for one in given)
-    await api.control.audit(ask.by, "override", detail.record.launch.id, f"{said}: {reason or ''}")
+    await api.control.audit(request.by, "override", detail.record.launch.id, f"{said}: {reason or ''}")
     return Answer(views.launch_detail(detail))
 
 
-async def take_back_override(api: Api, ask: Ask[TakeBackQuery, Body]) -> Answer:
+async def take_back_override(api: Api, request: Request[TakeBackQuery, Body]) -> Answer:
     """Let the sources speak again, for one field or for all."""
-    field, reason = ask.query.field, ask.query.reason
+    field, reason = request.query.field, request.query.reason
     if field is not None and field not in override.FIELDS:
         raise InvalidError.at("field", f"no such field; known: {', '.join(override.FIELDS)}")
     wanted = [field] if field is not None else []
-    detail, gone = await api.launches.take_back(ask.path["id"], wanted, api.control.now())
+    detail, gone = await api.launches.take_back(request.path["id"], wanted, api.control.now())
     said = f"{', '.join(gone)}: {reason or ''}"
-    await api.control.audit(ask.by, "take_back_override", detail.record.launch.id, said)
+    await api.control.audit(request.by, "take_back_override", detail.record.launch.id, said)
     return Answer(views.launch_detail(detail))
 
 
-async def conflicts(api: Api, ask: Ask[ConflictsQuery, Body]) -> Answer:
+async def conflicts(api: Api, request: Request[ConflictsQuery, Body]) -> Answer:
     """The disagreements that are open, the newest first."""
-    given = ask.query
+    given = request.query
     _check_source(given.source)
     found, cursor = await api.launches.conflicts(
         kind=given.kind, source=given.source, limit=given.limit, after=given.cursor

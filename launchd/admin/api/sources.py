@@ -5,7 +5,7 @@ from launchd.admin.api.jobs import fresh, made
 from launchd.admin.api.mapper import Seconds, Time, mapper
 from launchd.admin.api.pages import page_of
 from launchd.admin.http.view import RowView, View, finite, total
-from launchd.admin.route import ONCE, Answer, Api, Ask, Body, PageQuery, Query, Route
+from launchd.admin.route import ONCE, Answer, Api, Body, PageQuery, Query, Request, Route
 from launchd.clock import SECOND, Instant
 from launchd.errors import ConflictError, NotFoundError
 from launchd.launches.circuit import Circuit, CircuitState
@@ -84,10 +84,10 @@ _traffic = mapper(TrafficView, Traffic, "seconds")
 _kept = mapper(KeptView, Kept)
 
 
-async def sources(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+async def sources(api: Api, request: Request[PageQuery, Body]) -> Answer:
     """The sources and how they fare."""
     states, now = await api.sources.states(), api.control.now()
-    names, cursor = page_of([(name, name) for name in SOURCES], ask.query.limit, ask.query.cursor)
+    names, cursor = page_of([(name, name) for name in SOURCES], request.query.limit, request.query.cursor)
     configured = api.reloader.running.sources
     items = [
         source(name, states.get(name), now, enabled=SOURCES[name].is_enabled(configured.get(name))) for name in names
@@ -95,16 +95,16 @@ async def sources(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
     return Answer(SourcePageView(items=items, next=cursor))
 
 
-async def replay(api: Api, ask: Ask[Query, Body]) -> Answer:
+async def replay(api: Api, request: Request[Query, Body]) -> Answer:
     """Read the last payloads of a source again, without asking it."""
-    name = ask.path["source"]
+    name = request.path["source"]
     if name not in SOURCES:
         raise NotFoundError(f"no source {name}; known: {', '.join(SOURCES)}")
     state = (await api.sources.states()).get(name)
     if state is None or state.kept is None:
         raise ConflictError(f"nothing is kept of {name} yet: refresh it first")
-    key = ask.idempotency
-    job, _ = await api.control.trigger("replay_source", {"source": name}, by=ask.by, idempotency=key)
+    key = request.idempotency
+    job, _ = await api.control.trigger("replay_source", {"source": name}, by=request.by, idempotency=key)
     return made(api, job, fresh(key))
 
 

@@ -4,7 +4,7 @@ from launchd.admin.api.mapper import Seconds, Time, mapper
 from launchd.admin.api.queues import QueueView, queue
 from launchd.admin.http.access import SESSION_SECONDS, Access, Role, Session
 from launchd.admin.http.view import View
-from launchd.admin.route import Answer, Api, Ask, Body, Query, Route
+from launchd.admin.route import Answer, Api, Body, Query, Request, Route
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.engine.snapshots import Status
 from launchd.errors import ConflictError, ForbiddenError
@@ -91,31 +91,31 @@ def health_view(one: HealthReport) -> HealthView:
     return HealthView(status=one.level, checks=checks)
 
 
-async def healthz(_api: Api, _ask: Ask[Query, Body]) -> Answer:
+async def healthz(_api: Api, _request: Request[Query, Body]) -> Answer:
     """The process is alive."""
     return Answer(WordView(status="alive"))
 
 
-async def readyz(api: Api, _ask: Ask[Query, Body]) -> Answer:
+async def readyz(api: Api, _request: Request[Query, Body]) -> Answer:
     """Can work be taken? 503 with the reason while it cannot, such as a database that refuses writes."""
     found = await api.control.ready()
     return Answer(ReadyView(status=found.word, detail=found.detail), 200 if found.ready else 503)
 
 
-async def status(api: Api, _ask: Ask[Query, Body]) -> Answer:
+async def status(api: Api, _request: Request[Query, Body]) -> Answer:
     """The daemon in one look."""
     return Answer(status_view(await api.control.status()))
 
 
-async def health(api: Api, _ask: Ask[Query, Body]) -> Answer:
+async def health(api: Api, _request: Request[Query, Body]) -> Answer:
     """Every check, run now."""
     report = await api.control.health()
     return Answer(health_view(report), 503 if report.level is Level.UNHEALTHY else 200)
 
 
-async def sign_in(api: Api, ask: Ask[Query, Body]) -> Answer:
+async def sign_in(api: Api, request: Request[Query, Body]) -> Answer:
     """Make a link that signs a browser in, once, as whoever asks."""
-    if not ask.local:
+    if not request.local:
         raise ForbiddenError("a sign-in link is made over the Unix socket: run `launchd dashboard` on the host")
     if api.access.tcp_error is not None:
         raise ConflictError(f"TCP does not listen at the moment: {api.access.tcp_error}")
@@ -123,18 +123,20 @@ async def sign_in(api: Api, ask: Ask[Query, Body]) -> Answer:
         raise ConflictError(
             'TCP is off: `systemctl enable launchd-tcp.socket`, or set [admin] tcp = "127.0.0.1:8470", and restart'
         )
-    ticket = api.access.ticket(ask.caller)
-    await api.control.audit(ask.by, "sign_in", "dashboard", None)
+    ticket = api.access.ticket(request.caller)
+    await api.control.audit(request.by, "sign_in", "dashboard", None)
     url = f"http://{api.access.address}/sign-in?ticket={ticket.text}"
     return Answer(SignInView(url=url, expires_at=format_instant(ticket.expires_at)))
 
 
-async def sign_out(api: Api, ask: Ask[Query, Body]) -> Answer:
+async def sign_out(api: Api, request: Request[Query, Body]) -> Answer:
     """End the session that asks, for good, and have the browser forget its cookie."""
-    session = ask.caller.session
+    session = request.caller.session
     if session is None:
         raise ConflictError("only a browser's session can be signed out; a token holds until its file is removed")
-    await api.control.audit(ask.by, SIGN_OUT, f"session {session.id}", None)  # first, so that a restart knows it too
+    await api.control.audit(
+        request.by, SIGN_OUT, f"session {session.id}", None
+    )  # first, so that a restart knows it too
     api.access.sign_out(session)
     farewell = f'{api.access.cookie}=""; Max-Age=0; Path=/; HttpOnly; SameSite=Strict'
     return Answer(WordView(status="signed out"), headers={"Set-Cookie": farewell})
