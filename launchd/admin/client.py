@@ -54,7 +54,9 @@ class AdminClient:
         self.path = path
         self.timeout = timeout
 
-    def ask(self, method: str, path: str, *, body: object = None, accept: tuple[int, ...] = (), **query: object) -> Any:  # noqa: ANN401 - JSON
+    def request(
+        self, method: str, path: str, *, body: object = None, accept: tuple[int, ...] = (), **query: object
+    ) -> Any:  # noqa: ANN401 - JSON
         """The answer's JSON; parameters that are None are left out.
 
         Raises UnreachableError when nobody answers, RefusedError for an error status that is not in `accept`.
@@ -68,11 +70,11 @@ class AdminClient:
         return self._exchange(method, target, body, read)
 
     def items(self, path: str) -> list[dict[str, Any]]:
-        """All items of a list, however many pages it has. Raises what `ask` raises."""
+        """All items of a list, however many pages it has. Raises what `request` raises."""
         found: list[dict[str, Any]] = []
         cursor = None
         while True:
-            page = self.ask("GET", path, limit=_MOST_ITEMS, cursor=cursor)
+            page = self.request("GET", path, limit=_MOST_ITEMS, cursor=cursor)
             found += page["items"]
             cursor = page["next"]
             if cursor is None:
@@ -81,7 +83,7 @@ class AdminClient:
     def save(self, method: str, path: str, file: IO[bytes], told: Callable[[int, int], None]) -> None:
         """Write the answer's body to a file; `told` hears how many bytes there are of how many.
 
-        Raises what `ask` raises, also when less came than was announced, and OSError for the file's own troubles.
+        Raises what `request` raises, also when less came than was announced, and OSError for the file's own troubles.
         """
 
         def copy(response: http.client.HTTPResponse) -> None:

@@ -65,7 +65,7 @@ def _ask(client: AdminClient, job_id: str) -> Job:
     deadline = time.monotonic() + _RESTART_SECONDS
     while True:
         try:
-            answer: Job = client.ask("GET", at("jobs", job_id), wait=_QUESTION_SECONDS)
+            answer: Job = client.request("GET", at("jobs", job_id), wait=_QUESTION_SECONDS)
         except UnreachableError:
             if time.monotonic() > deadline:
                 raise

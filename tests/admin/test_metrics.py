@@ -153,7 +153,7 @@ async def test_a_scrape_tells_of_fires_as_the_ledger_has_them_each_once(busy: Da
             samples = await scraped(busy)
     counted = samples["launchd_schedule_fires_total"][labels]
     client = AdminClient(busy.socket)
-    rows = (await asyncio.to_thread(client.ask, "GET", "/v1/schedules/often/fires", limit=1000))["items"]
+    rows = (await asyncio.to_thread(client.request, "GET", "/v1/schedules/often/fires", limit=1000))["items"]
     assert 3 <= counted <= len(rows)  # more may have come since
     assert value(samples, "launchd_schedule_late_seconds_count", schedule="often") == counted
     assert value(samples, "launchd_schedule_late_seconds_bucket", schedule="often", le="3600.0") == counted

@@ -116,7 +116,7 @@ def test_what_had_not_ended_at_the_time_of_the_backup_runs_again_after_a_restore
     archive = tmp_path / "all.tar.gz"
     with installation.running():
         job_id = installation.json("trigger", "linger", f"until={tmp_path}/go")["id"]
-        while installation.client.ask("GET", f"/v1/jobs/{job_id}")["progress"] is None:
+        while installation.client.request("GET", f"/v1/jobs/{job_id}")["progress"] is None:
             pass
         installation.launchd("backup", str(archive))
         (tmp_path / "go").touch()
@@ -130,7 +130,7 @@ def test_a_backup_taken_while_jobs_run_is_whole_and_of_one_moment(installation: 
     with installation.running():
         load = [{"task": "greet"}] * 200
         for number in range(6):
-            installation.client.ask("POST", "/v1/jobs", body={"jobs": load})
+            installation.client.request("POST", "/v1/jobs", body={"jobs": load})
             archive = tmp_path / f"{number}.tar.gz"
             installation.launchd("backup", str(archive))
             (tmp_path / str(number)).mkdir()

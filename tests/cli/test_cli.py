@@ -60,14 +60,14 @@ def lingering(installation: Installation, tmp_path: Path) -> Iterator[str]:
         yield job_id
     finally:
         go(tmp_path)
-        ended = installation.client.ask("GET", f"/v1/jobs/{job_id}", wait=PATIENCE_SECONDS / 2)
+        ended = installation.client.request("GET", f"/v1/jobs/{job_id}", wait=PATIENCE_SECONDS / 2)
         if ended["finished_at"] is None:  # it never began: the next test must not wait for it
-            installation.client.ask("POST", f"/v1/jobs/{job_id}/cancel", body={"terminate": True})
+            installation.client.request("POST", f"/v1/jobs/{job_id}/cancel", body={"terminate": True})
 
 
 def _until_begun(installation: Installation, job_id: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while (job := installation.client.ask("GET", f"/v1/jobs/{job_id}"))["progress"] is None:
+    while (job := installation.client.request("GET", f"/v1/jobs/{job_id}"))["progress"] is None:
         assert job["state"] in {"queued", "running"}, f"the job has ended: {job}"
         assert time.monotonic() < deadline, f"the job has not begun: {job['waiting_on']}"
         time.sleep(0.01)
@@ -139,10 +139,10 @@ def test_a_preview_takes_both_days(installation: Installation) -> None:
 
 
 def test_a_schedule_shows_that_both_days_must_match(installation: Installation) -> None:
-    shown = installation.client.ask("GET", "/v1/schedules/friday_the_13th")
+    shown = installation.client.request("GET", "/v1/schedules/friday_the_13th")
     assert (shown["day_match"], shown["next"][0][8:10]) == ("and", "13")
     assert "but only on Friday" in installation.text("schedules")
-    assert installation.client.ask("GET", "/v1/schedules/nightly")["day_match"] == "or"
+    assert installation.client.request("GET", "/v1/schedules/nightly")["day_match"] == "or"
 
 
 def test_warnings_of_a_preview_stay_out_of_what_programs_read(installation: Installation) -> None:
@@ -415,7 +415,7 @@ if os.geteuid() == 0:
     os.setresgid(65534, 65534, 65534)
     os.setresuid(65534, 65534, 65534)
 try:
-    AdminClient(Path(sys.argv[1])).ask("GET", "/v1/status")
+    AdminClient(Path(sys.argv[1])).request("GET", "/v1/status")
 except UnreachableError as error:
     print(error.detail)
 """

@@ -44,7 +44,7 @@ def launches(asking: Asking, /, upcoming: bool, past: bool, **filters: Options) 
     chosen["net"] = net_text
     chosen["sources"] = lambda one: ", ".join(one["sources"])
     when = "upcoming" if upcoming else "past" if past else None
-    print_page(asking, asking.client().ask("GET", at("launches"), when=when, **filters), chosen)
+    print_page(asking, asking.client().request("GET", at("launches"), when=when, **filters), chosen)
 
 
 @click.command()
@@ -53,7 +53,7 @@ def launches(asking: Asking, /, upcoming: bool, past: bool, **filters: Options) 
 @click.pass_obj
 def launch(asking: Asking, launch_id: str) -> None:
     """One launch, with its sightings and its history."""
-    view = asking.client().ask("GET", at("launches", launch_id))
+    view = asking.client().request("GET", at("launches", launch_id))
     print_record(asking, view, hide=("history", "sightings", "provenance", "slips", "overrides", "conflicts"))
     if asking.json:
         return
@@ -91,7 +91,7 @@ def conflicts(asking: Asking, /, **filters: Options) -> None:
     chosen: Columns = {"launch": lambda one: one["launch"]["name"][:_SHOWN_NAME]}
     chosen |= columns("kind", "since", "values")
     chosen["other"] = lambda one: one["other"] and one["other"]["name"]
-    print_page(asking, asking.client().ask("GET", at("conflicts"), **filters), chosen)
+    print_page(asking, asking.client().request("GET", at("conflicts"), **filters), chosen)
 
 
 @click.command("override")
@@ -104,7 +104,7 @@ def override_(asking: Asking, launch_id: str, pairs: tuple[str, ...], reason: st
     """Set fields of a launch by hand. Scrapes leave them alone; `null` means not known."""
     fields = {name: None if value == "null" else value for name, value in map(pair, pairs)}
     body = {"fields": fields, "reason": reason}
-    _overridden(asking, asking.client().ask("POST", at("launches", launch_id, "override"), body=body))
+    _overridden(asking, asking.client().request("POST", at("launches", launch_id, "override"), body=body))
 
 
 @click.command("take-back")
@@ -116,7 +116,7 @@ def override_(asking: Asking, launch_id: str, pairs: tuple[str, ...], reason: st
 def take_back(asking: Asking, launch_id: str, field: str | None, reason: str | None) -> None:
     """Take overrides back: of a field, or all. The sources speak again."""
     address = at("launches", launch_id, "override")
-    _overridden(asking, asking.client().ask("DELETE", address, field=field, reason=reason))
+    _overridden(asking, asking.client().request("DELETE", address, field=field, reason=reason))
 
 
 def _overridden(asking: Asking, view: dict[str, Any]) -> None:

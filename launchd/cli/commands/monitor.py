@@ -51,8 +51,8 @@ def observe(client: AdminClient) -> Snapshot:
         "at": _now(),
         "reachable": True,
         "detail": None,
-        "status": client.ask("GET", at("status")),
-        "health": client.ask("GET", at("health"), accept=(503,)),
+        "status": client.request("GET", at("status")),
+        "health": client.request("GET", at("health"), accept=(503,)),
         "running": _items(client, "jobs", state="running", limit=_SHOWN_JOBS),
         "failures": sorted(unwell, key=lambda one: one["finished_at"] or "", reverse=True)[:_SHOWN_FAILURES],
         "locks": _items(client, "locks"),
@@ -70,7 +70,7 @@ def _now() -> str:
 
 
 def _items(client: AdminClient, kind: str, **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - what the query takes
-    found: list[dict[str, Any]] = client.ask("GET", at(kind), **query)["items"]
+    found: list[dict[str, Any]] = client.request("GET", at(kind), **query)["items"]
     return found
 
 

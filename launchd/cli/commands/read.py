@@ -24,7 +24,7 @@ _LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_
 @click.pass_obj
 def status(asking: Asking) -> None:
     """The daemon in one look."""
-    view = asking.client().ask("GET", at("status"))
+    view = asking.client().request("GET", at("status"))
     if asking.json:
         print_json(view)
         return
@@ -43,7 +43,7 @@ def status(asking: Asking) -> None:
 @click.pass_obj
 def health(asking: Asking) -> None:
     """Every check, run now; fails when the daemon is unhealthy."""
-    view = asking.client().ask("GET", at("health"), accept=(503,))
+    view = asking.client().request("GET", at("health"), accept=(503,))
     if asking.json:
         print_json(view)
     else:
@@ -78,7 +78,7 @@ def jobs(asking: Asking, /, **filters: Options) -> None:
     """Jobs, newest first."""
     chosen = columns("id", "task", "queue", "state", "attempt", "created_at")
     chosen["reason"] = _why
-    print_page(asking, asking.client().ask("GET", at("jobs"), **filters), chosen, one_line=True)
+    print_page(asking, asking.client().request("GET", at("jobs"), **filters), chosen, one_line=True)
 
 
 def _why(one: dict[str, Any]) -> str:
@@ -99,14 +99,14 @@ def job(asking: Asking, /, job_id: str, logs: bool, stack: bool, wait: bool) -> 
     if logs and stack:
         raise click.UsageError("--logs and --stack exclude each other")
     client = asking.client()
-    view = client.ask("GET", at("jobs", job_id))
+    view = client.request("GET", at("jobs", job_id))
     if wait:
         view = follow(asking, view)
     if logs:
-        found = client.ask("GET", at("jobs", view["id"], "logs"), limit=_MOST_LINES)
+        found = client.request("GET", at("jobs", view["id"], "logs"), limit=_MOST_LINES)
         print_json(found) if asking.json else print_log(found)
     elif stack:
-        found = client.ask("GET", at("jobs", view["id"], "stack"))
+        found = client.request("GET", at("jobs", view["id"], "stack"))
         print_json(found) if asking.json else click.echo(visible(found["stack"]))
     else:
         print_job(asking, view)
@@ -142,7 +142,7 @@ def schedules(asking: Asking) -> None:
 @click.pass_obj
 def fires(asking: Asking, schedule: str, limit: int) -> None:
     """What became of each fire of a schedule, newest first."""
-    view = asking.client().ask("GET", at("schedules", schedule, "fires"), limit=limit)
+    view = asking.client().request("GET", at("schedules", schedule, "fires"), limit=limit)
     print_page(asking, view, columns("fire_time", "outcome", "count", "until", "job_id", "reason"))
 
 
@@ -158,7 +158,7 @@ def fires(asking: Asking, schedule: str, limit: int) -> None:
 @click.pass_obj
 def preview(asking: Asking, /, **query: Options) -> None:
     """What a cron expression means, and when it is due."""
-    view = asking.client().ask("GET", at("cron", "preview"), **query)
+    view = asking.client().request("GET", at("cron", "preview"), **query)
     if asking.json:
         print_json(view)
         return
@@ -183,7 +183,7 @@ def locks(asking: Asking) -> None:
 @click.pass_obj
 def dashboard(asking: Asking, /, show: bool) -> None:
     """Print a link that signs a browser in to the dashboard. It is good once, within two minutes."""
-    view = asking.client().ask("POST", at("sign-in"))
+    view = asking.client().request("POST", at("sign-in"))
     if show:
         click.launch(view["url"])
     if asking.json:
@@ -201,9 +201,9 @@ def alerts(asking: Asking, /, test: bool, limit: int) -> None:
     """What was told to the services of [alerts] urls, newest first."""
     if not test:
         shows = columns("created_at", "rule", "severity", "state", "count", "title", "error")
-        print_page(asking, asking.client().ask("GET", at("alerts"), limit=limit), shows)
+        print_page(asking, asking.client().request("GET", at("alerts"), limit=limit), shows)
         return
-    view = follow(asking, asking.client().ask("POST", at("alerts", "test")))
+    view = follow(asking, asking.client().request("POST", at("alerts", "test")))
     if asking.json:
         print_json(view)
     else:

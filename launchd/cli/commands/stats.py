@@ -18,7 +18,7 @@ def stats(asking: Asking, window: str) -> None:
     Per task, per queue and per lock, from the store: a restart loses nothing of it. Durations are the 50th, 95th and
     99th percentile.
     """
-    view = asking.client().ask("GET", at("stats"), window=window)
+    view = asking.client().request("GET", at("stats"), window=window)
     if asking.json:
         print_json(view)
         return

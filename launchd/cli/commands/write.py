@@ -31,7 +31,7 @@ _GIVEN = ("source", "fetched", "parsed", "rejected", "created", "updated", "seco
 def refresh(asking: Asking, /, names: str | None, force: bool, wait: bool) -> None:
     """Scrape now, whatever the schedule. --wait tells of each source as it ends."""
     body = {"sources": names.split(",") if names else None, "force": force}
-    ended = _scraped(asking, asking.client().ask("POST", at("refresh"), body=body), wait=wait)
+    ended = _scraped(asking, asking.client().request("POST", at("refresh"), body=body), wait=wait)
     if not asking.json and not force and _LEFT_ALONE in str((ended or {}).get("reason")):
         click.echo("`launchd refresh --force` asks them all the same", err=True)
     _exit_by(ended)
@@ -44,7 +44,7 @@ def refresh(asking: Asking, /, names: str | None, force: bool, wait: bool) -> No
 @click.pass_obj
 def replay(asking: Asking, /, source: str, wait: bool) -> None:
     """Read a source's last payloads again, without the network."""
-    _exit_by(_scraped(asking, asking.client().ask("POST", at("sources", source, "replay")), wait=wait))
+    _exit_by(_scraped(asking, asking.client().request("POST", at("sources", source, "replay")), wait=wait))
 
 
 @click.command()
@@ -64,7 +64,7 @@ def trigger(asking: Asking, /, task: str, pairs: tuple[str, ...], wait: bool, **
     body = {name: value for name, value in options.items() if value is not None} | {"args": _arguments(pairs)}
     client = asking.client()
     with _nearest(client, task, "tasks"):
-        made = client.ask("POST", at("tasks", task, "trigger"), body=body)
+        made = client.request("POST", at("tasks", task, "trigger"), body=body)
     if not wait:
         _made(asking, made)
         return
@@ -82,7 +82,7 @@ def trigger(asking: Asking, /, task: str, pairs: tuple[str, ...], wait: bool, **
 def cancel_task(asking: Asking, /, job_id: str, terminate: bool, reason: str | None) -> None:
     """Cancel a job. A queued one ends at once, a running one is asked to."""
     body = {"terminate": terminate, "reason": reason}
-    view = asking.client().ask("POST", at("jobs", job_id, "cancel"), body=body)
+    view = asking.client().request("POST", at("jobs", job_id, "cancel"), body=body)
     _made(asking, view)
     if view["state"] == "running" and not view["enforceable"] and not asking.json:
         click.echo("it was asked to end; it runs in no process of its own, so it cannot be forced to", err=True)
@@ -94,7 +94,7 @@ def cancel_task(asking: Asking, /, job_id: str, terminate: bool, reason: str | N
 @click.pass_obj
 def retry(asking: Asking, job_id: str) -> None:
     """Queue an ended job again."""
-    _made(asking, asking.client().ask("POST", at("jobs", job_id, "retry")))
+    _made(asking, asking.client().request("POST", at("jobs", job_id, "retry")))
 
 
 @click.command()
@@ -129,7 +129,7 @@ def resize(asking: Asking, /, queue: str, **sizes: Options) -> None:
         raise click.UsageError("say --concurrency, --rate or both")
     client = asking.client()
     with _nearest(client, queue, "queues"):
-        view = client.ask("PATCH", at("queues", queue), body=body)
+        view = client.request("PATCH", at("queues", queue), body=body)
     if asking.json:
         print_json(view)
     else:
@@ -146,7 +146,7 @@ def backfill(asking: Asking, /, schedule: str, first: str, last: str) -> None:
     """Make up for past fires of a schedule. Each that has no job gets one."""
     client = asking.client()
     with _nearest(client, schedule, "schedules"):
-        view = client.ask("POST", at("schedules", schedule, "backfill"), body={"from": first, "to": last})
+        view = client.request("POST", at("schedules", schedule, "backfill"), body={"from": first, "to": last})
     if asking.json:
         print_json(view)
         return
@@ -162,7 +162,7 @@ def backfill(asking: Asking, /, schedule: str, first: str, last: str) -> None:
 @click.pass_obj
 def release_lock(asking: Asking, name: str, reason: str | None) -> None:
     """Take a lock from its holder. The job is stopped and retried."""
-    print_record(asking, asking.client().ask("DELETE", at("locks", name), reason=reason))
+    print_record(asking, asking.client().request("DELETE", at("locks", name), reason=reason))
 
 
 def _made(asking: Asking, view: dict[str, Any]) -> None:
@@ -198,7 +198,7 @@ def _steer(asking: Asking, name: str, verb: str, body: object) -> None:
     client, kinds = asking.client(), ("queues", "schedules")
     for kind in kinds:
         try:
-            view = client.ask("POST", at(kind, name, verb), body=body)
+            view = client.request("POST", at(kind, name, verb), body=body)
         except RefusedError as refused:
             if refused.status != _NOT_FOUND:
                 raise
