@@ -9,7 +9,7 @@ Sending is at least once: where a service took an alert and its answer, or our n
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from launchd.alerts.rules import (
     LAUNCH_EVENTS,
@@ -24,6 +24,7 @@ from launchd.alerts.rules import (
     source_troubles,
 )
 from launchd.alerts.store import AlertRow, AlertStore
+from launchd.alerts.targets import CurrentTargets, Target
 from launchd.clock import Clock, Instant, until
 from launchd.config import AlertsConfig
 from launchd.engine.events.bus import Bus
@@ -64,22 +65,6 @@ class AlertPage(NamedTuple):
     next: int | None
 
 
-class Target(Protocol):
-    """A service that takes alerts (launchd/alerts/targets.py)."""
-
-    name: str
-
-    def tell(self, alert: Alert) -> bool:
-        """Send it and wait for the answer; False when it did not arrive."""
-
-
-class Targets:
-    """Where alerts go at present. Written by `Alerting.switch`, read by the task that sends them."""
-
-    def __init__(self) -> None:
-        self.all: tuple[Target, ...] = ()
-
-
 class Alerting:
     """Makes alerts. It does nothing of its own accord, and costs nothing, while there is no target.
 
@@ -93,7 +78,7 @@ class Alerting:
         store: AlertStore,
         facts: Facts,
         *,
-        targets: Targets,
+        targets: CurrentTargets,
         bus: Bus,
         maker: JobMaker,
         made: Callable[[Sequence[NewJob]], None],
@@ -250,11 +235,11 @@ def alerts_check(alerting: Alerting, store: AlertStore) -> Check:
     return check
 
 
-def send_task(store: AlertStore, targets: Targets, clock: Clock) -> Task:
+def send_task(store: AlertStore, targets: CurrentTargets, clock: Clock) -> Task:
     """The task that sends one alert to every target that has not had it yet."""
 
     async def deliver(alert_id: str, alert: Alert, target: Target) -> bool:
-        if not await asyncio.to_thread(target.tell, alert):
+        if not await asyncio.to_thread(target.send, alert):
             return False
         await store.delivered(alert_id, target.name, clock.now())
         return True
@@ -265,7 +250,7 @@ def send_task(store: AlertStore, targets: Targets, clock: Clock) -> Task:
         present = targets.all
         if not present:
             raise Cancel("alerts are off: [alerts] urls is empty")
-        found = await store.sending(alert_id)
+        found = await store.delivery(alert_id)
         if found is None:
             raise Cancel(f"there is no alert {alert_id} any more")
         left = [target for target in present if target.name not in found.delivered and not found.sent]

@@ -106,11 +106,11 @@ class OpenTrouble(NamedTuple):
     clear_since: Instant | None = None
 
 
-class Told(NamedTuple):
+class LastAlert(NamedTuple):
     """The newest alert of a key: when it was made, and how many occurrences were only counted since."""
 
     at: Instant
-    more: int
+    repeats: int
 
 
 class Admission(NamedTuple):
@@ -120,7 +120,7 @@ class Admission(NamedTuple):
     send: int
 
 
-def watch(
+def update_troubles(
     known: Sequence[OpenTrouble], troubles: Sequence[Trouble], now: Instant
 ) -> tuple[list[Alert], list[OpenTrouble]]:
     """What to tell of the troubles of this moment, and which are open from now on."""
@@ -145,7 +145,9 @@ def watch(
     return alerts, still
 
 
-def sift(alerts: Sequence[Alert], told: Mapping[str, Told], now: Instant) -> tuple[list[Alert], dict[str, int]]:
+def group_repeats(
+    alerts: Sequence[Alert], told: Mapping[str, LastAlert], now: Instant
+) -> tuple[list[Alert], dict[str, int]]:
     """The alerts that are new, and by key how many more there were of what was told before.
 
     Those of one key in `alerts` become one. A new alert says how many of its key were only counted since the last.
@@ -259,10 +261,10 @@ def _over(one: OpenTrouble) -> Alert:
     return _alert(one.rule, one.key, Severity.SUCCESS, f"Over: {one.title}", body)
 
 
-def _with_counts(alert: Alert, before: Told | None) -> Alert:
+def _with_counts(alert: Alert, before: LastAlert | None) -> Alert:
     words = [f"{alert.count} times."] if alert.count > 1 else []
-    if before is not None and before.more:
-        words.append(f"{before.more} more since {format_instant(before.at)} were not told one by one.")
+    if before is not None and before.repeats:
+        words.append(f"{before.repeats} more since {format_instant(before.at)} were not told one by one.")
     return msgspec.structs.replace(alert, body="\n".join([alert.body, *words]))
 
 

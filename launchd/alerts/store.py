@@ -11,16 +11,16 @@ from launchd.alerts.rules import (
     LIMIT_WINDOW,
     LONGEST_REPEAT,
     Alert,
+    LastAlert,
     OpenTrouble,
     Rule,
     Severity,
-    Told,
     Trouble,
     admit,
+    group_repeats,
     job_alert,
-    sift,
     summary,
-    watch,
+    update_troubles,
 )
 from launchd.clock import DAY, UNREADABLE, Instant
 from launchd.db.database import Connection, Database, Row
@@ -68,7 +68,7 @@ class AlertRow(msgspec.Struct, frozen=True):
 _alert_row = Reader(AlertRow, "alerts", "id")
 
 
-class Sending(NamedTuple):
+class Delivery(NamedTuple):
     """An alert on its way: where it has arrived already, and whether that is everywhere."""
 
     alert: Alert
@@ -76,7 +76,7 @@ class Sending(NamedTuple):
     sent: bool
 
 
-class Bounds(NamedTuple):
+class Limits(NamedTuple):
     """The rules that are switched on, and the most alerts that are sent in an hour."""
 
     rules: Collection[Rule]
@@ -84,14 +84,14 @@ class Bounds(NamedTuple):
 
 
 class AlertStore:
-    """Reads and writes alerts, within the `bounds` of the moment.
+    """Reads and writes alerts, within the `limits` of the moment.
 
-    `new_id` names an alert, `send_job` makes the job that sends it; these and `bounds` are called on the writer thread.
+    `new_id` names an alert, `send_job` makes the job that sends it; these and `limits` are called on the writer thread.
     """
 
-    def __init__(self, db: Database, bounds: Callable[[], Bounds], new_id: Callable[[Instant], str]) -> None:
+    def __init__(self, db: Database, limits: Callable[[], Limits], new_id: Callable[[Instant], str]) -> None:
         self._db = db
-        self._bounds = bounds
+        self._limits = limits
         self._new_id = new_id
 
     async def switch(self, *, on: bool) -> None:
@@ -124,12 +124,12 @@ class AlertStore:
 
         def act(connection: Connection) -> list[NewJob]:
             connection.execute(_SQL["prune"], {"before": now - KEEP_DAYS * DAY, "limit": _PRUNE_BATCH})
-            rules = self._bounds().rules
+            rules = self._limits().rules
             wanted = [one for one in [*alerts, *_inbox(connection)] if one.rule in rules]
             if troubles is not None:
                 wanted += self._watch(connection, troubles, now)
-            told = {one.key: _told(connection, one.key, now) for one in wanted}
-            new, more = sift(wanted, {key: one for key, one in told.items() if one is not None}, now)
+            told = {one.key: _last_alert(connection, one.key, now) for one in wanted}
+            new, more = group_repeats(wanted, {key: one for key, one in told.items() if one is not None}, now)
             for key, count in more.items():
                 connection.execute(_SQL["repeat"], {"key": key, "count": count, "now": now})
             return self._put(connection, new, now, send_job)
@@ -154,16 +154,16 @@ class AlertStore:
 
         return await self._db.write(act)
 
-    async def sending(self, alert_id: str) -> Sending | None:
+    async def delivery(self, alert_id: str) -> Delivery | None:
         """An alert that is to be sent; None when there is none. May be asked from any loop."""
 
-        def act(connection: Connection) -> Sending | None:
+        def act(connection: Connection) -> Delivery | None:
             row = connection.execute(_SQL["alert"], (alert_id,)).fetchone()
             if row is None:
                 return None
             alert = msgspec.convert({name: row[name] for name in Alert.__struct_fields__}, Alert)
             delivered = connection.execute(_SQL["delivered_to"], (alert_id,)).fetchall()
-            return Sending(alert, frozenset(one["target"] for one in delivered), row["sent_at"] is not None)
+            return Delivery(alert, frozenset(one["target"] for one in delivered), row["sent_at"] is not None)
 
         return await self._db.write(act)
 
@@ -190,10 +190,10 @@ class AlertStore:
         return [_alert_row(row) for row in await self._db.read(_SQL["list"], params)]
 
     def _watch(self, connection: Connection, troubles: Sequence[Trouble], now: Instant) -> list[Alert]:
-        rules = self._bounds().rules
+        rules = self._limits().rules
         found = [_open_trouble(row) for row in connection.execute(_SQL["troubles"])]
         known = [one for one in found if one is not None and one.rule in rules]
-        alerts, still = watch(known, troubles, now)
+        alerts, still = update_troubles(known, troubles, now)
         connection.execute(_SQL["forget_troubles"])
         connection.executemany(_SQL["put_trouble"], still)
         return alerts
@@ -202,7 +202,7 @@ class AlertStore:
         self, connection: Connection, new: Sequence[Alert], now: Instant, send_job: Callable[[str, Instant], NewJob]
     ) -> list[NewJob]:
         """Write new alerts, and the summary of those that are held, within the limit."""
-        limit = self._bounds().limit
+        limit = self._limits().limit
         held = connection.execute(_SQL["held"]).fetchall()
         sent = connection.execute(_SQL["admitted"], (now - LIMIT_WINDOW,)).fetchone()["sent"]
         admission = admit(len(new), len(held), sent, limit)
@@ -243,12 +243,12 @@ def _reason(error: str | None, reason: str | None) -> str | None:
     return UNREADABLE if found is None else f"{found.type}: {found.message}"
 
 
-def _told(connection: Connection, key: str, now: Instant) -> Told | None:
+def _last_alert(connection: Connection, key: str, now: Instant) -> LastAlert | None:
     """The newest alert of a key; one older than any repetition may be matters no more."""
     row = connection.execute(_SQL["told"], (key,)).fetchone()
     if row is None or row["created_at"] < now - 2 * LONGEST_REPEAT:
         return None
-    return Told(row["created_at"], row["repeats"])
+    return LastAlert(row["created_at"], row["repeats"])
 
 
 def _insert(

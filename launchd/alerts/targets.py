@@ -21,12 +21,19 @@ class Target:
         self.name = name
         self._service = service
 
-    def tell(self, alert: Alert) -> bool:
+    def send(self, alert: Alert) -> bool:
         """Send it and wait for the answer (so not on a loop); False when it was refused or nobody answers.
 
         Why stands in the log, under `apprise`.
         """
         return bool(self._service.notify(title=alert.title, body=alert.body, notify_type=alert.severity.value))
+
+
+class CurrentTargets:
+    """The targets in force. Written by `Alerting.switch`, read by the task that sends alerts."""
+
+    def __init__(self) -> None:
+        self.all: tuple[Target, ...] = ()
 
 
 def open_targets(urls: Sequence[str], *, checking: bool = False) -> list[Target]:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import launchd
 from launchd.admin.metrics import Metered
-from launchd.alerts.alerting import Alerting, Facts, Targets, alerts_check, send_task
+from launchd.alerts.alerting import Alerting, Facts, alerts_check, send_task
 from launchd.alerts.store import AlertStore
-from launchd.alerts.targets import Target
+from launchd.alerts.targets import CurrentTargets, Target
 from launchd.backup.backup import Backups
 from launchd.clock import Clock
 from launchd.daemon.current import Current
@@ -121,7 +121,8 @@ class Parts:
 
 async def build(given: Given) -> Parts:
     """Make the parts, take back what a dead instance ran, and load what is remembered; raises ConfigError before."""
-    config, clock, bus, ground, targets = given.in_force.config, given.clock, given.bus, make_ground(given), Targets()
+    config, clock, bus, ground = given.in_force.config, given.clock, given.bus, make_ground(given)
+    targets = CurrentTargets()
     tasks = load_all(given, ground, targets)
     planned, sizes = plan_schedules(config, tasks), pool_sizes(config, given.options)
     maker = JobMaker(tasks, config.queues, ground.new_id)
@@ -205,7 +206,7 @@ def make_ground(given: Given) -> Ground:
     )
 
 
-def load_all(given: Given, ground: Ground, targets: Targets) -> dict[str, Task]:
+def load_all(given: Given, ground: Ground, targets: CurrentTargets) -> dict[str, Task]:
     """Every task by its name: the engine's own, those of launch data, those of the operator. Raises ConfigError."""
     own = [
         health_task(ground.port, ground.health.report),
@@ -228,7 +229,7 @@ async def _locks(given: Given, ground: Ground) -> LockManager:
     )
 
 
-def _alerting(given: Given, ground: Ground, targets: Targets, maker: JobMaker) -> Alerting:
+def _alerting(given: Given, ground: Ground, targets: CurrentTargets, maker: JobMaker) -> Alerting:
     launches = LaunchStore(given.databases[1])
     return Alerting(
         given.clock,

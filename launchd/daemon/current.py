@@ -1,7 +1,7 @@
 """What parts of the engine ask of the configuration in force, each time they need it: a reload needs not tell them."""
 
 from launchd.alerts.rules import Rule
-from launchd.alerts.store import Bounds
+from launchd.alerts.store import Limits
 from launchd.backup.backup import BackupRules
 from launchd.engine.builtin import Keeping
 from launchd.ops.reload import InForce
@@ -25,10 +25,10 @@ class Current:
         config = self._in_force.config
         return BackupRules(config.backup_directory, config.daemon.keep_backup_files, config.daemon.minimum_free_mib)
 
-    def alerts(self) -> Bounds:
+    def alerts(self) -> Limits:
         """Which alerts are wanted, and how many."""
         alerts = self._in_force.config.alerts
-        return Bounds(frozenset(rule for rule in Rule if getattr(alerts.rules, rule.value, False)), alerts.max_per_hour)
+        return Limits(frozenset(rule for rule in Rule if getattr(alerts.rules, rule.value, False)), alerts.max_per_hour)
 
     def minimum_free_mib(self) -> int:
         """What must be left on the disk."""

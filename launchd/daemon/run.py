@@ -21,8 +21,7 @@ from launchd.admin.http.listen import Address, load_token, parse_address
 from launchd.admin.http.tcp import tcp_check
 from launchd.admin.route import Api
 from launchd.admin.server import serve
-from launchd.alerts.alerting import Targets
-from launchd.alerts.targets import open_targets
+from launchd.alerts.targets import CurrentTargets, open_targets
 from launchd.clock import Clock, SystemClock
 from launchd.config import Config
 from launchd.daemon.build import Given, Parts, build, load_all, make_ground
@@ -224,5 +223,5 @@ async def try_out(config: Config, scratch: Path) -> tuple[int, int]:
         backend = SqliteLocks(jobs_db, clock)
         databases = (jobs_db, launches_db)
         given = Given(InForce(config), Options(), clock, databases, backend, tracker, approaches, bus, (), ())
-        tasks = load_all(given, make_ground(given), Targets())
+        tasks = load_all(given, make_ground(given), CurrentTargets())
         return len(tasks), len(plan_schedules(config, tasks))

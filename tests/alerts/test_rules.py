@@ -9,17 +9,17 @@ from launchd.alerts.rules import (
     CLEAR_SECONDS,
     REPEAT_SECONDS,
     Alert,
+    LastAlert,
     OpenTrouble,
     Rule,
     Severity,
-    Told,
     Trouble,
     admit,
+    group_repeats,
     launch_alert,
     queue_troubles,
-    sift,
     summary,
-    watch,
+    update_troubles,
 )
 from launchd.clock import HOUR, MINUTE, SECOND
 
@@ -47,7 +47,7 @@ def test_a_trouble_begins_may_get_worse_and_is_over_once_it_was_away_for_long_en
     told: list[tuple[int, Severity]] = []
     for number, severity in enumerate(seen):
         troubles = [] if severity is None else [Trouble("queue:a", Rule.QUEUE_WAIT, severity, "waits", "long")]
-        alerts, known = watch(known, troubles, number * LOOK)
+        alerts, known = update_troubles(known, troubles, number * LOOK)
         told += [(number, alert.severity) for alert in alerts]
         assert bool(troubles) <= bool(known)
     for (_, before), (number, after) in pairwise(told):
@@ -63,21 +63,21 @@ def test_a_trouble_begins_may_get_worse_and_is_over_once_it_was_away_for_long_en
 
 @given(st.lists(st.tuples(st.integers(0, 2 * HOUR), st.lists(ALERTS, max_size=4)), max_size=30))
 def test_no_key_is_told_twice_within_its_time_and_no_occurrence_is_lost(steps: list[tuple[int, list[Alert]]]) -> None:
-    told: dict[str, Told] = {}
+    told: dict[str, LastAlert] = {}
     times: dict[str, int] = {}
     now = counted = given_ = 0
     for wait, alerts in steps:
         now += wait
-        new, more = sift(alerts, told, now)
+        new, more = group_repeats(alerts, told, now)
         given_ += sum(alert.count for alert in alerts)
         counted += sum(alert.count for alert in new) + sum(more.values())
         for key, count in more.items():
-            told[key] = Told(told[key].at, told[key].more + count)
+            told[key] = LastAlert(told[key].at, told[key].repeats + count)
         for alert in new:
             if (seconds := REPEAT_SECONDS.get(alert.rule)) is not None:
                 assert now - times.get(alert.key, now - seconds * SECOND) >= seconds * SECOND
                 times[alert.key] = now
-                told[alert.key] = Told(now, 0)
+                told[alert.key] = LastAlert(now, 0)
     assert counted == given_
 
 
