@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 from aiohttp import web
 
 from launchd.admin.http.access import Role
-from launchd.admin.route import Answer, content_type, document
+from launchd.admin.route import Response, content_type, document
 from launchd.clock import Instant
 
 # The most that is kept, in bytes.
@@ -32,7 +32,7 @@ class _Key(NamedTuple):
     address: str
 
 
-class _Sent(NamedTuple):
+class _Cached(NamedTuple):
     """An answer as it is sent, and when it holds: from `since` to before `until`."""
 
     body: bytes
@@ -43,17 +43,17 @@ class _Sent(NamedTuple):
     until: Instant
 
 
-class Answers:
+class ResponseCache:
     """The answers that are kept, the longest unused first. `version` is another number after each change of data."""
 
     def __init__(self, version: Callable[[], int | None], now: Callable[[], Instant], most: int = KEPT_BYTES) -> None:
         self._version, self._now, self._most = version, now, most
-        self._kept: OrderedDict[_Key, _Sent] = OrderedDict()
+        self._kept: OrderedDict[_Key, _Cached] = OrderedDict()
         self._size = 0  # bytes of all that are kept
         self._of: int | None = None  # the version that all of them are made of
         self._making: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
 
-    async def answer(self, request: web.Request, role: Role, make: Callable[[], Awaitable[Answer]]) -> web.Response:
+    async def respond(self, request: web.Request, role: Role, make: Callable[[], Awaitable[Response]]) -> web.Response:
         """What is kept for this request, else what is made for it; 304 to who has it already (RFC 9110 §13.1.2).
 
         Whoever asks for what is just being made waits for it, and is given that if it holds for him too.
@@ -68,7 +68,7 @@ class Answers:
             return web.Response(status=304, headers=sent.validators)
         return web.Response(body=sent.body, headers=sent.headers)
 
-    def _find(self, key: _Key) -> _Sent | None:
+    def _find(self, key: _Key) -> _Cached | None:
         """What is kept and holds; what was made of another version than the present one is forgotten."""
         version = self._version()
         if version is None or version != self._of:
@@ -80,10 +80,10 @@ class Answers:
         self._kept.move_to_end(key)
         return sent
 
-    async def _make(self, key: _Key, make: Callable[[], Awaitable[Answer]]) -> _Sent:
+    async def _make(self, key: _Key, make: Callable[[], Awaitable[Response]]) -> _Cached:
         """Make an answer, and keep it if it holds and is of the version that was there before and is there still."""
         version = self._of
-        sent = _sent(await make(), self._now)
+        sent = _cached(await make(), self._now)
         cost = _cost(key, sent)
         if version != self._of or sent.until <= sent.since or cost > self._most:
             return sent
@@ -95,15 +95,15 @@ class Answers:
         return sent
 
 
-def _cost(key: _Key, sent: _Sent) -> int:
+def _cost(key: _Key, sent: _Cached) -> int:
     return len(key.address) + len(sent.body) + _OVERHEAD_BYTES
 
 
-def _sent(answer: Answer, now: Callable[[], Instant]) -> _Sent:
+def _cached(answer: Response, now: Callable[[], Instant]) -> _Cached:
     """An answer that was just made."""
     made = document(answer)
     digest = hashlib.sha256(made.body).hexdigest()[:32]
     # weak: the same for the content however it is coded (RFC 9110 §8.8.1)
     validators = {"ETag": f'W/"{digest}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     headers = {"Content-Type": content_type(made), **(answer.headers or {}), **validators}
-    return _Sent(made.body, headers, validators, digest, now(), answer.until)
+    return _Cached(made.body, headers, validators, digest, now(), answer.until)

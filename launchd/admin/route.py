@@ -83,7 +83,7 @@ class PageQuery(Query, kw_only=True):
     cursor: Cursor | None = None
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What goes back: a view, a Document or a response that was sent already; the status and headers of its own.
 
     `until` is for what `revalidates`: the moment up to which the address gives this very answer to whoever has the
@@ -135,7 +135,7 @@ class Request(Generic[Q, B]):
         return over_unix_socket(self.http)
 
 
-Handler = Callable[[Api, Request[Any, Any]], Awaitable[Answer]]
+Handler = Callable[[Api, Request[Any, Any]], Awaitable[Response]]
 
 
 class Route(NamedTuple):
@@ -173,7 +173,7 @@ def over_unix_socket(request: web.Request) -> bool:
     return connection is not None and connection.family == socket.AF_UNIX
 
 
-def respond(answer: Answer) -> web.StreamResponse:
+def respond(answer: Response) -> web.StreamResponse:
     """The answer as HTTP."""
     if isinstance(answer.view, web.StreamResponse):
         return answer.view
@@ -182,7 +182,7 @@ def respond(answer: Answer) -> web.StreamResponse:
     return web.Response(status=answer.status, body=made.body, headers=headers)
 
 
-def document(answer: Answer) -> Document:
+def document(answer: Response) -> Document:
     """What an answer says, encoded: a view as JSON, a document as it is."""
     view = answer.view
     return view if isinstance(view, Document) else Document(encode(view), "application/json")

@@ -22,17 +22,17 @@ from launchd.admin.api.stats import STATS_ROUTES
 from launchd.admin.api.status import STATUS_ROUTES
 from launchd.admin.http.view import encode
 from launchd.admin.openapi import document
-from launchd.admin.route import Answer, Api, Body, Document, Query, Request, Route
+from launchd.admin.route import Api, Body, Document, Query, Request, Response, Route
 
 
-async def scrape(api: Api, request: Request[Query, Body]) -> Answer:
+async def scrape(api: Api, request: Request[Query, Body]) -> Response:
     """Every metric, for Prometheus."""
-    return Answer(await metrics.answer(api.metered, request.http))
+    return Response(await metrics.answer(api.metered, request.http))
 
 
-async def openapi(api: Api, _request: Request[Query, Body]) -> Answer:
+async def openapi(api: Api, _request: Request[Query, Body]) -> Response:
     """This document."""
-    return Answer(Document(_openapi(api.access.cookie), "application/json"))
+    return Response(Document(_openapi(api.access.cookie), "application/json"))
 
 
 ROUTES: tuple[Route, ...] = (

@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from launchd.admin import dashboard
-from launchd.admin.cache import Answers
+from launchd.admin.cache import ResponseCache
 from launchd.admin.http import problems
 from launchd.admin.http.access import (
     NOBODY,
@@ -29,12 +29,12 @@ from launchd.admin.http.access import (
     user_name,
 )
 from launchd.admin.http.compression import compress
-from launchd.admin.http.connections import Connection, Gate, serving
+from launchd.admin.http.connections import Connections, HttpConnection, serving
 from launchd.admin.http.listen import BACKLOG, Address, listen_unix
 from launchd.admin.http.presence import Presence
-from launchd.admin.http.tcp import Listening
+from launchd.admin.http.tcp import TcpListener
 from launchd.admin.request import read
-from launchd.admin.route import Answer, Api, Route, over_unix_socket, respond
+from launchd.admin.route import Api, Response, Route, over_unix_socket, respond
 from launchd.admin.routes import ROUTES
 from launchd.clock import Clock, SystemClock
 from launchd.errors import ForbiddenError, LaunchdError, TooManyRequestsError, UnauthorizedError
@@ -45,11 +45,43 @@ MAX_BODY_BYTES = 1024 * 1024
 # Connections of each listener; more than `BACKLOG`, so that those accepted together never push each other out.
 UNIX_PLACES, TCP_PLACES = 384, 192
 _log = get_logger("launchd.admin")
-# Who has just connected when listening ends gets this long to say what is wanted; closed at once, it would get a reset.
-_LAST_WORD_SECONDS = 0.05
-# Who sent the request that this task serves; set by `_admit` before any handler runs.
+# A client that has just connected when listening ends has this long to send its request; closed at once, it would get a
+# reset.
+_LAST_REQUEST_SECONDS = 0.05
+# The caller of the request that this task serves; set by `_admit` before any handler runs.
 _CALLER: ContextVar[Caller] = ContextVar("caller")
 Responder = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class _Listeners:
+    """The listening sockets of one server, each with connections of its own: neither can use up those of the other."""
+
+    def __init__(self, runner: web.AppRunner) -> None:
+        self._runner = runner
+        self._connections: list[Connections] = []
+        self._servers: list[asyncio.Server] = []
+
+    async def open(self, listener: socket.socket) -> None:
+        """Serve a listening socket."""
+        if self._runner.server is None:
+            raise RuntimeError("the runner is not set up")
+        forks.own_address(listener.getsockname())
+        places = UNIX_PLACES if listener.family == socket.AF_UNIX else TCP_PLACES
+        connections = Connections(self._runner.server, places)
+        self._connections.append(connections)
+        loop = asyncio.get_running_loop()
+        self._servers.append(await loop.create_server(connections, sock=listener, backlog=BACKLOG))
+
+    def stop_listening(self) -> None:
+        """Accept no more connections; those that are there go on."""
+        for server in self._servers:
+            server.close()
+
+    def close(self) -> None:
+        """Stop listening, and stop the timers of the connections."""
+        self.stop_listening()
+        for connections in self._connections:
+            connections.close()
 
 
 @asynccontextmanager
@@ -62,68 +94,53 @@ async def serve(
     tcp: Address | socket.socket | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Presence]:
-    """Listen until the body is left; raises ConfigError or AlreadyRunningError when the Unix socket cannot be.
+    """Listen until the block is left; raises ConfigError or AlreadyRunningError if the Unix socket cannot be bound.
 
-    A Unix socket that was `given` is listened on as it is, and left in its place for the next process: who connects
-    meanwhile waits for that one. `tcp` is an address to bind (see tcp.py), or a listener that was given, too.
+    A Unix socket that was `given` is served as it is, and stays for the next process: clients that connect meanwhile
+    wait for that process. `tcp` is an address to bind (see tcp.py), or a listener that was given as well.
     """
     listener = listen_unix(path, mode) if given is None else given
     runner = web.AppRunner(_application(api), access_log=None, shutdown_timeout=2.0, handle_signals=False)
-    gates: list[Gate] = []
-    servers: list[asyncio.Server] = []
+    listeners, tasks = _Listeners(runner), list[asyncio.Task[None]]()
 
-    async def open_listener(one: socket.socket) -> None:
-        servers.append(await _open(runner, one, gates))
-
-    beside: list[asyncio.Task[None]] = []
-    try:
+    async def open_unix(one: socket.socket) -> None:
         api.access.group = (await asyncio.to_thread(path.stat)).st_gid
+        await listeners.open(one)
+
+    try:
         await runner.setup()
-        await open_listener(listener)
-
-        async def listen_again(again: socket.socket) -> None:
-            api.access.group = (await asyncio.to_thread(path.stat)).st_gid
-            await open_listener(again)
-
-        presence = Presence(path, mode, listen_again)
+        await open_unix(listener)
+        presence = Presence(path, mode, open_unix)
         await presence.begin()
-        beside.append(asyncio.create_task(presence.run()))
-        listening = Listening(api.access, open_listener, clock or SystemClock())
-        if tcp is not None and not await listening.begin(tcp) and isinstance(tcp, Address):
-            beside.append(asyncio.create_task(listening.go_on(tcp)))
+        tasks.append(asyncio.create_task(presence.run()))
+        tcp_listener = TcpListener(api.access, listeners.open, clock or SystemClock())
+        if tcp is not None and not await tcp_listener.begin(tcp) and isinstance(tcp, Address):
+            tasks.append(asyncio.create_task(tcp_listener.retry(tcp)))
         yield presence
-        for task in beside:
-            task.cancel()
-        await api.feed.close()
-        for server in servers:
-            server.close()
-        await asyncio.sleep(_LAST_WORD_SECONDS)
+        await _end(tasks, api, listeners)
     finally:
-        for task in beside:
+        for task in tasks:
             task.cancel()
-        for server in servers:
-            server.close()
-        for gate in gates:
-            gate.close()
+        listeners.close()
         await runner.cleanup()
         if given is None:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
-async def _open(runner: web.AppRunner, listener: socket.socket, gates: list[Gate]) -> asyncio.Server:
-    """Listen through a gate of its own: who fills the places of one listener keeps nobody out of the other."""
-    if runner.server is None:
-        raise RuntimeError("the runner is not set up")
-    forks.own_address(listener.getsockname())
-    gates.append(Gate(runner.server, UNIX_PLACES if listener.family == socket.AF_UNIX else TCP_PLACES))
-    return await asyncio.get_running_loop().create_server(gates[-1], sock=listener, backlog=BACKLOG)
+async def _end(tasks: list[asyncio.Task[None]], api: Api, listeners: _Listeners) -> None:
+    """End the streams and stop listening, then give the last clients a moment to send their request."""
+    for task in tasks:
+        task.cancel()
+    await api.feed.close()
+    listeners.stop_listening()
+    await asyncio.sleep(_LAST_REQUEST_SECONDS)
 
 
 def _application(api: Api) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems, _admit(api.access)])
-    answers = Answers(api.launches.version, api.control.now)
+    cache = ResponseCache(api.launches.version, api.control.now)
     for route in ROUTES:
-        responder = _answering(api, route, answers)
+        responder = _responder(api, route, cache)
         if route.has_head:
             app.router.add_route("HEAD", route.path, responder)
         app.router.add_route(route.method, route.path, responder, expect_handler=_expect)
@@ -133,17 +150,17 @@ def _application(api: Api) -> web.Application:
     return app
 
 
-def _answering(api: Api, route: Route, answers: Answers) -> Responder:
+def _responder(api: Api, route: Route, cache: ResponseCache) -> Responder:
     async def answer(request: web.Request) -> web.StreamResponse:
         caller = _CALLER.get()
         if route.needs is not None and not caller.may(route.needs):
             raise ForbiddenError(f"{caller.name} is an {caller.role}, this takes an {route.needs}")
 
-        async def make() -> Answer:
+        async def make() -> Response:
             return await route.handler(api, await read(route, request, caller))
 
         if route.revalidates:
-            response: web.StreamResponse = await answers.answer(request, caller.role, make)
+            response: web.StreamResponse = await cache.respond(request, caller.role, make)
         else:
             response = respond(await make())
         await compress(request, response)
@@ -175,7 +192,7 @@ async def _peer(access: Access, request: web.Request) -> Caller:
     Asked once a connection: the kernel tells who it was at the time of connect(2), whatever becomes of them (unix(7)).
     """
     connection, transport = request.protocol, request.transport
-    if isinstance(connection, Connection) and connection.caller is not None:
+    if isinstance(connection, HttpConnection) and connection.caller is not None:
         return connection.caller
     peer = peer_of(transport.get_extra_info("socket")) if transport is not None else None
     if peer is None:
@@ -185,7 +202,7 @@ async def _peer(access: Access, request: web.Request) -> Caller:
     if role is None:
         raise ForbiddenError(f"{name} is not in the group of the admin socket")
     caller = Caller(name, role)
-    if isinstance(connection, Connection):
+    if isinstance(connection, HttpConnection):
         connection.caller = caller
     return caller
 

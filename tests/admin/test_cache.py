@@ -13,10 +13,10 @@ from aiohttp.test_utils import make_mocked_request
 
 from launchd.admin import server
 from launchd.admin.api.status import WordView
-from launchd.admin.cache import Answers
+from launchd.admin.cache import ResponseCache
 from launchd.admin.http import access
 from launchd.admin.http.access import Role
-from launchd.admin.route import Answer, Api, Body, Document, Query, Request, Route
+from launchd.admin.route import Api, Body, Document, Query, Request, Response, Route
 from launchd.admin.routes import ROUTES
 from launchd.clock import FOREVER, Instant, SystemClock, parse_instant
 from launchd.daemon import Daemon
@@ -197,9 +197,9 @@ async def test_who_may_not_ask_is_not_given_what_is_kept(tmp_path: Path, monkeyp
 async def test_two_roles_never_see_each_others_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
-    async def tell(_api: Api, request: Request[Query, Body]) -> Answer:
+    async def tell(_api: Api, request: Request[Query, Body]) -> Response:
         made.append(request.caller.role)
-        return Answer(WordView(status=request.caller.role), until=FOREVER)
+        return Response(WordView(status=request.caller.role), until=FOREVER)
 
     rows = [
         Route("GET", "/v1/role", tell, WordView, revalidates=True),
@@ -230,16 +230,16 @@ class Making:
         self.until = FOREVER
         self.takes = 0  # how far the clock goes while an answer is made
         self.made: list[str] = []
-        self.answers = Answers(lambda: self.version, lambda: self.at, most)
+        self.cache = ResponseCache(lambda: self.version, lambda: self.at, most)
 
     async def ask(self, path: str = "/a", *, size: int = 10) -> None:
-        async def make() -> Answer:
+        async def make() -> Response:
             self.made.append(path)
             await asyncio.sleep(0)
             self.at += self.takes
-            return Answer(Document(b"x" * size, "text/plain"), until=self.until)
+            return Response(Document(b"x" * size, "text/plain"), until=self.until)
 
-        response = await self.answers.answer(make_mocked_request("GET", path), OPERATOR, make)
+        response = await self.cache.respond(make_mocked_request("GET", path), OPERATOR, make)
         assert response.body == b"x" * size
 
 
@@ -259,7 +259,7 @@ async def test_an_answer_holds_from_when_it_was_made_to_before_its_end(making: M
 async def test_an_answer_that_does_not_hold_takes_no_room(making: Making) -> None:
     making.until = 0
     await making.ask()
-    assert not making.answers._kept
+    assert not making.cache._kept
 
 
 async def test_an_answer_that_took_a_while_does_not_hold_for_the_time_before_it_was_there(making: Making) -> None:
@@ -297,7 +297,7 @@ async def test_what_was_made_of_older_data_is_not_kept_once_another_request_has_
 async def test_what_many_ask_for_at_once_is_made_once(making: Making) -> None:
     await asyncio.gather(*(making.ask(path) for path in ("/a", "/b") for _ in range(10)))
     assert sorted(making.made) == ["/a", "/b"]
-    assert not making.answers._making
+    assert not making.cache._making
 
 
 async def test_who_asks_after_a_change_is_not_given_what_others_began_to_make_before_it(making: Making) -> None:
@@ -309,12 +309,12 @@ async def test_who_asks_after_a_change_is_not_given_what_others_began_to_make_be
 
 
 async def test_what_cannot_be_made_is_said_to_each_and_others_are_let_in(making: Making) -> None:
-    async def fail() -> Answer:
+    async def fail() -> Response:
         await asyncio.sleep(0)
         raise NotFoundError("no such launch")
 
     request = make_mocked_request("GET", "/a")
-    failing = [asyncio.create_task(making.answers.answer(request, OPERATOR, fail)) for _ in range(3)]
+    failing = [asyncio.create_task(making.cache.respond(request, OPERATOR, fail)) for _ in range(3)]
     await asyncio.sleep(0)
     failing[0].cancel()
     ended = await asyncio.gather(*failing, return_exceptions=True)
@@ -338,23 +338,23 @@ async def test_what_is_kept_is_bounded_and_the_longest_unused_goes_first() -> No
     for number in range(1000):
         await making.ask(f"/{number}", size=5_000)
         await making.ask("/0", size=5_000)
-        held = sum(len(one.body) for one in making.answers._kept.values())
+        held = sum(len(one.body) for one in making.cache._kept.values())
         assert held <= 100_000
     assert making.made.count("/0") == 1
-    assert len(making.answers._kept) == 100_000 // (5_000 + 1024 + 4)
+    assert len(making.cache._kept) == 100_000 // (5_000 + 1024 + 4)
 
 
 async def test_addresses_count_and_so_does_what_is_made_again() -> None:
     making = Making(most=100_000)
     for number in range(100):
         await making.ask(f"/{number}?q={'x' * 8_000}", size=1)
-        assert len(making.answers._kept) <= 11
+        assert len(making.cache._kept) <= 11
     making = Making(most=100_000)
     making.until = 1
     for making.at in range(0, -100, -1):  # each time made again, and kept in the place of the one before
         await making.ask(size=50_000)
     await making.ask("/b", size=40_000)
-    assert len(making.answers._kept) == 2
+    assert len(making.cache._kept) == 2
 
 
 async def test_what_is_larger_than_all_room_is_not_kept_and_drives_nothing_out() -> None:

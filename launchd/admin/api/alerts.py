@@ -8,7 +8,7 @@ from launchd.admin.api.job_views import JobView
 from launchd.admin.api.jobs import fresh, made
 from launchd.admin.api.mapper import Time, mapper
 from launchd.admin.http.view import RowView, View, total
-from launchd.admin.route import ONCE, Answer, Api, Body, PageQuery, Query, Request, Route
+from launchd.admin.route import ONCE, Api, Body, PageQuery, Query, Request, Response, Route
 from launchd.alerts.rules import Rule, Severity
 from launchd.alerts.store import AlertRow, AlertState
 from launchd.clock import UNREADABLE
@@ -44,14 +44,14 @@ class AlertPageView(View):
     next: str | None
 
 
-async def alerts(api: Api, request: Request[PageQuery, Body]) -> Answer:
+async def alerts(api: Api, request: Request[PageQuery, Body]) -> Response:
     """Alerts, newest first."""
     page = await api.alerting.alerts(request.query.limit, number_of(request.query.cursor))
     following = None if page.next is None else str(page.next)
-    return Answer(AlertPageView(items=[_view(row) for row in page.items], next=following))
+    return Response(AlertPageView(items=[_view(row) for row in page.items], next=following))
 
 
-async def send_test(api: Api, request: Request[Query, Body]) -> Answer:
+async def send_test(api: Api, request: Request[Query, Body]) -> Response:
     """Send a test to every service; answers with the job that does it."""
     key = request.idempotency
     job_id = await api.alerting.test(key)

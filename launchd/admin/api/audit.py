@@ -8,7 +8,7 @@ from launchd.admin.api.mapper import Time, mapper
 from launchd.admin.http.access import Role
 from launchd.admin.http.view import RowView, View, total
 from launchd.admin.request import moment_in_query
-from launchd.admin.route import Answer, Api, Body, Moment, PageQuery, Request, Route
+from launchd.admin.route import Api, Body, Moment, PageQuery, Request, Response, Route
 from launchd.store.audit import AuditQuery, AuditRow
 
 Text = Annotated[str, Meta(max_length=500)]
@@ -41,13 +41,13 @@ class AuditPageView(View):
     next: str | None
 
 
-async def audit(api: Api, request: Request[AuditPageQuery, Body]) -> Answer:
+async def audit(api: Api, request: Request[AuditPageQuery, Body]) -> Response:
     """Who did what, the newest first."""
     given = request.query
     since, until = moment_in_query("since", given.since), moment_in_query("until", given.until)
     wanted = AuditQuery(given.actor, given.action, given.target, since, until, given.limit, given.cursor)
     rows, cursor = await api.audit.list(wanted)
-    return Answer(AuditPageView(items=[_view(row) for row in rows], next=cursor))
+    return Response(AuditPageView(items=[_view(row) for row in rows], next=cursor))
 
 
 _row = mapper(AuditRowView, AuditRow)

@@ -10,12 +10,12 @@ from typing import IO
 from aiohttp import web
 
 from launchd.admin.http.access import Role
-from launchd.admin.route import Answer, Api, Body, Query, Request, Route
+from launchd.admin.route import Api, Body, Query, Request, Response, Route
 
 _CHUNK = 256 * 1024
 
 
-async def backup(api: Api, request: Request[Query, Body]) -> Answer:
+async def backup(api: Api, request: Request[Query, Body]) -> Response:
     """Make a backup and send it: a gzipped tar of both databases and their manifest."""
     file = await asyncio.to_thread(api.backups.open)
     try:
@@ -28,7 +28,7 @@ async def backup(api: Api, request: Request[Query, Body]) -> Answer:
         await response.write_eof()
     finally:
         await asyncio.to_thread(file.close)
-    return Answer(response)
+    return Response(response)
 
 
 def _size(file: IO[bytes]) -> int:

@@ -6,7 +6,7 @@ import msgspec
 
 from launchd.admin.http.access import Role
 from launchd.admin.http.view import View
-from launchd.admin.route import Answer, Api, Body, Query, Request, Route
+from launchd.admin.route import Api, Body, Query, Request, Response, Route
 from launchd.config import Config
 from launchd.logs.redact import Redactor
 from launchd.ops.reload import compare, flat
@@ -37,16 +37,16 @@ class ReloadView(View):
     changes: list[ChangeView]
 
 
-async def config(api: Api, _request: Request[Query, Body]) -> Answer:
+async def config(api: Api, _request: Request[Query, Body]) -> Response:
     """The configuration in force, secrets masked."""
     running = api.reloader.running
     shown = Redactor().value(msgspec.to_builtins(running))
     path = shown.pop("path")
     waiting = compare(running, api.reloader.read).restart
-    return Answer(ConfigView(path=path, config=shown, needs_restart=list(waiting)))
+    return Response(ConfigView(path=path, config=shown, needs_restart=list(waiting)))
 
 
-async def reload(api: Api, request: Request[Query, Body]) -> Answer:
+async def reload(api: Api, request: Request[Query, Body]) -> Response:
     """Take up the configuration again, as SIGHUP does; all of it is checked first."""
     before = api.reloader.running
     changes = await api.reloader.reload()
@@ -56,7 +56,7 @@ async def reload(api: Api, request: Request[Query, Body]) -> Answer:
     )
     await api.control.audit(request.by, "reload", "configuration", said)
     views = [ChangeView(key=key, old=old, new=new, applied=key in changes.live) for key, (old, new) in changed.items()]
-    return Answer(ReloadView(applied=list(changes.live), needs_restart=list(changes.restart), changes=views))
+    return Response(ReloadView(applied=list(changes.live), needs_restart=list(changes.restart), changes=views))
 
 
 def _differences(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:

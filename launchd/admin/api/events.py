@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from launchd.admin.api.mapper import Time, mapper
 from launchd.admin.http.view import View, encode_line
-from launchd.admin.route import EVENT_STREAM, Answer, Api, Body, Query, Request, Route
+from launchd.admin.route import EVENT_STREAM, Api, Body, Query, Request, Response, Route
 from launchd.engine.events.feed import LostPlaceError, Reader
 from launchd.errors import InvalidError
 from launchd.event import NOUNS, TYPES, Event, Happening
@@ -52,7 +52,7 @@ class GapView(View):
 _event = mapper(EventView, Event)
 
 
-class _Wanted:
+class _Filter:
     """Which events a client wants to see."""
 
     def __init__(self, query: EventsQuery) -> None:
@@ -63,16 +63,16 @@ class _Wanted:
                 raise InvalidError.at("types", f"no such type {name[:100]}; known: {', '.join((*NOUNS, *TYPES))}")
         self._types = frozenset(one for one in TYPES if one in names or one.partition(".")[0] in names) or None
 
-    def takes(self, one: Happening) -> bool:
+    def matches(self, one: Happening) -> bool:
         """Whether an event is among them."""
         if self._types is not None and one.type not in self._types:
             return False
         return self._job is None or one.job_id == self._job
 
 
-async def events(api: Api, request: Request[EventsQuery, Body]) -> Answer:
+async def events(api: Api, request: Request[EventsQuery, Body]) -> Response:
     """What happens, as it happens; resumed by Last-Event-ID."""
-    wanted = _Wanted(request.query)
+    wanted = _Filter(request.query)
     response = web.StreamResponse(headers=_HEADERS)
     with api.feed.follow(request.http.headers.get("Last-Event-ID")) as reader:
         await response.prepare(request.http)
@@ -81,10 +81,10 @@ async def events(api: Api, request: Request[EventsQuery, Body]) -> Answer:
         except TimeoutError:  # it takes nothing: what the kernel still holds for it is not worth the wait
             if request.http.transport is not None:
                 request.http.transport.abort()
-    return Answer(response)
+    return Response(response)
 
 
-async def _stream(response: web.StreamResponse, reader: Reader, wanted: _Wanted) -> None:
+async def _stream(response: web.StreamResponse, reader: Reader, wanted: _Filter) -> None:
     """Send until the client goes, the feed ends, or the reader has lost its place."""
     with suppress(ConnectionError, LostPlaceError):
         await _send(response, _greeting(reader))
@@ -105,11 +105,11 @@ def _greeting(reader: Reader) -> bytes:
     return text.encode()
 
 
-def _rendered(found: Sequence[tuple[str, Happening]], wanted: _Wanted, reader: Reader) -> bytes:
+def _rendered(found: Sequence[tuple[str, Happening]], wanted: _Filter, reader: Reader) -> bytes:
     """The events that are wanted; else a comment that keeps the connection, or where the client is by now."""
     if not found:
         return b": heartbeat\n\n"
-    chunks = [_block(number, one.event()) for number, one in found if wanted.takes(one)]
+    chunks = [_block(number, one.event()) for number, one in found if wanted.matches(one)]
     return b"".join(chunks) if chunks else f"id: {reader.last_id}\n\n".encode()
 
 

@@ -8,7 +8,7 @@ from msgspec import Meta
 from launchd.admin.api import job_views
 from launchd.admin.api.pages import page_of
 from launchd.admin.request import moment, moment_in_query
-from launchd.admin.route import ONCE, Answer, Api, Body, Moment, PageQuery, Query, Reason, Request, Route, SourceName
+from launchd.admin.route import ONCE, Api, Body, Moment, PageQuery, Query, Reason, Request, Response, Route, SourceName
 from launchd.cursor import number_of
 from launchd.engine.maker import MAX_DELAY_SECONDS, MAX_RETRIES, TriggerRequest
 from launchd.engine.snapshots import JobQuery
@@ -93,9 +93,9 @@ def view(api: Api, job: Job, *, brief: bool = False) -> job_views.JobView:
     return job_views.job(job, api.control.waiting_on(job), enforceable=api.control.enforceable(job), brief=brief)
 
 
-def made(api: Api, job: Job, status: int = 202) -> Answer:
+def made(api: Api, job: Job, status: int = 202) -> Response:
     """The answer to a wish for a job."""
-    return Answer(view(api, job), status, {"Location": f"/v1/jobs/{job.id}"})
+    return Response(view(api, job), status, {"Location": f"/v1/jobs/{job.id}"})
 
 
 def fresh(key: Idempotency | None) -> int:
@@ -111,20 +111,20 @@ def _wanted(task: str, given: TriggerBody, where: str = "") -> TriggerRequest:
     )
 
 
-async def refresh(api: Api, request: Request[Query, RefreshBody]) -> Answer:
+async def refresh(api: Api, request: Request[Query, RefreshBody]) -> Response:
     """Scrape now, whatever the schedule."""
     key = request.idempotency
     job = await api.control.refresh(request.body.sources, force=request.body.force, by=request.by, idempotency=key)
     return made(api, job, fresh(key))
 
 
-async def tasks(api: Api, request: Request[PageQuery, Body]) -> Answer:
+async def tasks(api: Api, request: Request[PageQuery, Body]) -> Response:
     """What can be done."""
     found, cursor = page_of(sorted(api.control.tasks.items()), request.query.limit, request.query.cursor)
-    return Answer(job_views.TaskPageView(items=[job_views.task(one) for one in found], next=cursor))
+    return Response(job_views.TaskPageView(items=[job_views.task(one) for one in found], next=cursor))
 
 
-async def trigger(api: Api, request: Request[Query, TriggerBody]) -> Answer:
+async def trigger(api: Api, request: Request[Query, TriggerBody]) -> Response:
     """Make a job; a replayed Idempotency-Key gets the earlier one, with 200."""
     wanted = _wanted(request.path["task"], request.body)
     key = request.idempotency
@@ -133,65 +133,65 @@ async def trigger(api: Api, request: Request[Query, TriggerBody]) -> Answer:
     return made(api, job, 202 if is_new else 200)
 
 
-async def make_jobs(api: Api, request: Request[Query, JobsBody]) -> Answer:
+async def make_jobs(api: Api, request: Request[Query, JobsBody]) -> Response:
     """Make many jobs, all or none."""
     wanted = [_wanted(one.task, one, f"jobs[{number}].") for number, one in enumerate(request.body.jobs)]
     key = request.idempotency
     ids = await api.control.enqueue(wanted, request.by, key)
-    return Answer(job_views.IdsView(ids=ids), fresh(key))
+    return Response(job_views.IdsView(ids=ids), fresh(key))
 
 
-async def jobs(api: Api, request: Request[JobsQuery, Body]) -> Answer:
+async def jobs(api: Api, request: Request[JobsQuery, Body]) -> Response:
     """Jobs, newest first."""
     given = request.query
     since, until = moment_in_query("since", given.since), moment_in_query("until", given.until)
     wanted = JobQuery(given.state, given.queue, given.task, given.schedule, since, until, given.limit, given.cursor)
     page = await api.control.jobs(wanted)
     items = [view(api, one, brief=given.brief) for one in page.items]
-    return Answer(job_views.JobPageView(items=items, next=page.next))
+    return Response(job_views.JobPageView(items=items, next=page.next))
 
 
-async def job(api: Api, request: Request[JobQueryOne, Body]) -> Answer:
+async def job(api: Api, request: Request[JobQueryOne, Body]) -> Response:
     """One job with its history, at once or when it has ended."""
     job_id, seconds = request.path["id"], request.query.wait
     if seconds:
         await api.control.wait(job_id, seconds)
     found, entries = await api.control.history(job_id)
-    return Answer(msgspec.structs.replace(view(api, found), history=job_views.history(entries)))
+    return Response(msgspec.structs.replace(view(api, found), history=job_views.history(entries)))
 
 
-async def cancel(api: Api, request: Request[Query, CancelBody]) -> Answer:
+async def cancel(api: Api, request: Request[Query, CancelBody]) -> Response:
     """End a job; a running one is asked to, and `enforceable` says whether it can be made to."""
     wanted = request.body
     found = await api.control.cancel(
         request.path["id"], terminate=wanted.terminate, reason=wanted.reason, by=request.by
     )
-    return Answer(view(api, found), 202)
+    return Response(view(api, found), 202)
 
 
-async def retry(api: Api, request: Request[Query, Body]) -> Answer:
+async def retry(api: Api, request: Request[Query, Body]) -> Response:
     """Queue an ended job again."""
     key = request.idempotency
     job = await api.control.retry(request.path["id"], request.by, key)
-    return Answer(view(api, job), fresh(key))
+    return Response(view(api, job), fresh(key))
 
 
-async def stack(api: Api, request: Request[Query, Body]) -> Answer:
+async def stack(api: Api, request: Request[Query, Body]) -> Response:
     """Where a running job stands right now."""
     found = await api.control.stack(request.path["id"])
     if found is None:
         raise ConflictError("the job does not run here at this moment")
-    return Answer(job_views.StackView(job_id=request.path["id"], stack=found))
+    return Response(job_views.StackView(job_id=request.path["id"], stack=found))
 
 
-async def logs(api: Api, request: Request[PageQuery, Body]) -> Answer:
+async def logs(api: Api, request: Request[PageQuery, Body]) -> Response:
     """The last log lines of a job; the log itself keeps them for good."""
     given, after = request.query, number_of(request.query.cursor)
     job = await api.control.job(request.path["id"])
     lines, missing = api.job_lines.of(job.id, after or 0, given.limit + 1)
     items = [job_views.line(one) for one in lines[: given.limit]]
     following = str(lines[given.limit - 1].number) if len(lines) > given.limit else None
-    return Answer(job_views.JobLinesView(items=items, next=following, missing=missing))
+    return Response(job_views.JobLinesView(items=items, next=following, missing=missing))
 
 
 JOB_ROUTES = (

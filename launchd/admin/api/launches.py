@@ -13,7 +13,6 @@ from launchd.admin.request import moment_in_query
 from launchd.admin.route import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
-    Answer,
     Api,
     Body,
     Cursor,
@@ -24,6 +23,7 @@ from launchd.admin.route import (
     Query,
     Reason,
     Request,
+    Response,
     Route,
     SourceName,
 )
@@ -101,17 +101,17 @@ def _wanted(given: FilterQuery, most: int | None) -> LaunchQuery:
     )
 
 
-async def launches(api: Api, request: Request[LaunchesQuery, Body]) -> Answer:
+async def launches(api: Api, request: Request[LaunchesQuery, Body]) -> Response:
     """Reconciled launches."""
     wanted, now = _wanted(request.query, None), api.control.now()
     page = await api.launches.list(wanted, now)
     slips = await api.launches.slips_of(page.items) if request.query.slips else (None,) * len(page.items)
     items = [views.launch(one, slipped) for one, slipped in zip(page.items, slips, strict=True)]
     view = views.LaunchPageView(items=items, next=page.next)
-    return Answer(view, until=await api.launches.same_until(wanted, now))
+    return Response(view, until=await api.launches.same_until(wanted, now))
 
 
-async def calendar(api: Api, request: Request[FilterQuery, Body]) -> Answer:
+async def calendar(api: Api, request: Request[FilterQuery, Body]) -> Response:
     """Launches as a calendar to subscribe to."""
     wanted, now = _wanted(request.query, MAX_LIMIT), api.control.now()
     until = await api.launches.same_until(wanted, now)
@@ -121,32 +121,32 @@ async def calendar(api: Api, request: Request[FilterQuery, Body]) -> Answer:
     page = await api.launches.list(wanted, now)
     attributions = {name: source.attribution for name, source in SOURCES.items()}
     text = await asyncio.to_thread(feeds.calendar, page.items, attributions)
-    return Answer(Document(text, "text/calendar"), until=until)
+    return Response(Document(text, "text/calendar"), until=until)
 
 
-async def atom(api: Api, request: Request[FilterQuery, Body]) -> Answer:
+async def atom(api: Api, request: Request[FilterQuery, Body]) -> Response:
     """What changed, as a feed."""
     wanted, now = _wanted(request.query, _FEED_MOMENTS), api.control.now()
     changes = await api.launches.changed(wanted, now)
     feed = await asyncio.to_thread(feeds.atom, changes, await api.launches.feed_id())
-    return Answer(Document(feed, "application/atom+xml"), until=await api.launches.same_until(wanted, now))
+    return Response(Document(feed, "application/atom+xml"), until=await api.launches.same_until(wanted, now))
 
 
-async def table(api: Api, request: Request[FilterQuery, Body]) -> Answer:
+async def table(api: Api, request: Request[FilterQuery, Body]) -> Response:
     """All launches that the filters select, as a table."""
     wanted, now = _wanted(request.query, None), api.control.now()
     page = await api.launches.list(wanted, now)
     text = await asyncio.to_thread(feeds.table, page.items)
     headers = {"Content-Disposition": 'attachment; filename="launches.csv"'}
-    return Answer(Document(text, "text/csv"), headers=headers, until=await api.launches.same_until(wanted, now))
+    return Response(Document(text, "text/csv"), headers=headers, until=await api.launches.same_until(wanted, now))
 
 
-async def launch(api: Api, request: Request[Query, Body]) -> Answer:
+async def launch(api: Api, request: Request[Query, Body]) -> Response:
     """One launch with all that is known of it."""
-    return Answer(views.launch_detail(await api.launches.get(request.path["id"])), until=FOREVER)
+    return Response(views.launch_detail(await api.launches.get(request.path["id"])), until=FOREVER)
 
 
-async def set_override(api: Api, request: Request[Query, OverrideBody]) -> Answer:
+async def set_override(api: Api, request: Request[Query, OverrideBody]) -> Response:
     """Set fields of a launch by hand; scrapes leave them alone."""
     now, reason = api.control.now(), request.body.reason
     wanted = override.values(request.body.fields)
@@ -154,10 +154,10 @@ async def set_override(api: Api, request: Request[Query, OverrideBody]) -> Answe
     detail = await api.launches.override(request.path["id"], given, now)
     said = "; ".join(f"{one.field} = {one.encoded().decode()}" for one in given)
     await api.control.audit(request.by, "override", detail.record.launch.id, f"{said}: {reason or ''}")
-    return Answer(views.launch_detail(detail))
+    return Response(views.launch_detail(detail))
 
 
-async def take_back_override(api: Api, request: Request[TakeBackQuery, Body]) -> Answer:
+async def take_back_override(api: Api, request: Request[TakeBackQuery, Body]) -> Response:
     """Let the sources speak again, for one field or for all."""
     field, reason = request.query.field, request.query.reason
     if field is not None and field not in override.FIELDS:
@@ -166,17 +166,17 @@ async def take_back_override(api: Api, request: Request[TakeBackQuery, Body]) ->
     detail, gone = await api.launches.take_back(request.path["id"], wanted, api.control.now())
     said = f"{', '.join(gone)}: {reason or ''}"
     await api.control.audit(request.by, "take_back_override", detail.record.launch.id, said)
-    return Answer(views.launch_detail(detail))
+    return Response(views.launch_detail(detail))
 
 
-async def conflicts(api: Api, request: Request[ConflictsQuery, Body]) -> Answer:
+async def conflicts(api: Api, request: Request[ConflictsQuery, Body]) -> Response:
     """The disagreements that are open, the newest first."""
     given = request.query
     _check_source(given.source)
     found, cursor = await api.launches.conflicts(
         kind=given.kind, source=given.source, limit=given.limit, after=given.cursor
     )
-    return Answer(views.ConflictPageView(items=[views.conflict(one) for one in found], next=cursor), until=FOREVER)
+    return Response(views.ConflictPageView(items=[views.conflict(one) for one in found], next=cursor), until=FOREVER)
 
 
 def _check_source(name: str | None) -> None:

@@ -8,7 +8,7 @@ from launchd.admin.api.mapper import Seconds, Time, mapper
 from launchd.admin.api.pages import page_of
 from launchd.admin.http.access import Role
 from launchd.admin.http.view import RowView, View, total
-from launchd.admin.route import Answer, Api, Body, PageQuery, Query, Reason, Request, Route
+from launchd.admin.route import Api, Body, PageQuery, Query, Reason, Request, Response, Route
 from launchd.engine.control import MAX_CONCURRENCY, NO_RATE
 from launchd.engine.snapshots import LockSnapshot, QueueSnapshot
 from launchd.lock import Lock
@@ -104,41 +104,41 @@ def lock(one: LockSnapshot) -> LockView:
     return _lock(one.lock, waiters=one.waiters)
 
 
-async def queues(api: Api, request: Request[PageQuery, Body]) -> Answer:
+async def queues(api: Api, request: Request[PageQuery, Body]) -> Response:
     """Where jobs wait."""
     named = [(one.name, one) for one in await api.control.queues()]
     found, cursor = page_of(named, request.query.limit, request.query.cursor)
-    return Answer(QueuePageView(items=[queue(one) for one in found], next=cursor))
+    return Response(QueuePageView(items=[queue(one) for one in found], next=cursor))
 
 
-async def pause_queue(api: Api, request: Request[Query, NoteBody]) -> Answer:
+async def pause_queue(api: Api, request: Request[Query, NoteBody]) -> Response:
     """Start no more jobs of a queue."""
-    return Answer(queue(await api.control.pause_queue(request.path["queue"], request.body.note, request.by)))
+    return Response(queue(await api.control.pause_queue(request.path["queue"], request.body.note, request.by)))
 
 
-async def resume_queue(api: Api, request: Request[Query, Body]) -> Answer:
+async def resume_queue(api: Api, request: Request[Query, Body]) -> Response:
     """Start jobs of a queue again."""
-    return Answer(queue(await api.control.resume_queue(request.path["queue"], request.by)))
+    return Response(queue(await api.control.resume_queue(request.path["queue"], request.by)))
 
 
-async def resize_queue(api: Api, request: Request[Query, ResizeBody]) -> Answer:
+async def resize_queue(api: Api, request: Request[Query, ResizeBody]) -> Response:
     """Change slots or rate of a queue, until the next start."""
     wanted = request.body
     resized = await api.control.resize_queue(request.path["queue"], wanted.concurrency, wanted.rate, request.by)
-    return Answer(queue(resized))
+    return Response(queue(resized))
 
 
-async def locks(api: Api, request: Request[PageQuery, Body]) -> Answer:
+async def locks(api: Api, request: Request[PageQuery, Body]) -> Response:
     """The locks that are held."""
     named = [(one.lock.name, one) for one in await api.control.locks()]
     found, cursor = page_of(named, request.query.limit, request.query.cursor)
-    return Answer(LockPageView(items=[lock(one) for one in found], next=cursor))
+    return Response(LockPageView(items=[lock(one) for one in found], next=cursor))
 
 
-async def release_lock(api: Api, request: Request[ReasonQuery, Body]) -> Answer:
+async def release_lock(api: Api, request: Request[ReasonQuery, Body]) -> Response:
     """Take a lock from its holder, who is stopped and runs again."""
     held = await api.control.release_lock(request.path["name"], request.query.reason, request.by)
-    return Answer(ReleasedView(name=held.name, job_id=held.job_id, fence=held.fence, released=True))
+    return Response(ReleasedView(name=held.name, job_id=held.job_id, fence=held.fence, released=True))
 
 
 QUEUE_ROUTES = (

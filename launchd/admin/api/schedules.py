@@ -11,7 +11,7 @@ from launchd.admin.api.jobs import fresh, made
 from launchd.admin.api.pages import page_of
 from launchd.admin.api.queues import NoteBody
 from launchd.admin.request import moment, moment_in_query
-from launchd.admin.route import MAX_LIMIT, ONCE, Answer, Api, Body, Moment, PageQuery, Query, Request, Route
+from launchd.admin.route import MAX_LIMIT, ONCE, Api, Body, Moment, PageQuery, Query, Request, Response, Route
 from launchd.schedules.cron import DayMatch, DstFold, DstGap
 
 
@@ -34,55 +34,55 @@ class PreviewQuery(Query, kw_only=True):
     day_match: DayMatch = DayMatch.OR
 
 
-async def schedules(api: Api, request: Request[PageQuery, Body]) -> Answer:
+async def schedules(api: Api, request: Request[PageQuery, Body]) -> Response:
     """When jobs are made."""
     timetable = api.control.timetable
     names, cursor = page_of([(name, name) for name in timetable.names()], request.query.limit, request.query.cursor)
     found = await timetable.of(names)
-    return Answer(views.SchedulePageView(items=[views.schedule(one) for one in found], next=cursor))
+    return Response(views.SchedulePageView(items=[views.schedule(one) for one in found], next=cursor))
 
 
-async def schedule(api: Api, request: Request[Query, Body]) -> Answer:
+async def schedule(api: Api, request: Request[Query, Body]) -> Response:
     """One schedule, with its next fires."""
-    return Answer(views.schedule(await api.control.timetable.get(request.path["schedule"])))
+    return Response(views.schedule(await api.control.timetable.get(request.path["schedule"])))
 
 
-async def fires(api: Api, request: Request[PageQuery, Body]) -> Answer:
+async def fires(api: Api, request: Request[PageQuery, Body]) -> Response:
     """The ledger of a schedule, newest first."""
     rows, cursor = await api.control.timetable.fires(
         request.path["schedule"], request.query.limit, request.query.cursor
     )
-    return Answer(views.FirePageView(items=[views.fire(row) for row in rows], next=cursor))
+    return Response(views.FirePageView(items=[views.fire(row) for row in rows], next=cursor))
 
 
-async def trigger_schedule(api: Api, request: Request[Query, Body]) -> Answer:
+async def trigger_schedule(api: Api, request: Request[Query, Body]) -> Response:
     """Run a schedule's task with its arguments now, beside its fires."""
     key = request.idempotency
     return made(api, await api.control.trigger_schedule(request.path["schedule"], request.by, key), fresh(key))
 
 
-async def pause_schedule(api: Api, request: Request[Query, NoteBody]) -> Answer:
+async def pause_schedule(api: Api, request: Request[Query, NoteBody]) -> Response:
     """Fire no more until resumed."""
-    return Answer(
+    return Response(
         views.schedule(await api.control.timetable.pause(request.path["schedule"], request.body.note, request.by))
     )
 
 
-async def resume_schedule(api: Api, request: Request[Query, Body]) -> Answer:
+async def resume_schedule(api: Api, request: Request[Query, Body]) -> Response:
     """Fire again, from now."""
-    return Answer(views.schedule(await api.control.timetable.resume(request.path["schedule"], request.by)))
+    return Response(views.schedule(await api.control.timetable.resume(request.path["schedule"], request.by)))
 
 
-async def backfill(api: Api, request: Request[Query, BackfillBody]) -> Answer:
+async def backfill(api: Api, request: Request[Query, BackfillBody]) -> Response:
     """Make up for past fires."""
     first, last = moment("from", request.body.from_), moment("to", request.body.to)
     key = request.idempotency
     jobs = await api.control.timetable.backfill(request.path["schedule"], first, last, request.by, key)
     ids = key.ids if key is not None and key.replayed else [job.id for job in jobs]
-    return Answer(job_views.IdsView(ids=ids), fresh(key))
+    return Response(job_views.IdsView(ids=ids), fresh(key))
 
 
-async def preview(api: Api, request: Request[PreviewQuery, Body]) -> Answer:
+async def preview(api: Api, request: Request[PreviewQuery, Body]) -> Response:
     """What a cron expression means, and when it is due."""
     given = request.query
     found = api.control.timetable.preview(
@@ -94,7 +94,7 @@ async def preview(api: Api, request: Request[PreviewQuery, Body]) -> Answer:
         fold=given.dst_fold,
         day_match=given.day_match,
     )
-    return Answer(views.preview(found))
+    return Response(views.preview(found))
 
 
 SCHEDULE_ROUTES = (

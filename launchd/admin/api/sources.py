@@ -5,7 +5,7 @@ from launchd.admin.api.jobs import fresh, made
 from launchd.admin.api.mapper import Seconds, Time, mapper
 from launchd.admin.api.pages import page_of
 from launchd.admin.http.view import RowView, View, finite, total
-from launchd.admin.route import ONCE, Answer, Api, Body, PageQuery, Query, Request, Route
+from launchd.admin.route import ONCE, Api, Body, PageQuery, Query, Request, Response, Route
 from launchd.clock import SECOND, Instant
 from launchd.errors import ConflictError, NotFoundError
 from launchd.launches.circuit import Circuit, CircuitState
@@ -84,7 +84,7 @@ _traffic = mapper(TrafficView, Traffic, "seconds")
 _kept = mapper(KeptView, Kept)
 
 
-async def sources(api: Api, request: Request[PageQuery, Body]) -> Answer:
+async def sources(api: Api, request: Request[PageQuery, Body]) -> Response:
     """The sources and how they fare."""
     states, now = await api.sources.states(), api.control.now()
     names, cursor = page_of([(name, name) for name in SOURCES], request.query.limit, request.query.cursor)
@@ -92,10 +92,10 @@ async def sources(api: Api, request: Request[PageQuery, Body]) -> Answer:
     items = [
         source(name, states.get(name), now, enabled=SOURCES[name].is_enabled(configured.get(name))) for name in names
     ]
-    return Answer(SourcePageView(items=items, next=cursor))
+    return Response(SourcePageView(items=items, next=cursor))
 
 
-async def replay(api: Api, request: Request[Query, Body]) -> Answer:
+async def replay(api: Api, request: Request[Query, Body]) -> Response:
     """Read the last payloads of a source again, without asking it."""
     name = request.path["source"]
     if name not in SOURCES:

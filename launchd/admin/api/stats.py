@@ -7,7 +7,7 @@ from msgspec import Meta
 from launchd.admin.api.job_views import StateWord
 from launchd.admin.api.mapper import Seconds, Time, mapper
 from launchd.admin.http.view import RowView, View, total
-from launchd.admin.route import MAX_LIMIT, Answer, Api, Body, Query, Request, Route
+from launchd.admin.route import MAX_LIMIT, Api, Body, Query, Request, Response, Route
 from launchd.clock import SECOND, Instant
 from launchd.store.stats import (
     Bucket,
@@ -130,23 +130,23 @@ class TimelineView(View):
     items: list[RunView]
 
 
-async def stats(api: Api, request: Request[StatsQuery, Body]) -> Answer:
+async def stats(api: Api, request: Request[StatsQuery, Body]) -> Response:
     """How tasks, queues and locks fared."""
     now = api.control.now()
     found = await api.stats.stats(request.query.window, now)
     slots = {one.name: one.concurrency for one in await api.control.queues()}
-    return Answer(_stats_view(found, slots, now))
+    return Response(_stats_view(found, slots, now))
 
 
-async def series(api: Api, request: Request[StatsQuery, Body]) -> Answer:
+async def series(api: Api, request: Request[StatsQuery, Body]) -> Response:
     """What ended over time: counts, durations and waits in buckets of one length."""
-    return Answer(_series_view(await api.stats.series(request.query.window, api.control.now())))
+    return Response(_series_view(await api.stats.series(request.query.window, api.control.now())))
 
 
-async def timeline(api: Api, request: Request[TimelineQuery, Body]) -> Answer:
+async def timeline(api: Api, request: Request[TimelineQuery, Body]) -> Response:
     """What ran, run by run: those that took longest, if there are too many."""
     found = await api.stats.timeline(request.query.span, request.query.limit, api.control.now())
-    return Answer(_timeline(found, items=[_run_view(one) for one in found.runs]))
+    return Response(_timeline(found, items=[_run_view(one) for one in found.runs]))
 
 
 _run = mapper(RunView, Run)

@@ -4,7 +4,7 @@ from launchd.admin.api.mapper import Seconds, Time, mapper
 from launchd.admin.api.queues import QueueView, queue
 from launchd.admin.http.access import SESSION_SECONDS, Access, Role, Session
 from launchd.admin.http.view import View
-from launchd.admin.route import Answer, Api, Body, Query, Request, Route
+from launchd.admin.route import Api, Body, Query, Request, Response, Route
 from launchd.clock import SECOND, Instant, format_instant
 from launchd.engine.snapshots import Status
 from launchd.errors import ConflictError, ForbiddenError
@@ -91,29 +91,29 @@ def health_view(one: HealthReport) -> HealthView:
     return HealthView(status=one.level, checks=checks)
 
 
-async def healthz(_api: Api, _request: Request[Query, Body]) -> Answer:
+async def healthz(_api: Api, _request: Request[Query, Body]) -> Response:
     """The process is alive."""
-    return Answer(WordView(status="alive"))
+    return Response(WordView(status="alive"))
 
 
-async def readyz(api: Api, _request: Request[Query, Body]) -> Answer:
+async def readyz(api: Api, _request: Request[Query, Body]) -> Response:
     """Can work be taken? 503 with the reason while it cannot, such as a database that refuses writes."""
     found = await api.control.ready()
-    return Answer(ReadyView(status=found.word, detail=found.detail), 200 if found.ready else 503)
+    return Response(ReadyView(status=found.word, detail=found.detail), 200 if found.ready else 503)
 
 
-async def status(api: Api, _request: Request[Query, Body]) -> Answer:
+async def status(api: Api, _request: Request[Query, Body]) -> Response:
     """The daemon in one look."""
-    return Answer(status_view(await api.control.status()))
+    return Response(status_view(await api.control.status()))
 
 
-async def health(api: Api, _request: Request[Query, Body]) -> Answer:
+async def health(api: Api, _request: Request[Query, Body]) -> Response:
     """Every check, run now."""
     report = await api.control.health()
-    return Answer(health_view(report), 503 if report.level is Level.UNHEALTHY else 200)
+    return Response(health_view(report), 503 if report.level is Level.UNHEALTHY else 200)
 
 
-async def sign_in(api: Api, request: Request[Query, Body]) -> Answer:
+async def sign_in(api: Api, request: Request[Query, Body]) -> Response:
     """Make a link that signs a browser in, once, as whoever asks."""
     if not request.local:
         raise ForbiddenError("a sign-in link is made over the Unix socket: run `launchd dashboard` on the host")
@@ -126,10 +126,10 @@ async def sign_in(api: Api, request: Request[Query, Body]) -> Answer:
     ticket = api.access.ticket(request.caller)
     await api.control.audit(request.by, "sign_in", "dashboard", None)
     url = f"http://{api.access.address}/sign-in?ticket={ticket.text}"
-    return Answer(SignInView(url=url, expires_at=format_instant(ticket.expires_at)))
+    return Response(SignInView(url=url, expires_at=format_instant(ticket.expires_at)))
 
 
-async def sign_out(api: Api, request: Request[Query, Body]) -> Answer:
+async def sign_out(api: Api, request: Request[Query, Body]) -> Response:
     """End the session that asks, for good, and have the browser forget its cookie."""
     session = request.caller.session
     if session is None:
@@ -139,7 +139,7 @@ async def sign_out(api: Api, request: Request[Query, Body]) -> Answer:
     )  # first, so that a restart knows it too
     api.access.sign_out(session)
     farewell = f'{api.access.cookie}=""; Max-Age=0; Path=/; HttpOnly; SameSite=Strict'
-    return Answer(WordView(status="signed out"), headers={"Set-Cookie": farewell})
+    return Response(WordView(status="signed out"), headers={"Set-Cookie": farewell})
 
 
 async def remember_signed_out(access: Access, audit: AuditStore, now: Instant) -> None:

@@ -1,4 +1,4 @@
-"""The gate: how many connections a listener has, and how long each may take to say what it wants.
+"""The connections: how many connections a listener has, and how long each may take to say what it wants.
 
 A connection either waits for its client (for a request's head or body, for an answer to be taken, for another request)
 or is served. Who waits too long is cut off. When all places are taken, the one that has waited longest gives its place
@@ -38,15 +38,15 @@ def _full() -> bytes:
 _FULL = _full()
 
 
-class Connection(RequestHandler):
-    """One connection of a gate; aiohttp's, with a place in it.
+class HttpConnection(RequestHandler):
+    """One connection of a connections; aiohttp's, with a place in it.
 
     `caller` is who is at the other end of a Unix socket, once that has been asked: it stays the same to the end.
     """
 
-    __slots__ = ("_fresh", "_gate", "caller")
+    __slots__ = ("_connections", "_fresh", "caller")
 
-    def __init__(self, gate: "Gate", server: web.Server) -> None:
+    def __init__(self, connections: "Connections", server: web.Server) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -56,12 +56,12 @@ class Connection(RequestHandler):
             auto_decompress=False,
         )
         self.caller: Caller | None = None
-        self._gate = gate
+        self._connections = connections
         self._fresh = False  # a head is awaited of which nothing has come
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a place, or refuse."""
-        if not self._gate.arrived(self):
+        if not self._connections.arrived(self):
             newcomer = cast("asyncio.WriteTransport", transport)  # uvloop's is one without being a subclass
             newcomer.write(_FULL)
             newcomer.close()
@@ -72,12 +72,12 @@ class Connection(RequestHandler):
         """The first byte of a head sets its deadline, however slowly the rest comes."""
         if self._fresh:
             self._fresh = False
-            self._gate.waits(self, HEAD_SECONDS)
+            self._connections.waits(self, HEAD_SECONDS)
         super().data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Give the place back."""
-        self._gate.left(self)
+        self._connections.left(self)
         super().connection_lost(exc)
 
     def handle_error(
@@ -96,28 +96,28 @@ class Connection(RequestHandler):
         response.force_close()
         return response
 
-    def rests(self) -> None:
+    def answered(self) -> None:
         """The answer is made: it is to be taken, and then another request may come."""
         self._fresh = True
-        self._gate.waits(self, IDLE_SECONDS)
+        self._connections.waits(self, IDLE_SECONDS)
 
 
-class Gate:
+class Connections:
     """The places of one listener. `_waiting` maps who waits to its deadline, the longest waiting first."""
 
     def __init__(self, server: web.Server, places: int) -> None:
         self._server = server
         self._places = places
         self._loop = asyncio.get_running_loop()
-        self._all: set[Connection] = set()
-        self._waiting: OrderedDict[Connection, float] = OrderedDict()
+        self._all: set[HttpConnection] = set()
+        self._waiting: OrderedDict[HttpConnection, float] = OrderedDict()
         self._sweep: asyncio.TimerHandle | None = None
 
-    def __call__(self) -> Connection:
+    def __call__(self) -> HttpConnection:
         """A protocol for a connection that was accepted."""
-        return Connection(self, self._server)
+        return HttpConnection(self, self._server)
 
-    def arrived(self, connection: Connection) -> bool:
+    def arrived(self, connection: HttpConnection) -> bool:
         """Give a place to a new connection; False when all are being served."""
         if len(self._all) >= self._places and not self._evict():
             return False
@@ -127,17 +127,17 @@ class Gate:
             self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._cut_off)
         return True
 
-    def waits(self, connection: Connection, seconds: float) -> None:
+    def waits(self, connection: HttpConnection, seconds: float) -> None:
         """The client's turn: it has so many seconds."""
         if connection in self._all:
             self._waiting[connection] = self._loop.time() + seconds
             self._waiting.move_to_end(connection)
 
-    def served(self, connection: Connection) -> None:
+    def served(self, connection: HttpConnection) -> None:
         """Our turn."""
         self._waiting.pop(connection, None)
 
-    def left(self, connection: Connection) -> None:
+    def left(self, connection: HttpConnection) -> None:
         """It is gone."""
         self._all.discard(connection)
         self._waiting.pop(connection, None)
@@ -153,7 +153,7 @@ class Gate:
         self._cut(next(iter(self._waiting)))
         return True
 
-    def _cut(self, connection: Connection) -> None:
+    def _cut(self, connection: HttpConnection) -> None:
         self.left(connection)
         if connection.transport is not None:
             connection.transport.abort()
@@ -169,25 +169,25 @@ class Gate:
 def serving(request: web.BaseRequest) -> Iterator[None]:
     """While its answer is made, a request's connection cannot be asked to go."""
     connection: Any = request.protocol
-    if not isinstance(connection, Connection):
+    if not isinstance(connection, HttpConnection):
         yield
         return
-    connection._gate.served(connection)  # noqa: SLF001 - the two are one
+    connection._connections.served(connection)  # noqa: SLF001 - the two are one
     try:
         yield
     finally:
-        connection.rests()
+        connection.answered()
 
 
 @contextmanager
 def reading(request: web.BaseRequest, seconds: float) -> Iterator[None]:
     """While its body comes, it is the client's turn again."""
     connection: Any = request.protocol
-    if not isinstance(connection, Connection):
+    if not isinstance(connection, HttpConnection):
         yield
         return
-    connection._gate.waits(connection, seconds)  # noqa: SLF001 - the two are one
+    connection._connections.waits(connection, seconds)  # noqa: SLF001 - the two are one
     try:
         yield
     finally:
-        connection._gate.served(connection)  # noqa: SLF001 - the two are one
+        connection._connections.served(connection)  # noqa: SLF001 - the two are one

@@ -20,7 +20,7 @@ _log = get_logger("launchd.admin")
 Open = Callable[[socket.socket], Awaitable[object]]
 
 
-class Listening:
+class TcpListener:
     """Gets the TCP listener served. `access` hears of the address, or why there is none."""
 
     def __init__(self, access: Access, serve: Open, clock: Clock) -> None:
@@ -42,7 +42,7 @@ class Listening:
         self._access.tcp_error = None
         return True
 
-    async def go_on(self, address: Address) -> None:
+    async def retry(self, address: Address) -> None:
         """Try again until the address is served."""
         served = False
         while not served:
