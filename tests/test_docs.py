@@ -19,7 +19,7 @@ import pytest
 from launchd import config
 from launchd.admin.route import Route
 from launchd.admin.routes import ROUTES
-from launchd.cli import Asking, cli
+from launchd.cli import CommandContext, cli
 from launchd.clock import format_instant, parse_instant
 from launchd.errors import InvalidError
 from launchd.launches.sources import SOURCES
@@ -110,7 +110,7 @@ def test_every_command_that_is_shown_is_taken_by_the_command_line(page: Path) ->
 
 def _read(command: click.Command, name: str, words: list[str], parent: click.Context | None = None) -> None:
     """Read a command line as click does, without running it; raises click's errors."""
-    with command.make_context(name, words, parent=parent, obj=Asking()) as context:
+    with command.make_context(name, words, parent=parent, obj=CommandContext()) as context:
         if isinstance(command, click.Group):
             called, inner, rest = command.resolve_command(context, [*context._protected_args, *context.args])
             assert inner is not None

@@ -11,12 +11,12 @@ import click
 
 from launchd import __version__
 from launchd.cli.commands import backup, launches, read, run, write
-from launchd.cli.context import Asking, common
-from launchd.cli.errors import refusal, suggestion
+from launchd.cli.context import CommandContext, common
+from launchd.cli.errors import command_error, suggestion
 from launchd.errors import LaunchdError
 from launchd.system.exit import leave
 
-__all__ = ["Asking", "cli", "main"]
+__all__ = ["CommandContext", "cli", "main"]
 _GROUPS = (
     ("Running", run.COMMANDS),
     ("Looking", read.COMMANDS),
@@ -30,11 +30,11 @@ class _Commands(click.Group):
     """All commands: listed by group, and their errors told as a person (or a program) reads them."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
-        """Run the command; raises Refusal for what launchd raises on purpose."""
+        """Run the command; raises CommandError for what launchd raises on purpose."""
         try:
             return super().invoke(ctx)
         except LaunchdError as error:
-            raise refusal(error, as_json=ctx.ensure_object(Asking).json) from error
+            raise command_error(error, as_json=ctx.ensure_object(CommandContext).json) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -68,7 +68,7 @@ for _, _commands in _GROUPS:
 def main() -> None:
     """The console script."""
     try:
-        cli(obj=Asking(), prog_name="launchd")
+        cli(obj=CommandContext(), prog_name="launchd")
     except SystemExit as end:
         if isinstance(end.code, str):  # a message, which the interpreter shows
             raise

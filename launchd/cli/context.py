@@ -12,10 +12,10 @@ from launchd.admin.client import TIMEOUT_SECONDS, AdminClient
 
 F = TypeVar("F", bound=Callable[..., Any])
 # click may give an option in any form; a command's own function says what it takes
-Options = Any
+OptionValue = Any
 
 
-class Asking:
+class CommandContext:
     """Which daemon, and whether to print JSON. Written while the command line is parsed, read by the commands."""
 
     def __init__(self) -> None:
@@ -66,9 +66,9 @@ def common(command: F) -> F:
     """The options that may stand before a command or after it."""
 
     def store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-        def keep(context: click.Context, _parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401 - click's
+        def keep(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401 - click's
             if value:
-                setattr(context.ensure_object(Asking), name, value)
+                setattr(ctx.ensure_object(CommandContext), name, value)
 
         return keep
 

@@ -25,7 +25,7 @@ _NEXT = {
 }
 
 
-class Refusal(click.ClickException):
+class CommandError(click.ClickException):
     """An error of launchd's own, told on standard error: in words, or as an object where JSON was asked for."""
 
     exit_code = FAILED
@@ -64,7 +64,7 @@ class Refusal(click.ClickException):
                 yield f"  {visible(line)}"
 
 
-class Unreachable(Refusal):
+class UnreachableDaemonError(CommandError):
     """Nobody answers."""
 
     exit_code = UNREACHABLE
@@ -79,9 +79,9 @@ def _severity() -> str:
     return "<3>" if is_journal(2) else ""
 
 
-def refusal(error: LaunchdError, *, as_json: bool) -> Refusal:
+def command_error(error: LaunchdError, *, as_json: bool) -> CommandError:
     """The error as click ends with it."""
-    kind = Unreachable if isinstance(error, UnreachableError) else Refusal
+    kind = UnreachableDaemonError if isinstance(error, UnreachableError) else CommandError
     return kind(error, as_json=as_json)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import msgspec
 
-from launchd.cli.context import Asking, at
+from launchd.cli.context import CommandContext, at
 from launchd.values.text import one_line
 
 Columns = dict[str, Callable[[dict[str, Any]], object]]
@@ -75,18 +75,18 @@ def print_json(view: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(view), indent=2).decode())
 
 
-def print_record(asking: Asking, view: dict[str, Any], hide: tuple[str, ...] = ()) -> None:
+def print_record(context: CommandContext, view: dict[str, Any], hide: tuple[str, ...] = ()) -> None:
     """Print one thing, a field a line; those without a value are left out."""
-    if asking.json:
+    if context.json:
         print_json(view)
         return
     width = max(map(len, view))
     for name, value in view.items():
         if name not in hide and value not in (None, []):
-            click.echo(f"{name:<{width}}  {shown(value)}")
+            click.echo(f"{name:<{width}}  {format_value(value)}")
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """A value as a person reads it."""
     match value:
         case None:
@@ -130,9 +130,9 @@ def size(count: float) -> str:
     return f"{count:.1f} GiB"
 
 
-def print_page(asking: Asking, view: dict[str, Any], shows: Columns, *, one_line: bool = False) -> None:
+def print_page(context: CommandContext, view: dict[str, Any], shows: Columns, *, one_line: bool = False) -> None:
     """Print a page of a list."""
-    if asking.json:
+    if context.json:
         print_json(view)
         return
     print_table(view["items"], shows, one_line=one_line)
@@ -140,9 +140,9 @@ def print_page(asking: Asking, view: dict[str, Any], shows: Columns, *, one_line
         click.echo(f"and more: --limit takes up to {MOST_ROWS}", err=True)
 
 
-def print_all(asking: Asking, kind: str, shows: Columns) -> None:
+def print_all(context: CommandContext, kind: str, shows: Columns) -> None:
     """Print a whole list, such as the queues."""
-    print_page(asking, {"items": asking.client().items(at(kind)), "next": None}, shows)
+    print_page(context, {"items": context.client().items(at(kind)), "next": None}, shows)
 
 
 def print_table(rows: list[dict[str, Any]], shows: Columns, *, one_line: bool = False) -> None:
@@ -181,7 +181,7 @@ def table(rows: list[dict[str, Any]], shows: Columns, room: int | None, *, one_l
 
 def _cell(value: object, *, one_line: bool) -> str:
     """A value in a table; of instants the seconds are enough to tell rows apart."""
-    text = shown(value.replace("\n", " ") if one_line and isinstance(value, str) else value)
+    text = format_value(value.replace("\n", " ") if one_line and isinstance(value, str) else value)
     found = _FRACTION.fullmatch(text)
     return f"{found[1]}Z" if found is not None else text
 

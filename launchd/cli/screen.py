@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from launchd.cli.output import age, shown, size
+from launchd.cli.output import age, format_value, size
 from launchd.values.text import one_line
 
 Snapshot = dict[str, Any]
@@ -25,7 +25,7 @@ _LEAST_JOBS = 3
 _FIRES_SHOWN, _FAILURES_SHOWN = 5, 5
 
 
-class Watched:
+class DaemonWatch:
     """Remembers which daemon was seen, so that a restart can be told; `notice` is None where nothing is to tell."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Watched:
         self._instance: str | None = None
         self._away_since: str | None = None
 
-    def saw(self, seen: Snapshot) -> None:
+    def update(self, seen: Snapshot) -> None:
         """Take note of a snapshot."""
         if not seen["reachable"]:
             self._away_since = self._away_since or _clock(seen["at"])
@@ -190,7 +190,7 @@ def _table(title: str, shows: dict[str, Cell], rows: Iterable[Row], seen: Snapsh
         # a column that may wrap is the first to shrink; its cells are cut instead
         table.add_column(name, no_wrap=name not in _TEXTS, overflow="ellipsis")
     for row in rows:
-        words = [shown(cell(row, seen)).replace("\n", " ") for cell in shows.values()]
+        words = [format_value(cell(row, seen)).replace("\n", " ") for cell in shows.values()]
         table.add_row(*(Text(word, _COLOURS.get(word, ""), no_wrap=True, overflow="ellipsis") for word in words))
     heading = Text(title, style="bold")
     return Group(heading, table if table.row_count else Text("(none)", style="dim"), Text(""))

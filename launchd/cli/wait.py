@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from launchd.admin.client import AdminClient
-from launchd.cli.context import Asking, at
+from launchd.cli.context import CommandContext, at
 from launchd.errors import UnreachableError
 from launchd.values.text import one_line
 
@@ -23,14 +23,14 @@ _QUESTION_SECONDS = 0.5
 _RESTART_SECONDS = 60.0
 
 
-def follow(asking: Asking, made: Job) -> Job:
+def follow(context: CommandContext, made: Job) -> Job:
     """The job once it, or its present attempt, has ended; its progress is shown meanwhile.
 
     Raises UnreachableError when the daemon stays away.
     """
-    client = asking.client()
+    client = context.client()
     try:
-        with _telling(asking) as tell:
+        with _telling(context) as tell:
             now = made
             tell(now)
             while not _over(made, now):
@@ -42,12 +42,12 @@ def follow(asking: Asking, made: Job) -> Job:
     return now
 
 
-def ended_well(job: Job) -> bool:
+def succeeded(job: Job) -> bool:
     """Whether the exit code is 0."""
     return bool(job["state"] == "succeeded")
 
 
-def how_it_ended(job: Job) -> str:
+def outcome_text(job: Job) -> str:
     """One line on a job that was followed."""
     why = job["reason"] or (job["error"] or {}).get("message")
     again = f" (again at {job['run_at']})" if job["state"] == "queued" else ""
@@ -75,12 +75,12 @@ def _ask(client: AdminClient, job_id: str) -> Job:
 
 
 @contextmanager
-def _telling(asking: Asking) -> Iterator[Tell]:
+def _telling(context: CommandContext) -> Iterator[Tell]:
     """What shows progress: a bar on a terminal, else plain lines; nothing where a program reads."""
-    if sys.stderr.isatty() and (asking.json or sys.stdout.isatty()):
+    if sys.stderr.isatty() and (context.json or sys.stdout.isatty()):
         with _bar() as tell:
             yield tell
-    elif asking.json:
+    elif context.json:
         yield lambda _job: None
     else:
         told: list[str] = []

@@ -20,7 +20,7 @@ import pytest
 from rich.console import Console, ConsoleDimensions
 
 from launchd.cli.commands.monitor import away, observe
-from launchd.cli.screen import Watched, screen
+from launchd.cli.screen import DaemonWatch, screen
 from tests.support.daemon_process import Installation, command
 from tests.support.hosted_daemon import PATIENCE_SECONDS
 
@@ -257,10 +257,10 @@ def test_long_words_are_cut_so_that_names_stay_whole(installation: Installation,
 
 
 def test_what_is_told_of_a_daemon_that_went_and_came() -> None:
-    watched = Watched()
+    watched = DaemonWatch()
 
     def told(seen: dict[str, Any]) -> str | None:
-        watched.saw(seen)
+        watched.update(seen)
         return watched.notice
 
     up = {"at": "2026-01-01T00:00:01Z", "reachable": True, "status": {"instance": "a", "started_at": "x"}}

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from launchd.admin.client import LONG_SECONDS
-from launchd.cli.context import Asking, at, common
+from launchd.cli.context import CommandContext, at, common
 from launchd.cli.output import print_json, size
 from launchd.errors import InvalidError
 
@@ -24,7 +24,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--offline", is_flag=True, help="Of a daemon that does not run: read its state directory.")
 @common
 @click.pass_obj
-def backup(asking: Asking, /, file: Path, offline: bool) -> None:
+def backup(context: CommandContext, /, file: Path, offline: bool) -> None:
     """Write all data into one file, while the daemon runs.
 
     A tar.gz of both databases, checked. An older FILE is replaced once the new one is whole. The daemon sends it, so
@@ -36,13 +36,13 @@ def backup(asking: Asking, /, file: Path, offline: bool) -> None:
         raise InvalidError(f"{file.parent} is no directory: make it first")
     with _replacing(file) as archive:
         if offline:
-            _back_up_offline(asking.state_directory(), archive)
+            _back_up_offline(context.state_directory(), archive)
         else:
             with _progress("backup") as told:
-                asking.client(LONG_SECONDS).save("POST", at("backup"), archive, told)
+                context.client(LONG_SECONDS).save("POST", at("backup"), archive, told)
         manifest = verify(archive)
         length = archive.seek(0, os.SEEK_END)
-    if asking.json:
+    if context.json:
         print_json({"file": str(file.absolute()), "size_bytes": length, "manifest": msgspec.to_builtins(manifest)})
     else:
         click.echo(f"{file}: {size(length)}, as of {manifest.created_at}")
@@ -52,7 +52,7 @@ def backup(asking: Asking, /, file: Path, offline: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @common
 @click.pass_obj
-def restore(asking: Asking, file: Path) -> None:
+def restore(context: CommandContext, file: Path) -> None:
     """Put a backup in the place of a stopped daemon's data.
 
     The backup is checked first; the old files are kept beside.
@@ -61,9 +61,9 @@ def restore(asking: Asking, file: Path) -> None:
     from launchd.clock import SystemClock  # noqa: PLC0415 - see backup
 
     with _progress("restore"):
-        done = asyncio.run(put_back(file, asking.state_directory(), SystemClock().now()))
+        done = asyncio.run(put_back(file, context.state_directory(), SystemClock().now()))
     kept = None if done.kept is None else str(done.kept)
-    if asking.json:
+    if context.json:
         view = {"directory": str(done.directory), "kept": kept, "unfinished_jobs": done.unfinished_jobs}
         print_json(view | {"manifest": msgspec.to_builtins(done.manifest)})
         return

@@ -5,18 +5,18 @@ from typing import Any
 import click
 
 from launchd.cli.commands.write import pair
-from launchd.cli.context import Asking, Options, at, common
+from launchd.cli.context import CommandContext, OptionValue, at, common
 from launchd.cli.output import (
     Columns,
     age,
     columns,
+    format_value,
     net_text,
     print_all,
     print_json,
     print_page,
     print_record,
     print_table,
-    shown,
     size,
 )
 
@@ -35,7 +35,7 @@ _LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_
 @_LIMIT
 @common
 @click.pass_obj
-def launches(asking: Asking, /, upcoming: bool, past: bool, **filters: Options) -> None:
+def launches(context: CommandContext, /, upcoming: bool, past: bool, **filters: OptionValue) -> None:
     """The launches."""
     if upcoming and past:
         raise click.UsageError("--upcoming and --past exclude each other")
@@ -44,20 +44,20 @@ def launches(asking: Asking, /, upcoming: bool, past: bool, **filters: Options) 
     chosen["net"] = net_text
     chosen["sources"] = lambda one: ", ".join(one["sources"])
     when = "upcoming" if upcoming else "past" if past else None
-    print_page(asking, asking.client().request("GET", at("launches"), when=when, **filters), chosen)
+    print_page(context, context.client().request("GET", at("launches"), when=when, **filters), chosen)
 
 
 @click.command()
 @click.argument("launch_id", metavar="ID")
 @common
 @click.pass_obj
-def launch(asking: Asking, launch_id: str) -> None:
+def launch(context: CommandContext, launch_id: str) -> None:
     """One launch, with its sightings and its history."""
-    view = asking.client().request("GET", at("launches", launch_id))
-    print_record(asking, view, hide=("history", "sightings", "provenance", "slips", "overrides", "conflicts"))
-    if asking.json:
+    view = context.client().request("GET", at("launches", launch_id))
+    print_record(context, view, hide=("history", "sightings", "provenance", "slips", "overrides", "conflicts"))
+    if context.json:
         return
-    click.echo(shown(view["slips"]["summary"]))
+    click.echo(format_value(view["slips"]["summary"]))
     for title, shows in (("conflicts", ("kind", "values", "other_id")), ("overrides", _OVERRIDES)):
         if view[title]:
             print_table(view[title], columns(*shows))
@@ -68,7 +68,7 @@ def launch(asking: Asking, launch_id: str) -> None:
 @click.command()
 @common
 @click.pass_obj
-def sources(asking: Asking) -> None:
+def sources(context: CommandContext) -> None:
     """The sources and how they fare."""
     chosen: Columns = columns("name", "enabled")
     chosen["age"] = lambda one: None if one["freshness"] is None else age(one["freshness"])
@@ -77,7 +77,7 @@ def sources(asking: Asking) -> None:
     chosen["retry_at"] = lambda one: one["circuit"]["retry_at"]
     chosen["requests"] = lambda one: one["traffic"]["total"]["requests"]
     chosen["received"] = lambda one: size(one["traffic"]["total"]["bytes"])
-    print_all(asking, "sources", chosen | columns("error", "attribution"))
+    print_all(context, "sources", chosen | columns("error", "attribution"))
 
 
 @click.command()
@@ -86,12 +86,12 @@ def sources(asking: Asking) -> None:
 @_LIMIT
 @common
 @click.pass_obj
-def conflicts(asking: Asking, /, **filters: Options) -> None:
+def conflicts(context: CommandContext, /, **filters: OptionValue) -> None:
     """Where the sources disagree, and launches that may be one."""
     chosen: Columns = {"launch": lambda one: one["launch"]["name"][:_SHOWN_NAME]}
     chosen |= columns("kind", "since", "values")
     chosen["other"] = lambda one: one["other"] and one["other"]["name"]
-    print_page(asking, asking.client().request("GET", at("conflicts"), **filters), chosen)
+    print_page(context, context.client().request("GET", at("conflicts"), **filters), chosen)
 
 
 @click.command("override")
@@ -100,11 +100,11 @@ def conflicts(asking: Asking, /, **filters: Options) -> None:
 @click.option("--reason")
 @common
 @click.pass_obj
-def override_(asking: Asking, launch_id: str, pairs: tuple[str, ...], reason: str | None) -> None:
+def override_(context: CommandContext, launch_id: str, pairs: tuple[str, ...], reason: str | None) -> None:
     """Set fields of a launch by hand. Scrapes leave them alone; `null` means not known."""
     fields = {name: None if value == "null" else value for name, value in map(pair, pairs)}
     body = {"fields": fields, "reason": reason}
-    _overridden(asking, asking.client().request("POST", at("launches", launch_id, "override"), body=body))
+    _overridden(context, context.client().request("POST", at("launches", launch_id, "override"), body=body))
 
 
 @click.command("take-back")
@@ -113,17 +113,17 @@ def override_(asking: Asking, launch_id: str, pairs: tuple[str, ...], reason: st
 @click.option("--reason")
 @common
 @click.pass_obj
-def take_back(asking: Asking, launch_id: str, field: str | None, reason: str | None) -> None:
+def take_back(context: CommandContext, launch_id: str, field: str | None, reason: str | None) -> None:
     """Take overrides back: of a field, or all. The sources speak again."""
     address = at("launches", launch_id, "override")
-    _overridden(asking, asking.client().request("DELETE", address, field=field, reason=reason))
+    _overridden(context, context.client().request("DELETE", address, field=field, reason=reason))
 
 
-def _overridden(asking: Asking, view: dict[str, Any]) -> None:
-    if asking.json:
+def _overridden(context: CommandContext, view: dict[str, Any]) -> None:
+    if context.json:
         print_json(view)
         return
-    click.echo(f"{view['id']}  {shown(view['name'])}")
+    click.echo(f"{view['id']}  {format_value(view['name'])}")
     print_table(view["overrides"], columns(*_OVERRIDES))
 
 

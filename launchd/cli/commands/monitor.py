@@ -17,7 +17,7 @@ import click
 import msgspec
 
 from launchd.admin.client import AdminClient
-from launchd.cli.context import Asking, at, common
+from launchd.cli.context import CommandContext, at, common
 from launchd.errors import UnreachableError
 
 Snapshot = dict[str, Any]
@@ -32,11 +32,11 @@ _UNWELL = ("failed", "quarantined")
 @click.option("--count", type=click.IntRange(1), help="End after so many looks.")
 @common
 @click.pass_obj
-def monitor(asking: Asking, /, interval: float, count: int | None) -> None:
+def monitor(context: CommandContext, /, interval: float, count: int | None) -> None:
     """Watch the daemon live; q ends. With --json a snapshot a line, without a terminal one look."""
-    client = asking.client(timeout=_ANSWER_SECONDS)
+    client = context.client(timeout=_ANSWER_SECONDS)
     with suppress(KeyboardInterrupt):  # Ctrl-C is how one leaves
-        if asking.json:
+        if context.json:
             _stream(client, interval, count)
         elif sys.stdout.isatty():
             _live(client, interval, count)
@@ -74,7 +74,7 @@ def _items(client: AdminClient, kind: str, **query: Any) -> list[dict[str, Any]]
     return found
 
 
-def _looks(client: AdminClient, count: int | None) -> Iterator[Snapshot]:
+def _snapshots(client: AdminClient, count: int | None) -> Iterator[Snapshot]:
     """A snapshot each time one is asked for; the first raises UnreachableError, later ones tell of it."""
     seen = observe(client)
     yield seen
@@ -89,7 +89,7 @@ def _looks(client: AdminClient, count: int | None) -> Iterator[Snapshot]:
 
 
 def _stream(client: AdminClient, interval: float, count: int | None) -> None:
-    for number, seen in enumerate(_looks(client, count), start=1):
+    for number, seen in enumerate(_snapshots(client, count), start=1):
         click.echo(msgspec.json.encode(seen))
         if number != count:
             time.sleep(interval)
@@ -104,16 +104,16 @@ def _print_once(client: AdminClient) -> None:
 def _live(client: AdminClient, interval: float, count: int | None) -> None:
     from rich.live import Live  # noqa: PLC0415 - only a terminal needs it
 
-    from launchd.cli.screen import Watched, screen  # noqa: PLC0415 - draws: rich
+    from launchd.cli.screen import DaemonWatch, screen  # noqa: PLC0415 - draws: rich
 
-    watched = Watched()
-    looks = _looks(client, count)
+    watch = DaemonWatch()
+    looks = _snapshots(client, count)
     first = next(looks)  # before the screen is taken: an error is told in the ordinary way
     with _keys() as quits, Live(screen=True, auto_refresh=False, vertical_overflow="crop") as live:
         seen: Snapshot | None = first
         while seen is not None:
-            watched.saw(seen)
-            live.update(screen(seen, watched.notice, live.console.size), refresh=True)
+            watch.update(seen)
+            live.update(screen(seen, watch.notice, live.console.size), refresh=True)
             if quits(interval):
                 return
             seen = next(looks, None)

@@ -7,11 +7,11 @@ import click
 
 from launchd.cli.commands.monitor import monitor
 from launchd.cli.commands.stats import stats
-from launchd.cli.context import Asking, Options, at, common
+from launchd.cli.context import CommandContext, OptionValue, at, common
 from launchd.cli.errors import FAILED
 from launchd.cli.job import error_text, print_job, print_log
 from launchd.cli.output import QUEUES, age, columns, print_all, print_json, print_page, print_table, size
-from launchd.cli.wait import ended_well, follow, how_it_ended
+from launchd.cli.wait import follow, outcome_text, succeeded
 from launchd.job import JobState
 from launchd.values.text import one_line, visible
 
@@ -22,10 +22,10 @@ _LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_
 @click.command()
 @common
 @click.pass_obj
-def status(asking: Asking) -> None:
+def status(context: CommandContext) -> None:
     """The daemon in one look."""
-    view = asking.client().request("GET", at("status"))
-    if asking.json:
+    view = context.client().request("GET", at("status"))
+    if context.json:
         print_json(view)
         return
     state = "" if view["ready"] and not view["stopping"] else f", {'stopping' if view['stopping'] else 'starting'}"
@@ -41,10 +41,10 @@ def status(asking: Asking) -> None:
 @click.command()
 @common
 @click.pass_obj
-def health(asking: Asking) -> None:
+def health(context: CommandContext) -> None:
     """Every check, run now; fails when the daemon is unhealthy."""
-    view = asking.client().request("GET", at("health"), accept=(503,))
-    if asking.json:
+    view = context.client().request("GET", at("health"), accept=(503,))
+    if context.json:
         print_json(view)
     else:
         click.echo(view["status"])
@@ -57,11 +57,11 @@ def health(asking: Asking) -> None:
 @click.command()
 @common
 @click.pass_obj
-def tasks(asking: Asking) -> None:
+def tasks(context: CommandContext) -> None:
     """The tasks and the arguments they take."""
     chosen = columns("name", "queue", "lock", "isolation")
     chosen["arguments"] = lambda one: ", ".join(one["args"].get("properties", {}))
-    print_all(asking, "tasks", chosen | columns("description"))
+    print_all(context, "tasks", chosen | columns("description"))
 
 
 @click.command()
@@ -74,11 +74,11 @@ def tasks(asking: Asking) -> None:
 @_LIMIT
 @common
 @click.pass_obj
-def jobs(asking: Asking, /, **filters: Options) -> None:
+def jobs(context: CommandContext, /, **filters: OptionValue) -> None:
     """Jobs, newest first."""
     chosen = columns("id", "task", "queue", "state", "attempt", "created_at")
     chosen["reason"] = _why
-    print_page(asking, asking.client().request("GET", at("jobs"), **filters), chosen, one_line=True)
+    print_page(context, context.client().request("GET", at("jobs"), **filters), chosen, one_line=True)
 
 
 def _why(one: dict[str, Any]) -> str:
@@ -94,45 +94,45 @@ def _why(one: dict[str, Any]) -> str:
 @click.option("--wait", is_flag=True, help="Wait for its end first; exit 1 unless it succeeded.")
 @common
 @click.pass_obj
-def job(asking: Asking, /, job_id: str, logs: bool, stack: bool, wait: bool) -> None:
+def job(context: CommandContext, /, job_id: str, logs: bool, stack: bool, wait: bool) -> None:
     """One job."""
     if logs and stack:
         raise click.UsageError("--logs and --stack exclude each other")
-    client = asking.client()
+    client = context.client()
     view = client.request("GET", at("jobs", job_id))
     if wait:
-        view = follow(asking, view)
+        view = follow(context, view)
     if logs:
         found = client.request("GET", at("jobs", view["id"], "logs"), limit=_MOST_LINES)
-        print_json(found) if asking.json else print_log(found)
+        print_json(found) if context.json else print_log(found)
     elif stack:
         found = client.request("GET", at("jobs", view["id"], "stack"))
-        print_json(found) if asking.json else click.echo(visible(found["stack"]))
+        print_json(found) if context.json else click.echo(visible(found["stack"]))
     else:
-        print_job(asking, view)
-    if wait and not ended_well(view):
-        if not asking.json:
-            click.echo(how_it_ended(view), err=True)
+        print_job(context, view)
+    if wait and not succeeded(view):
+        if not context.json:
+            click.echo(outcome_text(view), err=True)
         sys.exit(FAILED)
 
 
 @click.command()
 @common
 @click.pass_obj
-def queues(asking: Asking) -> None:
+def queues(context: CommandContext) -> None:
     """The queues now."""
-    print_all(asking, "queues", QUEUES)
+    print_all(context, "queues", QUEUES)
 
 
 @click.command()
 @common
 @click.pass_obj
-def schedules(asking: Asking) -> None:
+def schedules(context: CommandContext) -> None:
     """The schedules and their next fires."""
     chosen = columns("name", "task", "description", "paused", "note")
     chosen["next"] = lambda one: one["next"][0] if one["next"] else None
     chosen["last"] = lambda one: one["last"] and f"{one['last']['outcome']} {one['last']['fire_time']}"
-    print_all(asking, "schedules", chosen)
+    print_all(context, "schedules", chosen)
 
 
 @click.command()
@@ -140,10 +140,10 @@ def schedules(asking: Asking) -> None:
 @_LIMIT
 @common
 @click.pass_obj
-def fires(asking: Asking, schedule: str, limit: int) -> None:
+def fires(context: CommandContext, schedule: str, limit: int) -> None:
     """What became of each fire of a schedule, newest first."""
-    view = asking.client().request("GET", at("schedules", schedule, "fires"), limit=limit)
-    print_page(asking, view, columns("fire_time", "outcome", "count", "until", "job_id", "reason"))
+    view = context.client().request("GET", at("schedules", schedule, "fires"), limit=limit)
+    print_page(context, view, columns("fire_time", "outcome", "count", "until", "job_id", "reason"))
 
 
 @click.command()
@@ -156,10 +156,10 @@ def fires(asking: Asking, schedule: str, limit: int) -> None:
 @click.option("--day-match", type=click.Choice(["or", "and"]), help="Where a day of the month and a weekday are set.")
 @common
 @click.pass_obj
-def preview(asking: Asking, /, **query: Options) -> None:
+def preview(context: CommandContext, /, **query: OptionValue) -> None:
     """What a cron expression means, and when it is due."""
-    view = asking.client().request("GET", at("cron", "preview"), **query)
-    if asking.json:
+    view = context.client().request("GET", at("cron", "preview"), **query)
+    if context.json:
         print_json(view)
         return
     click.echo(one_line(view["description"]))
@@ -171,22 +171,22 @@ def preview(asking: Asking, /, **query: Options) -> None:
 @click.command()
 @common
 @click.pass_obj
-def locks(asking: Asking) -> None:
+def locks(context: CommandContext) -> None:
     """The locks that are held."""
     shows = columns("name", "job_id", "since", "expires_at", "fence", "waiters")
-    print_all(asking, "locks", shows)
+    print_all(context, "locks", shows)
 
 
 @click.command()
 @click.option("--open", "show", is_flag=True, help="Open it in a browser.")
 @common
 @click.pass_obj
-def dashboard(asking: Asking, /, show: bool) -> None:
+def dashboard(context: CommandContext, /, show: bool) -> None:
     """Print a link that signs a browser in to the dashboard. It is good once, within two minutes."""
-    view = asking.client().request("POST", at("sign-in"))
+    view = context.client().request("POST", at("sign-in"))
     if show:
         click.launch(view["url"])
-    if asking.json:
+    if context.json:
         print_json(view)
     else:
         click.echo(view["url"])
@@ -197,18 +197,18 @@ def dashboard(asking: Asking, /, show: bool) -> None:
 @_LIMIT
 @common
 @click.pass_obj
-def alerts(asking: Asking, /, test: bool, limit: int) -> None:
+def alerts(context: CommandContext, /, test: bool, limit: int) -> None:
     """What was told to the services of [alerts] urls, newest first."""
     if not test:
         shows = columns("created_at", "rule", "severity", "state", "count", "title", "error")
-        print_page(asking, asking.client().request("GET", at("alerts"), limit=limit), shows)
+        print_page(context, context.client().request("GET", at("alerts"), limit=limit), shows)
         return
-    view = follow(asking, asking.client().request("POST", at("alerts", "test")))
-    if asking.json:
+    view = follow(context, context.client().request("POST", at("alerts", "test")))
+    if context.json:
         print_json(view)
     else:
-        click.echo(how_it_ended(view))
-    if not ended_well(view):
+        click.echo(outcome_text(view))
+    if not succeeded(view):
         sys.exit(FAILED)
 
 

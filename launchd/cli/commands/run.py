@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from launchd.cli.context import Asking, common
+from launchd.cli.context import CommandContext, common
 from launchd.cli.errors import FAILED
 from launchd.cli.output import print_json
 from launchd.errors import ConfigError
@@ -19,20 +19,20 @@ from launchd.errors import ConfigError
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @common
 @click.pass_obj
-def run(asking: Asking, /, queues: str | None, **options: Any) -> None:  # noqa: ANN401 - click's options
+def run(context: CommandContext, /, queues: str | None, **options: Any) -> None:  # noqa: ANN401 - click's options
     """Run the daemon until SIGTERM. With --json its log is JSON lines."""
     if options["no_scheduler"] and options["scheduler_only"]:
         raise click.UsageError("--no-scheduler and --scheduler-only exclude each other")
     from launchd.daemon import service  # noqa: PLC0415 - the engine
 
     code = service.main(
-        asking.config,
+        context.config,
         queues=queues.split(",") if queues else None,
         concurrency=options["concurrency"],
         scheduler=not options["no_scheduler"],
         workers=not options["scheduler_only"],
         log_level=options["log_level"],
-        log_format="json" if asking.json else None,
+        log_format="json" if context.json else None,
     )
     sys.exit(code)
 
@@ -40,15 +40,15 @@ def run(asking: Asking, /, queues: str | None, **options: Any) -> None:  # noqa:
 @click.command()
 @common
 @click.pass_obj
-def check(asking: Asking) -> None:
+def check(context: CommandContext) -> None:
     """Check the configuration and report every mistake."""
     from launchd.daemon import service  # noqa: PLC0415 - the engine
 
-    if not asking.json:
-        click.echo(service.check(asking.config))
+    if not context.json:
+        click.echo(service.check(context.config))
         return
     try:
-        print_json({"valid": True, "detail": service.check(asking.config), "errors": []})
+        print_json({"valid": True, "detail": service.check(context.config), "errors": []})
     except ConfigError as error:
         errors = [{"path": problem.path, "message": problem.message} for problem in error.errors]
         print_json({"valid": False, "detail": error.detail, "errors": errors})
@@ -58,20 +58,20 @@ def check(asking: Asking) -> None:
 @click.command()
 @common
 @click.pass_obj
-def demo(asking: Asking) -> None:
+def demo(context: CommandContext) -> None:
     """Show everything offline, in a few seconds.
 
     A replay server, the daemon, two scrapes, the launches.
     """
     from launchd.demo.show import show  # noqa: PLC0415 - the engine
 
-    sys.exit(show(as_json=asking.json))
+    sys.exit(show(as_json=context.json))
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
-def completion(context: click.Context, shell: str) -> None:
+def completion(ctx: click.Context, shell: str) -> None:
     """Print what completes words in a shell.
 
     For bash: eval "$(launchd completion bash)".
@@ -81,7 +81,7 @@ def completion(context: click.Context, shell: str) -> None:
     found = get_completion_class(shell)
     if found is None:
         raise click.UsageError(f"click knows no completion for {shell}")
-    root = context.find_root()
+    root = ctx.find_root()
     click.echo(found(root.command, {}, "launchd", "_LAUNCHD_COMPLETE").source())
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from launchd.cli.context import Asking, at, common
+from launchd.cli.context import CommandContext, at, common
 from launchd.cli.output import Columns, columns, print_json, print_table, seconds
 
 
@@ -12,14 +12,14 @@ from launchd.cli.output import Columns, columns, print_json, print_table, second
 @click.option("--window", type=click.Choice(["1h", "24h", "7d"]), default="24h", show_default=True)
 @common
 @click.pass_obj
-def stats(asking: Asking, window: str) -> None:
+def stats(context: CommandContext, window: str) -> None:
     """Runs, failures, durations and waits of a time.
 
     Per task, per queue and per lock, from the store: a restart loses nothing of it. Durations are the 50th, 95th and
     99th percentile.
     """
-    view = asking.client().request("GET", at("stats"), window=window)
-    if asking.json:
+    view = context.client().request("GET", at("stats"), window=window)
+    if context.json:
         print_json(view)
         return
     click.echo(f"since {view['since']}")

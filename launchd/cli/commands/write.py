@@ -9,11 +9,11 @@ import click
 import msgspec
 
 from launchd.admin.client import AdminClient, RefusedError
-from launchd.cli.context import Asking, Options, at, common
+from launchd.cli.context import CommandContext, OptionValue, at, common
 from launchd.cli.errors import FAILED, suggestion
 from launchd.cli.job import print_job
 from launchd.cli.output import QUEUES, columns, print_json, print_record, print_table
-from launchd.cli.wait import ended_well, follow, how_it_ended
+from launchd.cli.wait import follow, outcome_text, succeeded
 from launchd.errors import NotFoundError
 
 _NOT_FOUND = 404
@@ -28,11 +28,11 @@ _GIVEN = ("source", "fetched", "parsed", "rejected", "created", "updated", "seco
 @_WAIT
 @common
 @click.pass_obj
-def refresh(asking: Asking, /, names: str | None, force: bool, wait: bool) -> None:
+def refresh(context: CommandContext, /, names: str | None, force: bool, wait: bool) -> None:
     """Scrape now, whatever the schedule. --wait tells of each source as it ends."""
     body = {"sources": names.split(",") if names else None, "force": force}
-    ended = _scraped(asking, asking.client().request("POST", at("refresh"), body=body), wait=wait)
-    if not asking.json and not force and _LEFT_ALONE in str((ended or {}).get("reason")):
+    ended = _scraped(context, context.client().request("POST", at("refresh"), body=body), wait=wait)
+    if not context.json and not force and _LEFT_ALONE in str((ended or {}).get("reason")):
         click.echo("`launchd refresh --force` asks them all the same", err=True)
     _exit_by(ended)
 
@@ -42,9 +42,9 @@ def refresh(asking: Asking, /, names: str | None, force: bool, wait: bool) -> No
 @_WAIT
 @common
 @click.pass_obj
-def replay(asking: Asking, /, source: str, wait: bool) -> None:
+def replay(context: CommandContext, /, source: str, wait: bool) -> None:
     """Read a source's last payloads again, without the network."""
-    _exit_by(_scraped(asking, asking.client().request("POST", at("sources", source, "replay")), wait=wait))
+    _exit_by(_scraped(context, context.client().request("POST", at("sources", source, "replay")), wait=wait))
 
 
 @click.command()
@@ -59,17 +59,17 @@ def replay(asking: Asking, /, source: str, wait: bool) -> None:
 @_WAIT
 @common
 @click.pass_obj
-def trigger(asking: Asking, /, task: str, pairs: tuple[str, ...], wait: bool, **options: Options) -> None:
+def trigger(context: CommandContext, /, task: str, pairs: tuple[str, ...], wait: bool, **options: OptionValue) -> None:
     """Make a job of a task. Values are JSON, or text where they are not."""
     body = {name: value for name, value in options.items() if value is not None} | {"args": _arguments(pairs)}
-    client = asking.client()
+    client = context.client()
     with _nearest(client, task, "tasks"):
         made = client.request("POST", at("tasks", task, "trigger"), body=body)
     if not wait:
-        _made(asking, made)
+        _made(context, made)
         return
-    ended = follow(asking, made)
-    print_job(asking, ended)
+    ended = follow(context, made)
+    print_job(context, ended)
     _exit_by(ended)
 
 
@@ -79,12 +79,12 @@ def trigger(asking: Asking, /, task: str, pairs: tuple[str, ...], wait: bool, **
 @click.option("--reason")
 @common
 @click.pass_obj
-def cancel_task(asking: Asking, /, job_id: str, terminate: bool, reason: str | None) -> None:
+def cancel_task(context: CommandContext, /, job_id: str, terminate: bool, reason: str | None) -> None:
     """Cancel a job. A queued one ends at once, a running one is asked to."""
     body = {"terminate": terminate, "reason": reason}
-    view = asking.client().request("POST", at("jobs", job_id, "cancel"), body=body)
-    _made(asking, view)
-    if view["state"] == "running" and not view["enforceable"] and not asking.json:
+    view = context.client().request("POST", at("jobs", job_id, "cancel"), body=body)
+    _made(context, view)
+    if view["state"] == "running" and not view["enforceable"] and not context.json:
         click.echo("it was asked to end; it runs in no process of its own, so it cannot be forced to", err=True)
 
 
@@ -92,9 +92,9 @@ def cancel_task(asking: Asking, /, job_id: str, terminate: bool, reason: str | N
 @click.argument("job_id", metavar="ID")
 @common
 @click.pass_obj
-def retry(asking: Asking, job_id: str) -> None:
+def retry(context: CommandContext, job_id: str) -> None:
     """Queue an ended job again."""
-    _made(asking, asking.client().request("POST", at("jobs", job_id, "retry")))
+    _made(context, context.client().request("POST", at("jobs", job_id, "retry")))
 
 
 @click.command()
@@ -102,18 +102,18 @@ def retry(asking: Asking, job_id: str) -> None:
 @click.option("--note", help="Why, for whoever looks.")
 @common
 @click.pass_obj
-def pause(asking: Asking, name: str, note: str | None) -> None:
+def pause(context: CommandContext, name: str, note: str | None) -> None:
     """Pause a queue or a schedule."""
-    _steer(asking, name, "pause", {"note": note})
+    _steer(context, name, "pause", {"note": note})
 
 
 @click.command()
 @click.argument("name", metavar="QUEUE|SCHEDULE")
 @common
 @click.pass_obj
-def resume(asking: Asking, name: str) -> None:
+def resume(context: CommandContext, name: str) -> None:
     """Resume a queue or a schedule."""
-    _steer(asking, name, "resume", None)
+    _steer(context, name, "resume", None)
 
 
 @click.command()
@@ -122,15 +122,15 @@ def resume(asking: Asking, name: str) -> None:
 @click.option("--rate", metavar="N/UNIT", help='Starts in any such window, such as "30/m"; "none" for no limit.')
 @common
 @click.pass_obj
-def resize(asking: Asking, /, queue: str, **sizes: Options) -> None:
+def resize(context: CommandContext, /, queue: str, **sizes: OptionValue) -> None:
     """Change slots or rate of a queue. The next start takes the configuration's again."""
     body = {name: value for name, value in sizes.items() if value is not None}
     if not body:
         raise click.UsageError("say --concurrency, --rate or both")
-    client = asking.client()
+    client = context.client()
     with _nearest(client, queue, "queues"):
         view = client.request("PATCH", at("queues", queue), body=body)
-    if asking.json:
+    if context.json:
         print_json(view)
     else:
         print_table([view], QUEUES)
@@ -142,12 +142,12 @@ def resize(asking: Asking, /, queue: str, **sizes: Options) -> None:
 @click.option("--to", "last", metavar="TIME", required=True, help="The last one, included.")
 @common
 @click.pass_obj
-def backfill(asking: Asking, /, schedule: str, first: str, last: str) -> None:
+def backfill(context: CommandContext, /, schedule: str, first: str, last: str) -> None:
     """Make up for past fires of a schedule. Each that has no job gets one."""
-    client = asking.client()
+    client = context.client()
     with _nearest(client, schedule, "schedules"):
         view = client.request("POST", at("schedules", schedule, "backfill"), body={"from": first, "to": last})
-    if asking.json:
+    if context.json:
         print_json(view)
         return
     for job_id in view["ids"]:
@@ -160,28 +160,28 @@ def backfill(asking: Asking, /, schedule: str, first: str, last: str) -> None:
 @click.option("--reason", help="Why, for the audit.")
 @common
 @click.pass_obj
-def release_lock(asking: Asking, name: str, reason: str | None) -> None:
+def release_lock(context: CommandContext, name: str, reason: str | None) -> None:
     """Take a lock from its holder. The job is stopped and retried."""
-    print_record(asking, asking.client().request("DELETE", at("locks", name), reason=reason))
+    print_record(context, context.client().request("DELETE", at("locks", name), reason=reason))
 
 
-def _made(asking: Asking, view: dict[str, Any]) -> None:
-    if asking.json:
+def _made(context: CommandContext, view: dict[str, Any]) -> None:
+    if context.json:
         print_json(view)
     else:
         click.echo(f"{view['id']}  {view['task']}  {view['state']}")
 
 
-def _scraped(asking: Asking, made: dict[str, Any], *, wait: bool) -> dict[str, Any] | None:
+def _scraped(context: CommandContext, made: dict[str, Any], *, wait: bool) -> dict[str, Any] | None:
     """Print the job that was made, or what each source gave once it has ended; the ended job."""
     if not wait:
-        _made(asking, made)
+        _made(context, made)
         return None
-    ended = follow(asking, made)
-    if asking.json:
+    ended = follow(context, made)
+    if context.json:
         print_json(ended)
     else:
-        click.echo(how_it_ended(ended))
+        click.echo(outcome_text(ended))
         rows = [{"source": name, **numbers} for name, numbers in ((ended["result"] or {}).get("sources") or {}).items()]
         if rows:
             print_table(rows, columns(*_GIVEN))
@@ -189,13 +189,13 @@ def _scraped(asking: Asking, made: dict[str, Any], *, wait: bool) -> dict[str, A
 
 
 def _exit_by(ended: dict[str, Any] | None) -> None:
-    if ended is not None and not ended_well(ended):
+    if ended is not None and not succeeded(ended):
         sys.exit(FAILED)
 
 
-def _steer(asking: Asking, name: str, verb: str, body: object) -> None:
+def _steer(context: CommandContext, name: str, verb: str, body: object) -> None:
     """A name is looked for among the queues first, then among the schedules."""
-    client, kinds = asking.client(), ("queues", "schedules")
+    client, kinds = context.client(), ("queues", "schedules")
     for kind in kinds:
         try:
             view = client.request("POST", at(kind, name, verb), body=body)
@@ -203,7 +203,7 @@ def _steer(asking: Asking, name: str, verb: str, body: object) -> None:
             if refused.status != _NOT_FOUND:
                 raise
             continue
-        print_json(view) if asking.json else click.echo(f"{kind[:-1]} {name}: {verb}d")
+        print_json(view) if context.json else click.echo(f"{kind[:-1]} {name}: {verb}d")
         return
     raise _unknown(client, name, *kinds)
 

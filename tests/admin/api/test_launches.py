@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from icalendar import Calendar
 
 from launchd.admin.api.launches import LAUNCH_ROUTES
-from launchd.cli import Asking, cli
+from launchd.cli import CommandContext, cli
 from launchd.daemon import Daemon
 from tests.support.payloads import LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.support.replay_server import Replay, replaying
@@ -306,7 +306,7 @@ async def test_the_command_line_replays_overrides_and_lists(client: aiohttp.Clie
 
     async def run(*words: str) -> str:
         result = await asyncio.to_thread(
-            CliRunner().invoke, cli, ["--socket", str(daemon.socket), *words], obj=Asking()
+            CliRunner().invoke, cli, ["--socket", str(daemon.socket), *words], obj=CommandContext()
         )
         assert result.exit_code == 0, result.output
         return str(result.output)

@@ -38,7 +38,7 @@ from launchd.admin.http.access import (
 )
 from launchd.admin.http.tcp import RETRY_SECONDS
 from launchd.admin.routes import ROUTES
-from launchd.cli import Asking, cli
+from launchd.cli import CommandContext, cli
 from launchd.config import parse
 from launchd.daemon import Daemon, Host
 from launchd.errors import ConfigError
@@ -366,7 +366,7 @@ async def test_a_link_is_made_over_the_unix_socket_only(remote: aiohttp.ClientSe
 
 async def test_the_command_line_prints_a_link_that_works(daemon: Daemon, remote: aiohttp.ClientSession) -> None:
     arguments = ["--socket", str(daemon.socket), "dashboard"]
-    result = await asyncio.to_thread(CliRunner().invoke, cli, arguments, obj=Asking())
+    result = await asyncio.to_thread(CliRunner().invoke, cli, arguments, obj=CommandContext())
     assert result.exit_code == 0, result.output
     async with remote.get(result.output.strip(), allow_redirects=False) as response:
         assert response.status == 303
