@@ -40,7 +40,7 @@ class InvalidError(LaunchdError):
 
     @classmethod
     def at(cls, path: str, message: str) -> Self:
-        """What is wrong with one part of an input."""
+        """The error of one part of an input."""
         return cls(f"{path}: {message}", errors=[Problem(path, message)])
 
 
@@ -57,13 +57,13 @@ class MalformedError(LaunchdError):
 
 
 class UnauthorizedError(LaunchdError):
-    """Who asks has not said who it is."""
+    """Not signed in."""
 
     code = "unauthorized"
 
 
 class ForbiddenError(LaunchdError):
-    """Who asks may not do this."""
+    """The caller may not do this."""
 
     code = "forbidden"
 

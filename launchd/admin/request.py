@@ -28,9 +28,9 @@ _NAMED = re.compile(r"Object (?P<what>contains unknown|missing required) field `
 
 
 async def read(route: Route, request: web.Request, caller: Caller) -> Request[Any, Any]:
-    """The request as its route reads it.
+    """Read a request as its route says.
 
-    Raises InvalidError, MalformedError, HTTP 415 for a body that is no JSON, HTTP 408 for one that does not come.
+    Raises InvalidError, MalformedError, HTTP 415 for a body that is not JSON, HTTP 408 for one that does not arrive.
     """
     for name, value in request.match_info.items():
         clean(name, value)
@@ -40,7 +40,7 @@ async def read(route: Route, request: web.Request, caller: Caller) -> Request[An
 
 
 def read_query(given: Mapping[str, str], kind: type[Query]) -> Query:
-    """The query parameters as `kind`; an unknown or repeated one is refused, an empty one left out."""
+    """The query parameters as `kind`; an unknown or repeated one is refused, an empty one counts as left out."""
     known = _parameters(kind)
     for name in given:
         if name not in known:
@@ -53,7 +53,7 @@ def read_query(given: Mapping[str, str], kind: type[Query]) -> Query:
     except msgspec.ValidationError as error:
         raise _with_choices(invalid(error), kind) from error
     read = msgspec.to_builtins(query)
-    for name, value in said.items():  # "null" is read as nothing: it is no state, and not "any state" either
+    for name, value in said.items():  # "null" would be decoded as None, which means "any state": refuse it
         if read[name] is None:
             raise InvalidError.at(name, f"expected a value, got {value!r}")
         if isinstance(read[name], float) and not math.isfinite(read[name]):
@@ -63,7 +63,7 @@ def read_query(given: Mapping[str, str], kind: type[Query]) -> Query:
 
 @functools.cache
 def _parameters(kind: type[Query]) -> tuple[str, ...]:
-    """What a query may hold: asked once of each kind, since its annotations are evaluated for it."""
+    """The names of the parameters of a query type. Cached: msgspec evaluates the annotations each time."""
     return tuple(field.encode_name for field in msgspec.structs.fields(kind))
 
 
@@ -74,12 +74,12 @@ async def _body(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Str
             async with asyncio.timeout(BODY_SECONDS):
                 raw = await request.read()
     except TimeoutError:
-        raise web.HTTPRequestTimeout(reason=f"the body did not come within {BODY_SECONDS:g} s") from None
+        raise web.HTTPRequestTimeout(reason=f"the body did not arrive within {BODY_SECONDS:g} s") from None
     except web.RequestPayloadError as error:
-        raise MalformedError("the body is not as its head says") from error
+        raise MalformedError("the body does not match the headers of the request") from error
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise web.HTTPUnsupportedMediaType(reason="send the body as it is, without Content-Encoding")
-    # curl -d without a header calls JSON a form
+        raise web.HTTPUnsupportedMediaType(reason="send the body without Content-Encoding")
+    # `curl -d` without a header sends JSON as a form
     is_form = request.content_type == "application/x-www-form-urlencoded" and raw.lstrip()[:1] == b"{"
     if raw and not is_form and request.content_type not in {"application/json", "application/octet-stream"}:
         raise web.HTTPUnsupportedMediaType(reason="send JSON as application/json")
@@ -92,10 +92,10 @@ async def _body(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Str
 
 
 def invalid(error: msgspec.ValidationError) -> InvalidError:
-    """What msgspec says ("Expected `int`, got `str` - at `$.limit`") as a problem with its path."""
+    """The error of msgspec ("Expected `int`, got `str` - at `$.limit`") as a problem with its path."""
     message, _, where = str(error).partition(" - at `$")
     path = where.rstrip("`").lstrip(".")
-    named = _NAMED.fullmatch(message)  # it says where the object is, and which of its fields is meant
+    named = _NAMED.fullmatch(message)  # the message names the object, and the field separately
     if named is not None:
         path = f"{path}.{named['field']}".lstrip(".")
         message = "no such field" if named["what"] == "contains unknown" else "required"
@@ -103,7 +103,7 @@ def invalid(error: msgspec.ValidationError) -> InvalidError:
 
 
 def _with_choices(error: InvalidError, kind: type[Query]) -> InvalidError:
-    """The error with the values that a parameter may have, where they are few."""
+    """The error with the allowed values of a parameter, if it is an enumeration."""
     for problem in error.errors:
         types = [field.type for field in msgspec.structs.fields(kind) if field.encode_name == problem.path]
         choices = sorted(str(one) for each in types for one in _choices(each))
@@ -122,7 +122,7 @@ def _choices(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a type
 
 
 def clean(name: str, value: str) -> str:
-    """A text of a request; raises InvalidError for one that UTF-8 cannot say, such as half of a surrogate pair."""
+    """A text of a request; raises InvalidError if UTF-8 cannot encode it, such as half of a surrogate pair."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -131,7 +131,7 @@ def clean(name: str, value: str) -> str:
 
 
 def moment(name: str, text: str) -> Instant:
-    """The time that a field holds; raises InvalidError with the field's name."""
+    """The time in a field; raises InvalidError with the name of the field."""
     try:
         return parse_instant(text)
     except InvalidError as error:
@@ -139,5 +139,5 @@ def moment(name: str, text: str) -> Instant:
 
 
 def moment_in_query(name: str, text: str | None) -> Instant | None:
-    """The time that a parameter holds, if any; a `+` that was not escaped came as a space."""
+    """The time in a query parameter, or None; a `+` that was not escaped has arrived as a space."""
     return None if text is None else moment(name, text.replace(" ", "+"))

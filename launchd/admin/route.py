@@ -1,7 +1,7 @@
-"""A route: one row of the API's table, and how its request is read and its answer is written.
+"""A route: one row of the API's table, with the types of its request and its response.
 
-Everything that is said of an endpoint is said in its row: who may call it, which parameters and body it takes, what it
-answers. Requests are decoded, refused and documented (openapi.py) by that row alone.
+The row of an endpoint says everything about it: the role that may call it, its parameters, its body and its response.
+Requests are decoded, refused (request.py) and documented (openapi.py) by that row alone.
 """
 
 import hashlib
@@ -35,24 +35,24 @@ from launchd.store.stats import StatsStore
 EVENT_STREAM = "text/event-stream"
 MAX_LIMIT, DEFAULT_LIMIT = 1000, 50
 _MAX_KEY = 200
-# What every endpoint that makes jobs honours.
+# The header of every endpoint that makes jobs.
 ONCE = ("Idempotency-Key",)
 Q = TypeVar("Q")
 B = TypeVar("B")
 
-Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="how many items a page has")]
-Cursor = Annotated[str, Meta(max_length=512, description="the `next` of the page before")]
-# RFC 3339, checked by parse_instant, whose message says more than a schema's.
+Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="the number of items of a page")]
+Cursor = Annotated[str, Meta(max_length=512, description="the `next` of the previous page")]
+# RFC 3339; checked by parse_instant, whose message is better than a schema's.
 Moment = Annotated[
     str, Meta(description="a time such as 2026-01-31T06:00:00Z", extra_json_schema={"format": "date-time"})
 ]
-# Checked where it is used, whose message names the known ones.
+# Checked where it is used, so that the message can name the known sources.
 SourceName = Annotated[str, Meta(extra_json_schema={"enum": list(SOURCES)})]
-Reason = Annotated[str, Meta(max_length=500, description="why, for the audit")]
+Reason = Annotated[str, Meta(max_length=500, description="the reason, for the audit")]
 
 
 class Api(NamedTuple):
-    """What the endpoints work on."""
+    """The parts of the daemon that endpoints use."""
 
     control: Control
     launches: LaunchStore
@@ -69,25 +69,25 @@ class Api(NamedTuple):
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
-    """A request body; what it does not know is refused. This one says everything by its address."""
+    """A request body; unknown fields are refused. This one has no fields."""
 
 
 class Query(msgspec.Struct, forbid_unknown_fields=True):
-    """The query parameters of an endpoint; this one takes none."""
+    """The query parameters of an endpoint; this one has none."""
 
 
 class PageQuery(Query, kw_only=True):
-    """Which page of a list."""
+    """The page of a list."""
 
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor | None = None
 
 
 class Response(NamedTuple):
-    """What goes back: a view, a Document or a response that was sent already; the status and headers of its own.
+    """The result of a handler: a view, a Document or a web.Response that was sent already, with its status and headers.
 
-    `until` is for what `revalidates`: the moment up to which the address gives this very answer to whoever has the
-    role, as long as launch data do not change. Without one it is made each time.
+    `until` is for a route that `revalidates`: the response stays valid for its address and role until that moment, as
+    long as launch data do not change. Without it the response is made each time.
     """
 
     view: Any
@@ -97,7 +97,7 @@ class Response(NamedTuple):
 
 
 class Document(NamedTuple):
-    """An answer that is no JSON."""
+    """A response that is not JSON."""
 
     body: bytes
     content_type: str
@@ -105,7 +105,7 @@ class Document(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[Q, B]):
-    """A request, decoded by its route. `path` holds the parts of the address that have a name."""
+    """A request, decoded by its route. `path` holds the named parts of the address, `http` is the original."""
 
     path: Mapping[str, str]
     query: Q
@@ -115,7 +115,7 @@ class Request(Generic[Q, B]):
 
     @property
     def by(self) -> str:
-        """Who asks, for the audit."""
+        """The name of the caller, for the audit."""
         return self.caller.name
 
     @property
@@ -126,12 +126,12 @@ class Request(Generic[Q, B]):
             return None
         if not (1 <= len(key) <= _MAX_KEY and key.isprintable()):
             raise InvalidError.at("Idempotency-Key", f"expected 1..{_MAX_KEY} printable characters")
-        wish = msgspec.json.encode((self.http.method, self.http.path, self.body), order="deterministic")
-        return Idempotency(key, hashlib.sha256(wish).hexdigest())
+        content = msgspec.json.encode((self.http.method, self.http.path, self.body), order="deterministic")
+        return Idempotency(key, hashlib.sha256(content).hexdigest())
 
     @property
     def local(self) -> bool:
-        """Whether it came over the Unix socket."""
+        """True if the request came over the Unix socket."""
         return over_unix_socket(self.http)
 
 
@@ -139,12 +139,12 @@ Handler = Callable[[Api, Request[Any, Any]], Awaitable[Response]]
 
 
 class Route(NamedTuple):
-    """A row of the table. `needs` is the least role that may call it, None for whoever can connect.
+    """A row of the table. `needs` is the least role that may call it; None: no sign-in is needed.
 
-    `body` None takes no body; `answer` is the type of the JSON answered with `status`, or the content type of a
-    document. `also` are further statuses of success with the same shape, `errors` those of problems beyond the usual
-    ones; `headers` are those of a request that mean something. `revalidates` gives the answer (200, a view or a
-    document) an ETag, and keeps it as long as it holds.
+    `body` None means no body; `answer` is the type of the JSON of a response with `status`, or the content type of a
+    document. `also` are further statuses of success with the same type, `errors` are statuses of problems beyond the
+    usual ones; `headers` are the request headers that the endpoint reads. `revalidates` gives the response (200, a view
+    or a document) an ETag, and caches it while it is valid.
     """
 
     method: str
@@ -162,19 +162,19 @@ class Route(NamedTuple):
 
     @property
     def has_head(self) -> bool:
-        """Whether HEAD is answered as well: whatever is read, but what never ends."""
+        """True if HEAD is served as well: for each GET except streams."""
         return self.method == "GET" and self.answer != EVENT_STREAM
 
 
 def over_unix_socket(request: web.Request) -> bool:
-    """Whether a request came over the Unix socket; TCP is only ever loopback, and wants a token."""
+    """True if a request came over the Unix socket; else it came over loopback TCP, which needs a token."""
     transport = request.transport
     connection = None if transport is None else transport.get_extra_info("socket")
     return connection is not None and connection.family == socket.AF_UNIX
 
 
 def respond(answer: Response) -> web.StreamResponse:
-    """The answer as HTTP."""
+    """The response as HTTP."""
     if isinstance(answer.view, web.StreamResponse):
         return answer.view
     made = document(answer)
@@ -183,7 +183,7 @@ def respond(answer: Response) -> web.StreamResponse:
 
 
 def document(answer: Response) -> Document:
-    """What an answer says, encoded: a view as JSON, a document as it is."""
+    """The encoded content of a response: a view as JSON, a document as it is."""
     view = answer.view
     return view if isinstance(view, Document) else Document(encode(view), "application/json")
 

@@ -1,6 +1,21 @@
-"""The API's table: every endpoint with its parameters, its body, its answer, and the role it needs.
+"""The API's table: every endpoint with its parameters, its body, its response, and the role it needs.
 
 The server serves these rows, requests are checked by them, and the OpenAPI document is made of them.
+
+To add an endpoint:
+
+1. Write its handler and its view in the module of its subject in `api/`; the first line of the handler's docstring is
+   the summary in the OpenAPI document:
+
+       async def pools(api: Api, request: Request[PageQuery, Body]) -> Response:
+           '''The thread pools.'''
+           return Response(PoolPageView(items=[_pool(one) for one in api.control.pools()], next=None))
+
+2. Add its row to the routes of that module: `Route("GET", "/v1/pools", pools, PoolPageView, query=PageQuery)`. A new
+   module adds its routes below.
+3. Add a row to the table of endpoints in the documentation; a test names endpoints that have none.
+
+A view of stored rows inherits from RowView, is filled by a mapper (api/mapper.py) and is wrapped with `total`.
 """
 
 import functools

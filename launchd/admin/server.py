@@ -1,6 +1,6 @@
 """The admin server: HTTP over a Unix socket and loopback TCP, JSON in and out, errors as problem+json.
 
-A request passes `_problems` (errors to answers), `_admit` (who calls, and may it), and the reading of its route.
+A request passes `_problems` (errors become responses), `_admit` (identifies the caller), and its route's handler.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ from launchd.logger import get_logger
 from launchd.system import forks
 
 MAX_BODY_BYTES = 1024 * 1024
-# Connections of each listener; more than `BACKLOG`, so that those accepted together never push each other out.
+# Connections of each listener; more than `BACKLOG`, so that those accepted together never replace each other.
 UNIX_PLACES, TCP_PLACES = 384, 192
 _log = get_logger("launchd.admin")
 # A client that has just connected when listening ends has this long to send its request; closed at once, it would get a
@@ -145,7 +145,7 @@ def _application(api: Api) -> web.Application:
             app.router.add_route("HEAD", route.path, responder)
         app.router.add_route(route.method, route.path, responder, expect_handler=_expect)
     dashboard.add_routes(app, dashboard.load())
-    # the link is good once: who only looks at it (HEAD) does not use it up
+    # the link works once: HEAD must not use it up
     app.router.add_get("/sign-in", functools.partial(_open_session, api.access), allow_head=False)
     return app
 
@@ -169,7 +169,7 @@ def _responder(api: Api, route: Route, cache: ResponseCache) -> Responder:
     return answer
 
 
-# --- who calls ---
+# --- callers ---
 
 _OPEN = frozenset({"/sign-in", *dashboard.PATHS} | {route.path for route in ROUTES if route.needs is None})
 
@@ -187,9 +187,10 @@ def _admit(access: Access) -> Middleware:
 
 
 async def _peer(access: Access, request: web.Request) -> Caller:
-    """Who is at the other end of the Unix socket; raises ForbiddenError for a stranger.
+    """The caller at the other end of the Unix socket; raises ForbiddenError for one without a role.
 
-    Asked once a connection: the kernel tells who it was at the time of connect(2), whatever becomes of them (unix(7)).
+    Read once for each connection: the kernel names the process that called connect(2), whatever it does later
+    (unix(7)).
     """
     connection, transport = request.protocol, request.transport
     if isinstance(connection, HttpConnection) and connection.caller is not None:
@@ -208,7 +209,7 @@ async def _peer(access: Access, request: web.Request) -> Caller:
 
 
 async def _remote(access: Access, request: web.Request) -> Caller:
-    """Who calls over TCP; NOBODY where that is open to all. Raises ForbiddenError and UnauthorizedError."""
+    """The caller over TCP; NOBODY for paths that need no sign-in. Raises ForbiddenError and UnauthorizedError."""
     headers = request.headers
     if misdirected(headers, access.hosts):
         raise ForbiddenError("this Host is not served here")
@@ -230,7 +231,7 @@ async def _remote(access: Access, request: web.Request) -> Caller:
 
 
 def _refusal(access: Access, detail: str) -> LaunchdError:
-    """What is said to who has guessed, so often or not."""
+    """The error for a wrong token or link: 429 after too many of them, else 401."""
     wait = access.wait_seconds()
     if wait > 0:
         return TooManyRequestsError("too many wrong tokens", retry_after=wait)
@@ -240,11 +241,11 @@ def _refusal(access: Access, detail: str) -> LaunchdError:
 async def _open_session(access: Access, request: web.Request) -> web.Response:
     """Sign a browser in by its one-time link, and show the dashboard."""
     if over_unix_socket(request):
-        raise ForbiddenError("whoever connects over the Unix socket is signed in already")
+        raise ForbiddenError("callers over the Unix socket are signed in already")
     opened = access.redeem(request.query.get("ticket", ""))
     if opened is None:
-        raise _refusal(access, "the link is not good any more: run `launchd dashboard` again")
-    # browsers send no fragment to anybody: the page reads the key there, keeps it and takes it out of the address
+        raise _refusal(access, "this link has expired or was used: run `launchd dashboard` again")
+    # browsers never send the fragment: the page reads the key there, keeps it and removes it from the address
     headers = {"Location": f"/#session={opened.key}", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     response = web.Response(status=303, headers=headers)
     response.set_cookie(
@@ -253,12 +254,12 @@ async def _open_session(access: Access, request: web.Request) -> web.Response:
     return response
 
 
-# --- what goes wrong ---
+# --- errors ---
 
 
 @web.middleware
 async def _problems(request: web.Request, handler: Responder) -> web.StreamResponse:
-    """Every error as problem+json; never a traceback. Until the answer is made, the connection keeps its place."""
+    """Answer every error with problem+json, never a traceback. The connection keeps its place until then."""
     with serving(request):
         try:
             if (request.content_length or 0) > MAX_BODY_BYTES:
@@ -271,28 +272,30 @@ async def _problems(request: web.Request, handler: Responder) -> web.StreamRespo
         except Exception as error:
             if request.transport is None:  # the client is gone
                 raise
-            # whatever broke, the client gets an answer and the log the traceback
+            # the client gets a response and the log gets the traceback
             _log.exception("request_failed", method=request.method, path=request.path)
             if request.writer.output_size > 0:
-                raise ConnectionError("the answer had begun: it ends here") from error
-            return problems.problem(500, "internal", "Something went wrong inside launchd.", "its log says what")
+                raise ConnectionError("the response had begun: it ends here") from error
+            return problems.problem(
+                500, "internal", "Something went wrong inside launchd.", "see the log of the daemon"
+            )
 
 
 def _refused(request: web.Request, error: web.HTTPException) -> web.Response:
-    """What the HTTP layer refuses, in our words where its own say too little."""
+    """A refusal by the HTTP layer, with a better message if its own says too little."""
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        detail = f"{request.method} is not for {request.path[:200]}: it takes {allowed}"
+        detail = f"{request.path[:200]} does not accept {request.method}: it accepts {allowed}"
         return problems.of_status(405, detail, {"Allow": allowed})
     if isinstance(error, web.HTTPNotFound):
-        return problems.of_status(404, f"nothing is at {request.path[:200]}: see /openapi.json for what is")
+        return problems.of_status(404, f"no endpoint {request.path[:200]}: see /openapi.json for all endpoints")
     return problems.of_status(error.status, error.reason)
 
 
 async def _expect(request: web.Request) -> web.StreamResponse | None:
-    """Who asks before sending a body (RFC 9110 §10.1.1) is told at once whether it would be taken."""
+    """Answer `Expect: 100-continue` before the body is sent (RFC 9110 §10.1.1)."""
     if request.headers["Expect"].lower() != "100-continue":
-        return problems.of_status(417, "only 100-continue is understood")
+        return problems.of_status(417, "only 100-continue is supported")
     if (request.content_length or 0) > MAX_BODY_BYTES:
         return _too_large()
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -301,6 +304,6 @@ async def _expect(request: web.Request) -> web.StreamResponse | None:
 
 
 def _too_large() -> web.Response:
-    response = problems.of_status(413, f"at most {MAX_BODY_BYTES} bytes are taken")
-    response.force_close()  # what still comes is no request
+    response = problems.of_status(413, f"a body may have at most {MAX_BODY_BYTES} bytes")
+    response.force_close()  # the rest of the body is not a request
     return response

@@ -1,4 +1,4 @@
-"""The endpoints of alerts: what was told and how far it is, and a test that one arrives."""
+"""The endpoints of alerts: the alerts and their delivery, and a test alert."""
 
 from typing import Annotated
 
@@ -16,9 +16,9 @@ from launchd.cursor import number_of
 
 
 class AlertView(RowView):
-    """Something that was told, or is about to be. `count` occurrences of it, the last at `last_at`.
+    """An alert that was sent, or will be. It stands for `count` occurrences, the last at `last_at`.
 
-    `job_id` is the job that sends it; `summed_up_by` the alert that told of it where there were too many in an hour.
+    `job_id` is the job that sends it; `summed_up_by` is the summary that replaced it when the hourly limit was reached.
     """
 
     id: str
@@ -52,7 +52,7 @@ async def alerts(api: Api, request: Request[PageQuery, Body]) -> Response:
 
 
 async def send_test(api: Api, request: Request[Query, Body]) -> Response:
-    """Send a test to every service; answers with the job that does it."""
+    """Send a test alert to every service; the response is the job that sends it."""
     key = request.idempotency
     job_id = await api.alerting.test(key)
     if key is None or not key.replayed:

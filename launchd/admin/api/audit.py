@@ -1,4 +1,4 @@
-"""The endpoint of the audit: who did what to what, and when."""
+"""The endpoint of the audit: the actions of operators."""
 
 from typing import Annotated
 
@@ -25,7 +25,7 @@ class AuditPageQuery(PageQuery, kw_only=True):
 
 
 class AuditRowView(RowView):
-    """One thing that somebody did."""
+    """An action: its time, its actor, and its target."""
 
     at: Time
     actor: str
@@ -42,7 +42,7 @@ class AuditPageView(View):
 
 
 async def audit(api: Api, request: Request[AuditPageQuery, Body]) -> Response:
-    """Who did what, the newest first."""
+    """The audit, newest first."""
     given = request.query
     since, until = moment_in_query("since", given.since), moment_in_query("until", given.until)
     wanted = AuditQuery(given.actor, given.action, given.target, since, until, given.limit, given.cursor)

@@ -1,7 +1,7 @@
-"""`POST /v1/backup`: a backup of the running daemon, as the answer's body.
+"""`POST /v1/backup`: a backup of the running daemon, as the body of the response.
 
-The archive is sent to whoever asks; it is never written to a path of the caller's choosing, for the daemon may write
-where the caller may not (and, under systemd, may not write where the caller may).
+The archive is sent to the caller. It is never written to a path that the caller names: the daemon may write where the
+caller may not (and, under systemd, may not write where the caller may).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The endpoints of the configuration: the one in force, and its reload."""
+"""The endpoints of the configuration: the values in force, and the reload."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from launchd.ops.reload import compare, flat
 
 
 class ConfigView(View):
-    """The configuration in force, secrets masked; the keys that have other values in the file await a restart."""
+    """The configuration in force, secrets masked; `needs_restart` are the keys whose new values need a restart."""
 
     path: str | None
     config: dict[str, Any]
@@ -21,7 +21,7 @@ class ConfigView(View):
 
 
 class ChangeView(View):
-    """A key that has another value; null where it has none."""
+    """A key whose value has changed; null means no value."""
 
     key: str
     old: Any
@@ -30,7 +30,7 @@ class ChangeView(View):
 
 
 class ReloadView(View):
-    """What a reload has changed, and what a restart will."""
+    """The keys that a reload has changed, and those that a restart will."""
 
     applied: list[str]
     needs_restart: list[str]
@@ -47,14 +47,14 @@ async def config(api: Api, _request: Request[Query, Body]) -> Response:
 
 
 async def reload(api: Api, request: Request[Query, Body]) -> Response:
-    """Take up the configuration again, as SIGHUP does; all of it is checked first."""
+    """Reload the configuration, as SIGHUP does; the whole file is checked first."""
     before = api.reloader.running
     changes = await api.reloader.reload()
     changed = _differences(before, api.reloader.read)
-    said = (
+    summary = (
         f"applied: {', '.join(changes.live) or 'nothing'}; needs a restart: {', '.join(changes.restart) or 'nothing'}"
     )
-    await api.control.audit(request.by, "reload", "configuration", said)
+    await api.control.audit(request.by, "reload", "configuration", summary)
     views = [ChangeView(key=key, old=old, new=new, applied=key in changes.live) for key, (old, new) in changed.items()]
     return Response(ReloadView(applied=list(changes.live), needs_restart=list(changes.restart), changes=views))
 

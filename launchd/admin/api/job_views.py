@@ -1,4 +1,4 @@
-"""Jobs to JSON: the shapes of the wire contract, as types. Times are RFC 3339 UTC."""
+"""The views of jobs and tasks. Times are RFC 3339 UTC, durations seconds."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -16,13 +16,13 @@ from launchd.logs.joblines import JobLine
 from launchd.task import Isolation, Task
 from launchd.values.rows import tell
 
-_WISHES = ("cancel", "terminate")
-CancelWord = Annotated[str, Meta(extra_json_schema={"enum": [*_WISHES, UNREADABLE]})]
+_CANCEL_WORDS = ("cancel", "terminate")
+CancelWord = Annotated[str, Meta(extra_json_schema={"enum": [*_CANCEL_WORDS, UNREADABLE]})]
 StateWord = Annotated[str, Meta(extra_json_schema={"enum": [*JobState, UNREADABLE]})]
 
 
 class WaitingView(View):
-    """Why a queued job does not run."""
+    """The reason why a queued job does not run yet."""
 
     reason: str
     detail: str
@@ -30,7 +30,7 @@ class WaitingView(View):
 
 
 class JobEventView(RowView):
-    """Something that happened to a job; `detail` is for people."""
+    """An event of a job; `detail` is for people."""
 
     at: Time
     event: Annotated[str, Meta(extra_json_schema={"enum": [*JobEvent, UNREADABLE]})]
@@ -38,9 +38,9 @@ class JobEventView(RowView):
 
 
 class JobView(RowView, kw_only=True):
-    """One doing of a task. Its `history`, the oldest first, is told where one job is asked for.
+    """A job of a task. Only the endpoint of one job has its `history`, oldest first.
 
-    A brief one has no `args`, no `result`, and an error without its traceback.
+    A brief view has no `args`, no `result`, and an error without its traceback.
     """
 
     id: str
@@ -77,13 +77,13 @@ class JobPageView(View):
 
 
 class IdsView(View):
-    """The jobs that were made."""
+    """The ids of new jobs."""
 
     ids: list[str]
 
 
 class StackView(View):
-    """Where a job stands."""
+    """The stack of a running job."""
 
     job_id: str
     stack: str
@@ -100,7 +100,7 @@ class JobLineView(View):
 
 
 class JobLinesView(View):
-    """A page of a job's last log lines, oldest first; `missing` earlier ones are in the log only."""
+    """A page of a job's last log lines, oldest first; `missing` earlier lines are in the log only."""
 
     items: list[JobLineView]
     next: str | None
@@ -108,7 +108,7 @@ class JobLinesView(View):
 
 
 class TaskView(RowView):
-    """A task and what it takes: `args` is the JSON Schema of its arguments."""
+    """A task; `args` is the JSON Schema of its arguments."""
 
     name: str
     description: str
@@ -140,15 +140,15 @@ line = mapper(JobLineView, JobLine)
 
 
 def history(entries: Sequence[Entry]) -> list[JobEventView]:
-    """What happened to a job."""
+    """The events of a job."""
     return [_entry(one) for one in entries]
 
 
 @total(JobView, lambda one: {"id": one.id})
 def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool, brief: bool = False) -> JobView:
-    """A job as every endpoint shows it; `brief` leaves out what may be large."""
+    """A job as every endpoint shows it; `brief` leaves out fields that may be large."""
     missing = list(one.unreadable)
-    wish = one.cancel_requested
+    requested = one.cancel_requested
     return _job(
         one,
         args=msgspec.UNSET if brief else json_text(one.args, "args", missing, is_object=True),
@@ -156,14 +156,14 @@ def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool, brief: bool =
         error=_error(one.error, missing, brief=brief),
         progress=member(one.progress, Progress, "progress", missing),
         waiting_on=None if waiting is None else _waiting(waiting),
-        cancel_requested=wish and word(wish, _WISHES, "cancel_requested", missing),
+        cancel_requested=requested and word(requested, _CANCEL_WORDS, "cancel_requested", missing),
         enforceable=enforceable,
         unreadable=_lost(one, missing),
     )
 
 
 def _lost(one: Job, missing: list[str]) -> Unreadable | msgspec.UnsetType:
-    """The fields of a job that cannot be shown; the log names what its row and its texts lack."""
+    """The fields of a job that cannot be shown; those of its JSON texts are logged here, once."""
     texts = missing[len(one.unreadable) :]
     if texts:
         tell("jobs", one.id, texts)
@@ -171,7 +171,7 @@ def _lost(one: Job, missing: list[str]) -> Unreadable | msgspec.UnsetType:
 
 
 def _error(text: str | None, missing: list[str], *, brief: bool) -> JobError | None:
-    """The error of an attempt; one that cannot be read is shown as such, since a job without an error has none."""
+    """The error of an attempt; an unreadable one is shown as unreadable, since null would mean no error."""
     error = member(text, JobError, "error", missing)
     if error is None:
         return None if text is None else JobError(UNREADABLE, "the stored error cannot be read")
@@ -180,6 +180,6 @@ def _error(text: str | None, missing: list[str], *, brief: bool) -> JobError | N
 
 @total(TaskView, lambda one: {"name": one.name})
 def task(one: Task) -> TaskView:
-    """A task and what it takes."""
+    """A task."""
     names = ("name", "description", "queue", "lock", "max_retries", "timeout", "priority", "unique", "isolation")
     return TaskView(**{name: getattr(one, name) for name in names}, args=one.schema())

@@ -1,4 +1,4 @@
-"""The endpoints of jobs: making, looking, ending, and the tasks they are made of."""
+"""The endpoints of jobs and tasks: list, create, cancel, retry."""
 
 from typing import Annotated, Any
 
@@ -19,21 +19,22 @@ from launchd.store.idempotency import Idempotency
 MAX_BATCH = 1000
 
 
-# The maker of jobs checks these, and tells of all that is wrong at once; here they are said for the document.
+# These limits are for the OpenAPI document; the maker of jobs checks them, and reports all problems at once.
 _LONGEST = {"maximum": MAX_DELAY_SECONDS}
-Priority = Annotated[int, Meta(description="9 goes first", extra_json_schema={"minimum": 0, "maximum": 9})]
-Delay = Annotated[float, Meta(description="seconds until it may run", extra_json_schema={"minimum": 0} | _LONGEST)]
+Priority = Annotated[int, Meta(description="9 runs first", extra_json_schema={"minimum": 0, "maximum": 9})]
+Delay = Annotated[float, Meta(description="seconds until the job may run", extra_json_schema={"minimum": 0} | _LONGEST)]
 ExpiresIn = Annotated[
     float,
     Meta(
-        description="seconds after which it is not worth starting", extra_json_schema={"exclusiveMinimum": 0} | _LONGEST
+        description="seconds after which the job expires if it has not started",
+        extra_json_schema={"exclusiveMinimum": 0} | _LONGEST,
     ),
 ]
 Retries = Annotated[int, Meta(extra_json_schema={"minimum": 0, "maximum": MAX_RETRIES})]
 
 
 class TriggerBody(Body):
-    """`POST /v1/tasks/{task}/trigger`: what is left out is as the task says; at most one of `delay` and `run_at`."""
+    """`POST /v1/tasks/{task}/trigger`: omitted fields have the task's defaults; at most one of `delay` and `run_at`."""
 
     args: dict[str, Any] = msgspec.field(default_factory=dict)
     queue: str | None = None
@@ -57,7 +58,7 @@ class JobsBody(Body):
 
 
 class RefreshBody(Body):
-    """`POST /v1/refresh`: no sources means all that are enabled."""
+    """`POST /v1/refresh`: without `sources`, all enabled sources are refreshed."""
 
     sources: list[SourceName] | None = None
     force: bool = False
@@ -79,13 +80,13 @@ class JobsQuery(PageQuery, kw_only=True):
     schedule: str | None = None
     since: Moment | None = None
     until: Moment | None = None
-    brief: Annotated[bool, Meta(description="whether to leave out arguments, results and tracebacks")] = False
+    brief: Annotated[bool, Meta(description="leave out arguments, results and tracebacks")] = False
 
 
 class JobQueryOne(Query):
     """`GET /v1/jobs/{id}`."""
 
-    wait: Annotated[float, Meta(ge=0, le=300, description="answer when it ends, or after so many seconds")] = 0.0
+    wait: Annotated[float, Meta(ge=0, le=300, description="respond when the job ends, or after so many seconds")] = 0.0
 
 
 def view(api: Api, job: Job, *, brief: bool = False) -> job_views.JobView:
@@ -94,17 +95,17 @@ def view(api: Api, job: Job, *, brief: bool = False) -> job_views.JobView:
 
 
 def made(api: Api, job: Job, status: int = 202) -> Response:
-    """The answer to a wish for a job."""
+    """The response with a new job."""
     return Response(view(api, job), status, {"Location": f"/v1/jobs/{job.id}"})
 
 
 def fresh(key: Idempotency | None) -> int:
-    """The status of an answer: 202 for what was made now, 200 for what an earlier request with the key has made."""
+    """202 for a job that was made now, 200 for one that an earlier request with the key has made."""
     return 200 if key is not None and key.replayed else 202
 
 
 def _wanted(task: str, given: TriggerBody, where: str = "") -> TriggerRequest:
-    """The wish for a job that a body holds; `where` is the path of that part of it."""
+    """The job that a body asks for; `where` is the path of that part of the body."""
     run_at = moment(f"{where}run_at", given.run_at) if given.run_at is not None else None
     return TriggerRequest(
         task, given.args, given.queue, given.priority, given.delay, run_at, given.expires_in, given.max_retries
@@ -112,20 +113,20 @@ def _wanted(task: str, given: TriggerBody, where: str = "") -> TriggerRequest:
 
 
 async def refresh(api: Api, request: Request[Query, RefreshBody]) -> Response:
-    """Scrape now, whatever the schedule."""
+    """Refresh launch data now, whatever the schedule."""
     key = request.idempotency
     job = await api.control.refresh(request.body.sources, force=request.body.force, by=request.by, idempotency=key)
     return made(api, job, fresh(key))
 
 
 async def tasks(api: Api, request: Request[PageQuery, Body]) -> Response:
-    """What can be done."""
+    """The tasks."""
     found, cursor = page_of(sorted(api.control.tasks.items()), request.query.limit, request.query.cursor)
     return Response(job_views.TaskPageView(items=[job_views.task(one) for one in found], next=cursor))
 
 
 async def trigger(api: Api, request: Request[Query, TriggerBody]) -> Response:
-    """Make a job; a replayed Idempotency-Key gets the earlier one, with 200."""
+    """Create a job; a repeated Idempotency-Key returns the earlier job, with 200."""
     wanted = _wanted(request.path["task"], request.body)
     key = request.idempotency
     text = None if key is None else key.key
@@ -134,7 +135,7 @@ async def trigger(api: Api, request: Request[Query, TriggerBody]) -> Response:
 
 
 async def make_jobs(api: Api, request: Request[Query, JobsBody]) -> Response:
-    """Make many jobs, all or none."""
+    """Create many jobs, all or none."""
     wanted = [_wanted(one.task, one, f"jobs[{number}].") for number, one in enumerate(request.body.jobs)]
     key = request.idempotency
     ids = await api.control.enqueue(wanted, request.by, key)
@@ -152,7 +153,7 @@ async def jobs(api: Api, request: Request[JobsQuery, Body]) -> Response:
 
 
 async def job(api: Api, request: Request[JobQueryOne, Body]) -> Response:
-    """One job with its history, at once or when it has ended."""
+    """One job with its history; with `wait`, when the job has ended."""
     job_id, seconds = request.path["id"], request.query.wait
     if seconds:
         await api.control.wait(job_id, seconds)
@@ -161,7 +162,7 @@ async def job(api: Api, request: Request[JobQueryOne, Body]) -> Response:
 
 
 async def cancel(api: Api, request: Request[Query, CancelBody]) -> Response:
-    """End a job; a running one is asked to, and `enforceable` says whether it can be made to."""
+    """Cancel a job; a running job is asked to end, and `enforceable` says whether it can be forced."""
     wanted = request.body
     found = await api.control.cancel(
         request.path["id"], terminate=wanted.terminate, reason=wanted.reason, by=request.by
@@ -177,7 +178,7 @@ async def retry(api: Api, request: Request[Query, Body]) -> Response:
 
 
 async def stack(api: Api, request: Request[Query, Body]) -> Response:
-    """Where a running job stands right now."""
+    """The stack of a running job."""
     found = await api.control.stack(request.path["id"])
     if found is None:
         raise ConflictError("the job does not run here at this moment")
@@ -185,7 +186,7 @@ async def stack(api: Api, request: Request[Query, Body]) -> Response:
 
 
 async def logs(api: Api, request: Request[PageQuery, Body]) -> Response:
-    """The last log lines of a job; the log itself keeps them for good."""
+    """The last log lines of a job; older lines are in the log."""
     given, after = request.query, number_of(request.query.cursor)
     job = await api.control.job(request.path["id"])
     lines, missing = api.job_lines.of(job.id, after or 0, given.limit + 1)

@@ -1,4 +1,4 @@
-"""Launch data to JSON: the shapes of the wire contract, as types. Times are RFC 3339 UTC, durations seconds."""
+"""The views of launch data. Times are RFC 3339 UTC, durations seconds."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from launchd.launches.store import Detail, HistoryRow, OpenConflict, Record
 
 
 class LocationView(View):
-    """Where a launch leaves from; degrees, north and east positive."""
+    """The launch site; degrees, north and east positive."""
 
     name: str | None
     latitude: float | None
@@ -23,7 +23,7 @@ class LocationView(View):
 
 
 class SlipsView(View):
-    """How often the NET slipped and by how much in all; `earlier` is how often it was moved forward."""
+    """How often the NET slipped, and by how much in total; `earlier` counts moves to an earlier time."""
 
     count: int
     total: Seconds
@@ -32,7 +32,7 @@ class SlipsView(View):
 
 
 class LaunchView(RowView):
-    """A reconciled launch; its NET is the interval from `net` to `net_latest`. `slips` are told where asked for."""
+    """A reconciled launch; its NET is the interval from `net` to `net_latest`. `slips` is there on request."""
 
     id: str
     name: str
@@ -63,7 +63,7 @@ class LaunchPageView(View):
 
 
 class OriginView(View):
-    """Where the value of a field comes from."""
+    """The source of the value of a field."""
 
     source: str
     seen_at: Time
@@ -85,7 +85,7 @@ class SightingView(RowView):
 
 
 class HistoryView(View):
-    """One field that got another value."""
+    """A change of the value of a field."""
 
     field: str
     old: str | None
@@ -95,7 +95,7 @@ class HistoryView(View):
 
 
 class ConflictView(RowView):
-    """A disagreement, as its launch shows it."""
+    """A conflict, as its launch shows it."""
 
     kind: str
     values: dict[str, str]
@@ -113,7 +113,7 @@ class OverrideView(RowView):
 
 
 class LaunchDetailView(LaunchView):
-    """A launch with where each field comes from, its history and its open disagreements."""
+    """A launch with the source of each field, its history and its open conflicts."""
 
     provenance: dict[str, OriginView]
     sightings: list[SightingView]
@@ -124,14 +124,14 @@ class LaunchDetailView(LaunchView):
 
 
 class NamedLaunchView(View):
-    """A launch by name."""
+    """The id and the name of a launch."""
 
     id: str
     name: str | None
 
 
 class OpenConflictView(RowView):
-    """What each source says, or the two launches that may be one."""
+    """A conflict: the value of each source, or two launches that may be the same."""
 
     launch: NamedLaunchView
     kind: str
@@ -141,7 +141,7 @@ class OpenConflictView(RowView):
 
 
 class ConflictPageView(View):
-    """A page of disagreements."""
+    """A page of conflicts."""
 
     items: list[OpenConflictView]
     next: str | None
@@ -188,7 +188,7 @@ def launch_detail(one: Detail) -> LaunchDetailView:
 
 @total(OpenConflictView, lambda one: {"launch": NamedLaunchView(id=one.conflict.launch_id, name=one.name)})
 def conflict(one: OpenConflict) -> OpenConflictView:
-    """An open conflict: the value of each source, or the two launches that may be one."""
+    """An open conflict."""
     found = one.conflict
     return OpenConflictView(
         launch=NamedLaunchView(id=found.launch_id, name=one.name),
@@ -201,7 +201,7 @@ def conflict(one: OpenConflict) -> OpenConflictView:
 
 
 def _record(one: Record) -> dict[str, Any]:
-    """The fields of a launch that are computed: its place, its NET, and what the record's row says."""
+    """The fields of a launch that are computed: its place, its NET, and the columns of its row."""
     place, net = one.launch.location, one.launch.net
     return {
         "location": None if place is None else _location(place),

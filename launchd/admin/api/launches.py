@@ -1,6 +1,6 @@
 """The endpoints of launch data: launches as JSON, calendar, feed and table, conflicts, overrides and sources.
 
-Every GET here has an ETag of its content, so a client that asks again with If-None-Match gets 304.
+Every GET here has an ETag of its content, so a request with If-None-Match gets 304 while nothing has changed.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ from launchd.launches.override import Override
 from launchd.launches.query import MAX_TEXT, LaunchQuery
 from launchd.launches.sources import SOURCES
 
-# A calendar that says nothing of time shows what is to come and what has just been.
+# Without a filter of time, a calendar shows the coming launches and those of the last days.
 _CALENDAR_PAST = 30 * DAY
 _FEED_MOMENTS = 50
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 
 
 class OverrideBody(Body):
-    """`POST /v1/launches/{id}/override`: the fields as `GET /v1/launches/{id}` names them, null for not known."""
+    """`POST /v1/launches/{id}/override`: the fields as `GET /v1/launches/{id}` names them; null means unknown."""
 
     fields: Annotated[
         dict[str, Any], Meta(extra_json_schema={"propertyNames": {"enum": [*override.FIELDS, "net_precision"]}})
@@ -51,7 +51,7 @@ class OverrideBody(Body):
 
 
 class FilterQuery(Query, kw_only=True):
-    """Which launches are meant. A file has no pages."""
+    """A filter of launches. A file has no pages."""
 
     when: Literal["upcoming", "past"] | None = None
     provider: Text | None = None
@@ -68,7 +68,7 @@ class LaunchesQuery(FilterQuery, kw_only=True):
 
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor | None = None
-    slips: Annotated[bool, Meta(description="whether to tell how often each has slipped")] = False
+    slips: Annotated[bool, Meta(description="include how often each launch has slipped")] = False
 
 
 class ConflictsQuery(PageQuery, kw_only=True):
@@ -86,7 +86,7 @@ class TakeBackQuery(Query):
 
 
 def _wanted(given: FilterQuery, most: int | None) -> LaunchQuery:
-    """What the filters select; `most` where they set no limit."""
+    """The query of a filter; `most` is the limit if the filter has none."""
     _check_source(given.source)
     return LaunchQuery(
         given.when,
@@ -112,11 +112,11 @@ async def launches(api: Api, request: Request[LaunchesQuery, Body]) -> Response:
 
 
 async def calendar(api: Api, request: Request[FilterQuery, Body]) -> Response:
-    """Launches as a calendar to subscribe to."""
+    """Launches as a calendar, for subscriptions."""
     wanted, now = _wanted(request.query, MAX_LIMIT), api.control.now()
     until = await api.launches.same_until(wanted, now)
     if wanted.when is None and wanted.since is None and wanted.until is None:
-        today = now // DAY * DAY  # by whole days, so that the calendar stays the same for as long
+        today = now // DAY * DAY  # by whole days, so that the calendar is the same all day
         wanted, until = wanted._replace(since=today - _CALENDAR_PAST), today + DAY
     page = await api.launches.list(wanted, now)
     attributions = {name: source.attribution for name, source in SOURCES.items()}
@@ -125,7 +125,7 @@ async def calendar(api: Api, request: Request[FilterQuery, Body]) -> Response:
 
 
 async def atom(api: Api, request: Request[FilterQuery, Body]) -> Response:
-    """What changed, as a feed."""
+    """Changes of launches, as an Atom feed."""
     wanted, now = _wanted(request.query, _FEED_MOMENTS), api.control.now()
     changes = await api.launches.changed(wanted, now)
     feed = await asyncio.to_thread(feeds.atom, changes, await api.launches.feed_id())
@@ -133,7 +133,7 @@ async def atom(api: Api, request: Request[FilterQuery, Body]) -> Response:
 
 
 async def table(api: Api, request: Request[FilterQuery, Body]) -> Response:
-    """All launches that the filters select, as a table."""
+    """All launches that the filter selects, as CSV."""
     wanted, now = _wanted(request.query, None), api.control.now()
     page = await api.launches.list(wanted, now)
     text = await asyncio.to_thread(feeds.table, page.items)
@@ -142,23 +142,23 @@ async def table(api: Api, request: Request[FilterQuery, Body]) -> Response:
 
 
 async def launch(api: Api, request: Request[Query, Body]) -> Response:
-    """One launch with all that is known of it."""
+    """One launch with all its details."""
     return Response(views.launch_detail(await api.launches.get(request.path["id"])), until=FOREVER)
 
 
 async def set_override(api: Api, request: Request[Query, OverrideBody]) -> Response:
-    """Set fields of a launch by hand; scrapes leave them alone."""
+    """Override fields of a launch; scrapes do not change them."""
     now, reason = api.control.now(), request.body.reason
     wanted = override.values(request.body.fields)
     given = [Override(name, value, request.by, reason, now) for name, value in wanted.items()]
     detail = await api.launches.override(request.path["id"], given, now)
-    said = "; ".join(f"{one.field} = {one.encoded().decode()}" for one in given)
-    await api.control.audit(request.by, "override", detail.record.launch.id, f"{said}: {reason or ''}")
+    changes = "; ".join(f"{one.field} = {one.encoded().decode()}" for one in given)
+    await api.control.audit(request.by, "override", detail.record.launch.id, f"{changes}: {reason or ''}")
     return Response(views.launch_detail(detail))
 
 
 async def take_back_override(api: Api, request: Request[TakeBackQuery, Body]) -> Response:
-    """Let the sources speak again, for one field or for all."""
+    """Remove overrides of a launch, for one field or for all."""
     field, reason = request.query.field, request.query.reason
     if field is not None and field not in override.FIELDS:
         raise InvalidError.at("field", f"no such field; known: {', '.join(override.FIELDS)}")
@@ -170,7 +170,7 @@ async def take_back_override(api: Api, request: Request[TakeBackQuery, Body]) ->
 
 
 async def conflicts(api: Api, request: Request[ConflictsQuery, Body]) -> Response:
-    """The disagreements that are open, the newest first."""
+    """The open conflicts, newest first."""
     given = request.query
     _check_source(given.source)
     found, cursor = await api.launches.conflicts(

@@ -1,4 +1,4 @@
-"""The endpoints of queues and locks: what holds jobs back, and how to change that."""
+"""The endpoints of queues and locks."""
 
 from typing import Annotated
 
@@ -13,13 +13,13 @@ from launchd.engine.control import MAX_CONCURRENCY, NO_RATE
 from launchd.engine.snapshots import LockSnapshot, QueueSnapshot
 from launchd.lock import Lock
 
-Engine = Annotated[str, Meta(extra_json_schema={"enum": ["local"]}, description="who runs its jobs")]
+Engine = Annotated[str, Meta(extra_json_schema={"enum": ["local"]}, description="the engine that runs its jobs")]
 
 
 class QueueView(RowView):
-    """Where jobs wait; `oldest_wait` is 0 when none does.
+    """A queue; `oldest_wait` is 0 when no job waits.
 
-    `slots` is how many may run at once now: `concurrency`, and one for each job that had to give its slot away.
+    `slots` is how many jobs may run at once now: `concurrency`, and one for each job that gave its slot away.
     """
 
     name: str
@@ -61,7 +61,7 @@ class LockPageView(View):
 
 
 class ReleasedView(View):
-    """A lock that was taken from its holder."""
+    """A lock that was released by an operator."""
 
     name: str
     job_id: str | None
@@ -76,14 +76,14 @@ class NoteBody(Body):
 
 
 class ResizeBody(Body):
-    """`PATCH /v1/queues/{queue}`: null leaves it as it is."""
+    """`PATCH /v1/queues/{queue}`: null changes nothing."""
 
     concurrency: Annotated[int, Meta(ge=1, le=MAX_CONCURRENCY)] | None = None
     rate: Annotated[str, Meta(description=f'such as "30/m"; "{NO_RATE}" for no limit')] | None = None
 
 
 class ReasonQuery(Query):
-    """Why something is taken back."""
+    """The reason of a change."""
 
     reason: Reason | None = None
 
@@ -105,24 +105,24 @@ def lock(one: LockSnapshot) -> LockView:
 
 
 async def queues(api: Api, request: Request[PageQuery, Body]) -> Response:
-    """Where jobs wait."""
+    """The queues."""
     named = [(one.name, one) for one in await api.control.queues()]
     found, cursor = page_of(named, request.query.limit, request.query.cursor)
     return Response(QueuePageView(items=[queue(one) for one in found], next=cursor))
 
 
 async def pause_queue(api: Api, request: Request[Query, NoteBody]) -> Response:
-    """Start no more jobs of a queue."""
+    """Pause a queue: no more of its jobs start."""
     return Response(queue(await api.control.pause_queue(request.path["queue"], request.body.note, request.by)))
 
 
 async def resume_queue(api: Api, request: Request[Query, Body]) -> Response:
-    """Start jobs of a queue again."""
+    """Resume a queue."""
     return Response(queue(await api.control.resume_queue(request.path["queue"], request.by)))
 
 
 async def resize_queue(api: Api, request: Request[Query, ResizeBody]) -> Response:
-    """Change slots or rate of a queue, until the next start."""
+    """Change the concurrency or the rate of a queue, until the daemon restarts."""
     wanted = request.body
     resized = await api.control.resize_queue(request.path["queue"], wanted.concurrency, wanted.rate, request.by)
     return Response(queue(resized))
@@ -136,7 +136,7 @@ async def locks(api: Api, request: Request[PageQuery, Body]) -> Response:
 
 
 async def release_lock(api: Api, request: Request[ReasonQuery, Body]) -> Response:
-    """Take a lock from its holder, who is stopped and runs again."""
+    """Release a lock; the job that holds it is stopped and retried."""
     held = await api.control.release_lock(request.path["name"], request.query.reason, request.by)
     return Response(ReleasedView(name=held.name, job_id=held.job_id, fence=held.fence, released=True))
 

@@ -1,4 +1,4 @@
-"""Schedules to JSON: the shapes of the wire contract, as types. Times are RFC 3339 UTC, durations seconds."""
+"""The views of schedules. Times are RFC 3339 UTC, durations seconds."""
 
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from launchd.schedules.tighten import Tightening
 
 
 class FireView(RowView):
-    """A row of the ledger: what became of an occurrence, or of `count` of them up to `until`."""
+    """A row of the ledger: the outcome of an occurrence, or of `count` occurrences up to `until`."""
 
     schedule: str
     fire_time: Time
@@ -35,14 +35,14 @@ class FirePageView(View):
 
 
 class TightenView(View):
-    """A rule: while a launch is within so many seconds, the schedule also fires every so many."""
+    """A rule: while a launch is less than `within` seconds away, the schedule also fires `every` so many seconds."""
 
     within: Seconds
     every: Seconds
 
 
 class TightenedView(TightenView):
-    """The rule in force, and the launch that puts it in force, from `since` until `until`."""
+    """The rule in force, and the launch that causes it, from `since` until `until`."""
 
     id: str
     name: str
@@ -51,7 +51,7 @@ class TightenedView(TightenView):
 
 
 class ScheduleView(RowView):
-    """When jobs of a task are made."""
+    """A schedule: its task, its times, and its next fires."""
 
     name: str
     task: str
@@ -83,14 +83,14 @@ class SchedulePageView(View):
 
 
 class PreviewedFireView(View):
-    """An occurrence, in UTC and by the local clock."""
+    """An occurrence, in UTC and in local time."""
 
     utc: Time
     local: Time
 
 
 class PreviewView(View):
-    """What an expression means, what may surprise, and when it is due."""
+    """The meaning of an expression in words, its warnings, and its next occurrences."""
 
     description: str
     warnings: list[str]
@@ -142,14 +142,14 @@ def _tightened(one: Tightening) -> TightenedView:
 
 
 def preview(one: Preview) -> PreviewView:
-    """What an expression means and when it is due, in UTC and by the local clock."""
+    """The preview of an expression, its occurrences in UTC and in local time."""
     zone = zones.zone(one.timezone)
     fires = [PreviewedFireView(utc=format_instant(at), local=local_time(at, zone)) for at in one.fires]
     return PreviewView(description=one.description, warnings=list(one.warnings), fires=fires)
 
 
 def _when(recurrence: Recurrence) -> dict[str, Any]:
-    """How a schedule's recurrence was written."""
+    """The fields of a view that say how the recurrence is written."""
     found: dict[str, Any] = {"cron": None, "every": None, "timezone": "UTC"}
     found |= {"dst_gap": None, "dst_fold": None, "day_match": None}
     match recurrence:

@@ -1,4 +1,4 @@
-"""The endpoints of schedules: what is due, what became of it, and how to steer it."""
+"""The endpoints of schedules: list, preview, pause, trigger, backfill."""
 
 from typing import Annotated
 
@@ -35,7 +35,7 @@ class PreviewQuery(Query, kw_only=True):
 
 
 async def schedules(api: Api, request: Request[PageQuery, Body]) -> Response:
-    """When jobs are made."""
+    """The schedules."""
     timetable = api.control.timetable
     names, cursor = page_of([(name, name) for name in timetable.names()], request.query.limit, request.query.cursor)
     found = await timetable.of(names)
@@ -56,25 +56,25 @@ async def fires(api: Api, request: Request[PageQuery, Body]) -> Response:
 
 
 async def trigger_schedule(api: Api, request: Request[Query, Body]) -> Response:
-    """Run a schedule's task with its arguments now, beside its fires."""
+    """Run the task of a schedule now, with its arguments; its fires stay as they are."""
     key = request.idempotency
     return made(api, await api.control.trigger_schedule(request.path["schedule"], request.by, key), fresh(key))
 
 
 async def pause_schedule(api: Api, request: Request[Query, NoteBody]) -> Response:
-    """Fire no more until resumed."""
+    """Pause a schedule."""
     return Response(
         views.schedule(await api.control.timetable.pause(request.path["schedule"], request.body.note, request.by))
     )
 
 
 async def resume_schedule(api: Api, request: Request[Query, Body]) -> Response:
-    """Fire again, from now."""
+    """Resume a schedule, from now on."""
     return Response(views.schedule(await api.control.timetable.resume(request.path["schedule"], request.by)))
 
 
 async def backfill(api: Api, request: Request[Query, BackfillBody]) -> Response:
-    """Make up for past fires."""
+    """Create the jobs of past fires that have none."""
     first, last = moment("from", request.body.from_), moment("to", request.body.to)
     key = request.idempotency
     jobs = await api.control.timetable.backfill(request.path["schedule"], first, last, request.by, key)
@@ -83,7 +83,7 @@ async def backfill(api: Api, request: Request[Query, BackfillBody]) -> Response:
 
 
 async def preview(api: Api, request: Request[PreviewQuery, Body]) -> Response:
-    """What a cron expression means, and when it is due."""
+    """The meaning of a cron expression, and its next occurrences."""
     given = request.query
     found = api.control.timetable.preview(
         given.expression,

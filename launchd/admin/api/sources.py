@@ -1,4 +1,4 @@
-"""The endpoints of sources: how each fares, and reading its last payloads again."""
+"""The endpoints of sources: their health and traffic, and the replay of their last payloads."""
 
 from launchd.admin.api.job_views import JobView
 from launchd.admin.api.jobs import fresh, made
@@ -14,7 +14,7 @@ from launchd.launches.sources import SOURCES
 
 
 class CircuitView(View):
-    """Whether a source is asked, and when again."""
+    """The circuit breaker of a source; an open one is retried at `retry_at`."""
 
     state: CircuitState
     failures: int
@@ -22,7 +22,7 @@ class CircuitView(View):
 
 
 class TrafficView(View):
-    """What was asked of a source."""
+    """The requests to a source, the bytes received, and the time they took."""
 
     requests: int
     bytes: int
@@ -30,14 +30,14 @@ class TrafficView(View):
 
 
 class TrafficsView(View):
-    """Since the beginning, and at the last pull."""
+    """The traffic in total, and of the last pull."""
 
     total: TrafficView
     last: TrafficView
 
 
 class KeptView(View):
-    """What is kept for a replay; sizes in bytes."""
+    """The payloads that are stored for a replay; sizes in bytes."""
 
     pages: int
     size: int
@@ -46,9 +46,9 @@ class KeptView(View):
 
 
 class SourceView(RowView):
-    """A source and how it fares; `freshness` is the seconds since it last answered.
+    """A source, its health and its traffic; `freshness` is the seconds since its last success.
 
-    One that is not `enabled` is asked only when it is named.
+    A source that is not `enabled` is pulled only when it is named.
     """
 
     name: str
@@ -85,7 +85,7 @@ _kept = mapper(KeptView, Kept)
 
 
 async def sources(api: Api, request: Request[PageQuery, Body]) -> Response:
-    """The sources and how they fare."""
+    """The sources with their health and traffic."""
     states, now = await api.sources.states(), api.control.now()
     names, cursor = page_of([(name, name) for name in SOURCES], request.query.limit, request.query.cursor)
     configured = api.reloader.running.sources
@@ -96,13 +96,13 @@ async def sources(api: Api, request: Request[PageQuery, Body]) -> Response:
 
 
 async def replay(api: Api, request: Request[Query, Body]) -> Response:
-    """Read the last payloads of a source again, without asking it."""
+    """Parse the stored payloads of a source again, without a request to it."""
     name = request.path["source"]
     if name not in SOURCES:
         raise NotFoundError(f"no source {name}; known: {', '.join(SOURCES)}")
     state = (await api.sources.states()).get(name)
     if state is None or state.kept is None:
-        raise ConflictError(f"nothing is kept of {name} yet: refresh it first")
+        raise ConflictError(f"no payloads of {name} are stored yet: refresh it first")
     key = request.idempotency
     job, _ = await api.control.trigger("replay_source", {"source": name}, by=request.by, idempotency=key)
     return made(api, job, fresh(key))

@@ -1,4 +1,4 @@
-"""The endpoints of statistics: how tasks, queues and locks fared, what ended over time, which jobs ran when."""
+"""The endpoints of statistics: by task, queue and lock, over time, and the timeline of runs."""
 
 from typing import Annotated
 
@@ -25,26 +25,26 @@ from launchd.store.stats import (
 
 
 class StatsQuery(Query):
-    """How far to look back."""
+    """How far back the statistics reach."""
 
     window: Window = Window.HOUR
 
 
 class QuantilesView(View):
-    """Seconds: the median and the 95th percentile; null where nothing was measured."""
+    """Seconds: the median and the 95th percentile; null without a measurement."""
 
     p50: Seconds | None
     p95: Seconds | None
 
 
 class PercentilesView(QuantilesView):
-    """Seconds, by nearest rank; null where nothing was measured."""
+    """Seconds, by nearest rank; null without a measurement."""
 
     p99: Seconds | None
 
 
 class TaskStatsView(View):
-    """How a task fared. `ended` counts jobs, `runs` those of them that ran, `retries` their attempts but the first."""
+    """A task. `ended` counts jobs, `runs` the jobs that ran, `retries` all attempts after the first."""
 
     name: str
     ended: int
@@ -57,13 +57,13 @@ class TaskStatsView(View):
 
 
 class QueueStatsView(TaskStatsView):
-    """How a queue fared; `utilisation` is the share of its slots that ended jobs took, null for one that is gone."""
+    """A queue; `utilisation` is the share of its slots that was used, null for a queue that no longer exists."""
 
     utilisation: float | None
 
 
 class LockStatsView(View):
-    """How contended a lock was: `skipped` jobs never got it, the others waited for it and for a slot."""
+    """A lock: `skipped` jobs never got it, the others waited for it and for a slot."""
 
     name: str
     ended: int
@@ -72,7 +72,7 @@ class LockStatsView(View):
 
 
 class StatsView(View):
-    """What ended from `since` on. Jobs made before `counted_since` are not in it; null when all are."""
+    """Jobs that ended since `since`. Jobs created before `counted_since` are not counted; null if all are."""
 
     window: Window
     since: Time
@@ -83,7 +83,7 @@ class StatsView(View):
 
 
 class BucketView(View):
-    """What ended from `at` on for a step, and how long that had run and waited."""
+    """Jobs that ended in a step from `at`, and how long they ran and waited."""
 
     at: Time
     succeeded: int
@@ -94,7 +94,7 @@ class BucketView(View):
 
 
 class SeriesView(View):
-    """Buckets of `step` seconds, oldest first. Jobs made before `counted_since` are not in it; null when all are."""
+    """Buckets of `step` seconds, oldest first. Jobs created before `counted_since` are not counted; null if all are."""
 
     window: Window
     step: Seconds
@@ -103,10 +103,10 @@ class SeriesView(View):
 
 
 class TimelineQuery(Query):
-    """How far to look back, and how many runs to tell of."""
+    """How far back the timeline reaches, and how many runs it has."""
 
     span: Span = Span.QUARTER
-    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="at most so many runs")] = 400
+    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="the most runs")] = 400
 
 
 class RunView(RowView):
@@ -122,7 +122,7 @@ class RunView(RowView):
 
 
 class TimelineView(View):
-    """What ran from `since` on, what took longest first; `found` counts all runs of the newest 50,000 jobs."""
+    """Runs since `since`, the longest first; `found` counts all runs of the newest 50,000 jobs."""
 
     span: Span
     since: Time
@@ -131,7 +131,7 @@ class TimelineView(View):
 
 
 async def stats(api: Api, request: Request[StatsQuery, Body]) -> Response:
-    """How tasks, queues and locks fared."""
+    """Counts, durations and waits by task, queue and lock."""
     now = api.control.now()
     found = await api.stats.stats(request.query.window, now)
     slots = {one.name: one.concurrency for one in await api.control.queues()}
@@ -139,12 +139,12 @@ async def stats(api: Api, request: Request[StatsQuery, Body]) -> Response:
 
 
 async def series(api: Api, request: Request[StatsQuery, Body]) -> Response:
-    """What ended over time: counts, durations and waits in buckets of one length."""
+    """Counts, durations and waits over time, in buckets of one length."""
     return Response(_series_view(await api.stats.series(request.query.window, api.control.now())))
 
 
 async def timeline(api: Api, request: Request[TimelineQuery, Body]) -> Response:
-    """What ran, run by run: those that took longest, if there are too many."""
+    """The runs of jobs; the longest, if there are too many."""
     found = await api.stats.timeline(request.query.span, request.query.limit, api.control.now())
     return Response(_timeline(found, items=[_run_view(one) for one in found.runs]))
 

@@ -1,4 +1,4 @@
-"""The endpoints of the daemon itself: is it alive, is it ready, is it well, and who may look."""
+"""The endpoints of the daemon itself: liveness, readiness, status, health, and sign-in."""
 
 from launchd.admin.api.mapper import Seconds, Time, mapper
 from launchd.admin.api.queues import QueueView, queue
@@ -15,7 +15,7 @@ SIGN_OUT = "sign_out"
 
 
 class WordView(View):
-    """A word on the daemon's state."""
+    """The state of the daemon, in a word."""
 
     status: str
 
@@ -28,7 +28,7 @@ class ComingView(View):
 
 
 class StatusView(View):
-    """The daemon in one look. `leader` says whether it is the one that fires the schedules, at this moment."""
+    """An overview of the daemon. `leader` is true while this daemon fires the schedules."""
 
     version: str
     instance: str
@@ -45,7 +45,7 @@ class StatusView(View):
 
 
 class CheckView(View):
-    """What a check found, and since when it has been at this level."""
+    """The result of a check, and the time since when it has had this level."""
 
     status: Level
     detail: str
@@ -53,21 +53,21 @@ class CheckView(View):
 
 
 class HealthView(View):
-    """The verdict and every check."""
+    """The overall health, and every check."""
 
     status: Level
     checks: dict[str, CheckView]
 
 
 class SignInView(View):
-    """The link that signs a browser in, once."""
+    """A link that signs a browser in, once."""
 
     url: str
     expires_at: Time
 
 
 class ReadyView(View, omit_defaults=True):
-    """Is the daemon ready? `status` is "ready" or why not; `detail` says more where there is more."""
+    """The readiness: `status` is "ready" or the reason in a word, `detail` the reason in a sentence."""
 
     status: str
     detail: str | None = None
@@ -77,13 +77,13 @@ _status = mapper(StatusView, Status, "queues", "next_fires")
 
 
 def status_view(one: Status) -> StatusView:
-    """The daemon in one look."""
+    """An overview of the daemon."""
     fires = [ComingView(schedule=name, at=format_instant(at)) for name, at in one.next_fires]
     return _status(one, queues=[queue(each) for each in one.queues], next_fires=fires)
 
 
 def health_view(one: HealthReport) -> HealthView:
-    """The verdict and every check."""
+    """The overall health, and every check."""
     checks = {
         name: CheckView(status=check.level, detail=check.detail, since=format_instant(check.since))
         for name, check in one.checks.items()
@@ -97,13 +97,13 @@ async def healthz(_api: Api, _request: Request[Query, Body]) -> Response:
 
 
 async def readyz(api: Api, _request: Request[Query, Body]) -> Response:
-    """Can work be taken? 503 with the reason while it cannot, such as a database that refuses writes."""
+    """Readiness: 503 with the reason while no work is accepted, such as a database that refuses writes."""
     found = await api.control.ready()
     return Response(ReadyView(status=found.word, detail=found.detail), 200 if found.ready else 503)
 
 
 async def status(api: Api, _request: Request[Query, Body]) -> Response:
-    """The daemon in one look."""
+    """An overview of the daemon."""
     return Response(status_view(await api.control.status()))
 
 
@@ -114,11 +114,11 @@ async def health(api: Api, _request: Request[Query, Body]) -> Response:
 
 
 async def sign_in(api: Api, request: Request[Query, Body]) -> Response:
-    """Make a link that signs a browser in, once, as whoever asks."""
+    """Create a link that signs a browser in as the caller, once."""
     if not request.local:
-        raise ForbiddenError("a sign-in link is made over the Unix socket: run `launchd dashboard` on the host")
+        raise ForbiddenError("a sign-in link is made over the Unix socket only: run `launchd dashboard` on the host")
     if api.access.tcp_error is not None:
-        raise ConflictError(f"TCP does not listen at the moment: {api.access.tcp_error}")
+        raise ConflictError(f"the TCP listener is not available: {api.access.tcp_error}")
     if api.access.address is None:
         raise ConflictError(
             'TCP is off: `systemctl enable launchd-tcp.socket`, or set [admin] tcp = "127.0.0.1:8470", and restart'
@@ -130,10 +130,10 @@ async def sign_in(api: Api, request: Request[Query, Body]) -> Response:
 
 
 async def sign_out(api: Api, request: Request[Query, Body]) -> Response:
-    """End the session that asks, for good, and have the browser forget its cookie."""
+    """End the session of the caller, and delete its cookie."""
     session = request.caller.session
     if session is None:
-        raise ConflictError("only a browser's session can be signed out; a token holds until its file is removed")
+        raise ConflictError("only a browser session can be signed out; a token is valid until its file is replaced")
     await api.control.audit(
         request.by, SIGN_OUT, f"session {session.id}", None
     )  # first, so that a restart knows it too
@@ -143,7 +143,7 @@ async def sign_out(api: Api, request: Request[Query, Body]) -> Response:
 
 
 async def remember_signed_out(access: Access, audit: AuditStore, now: Instant) -> None:
-    """Refuse, after a restart too, the sessions that were signed out and could still last."""
+    """After a restart, refuse again the sessions that were signed out and have not expired."""
     until, cursor = now + int(SESSION_SECONDS * SECOND), None
     while True:
         query = AuditQuery(action=SIGN_OUT, since=now - int(SESSION_SECONDS * SECOND), limit=1000, cursor=cursor)

@@ -1,9 +1,10 @@
-"""The connections: how many connections a listener has, and how long each may take to say what it wants.
+"""The connections of a listener: how many there may be, and how long each may wait for its client.
 
-A connection either waits for its client (for a request's head or body, for an answer to be taken, for another request)
-or is served. Who waits too long is cut off. When all places are taken, the one that has waited longest gives its place
-to whoever comes; only where all are being served is the newcomer refused. So neither ten thousand idle connections nor
-slow clients keep others out. Times are the loop's own: they are about connections. Owned by the control loop.
+A connection either waits for its client (for the head or the body of a request, for the client to read the response,
+for the next request) or is being served. One that waits too long is closed. When all places are taken, a new connection
+replaces the one that has waited longest; if all are being served, the new one is refused with 503. So neither ten
+thousand idle connections nor slow clients keep others out. Times are the loop's own: they are about connections. Owned
+by the control loop.
 """
 
 import asyncio
@@ -19,18 +20,18 @@ from launchd.admin.http.access import Caller
 from launchd.admin.http.problems import CONTENT_TYPE, of_status, problem, view
 from launchd.admin.http.view import encode
 
-# A head must be whole so long after its first byte (or after the connection was made).
+# The head of a request must be complete so long after its first byte (or after the connection was made).
 HEAD_SECONDS = 10.0
-# How long a connection may lie idle between requests, or an answer remain untaken.
+# How long a connection may be idle between requests, or a response remain unread.
 IDLE_SECONDS = 60.0
-# How long what still comes of a refused body is read and thrown away, so that its sender sees the refusal.
+# How long the rest of a refused body is read and thrown away, so that its sender sees the refusal.
 LINGER_SECONDS = 2.0
 _SWEEP_SECONDS = 0.5
 
 
 def _full() -> bytes:
-    """What a connection is told that finds no place; it is never read from."""
-    body = encode(view(503, "too_many_connections", "Service Unavailable", "all connections are in use: ask again"))
+    """The response to a connection for which there is no place; nothing is read from it."""
+    body = encode(view(503, "too_many_connections", "Service Unavailable", "all connections are in use: try again"))
     head = f"HTTP/1.1 503 Service Unavailable\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
     return head.encode() + b"Retry-After: 1\r\nConnection: close\r\n\r\n" + body
 
@@ -39,9 +40,9 @@ _FULL = _full()
 
 
 class HttpConnection(RequestHandler):
-    """One connection of a connections; aiohttp's, with a place in it.
+    """A connection of aiohttp that has a place among `Connections`.
 
-    `caller` is who is at the other end of a Unix socket, once that has been asked: it stays the same to the end.
+    `caller` is the process at the other end of a Unix socket, once it is known: it stays the same to the end.
     """
 
     __slots__ = ("_connections", "_fresh", "caller")
@@ -57,10 +58,10 @@ class HttpConnection(RequestHandler):
         )
         self.caller: Caller | None = None
         self._connections = connections
-        self._fresh = False  # a head is awaited of which nothing has come
+        self._fresh = False  # True while no byte of the next head has arrived
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a place, or refuse."""
+        """Take a place, or refuse the connection."""
         if not self._connections.arrived(self):
             newcomer = cast("asyncio.WriteTransport", transport)  # uvloop's is one without being a subclass
             newcomer.write(_FULL)
@@ -83,27 +84,27 @@ class HttpConnection(RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """What is not even HTTP is answered like everything else; a client that is gone is not."""
+        """Answer bytes that are not HTTP with a problem, as every other error; raise if the client is gone."""
         if self.transport is None:
             raise ConnectionError("the client is gone") from exc
-        if status >= 500:  # noqa: PLR2004 - ours, and for the log
+        if status >= 500:  # noqa: PLR2004 - an error of launchd itself: it belongs in the log
             self.log_exception("request failed", exc_info=exc)
             if request.writer.output_size > 0:
-                raise ConnectionError("the answer had begun: it ends here") from exc
-            response = problem(status, "internal", "Something went wrong inside launchd.", "its log says what")
+                raise ConnectionError("the response had begun: it ends here") from exc
+            response = problem(status, "internal", "Something went wrong inside launchd.", "see the log of the daemon")
         else:
             response = of_status(status, (message or "this is not HTTP").partition("\n")[0])
         response.force_close()
         return response
 
     def answered(self) -> None:
-        """The answer is made: it is to be taken, and then another request may come."""
+        """The response is made: the client has to read it, and may send another request."""
         self._fresh = True
         self._connections.waits(self, IDLE_SECONDS)
 
 
 class Connections:
-    """The places of one listener. `_waiting` maps who waits to its deadline, the longest waiting first."""
+    """The connections of one listener. `_waiting` maps each that waits to its deadline, the longest waiting first."""
 
     def __init__(self, server: web.Server, places: int) -> None:
         self._server = server
@@ -118,7 +119,7 @@ class Connections:
         return HttpConnection(self, self._server)
 
     def arrived(self, connection: HttpConnection) -> bool:
-        """Give a place to a new connection; False when all are being served."""
+        """Give a place to a new connection; False if all others are being served."""
         if len(self._all) >= self._places and not self._evict():
             return False
         self._all.add(connection)
@@ -128,22 +129,22 @@ class Connections:
         return True
 
     def waits(self, connection: HttpConnection, seconds: float) -> None:
-        """The client's turn: it has so many seconds."""
+        """Wait for the client: it has so many seconds."""
         if connection in self._all:
             self._waiting[connection] = self._loop.time() + seconds
             self._waiting.move_to_end(connection)
 
     def served(self, connection: HttpConnection) -> None:
-        """Our turn."""
+        """Stop waiting for the client: its request is being served."""
         self._waiting.pop(connection, None)
 
     def left(self, connection: HttpConnection) -> None:
-        """It is gone."""
+        """Forget a connection that has ended."""
         self._all.discard(connection)
         self._waiting.pop(connection, None)
 
     def close(self) -> None:
-        """Look after nobody any more."""
+        """Stop the timer that closes slow connections."""
         if self._sweep is not None:
             self._sweep.cancel()
 
@@ -167,7 +168,7 @@ class Connections:
 
 @contextmanager
 def serving(request: web.BaseRequest) -> Iterator[None]:
-    """While its answer is made, a request's connection cannot be asked to go."""
+    """Keep the place of a request's connection while its response is made."""
     connection: Any = request.protocol
     if not isinstance(connection, HttpConnection):
         yield
@@ -181,7 +182,7 @@ def serving(request: web.BaseRequest) -> Iterator[None]:
 
 @contextmanager
 def reading(request: web.BaseRequest, seconds: float) -> Iterator[None]:
-    """While its body comes, it is the client's turn again."""
+    """Wait for the client while the body of its request arrives."""
     connection: Any = request.protocol
     if not isinstance(connection, HttpConnection):
         yield
