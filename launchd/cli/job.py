@@ -1,4 +1,4 @@
-"""One job as a person reads it: its fields, what happened to it, where it failed, and what it logged."""
+"""One job for people: its fields, its history, its traceback, and its log lines."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -31,9 +31,9 @@ def print_job(context: CommandContext, job: Job) -> None:
 
 
 def print_log(page: dict[str, Any]) -> None:
-    """Print the lines that a job logged, each traceback below its line."""
+    """Print the log lines of a job, each traceback below its line."""
     if page["missing"]:
-        click.echo(f"{page['missing']} earlier lines are in the daemon's log only", err=True)
+        click.echo(f"{page['missing']} earlier lines are in the log of the daemon only", err=True)
     for line in page["items"]:
         fields = dict(line["fields"])
         trace = fields.pop("exception", "")
@@ -44,7 +44,7 @@ def print_log(page: dict[str, Any]) -> None:
 
 
 def _lines(job: Job) -> Iterator[tuple[str, str]]:
-    """Each field that has something to say, in words."""
+    """Each field as a name and a text."""
     for name in ("id", "task", "queue", "state", "args", "priority"):
         yield name, format_value(job[name])
     yield "attempt", f"{job['attempt']} of at most {job['max_retries'] + 1}"
@@ -63,7 +63,7 @@ def _lines(job: Job) -> Iterator[tuple[str, str]]:
 
 
 def progress_text(said: dict[str, Any] | None) -> str:
-    """How far a job says it is: `3 of 4: nearly`; of several lines of its note the last."""
+    """The progress of a job: `3 of 4: nearly`, with the last line of its note."""
     if said is None:
         return ""
     total = f" of {said['total']:g}" if said["total"] else ""
@@ -89,13 +89,13 @@ def _ran(job: Job) -> str:
 
 
 def _moment(line: dict[str, Any]) -> str:
-    """To the millisecond: what happens to a job often does within one second."""
+    """The time to the millisecond, since the events of a job are often close together."""
     at = _instant(line["at"])
     return at.isoformat(" ", "milliseconds").removesuffix("+00:00") if at else format_value(line["at"])
 
 
 def _instant(text: str | None) -> datetime | None:
-    """The moment of a text; None where there is none, or it reads "unreadable"."""
+    """The time in a text; None if there is no text, or it reads "unreadable"."""
     try:
         return None if text is None else datetime.fromisoformat(text)
     except ValueError:

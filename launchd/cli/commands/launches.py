@@ -22,21 +22,21 @@ from launchd.cli.output import (
 
 _SHOWN_NAME = 48
 _OVERRIDES = ("field", "value", "by", "reason", "at")
-_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The most rows.")
 
 
 @click.command()
-@click.option("--upcoming", is_flag=True, help="Only what has not flown, soonest first.")
-@click.option("--past", is_flag=True, help="Only what has flown, newest first.")
-@click.option("--provider")
-@click.option("--status")
-@click.option("--source")
-@click.option("--search", "q", help="Words to find in name, mission, vehicle, provider, pad and place.")
+@click.option("--upcoming", is_flag=True, help="Only launches that have not flown, soonest first.")
+@click.option("--past", is_flag=True, help="Only launches that have flown, newest first.")
+@click.option("--provider", help="Only launches of this provider.")
+@click.option("--status", help="Only launches with this status, such as go or hold.")
+@click.option("--source", help="Only launches of this source.")
+@click.option("--search", "q", help="Words to find in name, mission, vehicle, provider, pad and location.")
 @_LIMIT
 @common
 @click.pass_obj
 def launches(context: CommandContext, /, upcoming: bool, past: bool, **filters: OptionValue) -> None:
-    """The launches."""
+    """List launches."""
     if upcoming and past:
         raise click.UsageError("--upcoming and --past exclude each other")
     chosen = columns("net", "net_precision", "status", "name", "provider", "pad")
@@ -52,7 +52,7 @@ def launches(context: CommandContext, /, upcoming: bool, past: bool, **filters: 
 @common
 @click.pass_obj
 def launch(context: CommandContext, launch_id: str) -> None:
-    """One launch, with its sightings and its history."""
+    """Show one launch, with its sightings and its history."""
     view = context.client().request("GET", at("launches", launch_id))
     print_record(context, view, hide=("history", "sightings", "provenance", "slips", "overrides", "conflicts"))
     if context.json:
@@ -69,7 +69,7 @@ def launch(context: CommandContext, launch_id: str) -> None:
 @common
 @click.pass_obj
 def sources(context: CommandContext) -> None:
-    """The sources and how they fare."""
+    """List the sources with their health and traffic."""
     chosen: Columns = columns("name", "enabled")
     chosen["age"] = lambda one: None if one["freshness"] is None else age(one["freshness"])
     chosen |= columns("last_success", "records", "rejected")
@@ -81,13 +81,13 @@ def sources(context: CommandContext) -> None:
 
 
 @click.command()
-@click.option("--kind", help="Only these, such as net or possible_duplicate.")
-@click.option("--source")
+@click.option("--kind", help="Only conflicts of this kind, such as net or possible_duplicate.")
+@click.option("--source", help="Only conflicts of this source.")
 @_LIMIT
 @common
 @click.pass_obj
 def conflicts(context: CommandContext, /, **filters: OptionValue) -> None:
-    """Where the sources disagree, and launches that may be one."""
+    """List conflicts between sources, and possible duplicates."""
     chosen: Columns = {"launch": lambda one: one["launch"]["name"][:_SHOWN_NAME]}
     chosen |= columns("kind", "since", "values")
     chosen["other"] = lambda one: one["other"] and one["other"]["name"]
@@ -97,11 +97,11 @@ def conflicts(context: CommandContext, /, **filters: OptionValue) -> None:
 @click.command("override")
 @click.argument("launch_id", metavar="ID")
 @click.argument("pairs", metavar="FIELD=VALUE...", nargs=-1, required=True)
-@click.option("--reason")
+@click.option("--reason", help="The reason, for the audit.")
 @common
 @click.pass_obj
 def override_(context: CommandContext, launch_id: str, pairs: tuple[str, ...], reason: str | None) -> None:
-    """Set fields of a launch by hand. Scrapes leave them alone; `null` means not known."""
+    """Override fields of a launch. Scrapes do not change them; `null` means unknown."""
     fields = {name: None if value == "null" else value for name, value in map(pair, pairs)}
     body = {"fields": fields, "reason": reason}
     _overridden(context, context.client().request("POST", at("launches", launch_id, "override"), body=body))
@@ -110,11 +110,11 @@ def override_(context: CommandContext, launch_id: str, pairs: tuple[str, ...], r
 @click.command("take-back")
 @click.argument("launch_id", metavar="ID")
 @click.argument("field", required=False)
-@click.option("--reason")
+@click.option("--reason", help="The reason, for the audit.")
 @common
 @click.pass_obj
 def take_back(context: CommandContext, launch_id: str, field: str | None, reason: str | None) -> None:
-    """Take overrides back: of a field, or all. The sources speak again."""
+    """Remove the overrides of a launch, of one field or of all."""
     address = at("launches", launch_id, "override")
     _overridden(context, context.client().request("DELETE", address, field=field, reason=reason))
 

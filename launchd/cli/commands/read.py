@@ -1,4 +1,4 @@
-"""Commands that look at the daemon and change nothing."""
+"""Commands that inspect the daemon and change nothing."""
 
 import sys
 from typing import Any
@@ -16,14 +16,14 @@ from launchd.job import JobState
 from launchd.values.text import one_line, visible
 
 _MOST_LINES = 1000
-_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The most rows.")
 
 
 @click.command()
 @common
 @click.pass_obj
 def status(context: CommandContext) -> None:
-    """The daemon in one look."""
+    """Show an overview of the daemon."""
     view = context.client().request("GET", at("status"))
     if context.json:
         print_json(view)
@@ -42,7 +42,7 @@ def status(context: CommandContext) -> None:
 @common
 @click.pass_obj
 def health(context: CommandContext) -> None:
-    """Every check, run now; fails when the daemon is unhealthy."""
+    """Run every health check; exit 1 if the daemon is unhealthy."""
     view = context.client().request("GET", at("health"), accept=(503,))
     if context.json:
         print_json(view)
@@ -58,44 +58,44 @@ def health(context: CommandContext) -> None:
 @common
 @click.pass_obj
 def tasks(context: CommandContext) -> None:
-    """The tasks and the arguments they take."""
+    """List the tasks and their arguments."""
     chosen = columns("name", "queue", "lock", "isolation")
     chosen["arguments"] = lambda one: ", ".join(one["args"].get("properties", {}))
     print_all(context, "tasks", chosen | columns("description"))
 
 
 @click.command()
-@click.option("--state", type=click.Choice([state.value for state in JobState]))
-@click.option("--queue")
-@click.option("--task")
-@click.option("--schedule")
-@click.option("--since", metavar="TIME", help="Made at or after, such as 2026-01-31T06:00:00Z.")
-@click.option("--until", metavar="TIME")
+@click.option("--state", type=click.Choice([state.value for state in JobState]), help="Only this state.")
+@click.option("--queue", help="Only jobs of this queue.")
+@click.option("--task", help="Only jobs of this task.")
+@click.option("--schedule", help="Only jobs of this schedule.")
+@click.option("--since", metavar="TIME", help="Created at or after, such as 2026-01-31T06:00:00Z.")
+@click.option("--until", metavar="TIME", help="Created before.")
 @_LIMIT
 @common
 @click.pass_obj
 def jobs(context: CommandContext, /, **filters: OptionValue) -> None:
-    """Jobs, newest first."""
+    """List jobs, newest first."""
     chosen = columns("id", "task", "queue", "state", "attempt", "created_at")
     chosen["reason"] = _why
     print_page(context, context.client().request("GET", at("jobs"), **filters), chosen, one_line=True)
 
 
 def _why(one: dict[str, Any]) -> str:
-    """What is to be said of a job's state, in a line."""
+    """The reason of a job's state, in a line."""
     said = (one["waiting_on"] or {}).get("detail") or one["reason"] or error_text(one["error"])
     return str(said).partition("\n")[0]
 
 
 @click.command()
 @click.argument("job_id", metavar="ID")
-@click.option("--logs", is_flag=True, help="What it logged, instead.")
-@click.option("--stack", is_flag=True, help="Where it stands right now, instead.")
-@click.option("--wait", is_flag=True, help="Wait for its end first; exit 1 unless it succeeded.")
+@click.option("--logs", is_flag=True, help="Show its log lines instead.")
+@click.option("--stack", is_flag=True, help="Show its stack instead.")
+@click.option("--wait", is_flag=True, help="Wait until it ends; exit 1 unless it succeeded.")
 @common
 @click.pass_obj
 def job(context: CommandContext, /, job_id: str, logs: bool, stack: bool, wait: bool) -> None:
-    """One job."""
+    """Show one job."""
     if logs and stack:
         raise click.UsageError("--logs and --stack exclude each other")
     client = context.client()
@@ -120,7 +120,7 @@ def job(context: CommandContext, /, job_id: str, logs: bool, stack: bool, wait: 
 @common
 @click.pass_obj
 def queues(context: CommandContext) -> None:
-    """The queues now."""
+    """List the queues."""
     print_all(context, "queues", QUEUES)
 
 
@@ -128,7 +128,7 @@ def queues(context: CommandContext) -> None:
 @common
 @click.pass_obj
 def schedules(context: CommandContext) -> None:
-    """The schedules and their next fires."""
+    """List the schedules and their next fires."""
     chosen = columns("name", "task", "description", "paused", "note")
     chosen["next"] = lambda one: one["next"][0] if one["next"] else None
     chosen["last"] = lambda one: one["last"] and f"{one['last']['outcome']} {one['last']['fire_time']}"
@@ -141,7 +141,7 @@ def schedules(context: CommandContext) -> None:
 @common
 @click.pass_obj
 def fires(context: CommandContext, schedule: str, limit: int) -> None:
-    """What became of each fire of a schedule, newest first."""
+    """List the fires of a schedule with their outcomes, newest first."""
     view = context.client().request("GET", at("schedules", schedule, "fires"), limit=limit)
     print_page(context, view, columns("fire_time", "outcome", "count", "until", "job_id", "reason"))
 
@@ -149,15 +149,15 @@ def fires(context: CommandContext, schedule: str, limit: int) -> None:
 @click.command()
 @click.argument("expression", metavar="EXPR")
 @click.option("--timezone", default="UTC", show_default=True, help="An IANA name such as Europe/Berlin.")
-@click.option("--after", metavar="TIME", help="Count from here instead of now.")
-@click.option("--count", type=click.IntRange(1, 1000), default=10, show_default=True)
-@click.option("--dst-gap", type=click.Choice(["shift", "skip"]), help="Times that the clock leaves out.")
-@click.option("--dst-fold", type=click.Choice(["first", "last", "both"]), help="Times that come twice.")
-@click.option("--day-match", type=click.Choice(["or", "and"]), help="Where a day of the month and a weekday are set.")
+@click.option("--after", metavar="TIME", help="Start here instead of now.")
+@click.option("--count", type=click.IntRange(1, 1000), default=10, show_default=True, help="The number of times.")
+@click.option("--dst-gap", type=click.Choice(["shift", "skip"]), help="Times that the clock skips.")
+@click.option("--dst-fold", type=click.Choice(["first", "last", "both"]), help="Times that occur twice.")
+@click.option("--day-match", type=click.Choice(["or", "and"]), help="If a day of the month and a weekday are set.")
 @common
 @click.pass_obj
 def preview(context: CommandContext, /, **query: OptionValue) -> None:
-    """What a cron expression means, and when it is due."""
+    """Explain a cron expression and list its next times."""
     view = context.client().request("GET", at("cron", "preview"), **query)
     if context.json:
         print_json(view)
@@ -172,17 +172,17 @@ def preview(context: CommandContext, /, **query: OptionValue) -> None:
 @common
 @click.pass_obj
 def locks(context: CommandContext) -> None:
-    """The locks that are held."""
+    """List the locks that are held."""
     shows = columns("name", "job_id", "since", "expires_at", "fence", "waiters")
     print_all(context, "locks", shows)
 
 
 @click.command()
-@click.option("--open", "show", is_flag=True, help="Open it in a browser.")
+@click.option("--open", "show", is_flag=True, help="Open the link in a browser.")
 @common
 @click.pass_obj
 def dashboard(context: CommandContext, /, show: bool) -> None:
-    """Print a link that signs a browser in to the dashboard. It is good once, within two minutes."""
+    """Print a link that signs a browser in to the dashboard. It works once, within two minutes."""
     view = context.client().request("POST", at("sign-in"))
     if show:
         click.launch(view["url"])
@@ -193,12 +193,12 @@ def dashboard(context: CommandContext, /, show: bool) -> None:
 
 
 @click.command()
-@click.option("--test", is_flag=True, help="Send a test to every service, and wait for how it went.")
+@click.option("--test", is_flag=True, help="Send a test alert to every service, and wait for its outcome.")
 @_LIMIT
 @common
 @click.pass_obj
 def alerts(context: CommandContext, /, test: bool, limit: int) -> None:
-    """What was told to the services of [alerts] urls, newest first."""
+    """List the alerts to the services of [alerts] urls, newest first."""
     if not test:
         shows = columns("created_at", "rule", "severity", "state", "count", "title", "error")
         print_page(context, context.client().request("GET", at("alerts"), limit=limit), shows)

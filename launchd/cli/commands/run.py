@@ -1,4 +1,4 @@
-"""Commands that run something here: the daemon, a check of its configuration, the demonstration."""
+"""Commands of the daemon itself: run it, check its configuration, show the demonstration."""
 
 import sys
 from typing import Any
@@ -12,11 +12,13 @@ from launchd.errors import ConfigError
 
 
 @click.command()
-@click.option("--queues", help="Run only these queues (a,b).")
-@click.option("--concurrency", type=click.IntRange(1, 1000), help="Slots of every queue.")
-@click.option("--no-scheduler", is_flag=True, help="Run jobs, fire no schedules.")
-@click.option("--scheduler-only", is_flag=True, help="Fire schedules, run no jobs.")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
+@click.option("--queues", help="Run only the jobs of these queues (a,b).")
+@click.option("--concurrency", type=click.IntRange(1, 1000), help="The concurrency of every queue.")
+@click.option("--no-scheduler", is_flag=True, help="Run jobs, but fire no schedules.")
+@click.option("--scheduler-only", is_flag=True, help="Fire schedules, but run no jobs.")
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="The least level of log lines."
+)
 @common
 @click.pass_obj
 def run(context: CommandContext, /, queues: str | None, **options: Any) -> None:  # noqa: ANN401 - click's options
@@ -41,7 +43,7 @@ def run(context: CommandContext, /, queues: str | None, **options: Any) -> None:
 @common
 @click.pass_obj
 def check(context: CommandContext) -> None:
-    """Check the configuration and report every mistake."""
+    """Check the configuration and report every error."""
     from launchd.daemon import service  # noqa: PLC0415 - the engine
 
     if not context.json:
@@ -59,9 +61,9 @@ def check(context: CommandContext) -> None:
 @common
 @click.pass_obj
 def demo(context: CommandContext) -> None:
-    """Show everything offline, in a few seconds.
+    """Run a demonstration without network, in a few seconds.
 
-    A replay server, the daemon, two scrapes, the launches.
+    It starts a replay server and the daemon, refreshes twice and lists the launches.
     """
     from launchd.demo.show import show  # noqa: PLC0415 - the engine
 
@@ -72,15 +74,15 @@ def demo(context: CommandContext) -> None:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what completes words in a shell.
+    """Print the completion script of a shell.
 
     For bash: eval "$(launchd completion bash)".
     """
-    from click.shell_completion import get_completion_class  # noqa: PLC0415 - the others do without
+    from click.shell_completion import get_completion_class  # noqa: PLC0415 - not needed by other commands
 
     found = get_completion_class(shell)
     if found is None:
-        raise click.UsageError(f"click knows no completion for {shell}")
+        raise click.UsageError(f"click has no completion for {shell}")
     root = ctx.find_root()
     click.echo(found(root.command, {}, "launchd", "_LAUNCHD_COMPLETE").source())
 

@@ -1,4 +1,4 @@
-"""Commands that make, end and steer jobs, queues, schedules and locks."""
+"""Commands that control jobs, queues, schedules and locks."""
 
 import sys
 from collections.abc import Iterator
@@ -18,22 +18,22 @@ from launchd.errors import NotFoundError
 
 _NOT_FOUND = 404
 _LEFT_ALONE = "left alone until"
-_WAIT = click.option("--wait", is_flag=True, help="Wait for the end; exit 1 unless it succeeded.")
-_GIVEN = ("source", "fetched", "parsed", "rejected", "created", "updated", "seconds", "error")
+_WAIT = click.option("--wait", is_flag=True, help="Wait until it ends; exit 1 unless it succeeded.")
+_SOURCE_COLUMNS = ("source", "fetched", "parsed", "rejected", "created", "updated", "seconds", "error")
 
 
 @click.command()
-@click.option("--sources", "names", metavar="a,b", help="Only these.")
-@click.option("--force", is_flag=True, help="Read unchanged payloads again, and ask sources that are left alone.")
+@click.option("--sources", "names", metavar="a,b", help="Only these sources.")
+@click.option("--force", is_flag=True, help="Parse unchanged payloads again, and pull sources that are left alone.")
 @_WAIT
 @common
 @click.pass_obj
 def refresh(context: CommandContext, /, names: str | None, force: bool, wait: bool) -> None:
-    """Scrape now, whatever the schedule. --wait tells of each source as it ends."""
+    """Refresh launch data now. --wait reports each source as it ends."""
     body = {"sources": names.split(",") if names else None, "force": force}
     ended = _scraped(context, context.client().request("POST", at("refresh"), body=body), wait=wait)
     if not context.json and not force and _LEFT_ALONE in str((ended or {}).get("reason")):
-        click.echo("`launchd refresh --force` asks them all the same", err=True)
+        click.echo("`launchd refresh --force` pulls them anyway", err=True)
     _exit_by(ended)
 
 
@@ -43,24 +43,26 @@ def refresh(context: CommandContext, /, names: str | None, force: bool, wait: bo
 @common
 @click.pass_obj
 def replay(context: CommandContext, /, source: str, wait: bool) -> None:
-    """Read a source's last payloads again, without the network."""
+    """Parse the stored payloads of a source again, without the network."""
     _exit_by(_scraped(context, context.client().request("POST", at("sources", source, "replay")), wait=wait))
 
 
 @click.command()
 @click.argument("task")
 @click.argument("pairs", metavar="[KEY=VALUE]...", nargs=-1)
-@click.option("--queue")
-@click.option("--priority", type=click.IntRange(0, 9), help="9 goes first; default: the task's.")
-@click.option("--delay", type=click.FloatRange(min=0), help="Seconds until it may run.")
-@click.option("--run-at", metavar="TIME", help="When it may run, such as 2026-01-31T06:00:00Z.")
-@click.option("--expires-in", type=click.FloatRange(min=0), help="Seconds after which it is not worth running.")
-@click.option("--max-retries", type=click.IntRange(min=0))
+@click.option("--queue", help="The queue; default: the task's.")
+@click.option("--priority", type=click.IntRange(0, 9), help="9 runs first; default: the task's.")
+@click.option("--delay", type=click.FloatRange(min=0), help="Seconds until the job may run.")
+@click.option("--run-at", metavar="TIME", help="When the job may run, such as 2026-01-31T06:00:00Z.")
+@click.option(
+    "--expires-in", type=click.FloatRange(min=0), help="Seconds after which the job expires if it has not started."
+)
+@click.option("--max-retries", type=click.IntRange(min=0), help="Default: the task's.")
 @_WAIT
 @common
 @click.pass_obj
 def trigger(context: CommandContext, /, task: str, pairs: tuple[str, ...], wait: bool, **options: OptionValue) -> None:
-    """Make a job of a task. Values are JSON, or text where they are not."""
+    """Create a job of a task. A VALUE that is not JSON is text."""
     body = {name: value for name, value in options.items() if value is not None} | {"args": _arguments(pairs)}
     client = context.client()
     with _nearest(client, task, "tasks"):
@@ -75,17 +77,17 @@ def trigger(context: CommandContext, /, task: str, pairs: tuple[str, ...], wait:
 
 @click.command("cancel-task")
 @click.argument("job_id", metavar="ID")
-@click.option("--terminate", is_flag=True, help="Do not ask, end it.")
-@click.option("--reason")
+@click.option("--terminate", is_flag=True, help="Force the job to end.")
+@click.option("--reason", help="The reason, for the audit.")
 @common
 @click.pass_obj
 def cancel_task(context: CommandContext, /, job_id: str, terminate: bool, reason: str | None) -> None:
-    """Cancel a job. A queued one ends at once, a running one is asked to."""
+    """Cancel a job. A queued job ends at once, a running job is asked to end."""
     body = {"terminate": terminate, "reason": reason}
     view = context.client().request("POST", at("jobs", job_id, "cancel"), body=body)
     _made(context, view)
     if view["state"] == "running" and not view["enforceable"] and not context.json:
-        click.echo("it was asked to end; it runs in no process of its own, so it cannot be forced to", err=True)
+        click.echo("the job was asked to end; it has no process of its own, so it cannot be forced", err=True)
 
 
 @click.command()
@@ -93,18 +95,18 @@ def cancel_task(context: CommandContext, /, job_id: str, terminate: bool, reason
 @common
 @click.pass_obj
 def retry(context: CommandContext, job_id: str) -> None:
-    """Queue an ended job again."""
+    """Queue a job that has ended again."""
     _made(context, context.client().request("POST", at("jobs", job_id, "retry")))
 
 
 @click.command()
 @click.argument("name", metavar="QUEUE|SCHEDULE")
-@click.option("--note", help="Why, for whoever looks.")
+@click.option("--note", help="The reason, shown with the queue or the schedule.")
 @common
 @click.pass_obj
 def pause(context: CommandContext, name: str, note: str | None) -> None:
     """Pause a queue or a schedule."""
-    _steer(context, name, "pause", {"note": note})
+    _pause_or_resume(context, name, "pause", {"note": note})
 
 
 @click.command()
@@ -113,20 +115,20 @@ def pause(context: CommandContext, name: str, note: str | None) -> None:
 @click.pass_obj
 def resume(context: CommandContext, name: str) -> None:
     """Resume a queue or a schedule."""
-    _steer(context, name, "resume", None)
+    _pause_or_resume(context, name, "resume", None)
 
 
 @click.command()
 @click.argument("queue")
-@click.option("--concurrency", type=click.IntRange(1, 1000), help="Jobs at once.")
+@click.option("--concurrency", type=click.IntRange(1, 1000), help="The number of jobs that run at once.")
 @click.option("--rate", metavar="N/UNIT", help='Starts in any such window, such as "30/m"; "none" for no limit.')
 @common
 @click.pass_obj
 def resize(context: CommandContext, /, queue: str, **sizes: OptionValue) -> None:
-    """Change slots or rate of a queue. The next start takes the configuration's again."""
+    """Change the concurrency or the rate of a queue, until the daemon restarts."""
     body = {name: value for name, value in sizes.items() if value is not None}
     if not body:
-        raise click.UsageError("say --concurrency, --rate or both")
+        raise click.UsageError("give --concurrency, --rate or both")
     client = context.client()
     with _nearest(client, queue, "queues"):
         view = client.request("PATCH", at("queues", queue), body=body)
@@ -138,12 +140,12 @@ def resize(context: CommandContext, /, queue: str, **sizes: OptionValue) -> None
 
 @click.command()
 @click.argument("schedule")
-@click.option("--from", "first", metavar="TIME", required=True, help="The first fire to make up for, included.")
-@click.option("--to", "last", metavar="TIME", required=True, help="The last one, included.")
+@click.option("--from", "first", metavar="TIME", required=True, help="The first fire, included.")
+@click.option("--to", "last", metavar="TIME", required=True, help="The last fire, included.")
 @common
 @click.pass_obj
 def backfill(context: CommandContext, /, schedule: str, first: str, last: str) -> None:
-    """Make up for past fires of a schedule. Each that has no job gets one."""
+    """Create the jobs of past fires of a schedule that have none."""
     client = context.client()
     with _nearest(client, schedule, "schedules"):
         view = client.request("POST", at("schedules", schedule, "backfill"), body={"from": first, "to": last})
@@ -152,16 +154,16 @@ def backfill(context: CommandContext, /, schedule: str, first: str, last: str) -
         return
     for job_id in view["ids"]:
         click.echo(job_id)
-    click.echo(f"{len(view['ids'])} jobs made; `launchd fires {schedule}` shows the ledger", err=True)
+    click.echo(f"{len(view['ids'])} jobs created; `launchd fires {schedule}` shows the ledger", err=True)
 
 
 @click.command("release-lock")
 @click.argument("name")
-@click.option("--reason", help="Why, for the audit.")
+@click.option("--reason", help="The reason, for the audit.")
 @common
 @click.pass_obj
 def release_lock(context: CommandContext, name: str, reason: str | None) -> None:
-    """Take a lock from its holder. The job is stopped and retried."""
+    """Release a lock. The job that holds it is stopped and retried."""
     print_record(context, context.client().request("DELETE", at("locks", name), reason=reason))
 
 
@@ -173,7 +175,7 @@ def _made(context: CommandContext, view: dict[str, Any]) -> None:
 
 
 def _scraped(context: CommandContext, made: dict[str, Any], *, wait: bool) -> dict[str, Any] | None:
-    """Print the job that was made, or what each source gave once it has ended; the ended job."""
+    """Print the new job, or with `wait` the result of each source; returns the job that has ended."""
     if not wait:
         _made(context, made)
         return None
@@ -184,7 +186,7 @@ def _scraped(context: CommandContext, made: dict[str, Any], *, wait: bool) -> di
         click.echo(outcome_text(ended))
         rows = [{"source": name, **numbers} for name, numbers in ((ended["result"] or {}).get("sources") or {}).items()]
         if rows:
-            print_table(rows, columns(*_GIVEN))
+            print_table(rows, columns(*_SOURCE_COLUMNS))
     return ended
 
 
@@ -193,8 +195,8 @@ def _exit_by(ended: dict[str, Any] | None) -> None:
         sys.exit(FAILED)
 
 
-def _steer(context: CommandContext, name: str, verb: str, body: object) -> None:
-    """A name is looked for among the queues first, then among the schedules."""
+def _pause_or_resume(context: CommandContext, name: str, verb: str, body: object) -> None:
+    """Act on the queue of this name, else on the schedule of this name."""
     client, kinds = context.client(), ("queues", "schedules")
     for kind in kinds:
         try:
@@ -210,7 +212,7 @@ def _steer(context: CommandContext, name: str, verb: str, body: object) -> None:
 
 @contextmanager
 def _nearest(client: AdminClient, name: str, kind: str) -> Iterator[None]:
-    """Tells the nearest name of a kind where there is no such one."""
+    """Replace the error for an unknown name by one with the nearest name."""
     try:
         yield
     except RefusedError as refused:
@@ -236,7 +238,7 @@ def _arguments(pairs: tuple[str, ...]) -> dict[str, Any]:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """KEY=VALUE in two; raises click.UsageError."""
+    """The key and the value of KEY=VALUE; raises click.UsageError."""
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise click.UsageError(f"{text!r}: expected KEY=VALUE")
