@@ -16,7 +16,9 @@ from launchd.job import JobState
 from launchd.values.text import one_line, visible
 
 _MOST_LINES = 1000
-_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The most rows.")
+_LIMIT = click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Show at most so many."
+)
 
 
 @click.command()
@@ -141,7 +143,7 @@ def schedules(context: CommandContext) -> None:
 @common
 @click.pass_obj
 def fires(context: CommandContext, schedule: str, limit: int) -> None:
-    """List the fires of a schedule with their outcomes, newest first."""
+    """List the fires of a schedule, newest first."""
     view = context.client().request("GET", at("schedules", schedule, "fires"), limit=limit)
     print_page(context, view, columns("fire_time", "outcome", "count", "until", "job_id", "reason"))
 
@@ -198,7 +200,7 @@ def dashboard(context: CommandContext, /, show: bool) -> None:
 @common
 @click.pass_obj
 def alerts(context: CommandContext, /, test: bool, limit: int) -> None:
-    """List the alerts to the services of [alerts] urls, newest first."""
+    """List the alerts, newest first."""
     if not test:
         shows = columns("created_at", "rule", "severity", "state", "count", "title", "error")
         print_page(context, context.client().request("GET", at("alerts"), limit=limit), shows)

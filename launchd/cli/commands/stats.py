@@ -15,10 +15,10 @@ from launchd.cli.output import Columns, columns, print_json, print_table, second
 @common
 @click.pass_obj
 def stats(context: CommandContext, window: str) -> None:
-    """Show runs, failures, durations and waits of a window of time.
+    """Show statistics of tasks, queues and locks.
 
-    By task, queue and lock, from the database: they survive a restart. Durations are the 50th, 95th and 99th
-    percentile.
+    Runs, failures, durations and waits in a window of time. They are read from the database, so they survive a
+    restart. Durations are the 50th, 95th and 99th percentile.
     """
     view = context.client().request("GET", at("stats"), window=window)
     if context.json:

@@ -43,7 +43,10 @@ def refresh(context: CommandContext, /, names: str | None, force: bool, wait: bo
 @common
 @click.pass_obj
 def replay(context: CommandContext, /, source: str, wait: bool) -> None:
-    """Parse the stored payloads of a source again, without the network."""
+    """Parse the stored payloads of a source again.
+
+    No request is sent to the source.
+    """
     _exit_by(_scraped(context, context.client().request("POST", at("sources", source, "replay")), wait=wait))
 
 
@@ -95,7 +98,7 @@ def cancel_task(context: CommandContext, /, job_id: str, terminate: bool, reason
 @common
 @click.pass_obj
 def retry(context: CommandContext, job_id: str) -> None:
-    """Queue a job that has ended again."""
+    """Queue an ended job again."""
     _made(context, context.client().request("POST", at("jobs", job_id, "retry")))
 
 
@@ -125,7 +128,7 @@ def resume(context: CommandContext, name: str) -> None:
 @common
 @click.pass_obj
 def resize(context: CommandContext, /, queue: str, **sizes: OptionValue) -> None:
-    """Change the concurrency or the rate of a queue, until the daemon restarts."""
+    """Change the concurrency or the rate of a queue. A restart of the daemon undoes it."""
     body = {name: value for name, value in sizes.items() if value is not None}
     if not body:
         raise click.UsageError("give --concurrency, --rate or both")

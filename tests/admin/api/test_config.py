@@ -29,7 +29,7 @@ args = { value = 1 }
     assert found["needs_restart"] == []
 
 
-async def test_a_reload_answers_with_what_has_changed_and_refuses_what_is_wrong(tmp_path: Path) -> None:
+async def test_a_reload_returns_the_changed_keys_and_refuses_an_invalid_file(tmp_path: Path) -> None:
     path = tmp_path / "launchd.toml"
     base = only_these_sources(
         f'[daemon]\nstate_directory = "{tmp_path}"\n[admin]\nsocket = "{tmp_path}/s"\n'

@@ -29,7 +29,7 @@ def line(job_id: str, text: str = "said", **fields: Any) -> Line:  # noqa: ANN40
     return Line(logging.INFO, event | fields, 100)
 
 
-async def test_a_jobs_lines_are_told_with_their_fields_and_without_secrets(tmp_path: Path) -> None:
+async def test_the_log_lines_of_a_job_have_their_fields_and_no_secrets(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as sink:
         log = logs.configure("info", "json", secrets=["hunter2-secret"], descriptor=sink.fileno())
         try:

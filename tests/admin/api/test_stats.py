@@ -1,4 +1,4 @@
-"""Statistics: counts, durations and waits of what ended in a window, and the endpoint that shows them."""
+"""Statistics: counts, durations and waits of the jobs that ended in a window, and their endpoint."""
 
 import statistics as reference
 import tempfile
@@ -56,7 +56,7 @@ async def insert(database: Database, rows: list[tuple[Any, ...]]) -> None:
     await database.write(lambda connection: connection.executemany(INSERT, rows))
 
 
-async def test_what_ended_in_the_window_is_counted_by_task_and_by_queue(database: Database) -> None:
+async def test_jobs_that_ended_in_the_window_are_counted_by_task_and_by_queue(database: Database) -> None:
     now = 100 * HOUR
     await insert(
         database,
@@ -86,7 +86,7 @@ async def test_a_run_that_began_before_the_window_counts_for_its_part_in_it(data
     assert queue.run.p50 == 36_000.0
 
 
-async def test_a_lock_tells_who_never_got_it_and_how_long_the_others_waited(database: Database) -> None:
+async def test_a_lock_counts_skipped_jobs_and_measures_how_long_the_others_waited(database: Database) -> None:
     now = 100 * HOUR
     await insert(
         database,
@@ -114,7 +114,7 @@ async def test_percentiles_are_the_nearest_ranks(runs: list[int]) -> None:
     assert task.run.p50 in {reference.median_low(runs), reference.median_high(runs)}
 
 
-async def test_only_the_newest_jobs_are_looked_at_and_the_answer_says_since_when(
+async def test_only_the_newest_jobs_are_counted_and_the_result_says_since_when(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(statistics, "MOST_JOBS", 10)
@@ -125,7 +125,7 @@ async def test_only_the_newest_jobs_are_looked_at_and_the_answer_says_since_when
     assert found.counted_since == now - 100 + 20 - 1
 
 
-async def test_the_endpoint_tells_the_use_of_slots_and_survives_a_restart(tmp_path: Path) -> None:
+async def test_the_endpoint_shows_the_use_of_slots_also_after_a_restart(tmp_path: Path) -> None:
     for first in (True, False):
         async with hosted(quiet_config(tmp_path), tasks=ALL) as daemon, asking(daemon) as client:
             if first:
