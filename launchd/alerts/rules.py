@@ -146,7 +146,7 @@ def update_troubles(
 
 
 def group_repeats(
-    alerts: Sequence[Alert], told: Mapping[str, LastAlert], now: Instant
+    alerts: Sequence[Alert], last: Mapping[str, LastAlert], now: Instant
 ) -> tuple[list[Alert], dict[str, int]]:
     """The new alerts, and by key the number of repeats of an alert that was sent before.
 
@@ -157,7 +157,7 @@ def group_repeats(
     more: dict[str, int] = {}
     for alert in alerts:
         seconds = REPEAT_SECONDS.get(alert.rule)
-        before = told.get(alert.key)
+        before = last.get(alert.key)
         if seconds is None:
             single.append(alert)
         elif before is not None and before.at <= now < before.at + seconds * SECOND:
@@ -166,7 +166,7 @@ def group_repeats(
             new[alert.key] = msgspec.structs.replace(alert, count=new[alert.key].count + alert.count)
         else:
             new[alert.key] = alert
-    return [_with_counts(alert, told.get(alert.key)) for alert in new.values()] + single, more
+    return [_with_counts(alert, last.get(alert.key)) for alert in new.values()] + single, more
 
 
 def admit(new: int, held: int, sent: int, limit: int) -> Admission:

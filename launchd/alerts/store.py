@@ -129,8 +129,8 @@ class AlertStore:
             wanted = [one for one in [*alerts, *_inbox(connection)] if one.rule in rules]
             if troubles is not None:
                 wanted += self._watch(connection, troubles, now)
-            told = {one.key: _last_alert(connection, one.key, now) for one in wanted}
-            new, more = group_repeats(wanted, {key: one for key, one in told.items() if one is not None}, now)
+            last = {one.key: _last_alert(connection, one.key, now) for one in wanted}
+            new, more = group_repeats(wanted, {key: one for key, one in last.items() if one is not None}, now)
             for key, count in more.items():
                 connection.execute(_SQL["repeat"], {"key": key, "count": count, "now": now})
             return self._put(connection, new, now, send_job)

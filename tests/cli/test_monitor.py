@@ -142,7 +142,7 @@ def test_the_monitor_survives_a_restart_of_the_daemon_and_says_so(installation: 
         seen = watching.__enter__()
         seen.until(f"pid {first.pid}")
     try:
-        seen.until("no answer since")
+        seen.until("no response since")
         with installation.running() as second:
             seen.until("the daemon was restarted at")
             seen.until(f"pid {second.pid}")
@@ -261,16 +261,16 @@ def test_long_words_are_cut_so_that_names_stay_whole(installation: Installation,
 def test_restarts_and_times_without_a_response_are_noticed() -> None:
     watched = DaemonWatch()
 
-    def told(seen: dict[str, Any]) -> str | None:
+    def noticed(seen: dict[str, Any]) -> str | None:
         watched.update(seen)
         return watched.notice
 
     up = {"at": "2026-01-01T00:00:01Z", "reachable": True, "status": {"instance": "a", "started_at": "x"}}
-    assert told(up) is None
+    assert noticed(up) is None
     for second in (2, 3):
-        notice = told(away(up, "gone") | {"at": f"2026-01-01T00:00:0{second}Z"})
+        notice = noticed(away(up, "gone") | {"at": f"2026-01-01T00:00:0{second}Z"})
         assert notice is not None
         assert "since 00:00:02" in notice
-    assert told(up) == "the daemon answers again; it did not from 00:00:02 (UTC)"
+    assert noticed(up) == "the daemon responds again; it did not since 00:00:02 (UTC)"
     other = {"instance": "b", "started_at": "2026-01-01T00:00:04Z"}
-    assert told(up | {"status": other}) == "the daemon was restarted at 00:00:04 (UTC)"
+    assert noticed(up | {"status": other}) == "the daemon was restarted at 00:00:04 (UTC)"

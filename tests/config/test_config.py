@@ -45,7 +45,7 @@ enabled = true
 
 def test_a_queue_that_celery_runs_is_refused_for_now() -> None:
     found = problems('[queues.heavy]\nengine = "celery"')
-    assert found["queues.heavy.engine"].endswith("engine = \"celery\", is not there yet), got 'celery'")
+    assert found["queues.heavy.engine"].endswith("engine = \"celery\", does not exist yet), got 'celery'")
     assert config.parse('[queues.heavy]\nengine = "local"').queues["heavy"].engine == "local"
 
 
@@ -94,5 +94,5 @@ def test_day_match_changes_a_schedule_and_its_default_does_not() -> None:
 
 
 def test_day_match_needs_cron() -> None:
-    with pytest.raises(InvalidError, match="goes with cron"):
+    with pytest.raises(InvalidError, match="needs cron"):
         ScheduleConfig(task="greet", every="5m", day_match=DayMatch.AND).recurrence()

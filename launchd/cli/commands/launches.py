@@ -22,9 +22,7 @@ from launchd.cli.output import (
 
 _SHOWN_NAME = 48
 _OVERRIDES = ("field", "value", "by", "reason", "at")
-_LIMIT = click.option(
-    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Show at most so many."
-)
+_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The most rows.")
 
 
 @click.command()

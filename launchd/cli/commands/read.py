@@ -16,9 +16,7 @@ from launchd.job import JobState
 from launchd.values.text import one_line, visible
 
 _MOST_LINES = 1000
-_LIMIT = click.option(
-    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Show at most so many."
-)
+_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The most rows.")
 
 
 @click.command()

@@ -113,7 +113,7 @@ async def refusal(client: aiohttp.ClientSession, method: str, path: str, body: o
 async def test_a_method_that_an_address_does_not_have_gets_the_allowed_ones(client: aiohttp.ClientSession) -> None:
     async with client.delete("/v1/jobs") as response:
         assert response.headers["Allow"] == "GET, HEAD, POST"
-        assert "it takes GET, HEAD, POST" in (await response.json(content_type=None))["detail"]
+        assert "it accepts GET, HEAD, POST" in (await response.json(content_type=None))["detail"]
 
 
 @pytest.mark.parametrize(
