@@ -154,7 +154,7 @@ def _responder(api: Api, route: Route, cache: ResponseCache) -> Responder:
     async def answer(request: web.Request) -> web.StreamResponse:
         caller = _CALLER.get()
         if route.needs is not None and not caller.may(route.needs):
-            raise ForbiddenError(f"{caller.name} is an {caller.role}, this takes an {route.needs}")
+            raise ForbiddenError(f"{caller.name} is an {caller.role}; this needs an {route.needs}")
 
         async def make() -> Response:
             return await route.handler(api, await read(route, request, caller))
@@ -197,7 +197,7 @@ async def _peer(access: Access, request: web.Request) -> Caller:
         return connection.caller
     peer = peer_of(transport.get_extra_info("socket")) if transport is not None else None
     if peer is None:
-        raise UnauthorizedError("the connection is gone")
+        raise UnauthorizedError("the connection was closed")
     role = access.peer(peer)
     name = await asyncio.to_thread(user_name, peer.uid)
     if role is None:
@@ -212,10 +212,10 @@ async def _remote(access: Access, request: web.Request) -> Caller:
     """The caller over TCP; NOBODY for paths that need no sign-in. Raises ForbiddenError and UnauthorizedError."""
     headers = request.headers
     if misdirected(headers, access.hosts):
-        raise ForbiddenError("this Host is not served here")
+        raise ForbiddenError("the Host header names another host: use the configured address")
     authorization, cookie = headers.get("Authorization"), request.cookies.get(access.cookie)
     if forged(request.method, headers, by_cookie=authorization is None and cookie is not None):
-        raise ForbiddenError("another site's page may have sent this")
+        raise ForbiddenError("the request may come from a page of another site: send Origin or Sec-Fetch-Site")
     resource = request.match_info.route.resource
     caller = None
     if authorization is not None:

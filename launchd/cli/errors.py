@@ -21,7 +21,7 @@ _HINTS_BY_TEXT = {
     "nobody holds a lock ": "`launchd locks` lists those that are held",
     "the job has ended": "`launchd retry ID` queues it again",
     "the job has not ended": "`launchd cancel-task ID` ends it",
-    "the job does not run here": "`launchd job ID` shows its state",
+    "the job is not running": "`launchd job ID` shows its state",
 }
 
 

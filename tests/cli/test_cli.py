@@ -436,7 +436,7 @@ def test_an_operator_gets_a_hint_on_commands_for_admins() -> None:
                 check=False,
             )
     assert done.returncode == 1
-    assert "this takes an admin" in done.stderr
+    assert "this needs an admin" in done.stderr
     assert "sudo launchd" in done.stderr
     assert not Path("/tmp/never.tar.gz").exists()
 

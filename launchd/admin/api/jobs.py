@@ -181,7 +181,7 @@ async def stack(api: Api, request: Request[Query, Body]) -> Response:
     """The stack of a running job."""
     found = await api.control.stack(request.path["id"])
     if found is None:
-        raise ConflictError("the job does not run here at this moment")
+        raise ConflictError("the job is not running now")
     return Response(job_views.StackView(job_id=request.path["id"], stack=found))
 
 

@@ -110,7 +110,7 @@ def _make_token(path: Path) -> None:
         with os.fdopen(handle, "w") as file:
             file.write(f"{secrets.token_urlsafe(32)}\n")
     except OSError as error:
-        raise ConfigError(f"admin.token_file: cannot make {path}: {error.strerror or error}") from error
+        raise ConfigError(f"admin.token_file: cannot create {path}: {error.strerror or error}") from error
 
 
 def _remove_stale(path: Path) -> None:

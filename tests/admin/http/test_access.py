@@ -132,7 +132,7 @@ async def test_a_member_of_the_sockets_group_is_an_operator_and_others_are_refus
             assert "uid 54321 is not in the group" in stranger[0]
             said = await as_user(daemon, 54_321, [54_321, 0], "POST /v1/queues/default/pause", "DELETE /v1/locks/x")
             assert [line[:3] for line in said] == ["200", "403"]
-            assert "uid 54321 is an operator, this takes an admin" in said[1]
+            assert "uid 54321 is an operator; this needs an admin" in said[1]
             ours = await as_user(daemon, 0, [0], "DELETE /v1/locks/x")
             assert ours[0][:3] == "404"
 
