@@ -1,6 +1,6 @@
 """The admin server: HTTP over a Unix socket and loopback TCP, JSON in and out, errors as problem+json.
 
-A request passes `_problems` (errors become responses), `_admit` (identifies the caller), and its route's handler.
+A request passes `_problems` (errors become responses), `identify` (callers.py), and its route's handler.
 """
 
 import asyncio
@@ -8,36 +8,24 @@ import functools
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from pathlib import Path
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from launchd.admin import dashboard
 from launchd.admin.cache import ResponseCache
+from launchd.admin.callers import CALLER, identify, open_session
 from launchd.admin.http import problems
-from launchd.admin.http.access import (
-    NOBODY,
-    SESSION_KEY,
-    SESSION_SECONDS,
-    Access,
-    Caller,
-    forged,
-    misdirected,
-    peer_of,
-    user_name,
-)
 from launchd.admin.http.compression import compress
-from launchd.admin.http.connections import Connections, HttpConnection, serving
+from launchd.admin.http.connections import Connections, serving
 from launchd.admin.http.listen import BACKLOG, Address, listen_unix
 from launchd.admin.http.presence import Presence
 from launchd.admin.http.tcp import TcpListener
 from launchd.admin.request import read
-from launchd.admin.route import Api, Response, Route, over_unix_socket, respond
+from launchd.admin.route import Api, Response, Route, respond
 from launchd.admin.routes import ROUTES
 from launchd.clock import Clock, SystemClock
-from launchd.errors import ForbiddenError, LaunchdError, TooManyRequestsError, UnauthorizedError
+from launchd.errors import ForbiddenError, LaunchdError
 from launchd.logger import get_logger
 from launchd.system import forks
 
@@ -48,8 +36,6 @@ _log = get_logger("launchd.admin")
 # A client that has just connected when listening ends has this long to send its request; closed at once, it would get a
 # reset.
 _LAST_REQUEST_SECONDS = 0.05
-# The caller of the request that this task serves; set by `_admit` before any handler runs.
-_CALLER: ContextVar[Caller] = ContextVar("caller")
 Responder = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -137,7 +123,7 @@ async def _end(tasks: list[asyncio.Task[None]], api: Api, listeners: _Listeners)
 
 
 def _application(api: Api) -> web.Application:
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems, _admit(api.access)])
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems, identify(api.access)])
     cache = ResponseCache(api.launches.version, api.control.now)
     for route in ROUTES:
         responder = _responder(api, route, cache)
@@ -146,13 +132,13 @@ def _application(api: Api) -> web.Application:
         app.router.add_route(route.method, route.path, responder, expect_handler=_expect)
     dashboard.add_routes(app, dashboard.load())
     # the link works once: HEAD must not use it up
-    app.router.add_get("/sign-in", functools.partial(_open_session, api.access), allow_head=False)
+    app.router.add_get("/sign-in", functools.partial(open_session, api.access), allow_head=False)
     return app
 
 
 def _responder(api: Api, route: Route, cache: ResponseCache) -> Responder:
     async def answer(request: web.Request) -> web.StreamResponse:
-        caller = _CALLER.get()
+        caller = CALLER.get()
         if route.needs is not None and not caller.may(route.needs):
             raise ForbiddenError(f"{caller.name} is an {caller.role}; this needs an {route.needs}")
 
@@ -167,94 +153,6 @@ def _responder(api: Api, route: Route, cache: ResponseCache) -> Responder:
         return response
 
     return answer
-
-
-# --- callers ---
-
-_OPEN = frozenset({"/sign-in", *dashboard.PATHS} | {route.path for route in ROUTES if route.needs is None})
-
-
-def _admit(access: Access) -> Middleware:
-    @web.middleware
-    async def admit(request: web.Request, handler: Responder) -> web.StreamResponse:
-        _CALLER.set(await (_peer(access, request) if over_unix_socket(request) else _remote(access, request)))
-        response = await handler(request)
-        if not response.prepared:
-            response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        return response
-
-    return admit
-
-
-async def _peer(access: Access, request: web.Request) -> Caller:
-    """The caller at the other end of the Unix socket; raises ForbiddenError for one without a role.
-
-    Read once for each connection: the kernel names the process that called connect(2), whatever it does later
-    (unix(7)).
-    """
-    connection, transport = request.protocol, request.transport
-    if isinstance(connection, HttpConnection) and connection.caller is not None:
-        return connection.caller
-    peer = peer_of(transport.get_extra_info("socket")) if transport is not None else None
-    if peer is None:
-        raise UnauthorizedError("the connection was closed")
-    role = access.peer(peer)
-    name = await asyncio.to_thread(user_name, peer.uid)
-    if role is None:
-        raise ForbiddenError(f"{name} is not in the group of the admin socket")
-    caller = Caller(name, role)
-    if isinstance(connection, HttpConnection):
-        connection.caller = caller
-    return caller
-
-
-async def _remote(access: Access, request: web.Request) -> Caller:
-    """The caller over TCP; NOBODY for paths that need no sign-in. Raises ForbiddenError and UnauthorizedError."""
-    headers = request.headers
-    if misdirected(headers, access.hosts):
-        raise ForbiddenError("the Host header names another host: use the configured address")
-    authorization, cookie = headers.get("Authorization"), request.cookies.get(access.cookie)
-    if forged(request.method, headers, by_cookie=authorization is None and cookie is not None):
-        raise ForbiddenError("the request may come from a page of another site: send Origin or Sec-Fetch-Site")
-    resource = request.match_info.route.resource
-    caller = None
-    if authorization is not None:
-        caller = access.bearer(authorization)
-    elif cookie is not None:
-        caller = access.session(cookie, headers.get(SESSION_KEY, ""))
-    if caller is not None:
-        return caller
-    if resource is not None and resource.canonical in _OPEN:
-        return NOBODY
-    detail = "sign in with `launchd dashboard`, or send the token as Authorization: Bearer"
-    raise UnauthorizedError(detail) if authorization is None else _refusal(access, detail)
-
-
-def _refusal(access: Access, detail: str) -> LaunchdError:
-    """The error for a wrong token or link: 429 after too many of them, else 401."""
-    wait = access.wait_seconds()
-    if wait > 0:
-        return TooManyRequestsError("too many wrong tokens", retry_after=wait)
-    return UnauthorizedError(detail)
-
-
-async def _open_session(access: Access, request: web.Request) -> web.Response:
-    """Sign a browser in by its one-time link, and show the dashboard."""
-    if over_unix_socket(request):
-        raise ForbiddenError("callers over the Unix socket are signed in already")
-    opened = access.redeem(request.query.get("ticket", ""))
-    if opened is None:
-        raise _refusal(access, "this link has expired or was used: run `launchd dashboard` again")
-    # browsers never send the fragment: the page reads the key there, keeps it and removes it from the address
-    headers = {"Location": f"/#session={opened.key}", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    response = web.Response(status=303, headers=headers)
-    response.set_cookie(
-        access.cookie, opened.cookie, max_age=int(SESSION_SECONDS), httponly=True, samesite="Strict", path="/"
-    )
-    return response
-
-
-# --- errors ---
 
 
 @web.middleware
