@@ -13,7 +13,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from launchd.admin import route, server
+from launchd.admin import request, server
 from launchd.admin.http import connections, listen
 from launchd.daemon import Daemon
 from launchd.engine import control
@@ -145,7 +145,7 @@ def open_connections(daemon: Daemon) -> int:
 
 
 async def test_a_body_that_does_not_arrive_is_refused_with_408(few: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(route, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(request, "BODY_SECONDS", 0.2)
     with connect(few) as one:
         one.sendall(b"POST /v1/refresh HTTP/1.1\r\nHost: d\r\nContent-Length: 100\r\n\r\n{")
         answer = await said(one, b"timeout")

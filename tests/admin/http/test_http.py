@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from launchd.admin import route
+from launchd.admin import request
 from launchd.daemon import Daemon
 from launchd.testing import running
 from tests.support.hosted_daemon import PATIENCE_SECONDS, ended
@@ -239,7 +239,7 @@ async def test_a_client_that_disconnects_while_it_sends_logs_nothing(
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(route, "BODY_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(request, "BODY_SECONDS", PATIENCE_SECONDS)
     reading = asyncio.Event()
     read = aiohttp.web.Request.read
 
