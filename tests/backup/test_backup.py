@@ -378,7 +378,7 @@ async def test_what_root_restores_belongs_to_the_owner_of_the_directory(state: P
 def test_a_terminal_is_not_needed_and_a_name_that_is_a_directory_is_usage(installation: Installation) -> None:
     installation.launchd("backup", str(installation.directory), code=2)
     nowhere = installation.launchd("backup", "/nowhere/all.tar.gz", code=1)
-    assert "make it first" in nowhere.stderr
+    assert "create it first" in nowhere.stderr
 
 
 def sqlite_rows(state: Path, statement: str) -> list[Any]:
