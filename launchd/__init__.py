@@ -12,4 +12,4 @@ startup.begin(sys.orig_argv)
 from launchd.task import Cancel, Context, Retry, Snooze, task  # noqa: E402 - a daemon's first acts come before imports that take time
 
 __all__ = ["Cancel", "Context", "Retry", "Snooze", "__version__", "task"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -43,8 +43,8 @@ class Restored(NamedTuple):
 async def restore(archive: Path, directory: Path, now: Instant) -> Restored:
     """Put the databases of an archive into a state directory.
 
-    Raises InvalidError for an archive that is damaged or none of ours, StoreError for one of a newer launchd,
-    AlreadyRunningError while a daemon owns the directory; nothing was changed then.
+    Raises InvalidError for an archive that is damaged or none of ours, StoreError for one of a newer or an
+    unreleased launchd, AlreadyRunningError while a daemon owns the directory; nothing was changed then.
     """
     with hold(directory, for_owner=True) as held:
         try:
@@ -95,6 +95,8 @@ def _check_database(archive: Path, kind: str, path: Path) -> None:
                 migrate(database, sql.migrations(kind))
     except sqlite3.Error as error:
         wrong = str(error)
+    except StoreError as error:
+        raise StoreError(f"{archive}: {kind}.db: {error}") from error
     if wrong is not None:
         raise InvalidError(f"{archive}: {kind}.db is damaged: {wrong}")
 

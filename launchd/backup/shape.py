@@ -21,11 +21,12 @@ Shape = dict[tuple[str, str], str]
 def foreign_schema(database: sqlite3.Connection, kind: str) -> str | None:
     """The first difference between a database and what launchd makes at its version; None when there is none.
 
-    One of a newer launchd is left to `migrate`, which refuses it.
+    A database of a newer or an unreleased launchd has no difference here: `migrate` refuses it.
     """
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     steps = sql.migrations(kind)
-    if version > steps[-1].version:
+    oldest, newest = sql.range_of(steps)
+    if version > newest or 0 < version < oldest:
         return None
     if version < 0:
         return f"its schema has the number {version}"

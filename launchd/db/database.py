@@ -265,14 +265,19 @@ def connect(path: Path, factory: type[Connection] = Connection) -> Connection:
 
 
 def migrate(connection: Connection, steps: Sequence[sql.Migration]) -> list[str]:
-    """Bring the schema to the present, one transaction a step; returns the names of the steps taken.
+    """Bring the schema up to date, one transaction per step; returns the names of the steps taken.
 
-    Raises StoreError when the database was written by a newer launchd.
+    Raises StoreError when the database was written by a newer launchd, or by one older than the first step.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    newest = max((step.version for step in steps), default=0)
+    oldest, newest = sql.range_of(steps)
     if version > newest:
         raise StoreError(f"the database has schema {version}, this launchd knows {newest}: install the newer one")
+    if 0 < version < oldest:
+        raise StoreError(
+            f"the database has schema {version}, written by an unreleased version of launchd, and cannot be upgraded "
+            f"(the first released schema is {oldest}): move this file away, and launchd starts with an empty database"
+        )
     taken = []
     for step in steps:
         if step.version <= version:
@@ -292,7 +297,7 @@ def migrate(connection: Connection, steps: Sequence[sql.Migration]) -> list[str]
 async def open_database(path: Path, kind: str, clock: Clock) -> AsyncIterator[Database]:
     """Open (or make) the database at `path` with the schema of `sql/<kind>`; closed at the end.
 
-    Raises StoreError when the file cannot be opened, is damaged, or is from a newer launchd.
+    Raises StoreError when the file cannot be opened, is damaged, or is from a newer or an unreleased launchd.
     """
     opened: list[Connection] = []
     reader: aiosqlite.Connection | None = None
@@ -316,7 +321,7 @@ async def open_database(path: Path, kind: str, clock: Clock) -> AsyncIterator[Da
         for one in opened:
             one.close()
         if isinstance(error, StoreError):
-            raise
+            raise StoreError(f"{path}: {error}") from error
         raise store_error(error, path) from error
     database.start()
     try:

@@ -1,10 +1,11 @@
 """Named SQL statements and migrations, as data files beside this module.
 
 A statement file holds blocks that start with `-- name: the_name`; comment lines under it say why the statement exists.
-Each database has a folder: `schema.sql` is its present form, `migrations/NNNN_what.sql` the way there.
+Each database has a folder: `migrations/NNNN_what.sql` are the steps to its schema; the first one makes every table.
 """
 
 import re
+from collections.abc import Sequence
 from importlib import resources
 from typing import NamedTuple
 
@@ -31,13 +32,8 @@ def statements(database: str, area: str) -> dict[str, str]:
     return found
 
 
-def schema(database: str) -> str:
-    """The present schema of a database, as one script."""
-    return _text(database, "schema.sql")
-
-
 def migrations(database: str) -> list[Migration]:
-    """The steps to the present schema, in order; a number given twice raises ValueError."""
+    """The steps to the current schema, in order; a number given twice raises ValueError."""
     folder = resources.files(__name__).joinpath(database, "migrations")
     steps = []
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
@@ -47,6 +43,12 @@ def migrations(database: str) -> list[Migration]:
     if len({step.version for step in steps}) != len(steps):
         raise ValueError(f"two migrations of {database} have the same number")
     return steps
+
+
+def range_of(steps: Sequence[Migration]) -> tuple[int, int]:
+    """The versions of the first and the last step: databases between them can be opened. (0, 0) without a step."""
+    versions = [step.version for step in steps] or [0]
+    return min(versions), max(versions)
 
 
 def _text(database: str, file: str) -> str:

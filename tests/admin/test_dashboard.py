@@ -41,7 +41,7 @@ def browser() -> None:
 
 @task(max_retries=0)
 async def hostile(ctx: Context, *, name: str) -> dict[str, str]:
-    """Say what no page should take for markup, everywhere it can be said."""
+    """Put markup into every text that a task can write."""
     ctx.progress(1, 2, HOSTILE)
     ctx.log.info(HOSTILE, field=HOSTILE)
     if name == "fail":
@@ -86,7 +86,7 @@ async def tab(daemon: Daemon) -> AsyncIterator[Tab]:
         yield one
 
 
-# --- what is seen ---
+# --- views ---
 
 
 async def test_the_overview_shows_what_the_api_says(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
@@ -105,7 +105,7 @@ async def test_the_overview_shows_what_the_api_says(tab: Tab, daemon: Daemon, he
     await see(row(tab, "Running now", "locked"), running.id[-8:])
     await see(row(tab, "Latest failures", "failing_at_once"), "ValueError: no second chance")
     await see(row(tab, "Locks", "one_at_a_time"), running.id[-8:])
-    await see(row(tab, "Next fires", "half_yearly"), re.compile("in \\d+ d"))
+    await see(row(tab, "Next runs", "half_yearly"), re.compile("in \\d+ d"))
     await see(row(tab, "Sources", "Launch Library 2"), "ago")
     for name, check in (await ask(daemon, "/v1/health"))["checks"].items():
         await see(row(tab, "Health", name.replace("_", " ")), check["status"])
@@ -122,7 +122,7 @@ async def test_a_launch_that_slips_says_so(tab: Tab, daemon: Daemon, replay: Rep
     await see(panel(tab, "Next launches").locator(".hero"), re.compile(r"slipped 1\W, 3 d$"))
     await panel(tab, "Next launches").get_by_role("link", name="Falcon 9 | Crew-20").click()
     await see(panel(tab, "History"), "slipped once, 3 days")
-    await see(row(tab, "What each source says", "launch_library"), "23 Apr 2027")
+    await see(row(tab, "Source records", "launch_library"), "23 Apr 2027")
 
 
 async def test_a_job_shows_its_traceback_arguments_and_result(tab: Tab, daemon: Daemon) -> None:
@@ -139,7 +139,7 @@ async def test_a_job_shows_its_traceback_arguments_and_result(tab: Tab, daemon: 
     await see(panel(tab, "Job"), "half way")
 
 
-async def test_a_job_shows_what_it_logged_and_who_touched_it(tmp_path: Path) -> None:
+async def test_a_job_shows_its_log_and_its_audit_log(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as sink:
         log = logs.configure("info", "json", secrets=["s3cret"], descriptor=sink.fileno())
         host = Host(job_lines=log.job_lines)
@@ -150,19 +150,20 @@ async def test_a_job_shows_what_it_logged_and_who_touched_it(tmp_path: Path) -> 
                 await tab.show(f"jobs/{job.id}")
                 await see(panel(tab, "Log").get_by_role("region"), HOSTILE)
                 await see(panel(tab, "Log").get_by_role("region"), f"field={HOSTILE}")
-                await see(row(tab, "Who did what", "trigger"), "somebody")
+                await see(row(tab, "Audit log", "trigger"), "somebody")
         finally:
             log.close()
             structlog.reset_defaults()
 
 
-async def test_a_running_job_shows_where_it_stands(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
+async def test_a_running_job_shows_its_current_stack(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
     held("standing")
     job, _ = await daemon.control.trigger("waiting", {"name": "standing"}, by="test")
     await fact(started("standing"))
     await tab.show(f"jobs/{job.id}")
-    told = (await ask(daemon, f"/v1/jobs/{job.id}/stack"))["stack"]
-    await see(panel(tab, "Where it stands").get_by_role("region", name="Stack"), told.strip().splitlines()[-1].strip())
+    stack = (await ask(daemon, f"/v1/jobs/{job.id}/stack"))["stack"]
+    last = stack.strip().splitlines()[-1].strip()
+    await see(panel(tab, "Current stack").get_by_role("region", name="Stack"), last)
 
 
 async def test_filters_select_and_stay_in_the_address(tab: Tab, daemon: Daemon) -> None:
@@ -171,18 +172,18 @@ async def test_filters_select_and_stay_in_the_address(tab: Tab, daemon: Daemon) 
         await ended(daemon, job.id)
     await tab.show("jobs")
     rows = panel(tab, "Jobs").locator("tbody tr")
-    await see(panel(tab, "Jobs"), "3 in all")
+    await see(panel(tab, "Jobs"), "3 in total")
     await tab.page.get_by_label("State").select_option("failed")
-    await see(panel(tab, "Jobs"), "1 in all")
+    await see(panel(tab, "Jobs"), "1 in total")
     await see(rows, "failing_at_once")
     assert "state=failed" in tab.page.url
     await tab.page.reload()
-    await see(panel(tab, "Jobs"), "1 in all")
+    await see(panel(tab, "Jobs"), "1 in total")
     await tab.page.get_by_label("Task").select_option("echo")
-    await see(panel(tab, "Jobs"), "No job fits these filters.")
+    await see(panel(tab, "Jobs"), "No job matches these filters.")
 
 
-async def test_the_charts_count_what_ended(tab: Tab, daemon: Daemon) -> None:
+async def test_the_charts_count_finished_jobs(tab: Tab, daemon: Daemon) -> None:
     for name in ("failing_at_once", "double", "double"):
         job, _ = await daemon.control.trigger(name, {"number": 1} if name == "double" else {}, by="test")
         await ended(daemon, job.id)
@@ -190,7 +191,7 @@ async def test_the_charts_count_what_ended(tab: Tab, daemon: Daemon) -> None:
     assert sum(one["succeeded"] for one in found["items"]) == 2
     await tab.show("charts?window=24h")
     charts = panel(tab, "Over time")
-    await see(charts.locator("figure").filter(has_text="Throughput"), "3 jobs ended")
+    await see(charts.locator("figure").filter(has_text="Throughput"), "3 jobs finished")
     await see(charts.locator("figure").filter(has_text="Failures"), "1 failed, 33.3 %")
     await see(row(tab, "By task", "failing_at_once"), "0 %")
     await see(row(tab, "By queue", "default"), "66.7 %")
@@ -201,14 +202,14 @@ async def test_the_charts_count_what_ended(tab: Tab, daemon: Daemon) -> None:
 async def test_the_system_shows_the_audit_and_the_configuration(tab: Tab, daemon: Daemon) -> None:
     await daemon.control.pause_queue("default", "for the audit", "somebody")
     await tab.show("system")
-    shown = row(tab, "Who did what", "for the audit")
+    shown = row(tab, "Audit log", "for the audit")
     await see(shown, "somebody")
     await see(shown, "pause queue")
     await see(panel(tab, "Configuration").get_by_role("region"), '"half_yearly"')
     await see(panel(tab, "Daemon"), str((await ask(daemon, "/v1/status"))["pid"]))
 
 
-# --- acts ---
+# --- actions ---
 
 
 async def test_a_job_is_cancelled_with_a_reason(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
@@ -221,8 +222,8 @@ async def test_a_job_is_cancelled_with_a_reason(tab: Tab, daemon: Daemon, held: 
     assert (await ended(daemon, job.id)).state is JobState.CANCELLED
     await see(panel(tab, "Job"), "cancelled")
     await see(panel(tab, "Job"), "not needed")
-    for told in ("created", "attempt 1", "cancel requested", "cancelled"):
-        await see(panel(tab, "History"), told)
+    for event in ("created", "attempt 1", "cancel requested", "cancelled"):
+        await see(panel(tab, "History"), event)
     await see(tab.page.locator("#toasts"), "waiting")
 
 
@@ -232,6 +233,8 @@ async def test_an_ended_job_is_retried(tab: Tab, daemon: Daemon) -> None:
     await tab.show(f"jobs/{job.id}")
     await panel(tab, "Job").get_by_role("button", name="Retry").click()
     await see(tab.page.locator("#toasts"), "failing_at_once")
+    toast = tab.page.locator("#toasts").get_by_role("link", name="View job")
+    assert await toast.get_attribute("href") == f"#/jobs/{job.id}"
     again = await ended(daemon, job.id)
     assert (again.finished_at or 0) > (first.finished_at or 0)
 
@@ -256,9 +259,9 @@ async def test_a_schedule_is_triggered_and_backfilled(tab: Tab, daemon: Daemon) 
     (job,) = (await ask(daemon, "/v1/jobs?task=echo"))["items"]
     assert job["args"] == {"value": "of the schedule"}
     await tab.page.get_by_role("button", name="Backfill").click()
-    await answer(tab, "Make the jobs", From="2025-01-01T00:00", To="2025-12-31T00:00")
-    await see(tab.page.locator("#toasts"), "2 jobs made for half_yearly")
-    await see(panel(tab, "Ledger").locator("tbody"), "1 Jul 2025 04:30")
+    await answer(tab, "Create jobs", From="2025-01-01T00:00", To="2025-12-31T00:00")
+    await see(tab.page.locator("#toasts"), "2 jobs created for half_yearly")
+    await see(panel(tab, "History").locator("tbody"), "1 Jul 2025 04:30")
     assert [one["outcome"] for one in (await ask(daemon, "/v1/schedules/half_yearly/fires"))["items"]] == [
         "backfilled"
     ] * 2
@@ -273,7 +276,7 @@ async def test_a_lock_is_released_only_with_a_reason(tab: Tab, daemon: Daemon, h
     await tab.page.get_by_role("button", name="Release one_at_a_time").click()
     dialog = tab.page.locator("dialog[open]")
     await dialog.get_by_role("button", name="Release lock").click()
-    await see(dialog, "This is needed.")
+    await see(dialog, "This field is required.")
     assert (await ask(daemon, "/v1/locks"))["items"][0]["fence"] == fence
     await answer(tab, "Release lock", Reason="its holder hangs")
     await see(tab.page.locator("#toasts"), "one_at_a_time is released.")
@@ -312,7 +315,7 @@ async def test_a_refusal_stays_in_the_dialog_with_its_reason(tab: Tab, daemon: D
     assert job["result"] == 8
 
 
-# --- for everybody ---
+# --- safety, access, size ---
 
 
 async def test_hostile_names_are_text_everywhere(tab: Tab, daemon: Daemon, held: Callable[[str], None]) -> None:
@@ -392,10 +395,17 @@ async def test_everything_is_reached_by_keyboard(tab: Tab, daemon: Daemon) -> No
     assert (await daemon.control.timetable.get("half_yearly")).note == "by hand"
 
 
-async def test_of_a_job_that_is_not_there_only_one_panel_speaks(tab: Tab) -> None:
+async def test_for_an_unknown_job_only_one_panel_says_not_found(tab: Tab) -> None:
     await tab.show("jobs/00000000-0000-7000-8000-000000000000")
-    await see(panel(tab, "Job"), "There is no such thing")
-    await tab.page.locator(".panel:visible:has-text('no such thing')").nth(1).wait_for(state="detached")
+    await see(panel(tab, "Job"), "Not found. It does not exist or was deleted.")
+    await tab.page.locator(".panel:visible:has-text('Not found.')").nth(1).wait_for(state="detached")
+
+
+async def test_an_unknown_address_leads_to_the_overview(tab: Tab) -> None:
+    await tab.page.goto(f"{tab.origin}/#/nowhere")
+    await see(tab.page.locator("main"), "This page does not exist.")
+    await tab.page.get_by_role("link", name="Go to the overview").click()
+    await see(panel(tab, "Queues"), "default")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -411,7 +421,7 @@ async def test_axe_finds_nothing_serious(daemon: Daemon, scheme: Any, held: Call
     await daemon.control.trigger("locked", {"name": "axe"}, by="test")
     await daemon.control.pause_queue("monitoring", "maintenance", "test")
     await fact(started("axe"))
-    # axe is injected as a script, which the policy rightly refuses
+    # axe is injected as a script, which the policy forbids
     async with browsing(daemon, color_scheme=scheme, bypass_csp=True, reduced_motion="reduce") as tab:
         for view in [*VIEWS, f"jobs/{failed}", "schedules/half_yearly", "dialog"]:
             if view == "dialog":
@@ -440,7 +450,7 @@ async def test_the_theme_can_be_chosen_and_is_kept(tab: Tab) -> None:
 
 
 async def test_the_whole_page_is_light_however_many_and_large_the_jobs(tab: Tab, daemon: Daemon) -> None:
-    """The bodies of the page, of all that it loads, and of the first answers, as they come over the wire."""
+    """Counts the compressed bodies of the page, of all files that it loads, and of the first answers of the API."""
     wanted = [TriggerRequest("large", {"size": 60_000})] * 20 + [TriggerRequest("double", {"number": 1})] * 400
     for job_id in await daemon.control.enqueue(wanted, "test"):
         await ended(daemon, job_id)
@@ -454,9 +464,9 @@ async def test_the_whole_page_is_light_however_many_and_large_the_jobs(tab: Tab,
             "() => ['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind))"
             ".map((one) => [new URL(one.name).pathname, one.encodedBodySize, one.decodedBodySize])"
         )
-        if not view:  # it holds the stylesheet and the theme's script, and the icon is the browser's own affair
+        if not view:  # the stylesheet and first.js are inlined, and the browser alone decides when it loads the icon
             loaded = {path.rpartition("/")[2] for path, _, _ in entries}
             assert set(load().assets) - loaded <= {"index.html", "style.css", "first.js", "icon.svg"}
         assert sum(sent for _, sent, _ in entries) < MOST_BYTES, view
-        # not by compression alone: neither results nor tracebacks are asked for where they are not shown
+        # uncompressed too: lists ask for no results and no tracebacks
         assert sum(size for path, _, size in entries if path.startswith("/v1/")) < MOST_BYTES, view

@@ -15,6 +15,8 @@ from launchd.daemon import Daemon
 from tests.support.browser import fetching, with_tcp
 from tests.support.hosted_daemon import hosted
 
+LONGEST_LINE = 120
+
 
 @pytest.fixture
 async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
@@ -37,7 +39,7 @@ async def test_the_page_is_open_guarded_and_revalidated(daemon: Daemon) -> None:
             assert refused.status == 401
 
 
-async def test_only_what_is_laid_into_the_page_is_allowed_inline_and_only_as_it_is(daemon: Daemon) -> None:
+async def test_only_the_inlined_files_are_allowed_inline_and_only_unchanged(daemon: Daemon) -> None:
     async with fetching(daemon) as client, client.get("/", headers={"Accept-Encoding": "identity"}) as response:
         text, policy = await response.read(), response.headers["Content-Security-Policy"].split("; ")
     for tag, name in (("script", "first.js"), ("style", "style.css")):
@@ -47,7 +49,7 @@ async def test_only_what_is_laid_into_the_page_is_allowed_inline_and_only_as_it_
         assert f"{tag}-src 'self' 'sha256-{digest}'" in policy
 
 
-async def test_what_the_page_refers_to_is_kept_for_ever_under_the_digest_of_all(daemon: Daemon) -> None:
+async def test_browsers_keep_the_files_of_the_page_for_ever_under_the_digest_of_all_files(daemon: Daemon) -> None:
     async with fetching(daemon) as client:
         async with client.get("/", headers={"Accept-Encoding": "identity"}) as response:
             text = await response.text()
@@ -66,7 +68,7 @@ async def test_what_the_page_refers_to_is_kept_for_ever_under_the_digest_of_all(
                 assert "immutable" not in response.headers.get("Cache-Control", "")
 
 
-async def test_compressed_for_those_who_take_it(daemon: Daemon) -> None:
+async def test_files_are_compressed_for_clients_that_accept_gzip(daemon: Daemon) -> None:
     async with fetching(daemon) as client:
         bodies = {}
         cases = {
@@ -97,7 +99,7 @@ def test_the_digest_changes_with_any_file() -> None:
 
 
 def test_no_file_parses_markup_or_asks_elsewhere() -> None:
-    """What the policy would stop must not be there in the first place; every module is loaded ahead, so in one step."""
+    """The policy forbids both. The page preloads every module, so that all of them load in one step."""
     files = load().assets
     page_text = files["index.html"].body.decode()
     for name, asset in files.items():
@@ -111,3 +113,16 @@ def test_no_file_parses_markup_or_asks_elsewhere() -> None:
     source = resources.files("launchd.admin").joinpath("web", "index.html").read_text()
     assert not re.search(r"<script(?![^>]*src=)|<style| style=| on\w+=", source)
     assert len(files) == len(list(resources.files("launchd.admin").joinpath("web").iterdir()))
+
+
+def test_no_line_of_the_dashboard_is_longer_than_120_columns() -> None:
+    folders = [resources.files("launchd.admin").joinpath("web"), Path(__file__).with_name("web")]
+    files = [file for folder in folders for file in folder.iterdir()]
+    assert len(files) > len(load().assets)
+    long = [
+        f"{file.name}:{number}"
+        for file in files
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1)
+        if len(line) > LONGEST_LINE
+    ]
+    assert long == []

@@ -1,4 +1,4 @@
-"""The dashboard as things happen: shown without a reload, through every loss of the stream and of the daemon itself."""
+"""The dashboard stays up to date without a reload, also when the stream breaks or the daemon restarts."""
 
 import asyncio
 import re
@@ -44,10 +44,10 @@ async def tab(daemon: Daemon) -> AsyncIterator[Tab]:
 
 
 @pytest.mark.parametrize("mode", ["live", "polling"])
-async def test_what_happens_is_shown_without_a_reload(
+async def test_changes_appear_without_a_reload(
     tab: Tab, daemon: Daemon, mode: str, held: Callable[[str], None]
 ) -> None:
-    """By the event stream, or without one: with it, lists are asked for by themselves far too seldom to pass."""
+    """With the event stream and without it. With it, the page polls too seldom to pass this test."""
     held("lively")
     if mode == "polling":
         await tab.page.route("**/v1/events", lambda route: route.abort())
@@ -55,7 +55,7 @@ async def test_what_happens_is_shown_without_a_reload(
     await tab.show("jobs")
     await see(tab.page.locator("#link"), mode)
     await tab.page.evaluate("() => { window.stayed = true }")
-    await see(panel(tab, "Jobs"), "There is no job yet.")
+    await see(panel(tab, "Jobs"), "No jobs yet.")
     job, _ = await daemon.control.trigger("waiting", {"name": "lively"}, by="test")
     await see(row(tab, "Jobs", "waiting"), "running")
     gate("lively").set()
@@ -64,14 +64,14 @@ async def test_what_happens_is_shown_without_a_reload(
     assert await tab.page.evaluate("() => window.stayed")
 
 
-async def test_a_daemon_that_is_away_is_told_and_found_again(tab: Tab, daemon: Daemon) -> None:
+async def test_an_unreachable_daemon_is_reported_and_found_again(tab: Tab, daemon: Daemon) -> None:
     await tab.show()
     await tab.page.context.set_offline(True)
-    await see(tab.page.locator("#banner"), "The daemon cannot be reached since")
+    await see(tab.page.locator("#banner"), "The daemon cannot be reached. No answer since")
     await see(tab.page.locator("#verdict"), "unreachable")
     await see(row(tab, "Queues", "scraping"), "/")  # what was known stays
     await tab.page.goto(f"{tab.origin}/#/sources")
-    await see(panel(tab, "Open disagreements"), "This cannot be shown: the daemon cannot be reached.")
+    await see(panel(tab, "Open conflicts"), "Cannot load this: the daemon cannot be reached.")
     await tab.page.goto(f"{tab.origin}/#/")
     await tab.page.context.set_offline(False)
     job, _ = await daemon.control.trigger("failing_at_once", {}, by="test")
@@ -81,7 +81,7 @@ async def test_a_daemon_that_is_away_is_told_and_found_again(tab: Tab, daemon: D
     await see(tab.page.locator("#link"), "live")
 
 
-async def test_who_is_not_signed_in_is_told_how_and_goes_on_once_that_is_done(tab: Tab, daemon: Daemon) -> None:
+async def test_a_browser_without_a_session_is_asked_to_sign_in_and_continues_after_it(tab: Tab, daemon: Daemon) -> None:
     await tab.page.context.clear_cookies()
     await tab.page.goto(f"{tab.origin}/#/jobs")
     await tab.page.reload()
@@ -89,10 +89,10 @@ async def test_who_is_not_signed_in_is_told_how_and_goes_on_once_that_is_done(ta
     other = await tab.page.context.new_page()
     await other.goto(await sign_in_link(daemon))
     await tab.page.locator("#signin").wait_for(state="detached")
-    await see(panel(tab, "Jobs"), "There is no job yet.")
+    await see(panel(tab, "Jobs"), "No jobs yet.")
 
 
-async def test_another_tab_of_the_browser_is_signed_in_too_and_signing_out_is_for_all(tab: Tab) -> None:
+async def test_tabs_of_a_browser_share_the_session_and_signing_out_ends_it_in_all(tab: Tab) -> None:
     await tab.show("jobs")
     assert "session" not in tab.page.url
     other = await tab.page.context.new_page()
@@ -110,7 +110,7 @@ async def test_another_tab_of_the_browser_is_signed_in_too_and_signing_out_is_fo
 
 
 async def test_another_server_of_this_host_gets_no_session(tab: Tab) -> None:
-    """It is sent the cookie, as every port is; what the page keeps it cannot read."""
+    """The browser sends the cookie to every port, but only the page of this port can read its sessionStorage."""
     sent: list[str] = []
 
     async def thief(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -132,10 +132,10 @@ async def test_another_server_of_this_host_gets_no_session(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
-async def test_a_daemon_that_is_started_again_is_found_and_what_it_says_is_shown(
+async def test_the_page_finds_a_restarted_daemon_and_shows_its_data(
     tmp_path: Path, signal_number: signal.Signals
 ) -> None:
-    """Without a reload and without signing in again; the new one knows nothing of the stream that was heard."""
+    """Without a reload and without signing in again, although the new daemon does not know the old event stream."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     installation = Installation(tmp_path, "", admin=f'tcp = "127.0.0.1:{port}"')
@@ -152,7 +152,7 @@ async def test_a_daemon_that_is_started_again_is_found_and_what_it_says_is_shown
         await tab.page.evaluate("() => { window.stayed = true }")
         first.send_signal(signal_number)
         first.wait(PATIENCE_SECONDS)
-        await see(tab.page.locator("#banner"), "The daemon cannot be reached since")
+        await see(tab.page.locator("#banner"), "The daemon cannot be reached. No answer since")
         (tmp_path / "go").touch()
         stack.enter_context(installation.running())
         ended_again = installation.client.request("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)

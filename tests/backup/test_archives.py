@@ -22,7 +22,7 @@ from launchd.backup.restore import restore
 from launchd.backup.shape import foreign_schema
 from launchd.clock import parse_instant
 from launchd.db.database import connect, migrate
-from launchd.errors import InvalidError, LaunchdError
+from launchd.errors import InvalidError, LaunchdError, StoreError
 
 AT = "2026-01-01T00:00:00Z"
 # Reads an archive with little memory; what it says is what a user would read.
@@ -199,7 +199,7 @@ FOREIGN = [
     "ALTER TABLE jobs ADD COLUMN more TEXT",
     "DROP TABLE audit",
     "PRAGMA user_version = -1",
-    "PRAGMA user_version = 1",
+    "PRAGMA user_version = 0",
 ]
 
 
@@ -208,6 +208,16 @@ async def test_a_database_with_anything_of_its_own_is_refused(tmp_path: Path, ch
     bodies = PLAIN | {"jobs": database("jobs", change)}
     path = archive(tmp_path / "foreign.tar.gz", *parts(bodies))
     with pytest.raises(InvalidError, match=r"jobs\.db is damaged"):
+        await restore(path, tmp_path / "state", parse_instant(AT))
+    assert not (tmp_path / "state" / "jobs.db").exists()
+
+
+@pytest.mark.parametrize("version", [1, 10])
+async def test_a_database_of_an_unreleased_launchd_is_refused(tmp_path: Path, version: int) -> None:
+    spy = "CREATE TRIGGER spy AFTER INSERT ON jobs BEGIN DELETE FROM audit; END"
+    bodies = PLAIN | {"jobs": database("jobs", spy, f"PRAGMA user_version = {version}")}
+    path = archive(tmp_path / "unreleased.tar.gz", *parts(bodies))
+    with pytest.raises(StoreError, match=rf"jobs\.db: the database has schema {version}, written by an unreleased"):
         await restore(path, tmp_path / "state", parse_instant(AT))
     assert not (tmp_path / "state" / "jobs.db").exists()
 
@@ -232,11 +242,15 @@ def test_a_definition_that_was_rewritten_is_noticed(tmp_path: Path, kind: str) -
 
 
 @pytest.mark.parametrize("kind", ["jobs", "launches"])
-def test_a_database_of_every_earlier_version_and_one_that_was_analysed_are_ours(kind: str) -> None:
-    steps = sql.migrations(kind)
-    for version in range(len(steps) + 1):
+def test_a_database_of_every_version_and_one_that_was_analysed_are_ours(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sql.migrations(kind)
+    steps = [*first, sql.Migration(first[-1].version + 1, "shelves", "CREATE TABLE shelves (name TEXT) STRICT;")]
+    monkeypatch.setattr(sql, "migrations", {kind: steps}.get)
+    for taken in range(len(steps) + 1):
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as made:
-            migrate(made, steps[:version])
+            migrate(made, steps[:taken])
             made.execute("ANALYZE")
             assert foreign_schema(made, kind) is None
             migrate(made, steps)

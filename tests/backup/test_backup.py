@@ -308,15 +308,19 @@ async def test_a_database_that_lacks_a_table_is_refused(state: Path, tmp_path: P
     await refused(packed(lacking, "lacking.tar.gz"), state, "no table audit")
 
 
-async def test_an_older_schema_is_brought_to_the_present_one(state: Path, tmp_path: Path) -> None:
-    older = tmp_path / "older"
-    older.mkdir()
-    shutil.copy(state / "launches.db", older)
-    with opened(older / "jobs.db") as database:
-        migrate(database, sql.migrations("jobs")[:1])
-    await restore(packed(older, "older.tar.gz"), state, NOW)
+async def test_a_backup_of_an_older_schema_is_brought_to_the_current_one(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = packed(state)
+    steps = {kind: sql.migrations(kind) for kind in ("jobs", "launches")}
+    shelves = sql.Migration(steps["jobs"][-1].version + 1, "shelves", "CREATE TABLE shelves (name TEXT) STRICT;")
+    steps["jobs"].append(shelves)
+    monkeypatch.setattr(sql, "migrations", steps.get)
+    await restore(archive, state, NOW)
+    assert remembered(state / "jobs.db") == ["first"]
     with opened(state / "jobs.db") as database:
-        assert database.execute("PRAGMA user_version").fetchone()[0] == sql.migrations("jobs")[-1].version
+        assert database.execute("PRAGMA user_version").fetchone()[0] == shelves.version
+        assert database.execute("SELECT count(*) FROM shelves").fetchone()[0] == 0
 
 
 # --- restoring ---

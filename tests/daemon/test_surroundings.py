@@ -52,8 +52,10 @@ def test_a_reload_that_is_asked_for_while_the_daemon_starts_does_not_end_it(plac
         assert process.stderr is not None
         try:
             read = b""
-            while b"launchd.first" not in read:  # imported, and called in the next line
-                read += os.read(process.stderr.fileno(), 65_536)
+            while b"launchd.system.startup" not in read:  # imported, and called in the next line
+                data = os.read(process.stderr.fileno(), 65_536)
+                assert data, read
+                read += data
             poll = select.poll()
             poll.register(process.stderr, select.POLLIN)
             hangups = 0

@@ -1,6 +1,5 @@
 import asyncio
 import os
-import re
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 
 from launchd import sql
 from launchd.clock import SystemClock
-from launchd.db.database import Connection, Database, migrate, open_database
+from launchd.db.database import Connection, Database, open_database
 from launchd.errors import AlreadyRunningError, DiskFullError, StoreBusyError, StoreError
 from launchd.system.state_directory import own_directory
 
@@ -27,28 +26,6 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 def insert(value: str) -> Callable[[Connection], object]:
     return lambda connection: connection.execute("INSERT INTO t VALUES (?)", (value,))
-
-
-def shape(connection: Connection) -> list[tuple[str, str]]:
-    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")
-    return [(row[0], _plain(row[1])) for row in rows]
-
-
-def _plain(script: str) -> str:
-    """A definition without comments and spacing: a column added later is written elsewhere, and is the same."""
-    words = " ".join(line.partition("--")[0] for line in script.splitlines()).split()
-    return re.sub(r" ?([(),]) ?", r"\1", " ".join(words))
-
-
-@pytest.mark.parametrize("kind", ["jobs", "launches"])
-def test_the_sum_of_the_migrations_is_the_schema(kind: str) -> None:
-    migrated, present = sqlite3.connect(":memory:"), sqlite3.connect(":memory:")
-    migrate(migrated, sql.migrations(kind))
-    present.executescript(sql.schema(kind))
-    assert shape(migrated) == shape(present)
-    assert shape(present)
-    migrated.close()
-    present.close()
 
 
 async def test_callers_that_wait_together_share_one_commit(db: Database) -> None:
@@ -208,16 +185,6 @@ async def test_a_cancelled_caller_does_not_disturb_the_writer(db: Database) -> N
     assert task.cancelled()
 
 
-async def test_a_database_of_a_newer_launchd_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "jobs.db"
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 999")
-    connection.close()
-    with pytest.raises(StoreError, match="newer"):
-        async with open_database(path, "jobs", SystemClock()):
-            pass
-
-
 async def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     path.write_bytes(b"not a database at all" * 100)
@@ -241,7 +208,7 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
         import asyncio, sys
         from pathlib import Path
         from launchd.clock import SystemClock
-        from launchd.db import open_database
+        from launchd.db.database import open_database
 
         async def main():
             async with open_database(Path(sys.argv[1]), "jobs", SystemClock()) as db:

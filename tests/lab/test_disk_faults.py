@@ -24,7 +24,7 @@ PROGRAM = """
 import asyncio, os, sys
 from pathlib import Path
 from launchd.clock import SystemClock
-from launchd.db import open_database
+from launchd.db.database import open_database
 from launchd.errors import CommitUnknownError, StoreError
 
 async def main():

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from launchd import sql
+from launchd.db.database import migrate
 
 INDEXED = {
     ("jobs", "claimable"): "SEARCH jobs USING INDEX jobs_ready (queue=?)",
@@ -37,7 +38,7 @@ INDEXED = {
 @pytest.fixture
 def database() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:")
-    connection.executescript(sql.schema("jobs"))
+    migrate(connection, sql.migrations("jobs"))
     yield connection
     connection.close()
 

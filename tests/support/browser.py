@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 REQUIRED = os.environ.get("BROWSER") == "required"
-# No sandbox: tests may run as root in a container. Nothing is asked of anybody but the daemon.
+# No sandbox: tests may run as root in a container. No request leaves for another host than the daemon.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -40,16 +40,16 @@ _PATIENCE_MS = 15_000
 
 
 def missing() -> str | None:
-    """Why nobody can browse here; None where one can."""
+    """The reason why no browser can run here; None if one can."""
     try:
-        import playwright  # noqa: F401, PLC0415 - an extra: only those who browse need it
+        import playwright  # noqa: F401, PLC0415 - an extra that only browser tests need
     except ImportError:
-        return "playwright is not installed: `make lab` installs it, pinned"
-    return None if CHROMIUM else "no chromium: apt-get install chromium, or name one in $CHROMIUM"
+        return "playwright is not installed: run `make lab`"
+    return None if CHROMIUM else "chromium is not installed: run `apt-get install chromium`, or set $CHROMIUM"
 
 
 def needs_browser() -> None:
-    """Skip the test where there is no browser, with the reason; fail it where one is required."""
+    """Skip the test if no browser can run here; fail it if BROWSER=required."""
     if (why := missing()) is not None:
         (pytest.fail if REQUIRED else pytest.skip)(why)
 
@@ -61,21 +61,21 @@ def with_tcp(directory: Path, extra: str = "") -> Config:
 
 
 async def sign_in_link(daemon: Daemon) -> str:
-    """What `launchd dashboard` prints."""
+    """The link that `launchd dashboard` prints."""
     async with asking(daemon) as client, client.post("/v1/sign-in") as response:
         assert response.status == 200, await response.text()
         return str((await response.json())["url"])
 
 
 async def ask(daemon: Daemon, path: str) -> Any:  # noqa: ANN401 - JSON
-    """What the API says, over the Unix socket."""
+    """The answer of the API, over the Unix socket."""
     async with asking(daemon) as client, client.get(path) as response:
         assert response.status == 200, await response.text()
         return await response.json()
 
 
 class Tab:
-    """A page of the dashboard and whatever went wrong in it."""
+    """A page of the dashboard, with its errors and its requests to other hosts."""
 
     def __init__(self, page: "Page", origin: str) -> None:
         self.page = page
@@ -93,18 +93,18 @@ class Tab:
         await self.page.wait_for_selector(".panel[data-state=loading]", state="detached")
 
     async def text(self, selector: str) -> str:
-        """The text that is seen there."""
+        """The visible text of the first element that matches."""
         return str(await self.page.locator(selector).inner_text())
 
 
 def _is_grave(text: str, kind: str) -> bool:
-    """Refusals of the API are answers; everything else on the console is a fault of the page."""
+    """True for each error and warning on the console except a refusal of the API, which is an answer."""
     return kind in {"error", "warning"} and not text.startswith("Failed to load resource")
 
 
 @asynccontextmanager
 async def browsing(daemon: Daemon, **options: Any) -> AsyncIterator[Tab]:  # noqa: ANN401 - see browsing_at
-    """A tab that is signed in at this daemon; see `browsing_at`."""
+    """A tab that is signed in to this daemon; see `browsing_at`."""
     async with browsing_at(await sign_in_link(daemon), **options) as tab:
         yield tab
 
@@ -117,7 +117,7 @@ async def browsing_at(
     height: int = 900,
     **options: Any,  # noqa: ANN401 - the library's own
 ) -> AsyncIterator[Tab]:
-    """A tab that this link has signed in; leaving it proves that nothing broke and nobody else was asked."""
+    """A tab that this link has signed in. At its end it must have no error and no request to another host."""
     from playwright.async_api import async_playwright  # noqa: PLC0415 - see missing
 
     async with async_playwright() as playwright:
@@ -135,7 +135,7 @@ async def browsing_at(
 
 @asynccontextmanager
 async def fetching(daemon: Daemon) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client of the TCP listener that nobody knows, and that unpacks nothing."""
+    """A client of the TCP listener that is not signed in and does not decompress."""
     origin = (await sign_in_link(daemon)).partition("/sign-in")[0]
     async with aiohttp.ClientSession(origin, auto_decompress=False) as session:
         yield session
@@ -156,7 +156,7 @@ def row(tab: Tab, title: str, name: str) -> "Locator":
 
 
 async def see(locator: "Locator", text: str | re.Pattern[str]) -> None:
-    """Wait until it contains this text."""
+    """Wait until the element contains this text."""
     from playwright.async_api import expect  # noqa: PLC0415 - see missing
 
     await expect(locator).to_contain_text(text, timeout=_PATIENCE_MS)

@@ -1,13 +1,16 @@
-// All that can be done from the page, by the name that buttons carry in `data-do`. Each tells the daemon, says how it
-// went, and asks anew for what is shown.
-import { at, get, send, sendOnce, uniqueKey } from "./api.js";
-import { refreshAll } from "./data.js";
+// Every action of the page, by the name that buttons have in `data-do`. Each sends a request, reports the result, and
+// refreshes the page.
+import { get, send, sendOnce, uniqueKey } from "./api.js";
 import { ask, attempt, toast } from "./dialog.js";
-import { shortId } from "./parts.js";
+import { fromField, parseObject, toField } from "./fields.js";
+import { at } from "./http.js";
+import { refreshAll } from "./resource.js";
 import { clock, now } from "./time.js";
+import { jobHref, shortId } from "./words.js";
 
 const named = (job) => `${job.task} (${shortId(job.id)})`;
 const LONGEST_NOTE = 500;
+const DAY_MS = 86400e3;
 
 async function done(request, say) {
   const answer = await request;
@@ -15,20 +18,22 @@ async function done(request, say) {
   return typeof say === "function" ? say(answer) : say;
 }
 
-const made = (job) => {
-  toast(`${named(job)} is ${job.state}.`, { href: `#/jobs/${encodeURIComponent(job.id)}` });
+const created = (job) => {
+  toast(`${named(job)} is ${job.state}.`, { href: jobHref(job.id) });
   return null;
 };
 
+const cancelText = (running, terminate, enforceable) =>
+  !running ? "The job has not started, so it is cancelled at once."
+  : !terminate ? "The job stops at its next await and can clean up first."
+  : enforceable ? "The job's own process gets SIGTERM, then SIGKILL after five seconds. Unsaved work is lost."
+  : "The job runs inside the daemon's process, so it cannot be killed. The daemon asks it to stop until it does.";
+
 function cancel({ id, task, state, enforceable }, terminate) {
-  const running = state === "running";
   ask({
     title: `${terminate ? "Terminate" : "Cancel"} ${task}?`,
-    text: !running ? "It has not started, so it ends at once."
-      : terminate && enforceable ? "It runs in a process of its own: SIGTERM, then SIGKILL after five seconds. What it has not written is lost."
-      : terminate ? "It shares this process, so it cannot be forced: it is asked to stop, again and again."
-      : "It is asked to stop at its next await and may clean up.",
-    fields: [{ name: "reason", label: "Reason", hint: "Kept in the audit.", maxlength: LONGEST_NOTE }],
+    text: cancelText(state === "running", terminate, enforceable),
+    fields: [{ name: "reason", label: "Reason", hint: "Recorded in the audit log.", maxlength: LONGEST_NOTE }],
     confirm: terminate ? "Terminate job" : "Cancel job",
     danger: true,
     act: ({ reason }) =>
@@ -37,11 +42,15 @@ function cancel({ id, task, state, enforceable }, terminate) {
   });
 }
 
+const PAUSES = {
+  queue: "Running jobs continue. No other job starts until the queue is resumed.",
+  schedule: "The schedule does not run until it is resumed. Runs that are due during the pause are not caught up.",
+};
 function pause(kind, name) {
   ask({
     title: `Pause ${kind} ${name}?`,
-    text: kind === "queue" ? "What runs goes on; nothing new is started until it is resumed." : "It does not fire until it is resumed. Paused time is never caught up.",
-    fields: [{ name: "note", label: "Note", hint: "Who looks at it later sees this.", maxlength: LONGEST_NOTE }],
+    text: PAUSES[kind],
+    fields: [{ name: "note", label: "Note", hint: `Shown beside the paused ${kind}.`, maxlength: LONGEST_NOTE }],
     confirm: `Pause ${kind}`,
     act: ({ note }) => done(send("POST", at`/v1/${kind}s/${name}/pause`, note ? { note } : {}), `${name} is paused.`),
   });
@@ -51,98 +60,109 @@ const resume = (kind, name) =>
   attempt(() => done(send("POST", at`/v1/${kind}s/${name}/resume`, {}), `${name} is resumed.`));
 
 function resize({ name, concurrency, rate }) {
+  const size = { type: "number", min: 1, max: 1000, required: true, inputmode: "numeric" };
+  const hint = "For example 30/m, or none. Leave empty to keep the current limit.";
   ask({
     title: `Resize queue ${name}`,
-    text: "Holds until the daemon starts again; the configuration is not changed.",
+    text: "Applies until the daemon restarts. The configuration file does not change.",
     fields: [
-      { name: "concurrency", label: "Slots", type: "number", value: concurrency, min: 1, max: 1000, required: true, inputmode: "numeric" },
-      { name: "rate", label: "Rate limit", value: rate ?? "", hint: "Such as 30/m, or none; empty leaves it as it is." },
+      { name: "concurrency", label: "Slots", value: concurrency, ...size },
+      { name: "rate", label: "Rate limit", value: rate ?? "", hint },
     ],
     confirm: "Resize queue",
-    act: (told) => done(send("PATCH", at`/v1/queues/${name}`, { concurrency: Number(told.concurrency), ...(told.rate ? { rate: told.rate } : {}) }),
-      (queue) => `${name} has ${queue.concurrency} slots.`),
+    act: (given) => {
+      const changes = { concurrency: Number(given.concurrency), ...(given.rate ? { rate: given.rate } : {}) };
+      return done(send("PATCH", at`/v1/queues/${name}`, changes), (queue) => `${name} has ${queue.concurrency} slots.`);
+    },
   });
 }
 
-const minute = (ms) => new Date(ms).toISOString().slice(0, 16);
-const instant = (text) => (text.length === 16 ? `${text}:00Z` : `${text}Z`);
+const backfilled = (name, number) =>
+  number
+    ? `${number} job${number > 1 ? "s" : ""} created for ${name}.`
+    : `No job created: ${name} has one for each run in this range.`;
 
 function backfill(name) {
+  const time = { type: "datetime-local", required: true };
+  const check = (to, { from }) => (from && to && to < from ? "The end must not be before the start." : "");
   ask({
     title: `Backfill ${name}`,
-    text: "Makes a job for each fire of the range that has none yet. Both ends are included; times are UTC.",
+    text: "Creates a job for each run in the range that has none. Both ends are included. Times are UTC.",
     fields: [
-      { name: "from", label: "From (UTC)", type: "datetime-local", required: true, value: minute(now() - 86400e3) },
-      { name: "to", label: "To (UTC)", type: "datetime-local", required: true, value: minute(now()), check: (to, { from }) => (from && to && to < from ? "This is before the beginning." : "") },
+      { name: "from", label: "From (UTC)", value: toField(now() - DAY_MS), ...time },
+      { name: "to", label: "To (UTC)", value: toField(now()), check, ...time },
     ],
-    confirm: "Make the jobs",
-    act: ({ from, to }) => done(send("POST", at`/v1/schedules/${name}/backfill`, { from: instant(from), to: instant(to) }),
-      ({ ids }) => (ids.length ? `${ids.length} job${ids.length > 1 ? "s" : ""} made for ${name}.` : `Nothing was missing of ${name} in this time.`)),
+    confirm: "Create jobs",
+    act: ({ from, to }) => {
+      const range = { from: fromField(from), to: fromField(to) };
+      return done(send("POST", at`/v1/schedules/${name}/backfill`, range), ({ ids }) => backfilled(name, ids.length));
+    },
   });
 }
 
-function release({ name, owner, job_id, since }) {
+function release({ name, owner, job_id: id, since }) {
+  const hint = "Recorded in the audit log with your name.";
   ask({
     title: `Release lock ${name}?`,
-    text: [`Held by ${job_id ? `job ${shortId(job_id)}` : owner} since ${clock(since)} UTC.`,
-      "Its holder is stopped and tried again later; a result that it still brings is refused by the fence."],
-    fields: [{ name: "reason", label: "Reason", required: true, hint: "Kept in the audit, with your name.", maxlength: LONGEST_NOTE }],
+    text: [`Held by ${id ? `job ${shortId(id)}` : owner} since ${clock(since)} UTC.`,
+      "The holder is stopped and retried later. If it still returns a result, the daemon rejects it (fencing)."],
+    fields: [{ name: "reason", label: "Reason", required: true, hint, maxlength: LONGEST_NOTE }],
     confirm: "Release lock",
     danger: true,
-    act: ({ reason }) => done(send("DELETE", `${at`/v1/locks/${name}`}?${new URLSearchParams({ reason })}`), `${name} is released.`),
+    act: ({ reason }) =>
+      done(send("DELETE", `${at`/v1/locks/${name}`}?${new URLSearchParams({ reason })}`), `${name} is released.`),
   });
-}
-
-function object(text) {
-  try {
-    const value = JSON.parse(text || "{}");
-    return value !== null && typeof value === "object" && !Array.isArray(value) ? value : null;
-  } catch {
-    return null;
-  }
 }
 
 async function run(task) {
   const { items } = await get("/v1/tasks");
-  const key = uniqueKey(); // sent twice by an impatient finger, it is one job
+  const names = items.map((one) => one.name);
+  const key = uniqueKey(); // a second click sends the same key, so it creates no second job
+  const hint = "A JSON object. The daemon validates it before it creates the job.";
+  const check = (text) => (parseObject(text) ? "" : "Enter a JSON object.");
   ask({
     title: "Run a task",
     fields: [
-      { name: "task", label: "Task", type: "choice", required: true, options: items.map((one) => one.name), value: task },
-      { name: "args", label: "Arguments", type: "area", value: "{}", hint: "A JSON object; checked against the task before a job is made.", check: (text) => (object(text) ? "" : "This is not a JSON object.") },
+      { name: "task", label: "Task", type: "choice", required: true, options: names, value: task },
+      { name: "args", label: "Arguments", type: "area", value: "{}", hint, check },
       { name: "delay", label: "Delay in seconds", type: "number", min: 0, inputmode: "decimal" },
     ],
     confirm: "Run task",
-    act: ({ task: name, args, delay }) =>
-      done(sendOnce(at`/v1/tasks/${name}/trigger`, { args: object(args), ...(delay ? { delay: Number(delay) } : {}) }, key), made),
+    act: ({ task: name, args, delay }) => {
+      const job = { args: parseObject(args), ...(delay ? { delay: Number(delay) } : {}) };
+      return done(sendOnce(at`/v1/tasks/${name}/trigger`, job, key), created);
+    },
   });
 }
 
 const trigger = (name) =>
   ask({
     title: `Trigger ${name} now?`,
-    text: "Runs its task once with the schedule's arguments; its fires stay as they are.",
+    text: "Runs the task once with the schedule's arguments. The next run stays as planned.",
     confirm: "Trigger now",
-    act: () => done(send("POST", at`/v1/schedules/${name}/trigger`, {}), made),
+    act: () => done(send("POST", at`/v1/schedules/${name}/trigger`, {}), created),
   });
+
+const reloaded = ({ applied, needs_restart: waiting }) =>
+  [applied.length ? `Applied: ${applied.join(", ")}.` : "No changes.",
+    ...(waiting.length ? [`Restart needed for: ${waiting.join(", ")}.`] : [])].join(" ");
 
 const reloadConfig = () =>
   ask({
     title: "Reload the configuration?",
-    text: "All of it is checked first; what is not valid changes nothing. What runs goes on.",
+    text: "The whole file is validated first. If it is invalid, nothing changes. Running jobs continue.",
     confirm: "Reload",
-    act: () => done(send("POST", "/v1/config/reload", {}), ({ applied, needs_restart: waiting }) =>
-      `${applied.length ? `Taken up: ${applied.join(", ")}.` : "Nothing has changed."}${waiting.length ? ` Await a restart: ${waiting.join(", ")}.` : ""}`),
+    act: () => done(send("POST", "/v1/config/reload", {}), reloaded),
   });
 
-const refreshSources = (names) =>
-  attempt(() => done(send("POST", "/v1/refresh", names ? { sources: [names] } : {}), made));
+const refreshSources = (name) =>
+  attempt(() => done(send("POST", "/v1/refresh", name ? { sources: [name] } : {}), created));
 
 export const actions = {
   refresh: refreshAll,
   cancel: (job) => cancel(JSON.parse(job), false),
   terminate: (job) => cancel(JSON.parse(job), true),
-  retry: (id) => attempt(() => done(send("POST", at`/v1/jobs/${id}/retry`, {}), made)),
+  retry: (id) => attempt(() => done(send("POST", at`/v1/jobs/${id}/retry`, {}), created)),
   "pause-queue": (name) => pause("queue", name),
   "resume-queue": (name) => resume("queue", name),
   resize: (queue) => resize(JSON.parse(queue)),

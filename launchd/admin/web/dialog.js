@@ -1,5 +1,5 @@
-// One modal dialog at a time: the browser makes the rest inert and closes it on Esc, we keep Tab inside and give the
-// focus back. An act that is refused leaves the dialog open, with the reason in it.
+// One modal dialog at a time. The browser makes the rest of the page inert and closes the dialog on Esc; this module
+// keeps Tab inside it and then returns the focus. After a refusal the dialog stays open and shows the reason.
 import { $, h } from "./dom.js";
 
 const FOCUSABLE = "button:not([disabled]), input, select, textarea, a[href]";
@@ -7,10 +7,12 @@ const FOCUSABLE = "button:not([disabled]), input, select, textarea, a[href]";
 function field({ name, label, hint, type = "text", required = false, value = "", options = null, ...more }) {
   const id = `field-${name}`;
   const described = [hint ? `${id}-hint` : null, `${id}-error`].filter(Boolean).join(" ");
-  const common = { id, name, "aria-required": required || null, "aria-describedby": described, autocomplete: "off", ...more };
+  const aria = { "aria-required": required || null, "aria-describedby": described };
+  const common = { id, name, ...aria, autocomplete: "off", ...more };
   const control =
     type === "area" ? h("textarea", { rows: "5", spellcheck: "false", ...common }, value)
-    : type === "choice" ? h("select", common, options.map((one) => h("option", { value: one, selected: one === value }, one)))
+    : type === "choice" ? h("select", common,
+      options.map((one) => h("option", { value: one, selected: one === value }, one)))
     : h("input", { type, value, ...common });
   return h("div", { class: `field ${type}` },
     h("label", { for: id }, label, required ? h("span", { class: "faint" }, " (required)") : null),
@@ -23,12 +25,12 @@ function valuesOf(form, fields) {
   return Object.fromEntries(fields.map(({ name }) => [name, form.elements.namedItem(name).value.trim()]));
 }
 
-/** Mark what is missing; whether all is there. */
+/** Mark the wrong fields. True if there are none. */
 function complete(form, fields, values) {
   let first = null;
   for (const { name, required, check } of fields) {
     const control = form.elements.namedItem(name);
-    const wrong = required && !values[name] ? "This is needed." : (check?.(values[name], values) ?? "");
+    const wrong = required && !values[name] ? "This field is required." : (check?.(values[name], values) ?? "");
     control.setAttribute("aria-invalid", String(Boolean(wrong)));
     const message = form.querySelector(`#field-${name}-error`);
     message.hidden = !wrong;
@@ -40,14 +42,14 @@ function complete(form, fields, values) {
 }
 
 /**
- * Ask before something is done. `text` is sentences, `fields` what is to be told, `act(values)` does it and may refuse
- * by throwing; what it returns is said in a toast. `danger` colours the button and puts the focus on the safe one.
+ * Ask before an action. `text` is one sentence or several, `fields` are its inputs. `act(values)` acts: it returns the
+ * text of a toast or null, and throws if the daemon refuses. `danger` colours the button and focuses the safe one.
  */
 export function ask({ title, text = [], fields = [], confirm, danger = false, act }) {
   const opener = document.activeElement;
   const refusal = h("p", { class: "wrong", role: "alert", hidden: true });
   const yes = h("button", { type: "submit", class: danger ? "danger" : "primary" }, confirm);
-  const no = h("button", { type: "button", class: "quiet" }, danger ? "Keep as it is" : "Not now");
+  const no = h("button", { type: "button", class: "quiet" }, danger ? "Go back" : "Cancel");
   const form = h("form", { novalidate: true, method: "dialog" },
     h("h2", { id: "dialog-title" }, title),
     [text].flat().map((one) => h("p", null, one)),
@@ -93,14 +95,15 @@ function keepInside(dialog, event) {
 }
 
 const TOAST_MS = 6000;
-/** Say something that has happened; a refusal stays longer and is told at once. */
+/** Report a result for a few seconds. An error (`bad`) stays longer, and screen readers read it at once. */
 export function toast(text, { bad = false, href = null } = {}) {
-  const node = h("p", { class: bad ? "toast bad" : "toast" }, text, href ? [" ", h("a", { href }, "Look")] : null);
+  const view = href ? [" ", h("a", { href }, "View job")] : null;
+  const node = h("p", { class: bad ? "toast bad" : "toast" }, text, view);
   $(bad ? "#alarms" : "#toasts").append(node);
   setTimeout(() => node.remove(), bad ? TOAST_MS * 2 : TOAST_MS);
 }
 
-/** Do something that needs no question; say how it went. */
+/** Act without a question, and report the result. */
 export async function attempt(act) {
   try {
     const said = await act();
@@ -109,4 +112,3 @@ export async function attempt(act) {
     toast(error.sentence ?? error.message, { bad: true });
   }
 }
-

@@ -1,11 +1,11 @@
-// Builds and updates the page. Data becomes text nodes and plain attributes only; nothing here parses markup, and the
-// policy of the page (Trusted Types) would refuse it. A view is a function from data to nodes; `render` then changes
-// only what differs, so focus, selection, scroll and open details survive every update.
+// Builds and updates the page. Data becomes text nodes and plain attributes only: nothing here parses markup, and the
+// policy of the page (Trusted Types) forbids it. A view is a function from data to nodes; `render` then changes only
+// the nodes that differ, so focus, selection, scroll position and open details survive every update.
 
 const SVG = "http://www.w3.org/2000/svg";
 const FORBIDDEN = /^(on|style$|srcdoc$)/i;
 
-/** Only addresses that lead somewhere harmless: this page, or the web. */
+/** The address if it is a view of this page or an http(s) URL; null for any other, which could run a script. */
 export function safeHref(address) {
   const text = String(address);
   return text.startsWith("#/") || /^https?:\/\//i.test(text) ? text : null;
@@ -13,7 +13,7 @@ export function safeHref(address) {
 
 function build(node, props, children) {
   for (const [name, value] of Object.entries(props ?? {})) {
-    if (FORBIDDEN.test(name)) throw new Error(`attribute ${name} is not for views`);
+    if (FORBIDDEN.test(name)) throw new Error(`views cannot set the attribute ${name}`);
     if (value === null || value === undefined || value === false) continue;
     const text = name === "href" ? safeHref(value) : value === true ? "" : String(value);
     if (text !== null) node.setAttribute(name, text);
@@ -35,10 +35,12 @@ export const h = (name, props, ...children) => build(document.createElement(name
 /** An element of SVG. */
 export const s = (name, props, ...children) => build(document.createElementNS(SVG, name), props, children);
 
-/** A name that may be broken after its separators, and only elsewhere where a piece is too long by itself. */
-export const soft = (text) => String(text).split(/(?<=[_./:-])(?=.)/).flatMap((piece, at) => (at ? [h("wbr"), piece] : [piece]));
+const BREAKS = /(?<=[_./:-])(?=.)/;
+/** A name that can wrap after its separators. */
+export const soft = (text) =>
+  String(text).split(BREAKS).flatMap((piece, at) => (at ? [h("wbr"), piece] : [piece]));
 
-/** Make the children of `container` these, touching only what differs. */
+/** Make these the children of `container`, and change only the nodes that differ. */
 export function render(container, ...children) {
   const fresh = document.createDocumentFragment();
   append(fresh, children);

@@ -1,40 +1,14 @@
-// Hears what happens over server-sent events. Events are only signals: what is shown is always asked for, so a lost or
-// doubled one does no harm. While the stream is away the page polls; after each reconnect everything is asked anew.
-// fetch instead of EventSource: it sees heartbeats (a stream that went silent is dead), names of events it was never
-// told of, and the status of a refusal.
+// Hears of changes over server-sent events. An event is only a signal: the page always asks for the data itself, so a
+// lost or repeated event does no harm. Without a stream the page polls; after each reconnect it refreshes everything.
+// fetch instead of EventSource: with fetch the page sees heartbeats (a silent stream is dead), events of any name,
+// and the status code of a refusal.
 import { found, keyHeader } from "./session.js";
+import { StreamParser } from "./stream.js";
 
 const SILENCE_MS = 40000; // heartbeats come every 15 s
 const FIRST_PAUSE_MS = 1000, LONGEST_PAUSE_MS = 30000;
 
-/** Parts of an event stream, fed in pieces; calls `tell` with {type, data} (HTML §9.2.6). */
-export class StreamParser {
-  constructor(tell) {
-    this.tell = tell;
-    this.rest = "";
-    this.lastId = "";
-    this.fields = { type: "", data: [] };
-  }
-  feed(text) {
-    const lines = (this.rest + text).split(/\r\n|\n|\r(?!$)/);
-    this.rest = lines.pop();
-    for (const line of lines) this.line(line);
-  }
-  line(line) {
-    if (line === "") {
-      const { type, data } = this.fields;
-      if (data.length) this.tell({ type: type || "message", data: data.join("\n") });
-      this.fields = { type: "", data: [] };
-      return;
-    }
-    const [, name, value] = /^([^:]*):? ?(.*)$/s.exec(line);
-    if (name === "event") this.fields.type = value;
-    else if (name === "data") this.fields.data.push(value);
-    else if (name === "id" && !value.includes("\0")) this.lastId = value;
-  }
-}
-
-/** Keeps the stream open. `heard(type)` of each event, `state("live" | "polling" | "connecting")`, `resync()`. */
+/** Keeps the stream open. Calls `heard(type)` for each event, `state("live" | "polling")` and `resync()`. */
 export class Live {
   constructor({ heard, state, resync }) {
     Object.assign(this, { heard, state, resync, lastId: "", failures: 0, wake: () => {}, abort: null });
@@ -48,7 +22,7 @@ export class Live {
       try {
         await this.listen();
       } catch {
-        // why it ended does not matter: polling until it is back
+        // for every reason alike: poll until the stream is back
       }
       this.state("polling");
       const pause = Math.min(FIRST_PAUSE_MS * 2 ** this.failures, LONGEST_PAUSE_MS);
@@ -65,12 +39,10 @@ export class Live {
     let timer = setTimeout(() => abort.abort(), SILENCE_MS);
     try {
       await found;
-      const headers = { Accept: "text/event-stream", ...keyHeader(), ...(this.lastId ? { "Last-Event-ID": this.lastId } : {}) };
-      const response = await fetch("/v1/events", { headers, cache: "no-store", credentials: "same-origin", signal: abort.signal });
-      if (!response.ok) throw new Error(`HTTP ${response.status}`);
+      const response = await this.open(abort.signal);
       this.state("live");
-      this.resync(); // whatever happened while nobody listened
-      const parser = new StreamParser((event) => this.told(event));
+      this.resync(); // events before this moment were not heard
+      const parser = new StreamParser((event) => this.receive(event));
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (let part = await reader.read(); !part.done; part = await reader.read()) {
         clearTimeout(timer);
@@ -85,8 +57,16 @@ export class Live {
     }
   }
 
-  told({ type }) {
-    if (type === "gap") this.resync(); // some were missed for good
+  async open(signal) {
+    const resume = this.lastId ? { "Last-Event-ID": this.lastId } : {};
+    const headers = { Accept: "text/event-stream", ...keyHeader(), ...resume };
+    const response = await fetch("/v1/events", { headers, cache: "no-store", credentials: "same-origin", signal });
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    return response;
+  }
+
+  receive({ type }) {
+    if (type === "gap") this.resync(); // the daemon no longer has the events in between
     else this.heard(type);
   }
 }

@@ -1,86 +1,90 @@
-// What views are made of: panels with their four states, tables, words for states, definition lists, code boxes.
-import { MOST_PAGES } from "./data.js";
+// Parts of views: panels with their four states, tables, states, lists of facts, boxes of verbatim text.
+import { time } from "./clocks.js";
 import { h, render, soft } from "./dom.js";
-import { clock, time } from "./time.js";
+import { MOST_PAGES } from "./resource.js";
+import { clock } from "./time.js";
+import { levelOf, scheduleHref, splitTimes, wordOf } from "./words.js";
 
-const LEVELS = {
-  running: "accent", succeeded: "ok", failed: "bad", quarantined: "bad", expired: "warn", skipped: "warn", cancelled: "off", queued: "off",
-  started: "accent", requeued: "accent", retried: "warn", interrupted: "warn", rescued: "bad", cancel_requested: "warn", terminate_requested: "warn",
-  healthy: "ok", degraded: "warn", unhealthy: "bad",
-  closed: "ok", half_open: "warn", open: "bad",
-  go: "ok", tbc: "warn", tbd: "off", hold: "bad", in_flight: "accent", success: "ok", partial_failure: "warn", failure: "bad",
-  fired: "ok", backfilled: "accent", coalesced: "warn", missed: "bad", overlap_skipped: "warn", paused: "off",
-};
-const WORDS = {
-  go: "Go", tbc: "to be confirmed", tbd: "to be determined", in_flight: "in flight", partial_failure: "partial failure",
-  closed: "well", half_open: "trying again", open: "left alone", off: "off", overlap_skipped: "overlap",
-};
-
-/** A state as a dot and a word; the dot alone says nothing that the word does not. */
+/** A state as a dot and a word: the colour never carries information alone. */
 export const state = (name, word) =>
-  h("span", { class: `state ${LEVELS[name] ?? "off"}` }, h("i", { "aria-hidden": "true" }), word ?? WORDS[name] ?? String(name ?? "–").replaceAll("_", " "));
-export const levelOf = (name) => LEVELS[name] ?? "off";
+  h("span", { class: `state ${levelOf(name)}` }, h("i", { "aria-hidden": "true" }), word ?? wordOf(name));
 export const faint = (...text) => h("span", { class: "faint" }, ...text);
 export const badge = (text, level = "off", title = null) => h("span", { class: `badge ${level}`, title }, text);
-export const button = (text, act, arg, props = {}) =>
-  h("button", { type: "button", "data-do": act, "data-arg": typeof arg === "object" ? JSON.stringify(arg) : arg, ...props }, text);
+export const button = (text, act, arg, props = {}) => {
+  const data = typeof arg === "object" ? JSON.stringify(arg) : arg;
+  return h("button", { type: "button", "data-do": act, "data-arg": data, ...props }, text);
+};
 export const link = (href, ...text) => h("a", { href }, ...text);
-export const jobHref = (id) => `#/jobs/${encodeURIComponent(id)}`;
-export const scheduleHref = (name) => `#/schedules/${encodeURIComponent(name)}`;
-
-const INSTANT = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
-/** Words of the daemon, the instants among them as people read them. */
-export const told = (text, kind) => String(text ?? "").split(INSTANT).map((part, at) => (at % 2 ? time(part, kind) : part));
 export const scheduleLink = (name) => link(scheduleHref(name), soft(name));
 
-/** The end of an id, which tells a job from others: the random part. */
-export const shortId = (id) => String(id).slice(-8);
+/** A text of the daemon, its times as `<time>`. */
+export const withTimes = (text, kind) => splitTimes(text).map((part, at) => (at % 2 ? time(part, kind) : part));
 
-/** `[term, value, takes a line of its own]`; those without a value are left out. */
-export const facts = (pairs) =>
-  h("dl", { class: "facts" }, pairs.filter((pair) => pair && pair[1] !== null && pair[1] !== undefined && pair[1] !== "")
-    .map(([term, value, long]) => h("div", { "data-key": term, class: long ? "long" : null }, h("dt", null, term), h("dd", null, value))));
+/** A list of [term, value, long]: a long one takes a line of its own, one without a value is left out. */
+export function facts(pairs) {
+  const given = pairs.filter((pair) => pair && pair[1] !== null && pair[1] !== undefined && pair[1] !== "");
+  return h("dl", { class: "facts" }, given.map(([term, value, long]) =>
+    h("div", { "data-key": term, class: long ? "long" : null }, h("dt", null, term), h("dd", null, value))));
+}
 
-/** A box of verbatim text; it scrolls inside itself and can be reached by keyboard. */
+/** A box of verbatim text. It scrolls inside itself and can be reached by keyboard. */
 export const verbatim = (text, label, props = {}) =>
   h("pre", { tabindex: "0", role: "region", "aria-label": label, ...props }, text);
 export const json = (value, label) => verbatim(JSON.stringify(value, null, 2), label);
 
-/** A table. Columns: {name, cell(row), class?}; `narrow`-class columns leave on small screens. */
+/** A table. Columns are {name, cell(row), class?}; columns of the class "wide" disappear on small screens. */
 export function table(caption, columns, rows, key) {
+  const head = columns.map((one) =>
+    h("th", { scope: "col", class: one.class }, one.name || h("span", { class: "hidden" }, "Actions")));
+  const body = rows.map((row, index) =>
+    h("tr", { "data-key": key(row, index) }, columns.map((one) => h("td", { class: one.class }, one.cell(row)))));
   return h("table", null,
-    h("caption", { class: "hidden" }, caption),
-    h("thead", null, h("tr", null, columns.map((one) => h("th", { scope: "col", class: one.class }, one.name || h("span", { class: "hidden" }, "Actions"))))),
-    h("tbody", null, rows.map((row, index) => h("tr", { "data-key": key(row, index) }, columns.map((one) => h("td", { class: one.class }, one.cell(row)))))));
+    h("caption", { class: "hidden" }, caption), h("thead", null, h("tr", null, head)), h("tbody", null, body));
 }
 
 export const empty = (text, ...more) => h("div", { class: "empty" }, h("p", null, text), ...more);
 
-/** What stands below a list that goes on, `shown` being its pages so far. */
+/** The foot of a list that has another page; `shown` is the number of its pages so far. */
 export function more(next, shown) {
   if (!next) return null;
-  return h("p", { class: "more" }, shown < MOST_PAGES ? button("Show more", "more", String(shown + 1)) : faint("Narrow the filters to see more."));
+  const narrow = () => faint("Narrow the filters to see more.");
+  return h("p", { class: "more" }, shown < MOST_PAGES ? button("Show more", "more", String(shown + 1)) : narrow());
 }
 
-/** A meter of `part` in `whole`, as a bar with its words for who cannot see it. */
+/** A bar of `part` in `whole`; `label` is its text for screen readers. */
 export function meter(part, whole, label, level = "accent") {
   const share = whole > 0 ? Math.min(part / whole, 1) : 0;
   return h("progress", { class: `meter ${level}`, max: "1", value: share.toFixed(4), "aria-label": label });
 }
 
+/** Rows {key, main, side, under} of two columns, for text that is too long for the cell of a table. */
+export const list = (rows) =>
+  h("ul", { class: "list" }, rows.map(({ key, main, side, under }) =>
+    h("li", { "data-key": key },
+      h("div", { class: "row" }, h("span", { class: "grow" }, main), h("span", { class: "num faint" }, side)),
+      under ? h("div", { class: "under" }, under) : null)));
+
+/** A group of buttons, one of which is pressed. */
+export const switches = (label, act, choices, chosen) =>
+  h("span", { class: "segments", role: "group", "aria-label": label },
+    choices.map((one) => button(one, act, one, { class: "small", "aria-pressed": String(one === chosen) })));
+
+/** Colours with their words; `items` are [level, word]. */
+export const legend = (items) =>
+  h("span", { class: "legend" },
+    items.map(([level, word]) => h("span", { class: level }, h("i", { "aria-hidden": "true" }), word)));
+
 let serial = 0;
 
-/** Rows of two columns, for what is too long for a table's cell. Each row: {key, main, side, under}. */
-export const list = (rows) =>
-  h("ul", { class: "list" }, rows.map(({ key, main, side, under }) => h("li", { "data-key": key }, h("div", { class: "row" }, h("span", { class: "grow" }, main), h("span", { class: "num faint" }, side)), under ? h("div", { class: "under" }, under) : null)));
-
 /**
- * A panel over resources. `draw(...data)` returns nodes; `lines` reserves room while loading, so that nothing jumps.
- * Loading, refused and old are shown by the panel itself. `tools(...data)` and the `fixed` ones stand in its head.
- * One that is not `wanted(...data)` leaves the page until it is. Of a thing that is not there only the `main` one speaks.
- * Returns {node, ask, start, stop}.
+ * A panel over the resources `of`. `draw(...data)` returns nodes; `lines` reserves room while loading, so that nothing
+ * jumps. The panel itself shows that data is loading, refused or old. `tools(...data)` and the nodes `fixed` stand in
+ * its head. A panel with `wanted` is hidden while `wanted(...data)` is false. If a thing does not exist (404), only
+ * the `main` panel says so. Returns {node, ask, start, stop}.
  */
-export function panel({ title, of, draw, tools = null, fixed = null, wanted = null, main = false, lines = 4, area = "" }) {
+export function panel({
+  title, of, draw, tools = null, fixed = null, wanted = null, main = false, lines = 4, area = "",
+}) {
   const id = `panel-${++serial}`;
   const body = h("div", { class: "body" });
   const side = h("div", { class: "tools" });
@@ -110,20 +114,29 @@ function show({ node, body, side, note }, { of, draw, tools, wanted, main, lines
   const ready = of.every((one) => one.data !== undefined);
   node.setAttribute("aria-busy", String(!ready && !failed));
   node.dataset.state = ready ? (failed ? "old" : "ready") : failed ? "failed" : "loading";
-  // that nobody can be reached is said once, above all panels
+  // an unreachable daemon (status 0) is reported once, in the banner above all panels
   note.hidden = !(ready && failed?.error.status);
-  if (!note.hidden) render(note, `As of ${clock(Math.min(...of.map((one) => one.at)))}: ${failed.error.message}. `, button("Try again", "refresh"));
+  if (!note.hidden) render(note, ...oldNote(of, failed.error));
   if (ready) {
     const data = of.map((one) => one.data);
     node.hidden = Boolean(wanted) && !wanted(...data);
     render(body, draw(...data));
     render(side, tools ? tools(...data) : null);
-  } else if (failed?.error.status === 403) {
-    render(body, empty("Only an admin may see this."));
   } else if (failed) {
     node.hidden = failed.error.status === 404 && !main;
-    render(body, h("div", { class: "empty failed", "data-key": "failed" }, h("p", null, failed.error.status === 404 ? "There is no such thing (any more)." : `This cannot be shown: ${failed.error.message}.`), button("Try again", "refresh")));
+    render(body, refusal(failed.error));
   } else {
-    render(body, h("div", { class: "skeleton", "aria-hidden": "true", "data-key": "skeleton" }, Array.from({ length: Math.min(lines, 8) }, () => h("span"))));
+    const bars = Array.from({ length: Math.min(lines, 8) }, () => h("span"));
+    render(body, h("div", { class: "skeleton", "aria-hidden": "true", "data-key": "skeleton" }, bars));
   }
+}
+
+const again = () => button("Try again", "refresh");
+const oldNote = (of, error) =>
+  [`Last updated ${clock(Math.min(...of.map((one) => one.at)))}. ${error.message}. `, again()];
+
+function refusal({ status, message }) {
+  if (status === 403) return empty("Only admins can see this.");
+  const text = status === 404 ? "Not found. It does not exist or was deleted." : `Cannot load this: ${message}.`;
+  return h("div", { class: "empty failed", "data-key": "failed" }, h("p", null, text), again());
 }

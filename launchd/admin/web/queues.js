@@ -1,41 +1,65 @@
 // Queues with their slots, the timeline of runs, and the locks.
 import { get } from "./api.js";
-import { locks, resource, status } from "./data.js";
+import { axis } from "./charts.js";
+import { time } from "./clocks.js";
+import { locks, status } from "./data.js";
 import { h, s, soft } from "./dom.js";
-import { badge, button, empty, faint, jobHref, levelOf, link, list, meter, panel, shortId, table } from "./parts.js";
-import { clock, count, duration, now, time } from "./time.js";
-import { axis, marks } from "./charts.js";
+import { badge, button, empty, faint, legend, link, list, meter, panel, switches, table } from "./parts.js";
+import { lanes, marks, WIDTH } from "./plot.js";
+import { resource } from "./resource.js";
+import { clock, count, duration, now } from "./time.js";
+import { jobHref, levelOf, shortId } from "./words.js";
 
-// Slots are drawn one by one as long as they can be told apart.
+// Up to this number, each slot is drawn as a dot.
 const MOST_DOTS = 24;
 
 function slots(queue) {
   const words = `${queue.running} of ${queue.concurrency} slots busy`;
-  if (queue.concurrency > MOST_DOTS) return h("span", { class: "slots" }, meter(queue.running, queue.concurrency, `${queue.name}: ${words}`), h("span", { class: "num" }, `${queue.running}/${queue.concurrency}`));
-  const dots = Array.from({ length: Math.max(queue.concurrency, queue.running) }, (_, at) => h("i", { class: at < queue.running ? "busy" : null }));
-  return h("span", { class: "slots" }, h("span", { class: "dots", role: "img", "aria-label": words, title: words }, dots), h("span", { class: "num" }, `${queue.running}/${queue.concurrency}`));
+  const picture = queue.concurrency > MOST_DOTS
+    ? meter(queue.running, queue.concurrency, `${queue.name}: ${words}`)
+    : h("span", { class: "dots", role: "img", "aria-label": words, title: words }, dots(queue));
+  return h("span", { class: "slots" }, picture, h("span", { class: "num" }, `${queue.running}/${queue.concurrency}`));
+}
+const dots = ({ concurrency, running }) =>
+  Array.from({ length: Math.max(concurrency, running) }, (_, at) => h("i", { class: at < running ? "busy" : null }));
+
+function acts({ name, paused, concurrency, rate }) {
+  const label = (verb) => ({ class: "small", "aria-label": `${verb} queue ${name}` });
+  return [
+    paused
+      ? button("Resume", "resume-queue", name, label("Resume"))
+      : button("Pause", "pause-queue", name, label("Pause")),
+    button("Resize", "resize", { name, concurrency, rate }, label("Resize")),
+  ];
 }
 
-const acts = (queue) => [
-  queue.paused
-    ? button("Resume", "resume-queue", queue.name, { class: "small", "aria-label": `Resume queue ${queue.name}` })
-    : button("Pause", "pause-queue", queue.name, { class: "small", "aria-label": `Pause queue ${queue.name}` }),
-  button("Resize", "resize", { name: queue.name, concurrency: queue.concurrency, rate: queue.rate }, { class: "small", "aria-label": `Resize queue ${queue.name}` }),
+const nameCell = (one) => [
+  h("span", { class: "row" }, link(`#/jobs?${new URLSearchParams({ queue: one.name })}`, soft(one.name)),
+    one.paused ? badge("paused", "warn", one.note) : null),
+  one.note ? h("span", { class: "under" }, one.note) : null,
 ];
-
-const NAME = { name: "Queue", class: "main", cell: (one) => [h("span", { class: "row" }, link(`#/jobs?${new URLSearchParams({ queue: one.name })}`, soft(one.name)), one.paused ? badge("paused", "warn", one.note) : null), one.note ? h("span", { class: "under" }, one.note) : null] };
-const SLOTS = { name: "Slots", class: "slot-column", cell: slots };
-const WAITING = { name: "Waiting", class: "num right short", cell: (one) => count(one.waiting) };
-const OLDEST = { name: "Oldest", class: "num right short wide", cell: (one) => (one.waiting ? duration(Math.floor(one.oldest_wait)) : faint("–")) };
-const RATE = { name: "Rate", class: "wide num right", cell: (one) => one.rate ?? faint("no limit") };
+const oldest = (one) => (one.waiting ? duration(Math.floor(one.oldest_wait)) : faint("–"));
+const BRIEF = [
+  { name: "Queue", class: "main", cell: nameCell },
+  { name: "Slots", class: "slot-column", cell: slots },
+  { name: "Waiting", class: "num right short", cell: (one) => count(one.waiting) },
+  { name: "Longest wait", class: "num right short wide", cell: oldest },
+];
+const WHOLE = [
+  ...BRIEF,
+  { name: "Rate limit", class: "wide num right", cell: (one) => one.rate ?? faint("none") },
+  { name: "", class: "acts", cell: acts },
+];
+const queueTable = (columns) => ({ queues }) => table("Queues", columns, queues, (one) => one.name);
 
 export const queuesPanel = () =>
-  panel({ title: "Queues", of: [status()], area: "queues", lines: 7, tools: () => link("#/queues", "All"), draw: ({ queues }) => table("Queues", [NAME, SLOTS, WAITING, OLDEST], queues, (one) => one.name) });
+  panel({ title: "Queues", of: [status()], area: "queues", lines: 7, tools: () => link("#/queues", "All"),
+    draw: queueTable(BRIEF) });
 
 export const queuesView = (_arg, query) => ({
   title: "Queues",
   panels: [
-    panel({ title: "Queues", of: [status()], area: "full", lines: 8, draw: ({ queues }) => table("Queues", [NAME, SLOTS, WAITING, OLDEST, RATE, { name: "", class: "acts", cell: acts }], queues, (one) => one.name) }),
+    panel({ title: "Queues", of: [status()], area: "full", lines: 8, draw: queueTable(WHOLE) }),
     timelinePanel(query.span),
     locksPanel(true),
   ],
@@ -43,16 +67,21 @@ export const queuesView = (_arg, query) => ({
 
 // --- locks ---
 
-const holder = (one) => (one.job_id ? link(jobHref(one.job_id), shortId(one.job_id)) : h("span", { class: "mono" }, one.owner));
-const LOCK = { name: "Lock", class: "main mono", cell: (one) => [soft(one.name), h("span", { class: "under narrow-only" }, holder(one))] };
-const HOLDER = { name: "Job", class: "mono when wide", cell: holder };
-const HELD = { name: "Held for", class: "num when", cell: (one) => time(one.since, "since") };
+const holder = (one) =>
+  one.job_id ? link(jobHref(one.job_id), shortId(one.job_id)) : h("span", { class: "mono" }, one.owner);
+function releaseCell({ name, owner, job_id, since }) {
+  const props = { class: "danger small", "aria-label": `Release ${name}` };
+  return button("Release", "release", { name, owner, job_id, since }, props);
+}
 const LOCKS = [
-  LOCK, HOLDER, HELD,
+  { name: "Lock", class: "main mono",
+    cell: (one) => [soft(one.name), h("span", { class: "under narrow-only" }, holder(one))] },
+  { name: "Job", class: "mono when wide", cell: holder },
+  { name: "Held for", class: "num when", cell: (one) => time(one.since, "since") },
   { name: "Expires", class: "wide num", cell: (one) => time(one.expires_at, "until") },
   { name: "Fence", class: "wide num right", cell: (one) => one.fence },
   { name: "Waiting", class: "wide num right", cell: (one) => count(one.waiters) },
-  { name: "", class: "acts", cell: (one) => button("Release", "release", { name: one.name, owner: one.owner, job_id: one.job_id, since: one.since }, { class: "danger small", "aria-label": `Release ${one.name}` }) },
+  { name: "", class: "acts", cell: releaseCell },
 ];
 
 const lockRow = (one) => ({
@@ -62,6 +91,11 @@ const lockRow = (one) => ({
   under: ["held by ", holder(one), one.waiters ? `, ${count(one.waiters)} waiting` : null],
 });
 
+function drawLocks(items, whole) {
+  if (!items.length) return empty("No lock is held.");
+  return whole ? table("Held locks", LOCKS, items, (one) => one.name) : list(items.map(lockRow));
+}
+
 export const locksPanel = (whole = false) =>
   panel({
     title: "Locks",
@@ -69,7 +103,7 @@ export const locksPanel = (whole = false) =>
     area: whole ? "full" : "locks",
     lines: 3,
     tools: ({ items }) => (whole ? faint(`${count(items.length)} held`) : link("#/queues", "All")),
-    draw: ({ items }) => (!items.length ? empty("No lock is held.") : whole ? table("Locks that are held", LOCKS, items, (one) => one.name) : list(items.map(lockRow))),
+    draw: ({ items }) => drawLocks(items, whole),
   });
 
 // --- the timeline ---
@@ -79,54 +113,57 @@ const MOST_LANES = 8, MOST_BARS = 400;
 
 export function timelinePanel(span) {
   const chosen = SPANS[span] ? span : "15m";
-  const found = resource(`timeline:${chosen}`, () => get("/v1/stats/timeline", { span: chosen, limit: MOST_BARS }), ["job"], { live: 15, polling: 5, gap: 4000 });
+  const load = () => get("/v1/stats/timeline", { span: chosen, limit: MOST_BARS });
+  const found = resource(`timeline:${chosen}`, load, ["job"], { live: 15, polling: 5, gap: 4000 });
   return panel({
     title: "Timeline of runs",
     of: [found, status()],
     area: "timeline",
     lines: 9,
-    fixed: h("span", { class: "segments", role: "group", "aria-label": "Span of the timeline" },
-      Object.keys(SPANS).map((one) => button(one, "span", one, { class: "small", "aria-pressed": String(one === chosen) }))),
+    fixed: switches("Timeline range", "span", Object.keys(SPANS), chosen),
     draw: ({ items, found: all }, { queues }) => drawTimeline(items, queues, SPANS[chosen], all),
   });
 }
 
-/** Put runs into as few lanes as do not overlap; what no lane is left for shares the last one. Pure. */
-export function lanes(runs, most) {
-  const ends = [];
-  return [...runs].sort((a, b) => a.from - b.from).map((run) => {
-    let lane = ends.findIndex((end) => end <= run.from);
-    if (lane < 0) lane = Math.min(ends.length, most - 1);
-    ends[lane] = Math.max(ends[lane] ?? 0, run.to);
-    return { ...run, lane };
-  });
+const LEGEND = [["ok", "succeeded"], ["bad", "failed"], ["accent", "running"]];
+
+function runOf(job, to) {
+  return { job, from: Date.parse(job.started_at), to: job.finished_at ? Date.parse(job.finished_at) : to };
 }
 
 function drawTimeline(jobs, queues, seconds, all) {
   const to = now(), from = to - seconds * 1000;
-  const runs = jobs.map((job) => ({ job, from: Date.parse(job.started_at), to: job.finished_at ? Date.parse(job.finished_at) : to })).filter((run) => run.from <= to && run.to >= from); // a time that is none compares with nothing
+  // an unreadable time is NaN, for which every comparison is false
+  const runs = jobs.map((job) => runOf(job, to)).filter((run) => run.from <= to && run.to >= from);
   const rows = queues.map((queue) => row(queue, runs.filter((run) => run.job.queue === queue.name), from, to));
+  const summary = all > jobs.length ? `Longest ${count(jobs.length)} of ${count(all)} runs`
+    : runs.length ? `${count(runs.length)} runs` : "No runs in this time range.";
   return [
     h("div", { class: "lanes" }, rows, h("div", { class: "lane" }, h("span"), axis(from, to))),
-    h("div", { class: "row foot" },
-      h("p", { class: "readout faint small num" }, all > jobs.length ? `The ${count(jobs.length)} longest of ${count(all)} runs` : runs.length ? `${count(runs.length)} runs` : "No runs in this span."),
-      h("span", { class: "legend" }, LEGEND.map(([level, word]) => h("span", { class: level }, h("i", { "aria-hidden": "true" }), word)))),
+    h("div", { class: "row foot" }, h("p", { class: "readout faint small num" }, summary), legend(LEGEND)),
   ];
 }
-
-const LEGEND = [["ok", "succeeded"], ["bad", "failed"], ["accent", "running"]];
 
 function row(queue, runs, from, to) {
   const placed = lanes(runs, MOST_LANES);
   const height = Math.max(1, ...placed.map((run) => run.lane + 1));
-  const bars = placed.map((run) => {
-    const x = Math.min((Math.max(run.from, from) - from) / (to - from) * 1000, 998.5);
-    const width = Math.max((run.to - Math.max(run.from, from)) / (to - from) * 1000, 1.5);
-    const say = `${run.job.task} · ${run.job.state} · ${clock(run.from)} · ${duration((run.to - run.from) / 1000)}`;
-    return s("rect", { class: levelOf(run.job.state), x: x.toFixed(1), y: run.lane * 10 + 1, width: Math.min(width, 1000 - x + 1.5).toFixed(1), height: 8, "data-key": run.job.id, "data-say": say, "data-go": jobHref(run.job.id) }, s("title", null, say));
-  });
-  const words = `${queue.name}: ${runs.length} runs, ${runs.filter((run) => run.job.state === "failed").length} failed`;
-  const rules = marks(from, to).map((at) => `M${((at - from) / (to - from) * 1000).toFixed(1)} 0V${height * 10}`).join("");
-  const svg = s("svg", { viewBox: `0 0 1000 ${height * 10}`, preserveAspectRatio: "none", role: "img", "aria-label": words, class: `h${height}` }, s("path", { class: "rule", d: rules }), bars);
-  return h("div", { class: "lane", "data-key": queue.name }, h("span", { class: "name clip", title: queue.name }, queue.name), svg);
+  const failed = runs.filter((run) => run.job.state === "failed").length;
+  const rules = marks(from, to).map((at) => `M${((at - from) / (to - from) * WIDTH).toFixed(1)} 0V${height * 10}`);
+  const svg = s("svg", {
+    viewBox: `0 0 ${WIDTH} ${height * 10}`, preserveAspectRatio: "none", class: `h${height}`,
+    role: "img", "aria-label": `${queue.name}: ${runs.length} runs, ${failed} failed`,
+  }, s("path", { class: "rule", d: rules.join("") }), placed.map((run) => bar(run, from, to)));
+  return h("div", { class: "lane", "data-key": queue.name },
+    h("span", { class: "name clip", title: queue.name }, queue.name), svg);
+}
+
+function bar({ job, lane, from: started, to: ended }, from, to) {
+  const unit = WIDTH / (to - from), begin = Math.max(started, from);
+  const x = Math.min((begin - from) * unit, WIDTH - 1.5);
+  const width = Math.min(Math.max((ended - begin) * unit, 1.5), WIDTH - x + 1.5);
+  const say = `${job.task} · ${job.state} · ${clock(started)} · ${duration((ended - started) / 1000)}`;
+  return s("rect", {
+    class: levelOf(job.state), x: x.toFixed(1), y: lane * 10 + 1, width: width.toFixed(1), height: 8,
+    "data-key": job.id, "data-say": say, "data-go": jobHref(job.id),
+  }, s("title", null, say));
 }

@@ -1,5 +1,6 @@
-// The half of a session that no cookie carries. Browsers send cookies to every port of a host; what lies in sessionStorage
-// belongs to this port alone, and goes with each request by a header. A link of `launchd dashboard` brings it behind the #.
+// The half of a session that is not in the cookie. A browser sends cookies to every port of a host; sessionStorage
+// belongs to this port alone, and its key goes with each request in a header. The link that `launchd dashboard` prints
+// has the key behind the #.
 const NAME = "session", HEADER = "Launchd-Session-Key", PATIENCE_MS = 150;
 
 let key = null;
@@ -9,29 +10,29 @@ function keep(given) {
     if (given) sessionStorage.setItem(NAME, given);
     else sessionStorage.removeItem(NAME);
   } catch {
-    // storage is off: it holds until the page is left
+    // storage is disabled: the key is kept until the page is left
   }
 }
 
 try {
   key = sessionStorage.getItem(NAME);
 } catch {
-  // storage is off
+  // storage is disabled
 }
-// Other tabs of this port are asked for it, and told of a new one; of what is told, only the newest counts.
+// A new tab asks the other tabs of this port for the key; a tab with a new key sends it to them. The newest key counts.
 const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel(NAME) : null;
 let answered = () => {};
 tabs?.addEventListener("message", ({ data }) => {
   if (data === "ask" && key) tabs.postMessage({ key });
   else if (typeof data?.key === "string" || data?.key === null) keep(data.key), answered();
 });
-if (globalThis.sessionKey) { // first.js has taken it out of the address
+if (globalThis.sessionKey) { // first.js has moved the key here from the address
   keep(globalThis.sessionKey);
   delete globalThis.sessionKey;
   tabs?.postMessage({ key });
 }
 
-/** Resolves once the key is here, or no tab has one. */
+/** Resolves once the key is known, or no other tab has answered in time. */
 export const found = key || !tabs ? Promise.resolve() : new Promise((resolve) => {
   answered = resolve;
   tabs.postMessage("ask");

@@ -1,16 +1,14 @@
-// Times and figures as text. Everything shown is UTC; the local time is in the title, for who hovers.
-// `now` follows the daemon's clock, not this machine's, once an answer has told the difference.
-import { h } from "./dom.js";
+// Times and figures as text. All times are UTC. Pure: no document is needed, so Node can test this module.
+// `now` follows the daemon's clock instead of this machine's, once an answer has shown the difference.
 
 const DAY = 86400;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const LOCAL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
-// Clocks that differ by less are the same: the Date header has whole seconds, and answers take their time.
+// A smaller difference between the clocks is ignored: the Date header has whole seconds, and answers take some time.
 const TOLERATED_MS = 2500;
 let offset = 0;
 
-/** Learn the daemon's time from the Date header of an answer that has just come. */
-export function heardDate(header) {
+/** Learn the daemon's time from the Date header of an answer that has just arrived. */
+export function setClock(header) {
   const difference = Date.parse(header ?? "") - Date.now();
   if (Number.isFinite(difference)) offset = Math.abs(difference) > TOLERATED_MS ? difference : 0;
 }
@@ -19,7 +17,7 @@ export function heardDate(header) {
 export const now = () => Date.now() + offset;
 export const two = (number) => String(Math.trunc(number)).padStart(2, "0");
 
-/** A duration in the two units that matter: "820 ms", "4.2 s", "3 m 05 s", "2 h 10 m", "3 d 4 h". */
+/** A duration in its two largest units: "820 ms", "4.2 s", "3 m 05 s", "2 h 10 m", "3 d 4 h". */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
   const span = Math.max(seconds, 0);
@@ -33,11 +31,11 @@ export function duration(seconds) {
   return `${Math.floor(whole / DAY)} d ${Math.floor((whole % DAY) / 3600)} h`;
 }
 
-/** A span that is counted while one looks: whole seconds, so that it never jitters. */
+/** A running duration in whole seconds: fractions would flicker. */
 export const counted = (seconds) => duration(Math.floor(Math.max(seconds, 0)));
 
 const ROUGH = [[DAY, "d"], [3600, "h"], [60, "m"], [1, "s"], [0.001, "ms"]];
-/** A duration in the one unit that matters: "30 m", "6 h", "3 d". */
+/** A duration in its largest unit: "30 m", "6 h", "3 d". */
 export function roughly(seconds) {
   const [unit, name] = ROUGH.find(([size]) => seconds >= size * 0.95) ?? ROUGH.at(-1);
   return `${Math.round(seconds / unit)} ${name}`;
@@ -45,10 +43,10 @@ export function roughly(seconds) {
 
 const hoursAndMinutes = (at) => `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
 
-/** Whether a text is a time: a stored one that nobody can write reads "unreadable", and is shown as that. */
-const isTime = (instant) => Number.isFinite(new Date(instant).getTime());
+/** True if the text is a time. The daemon sends "unreadable" for a stored time that it cannot read; we show that. */
+export const isTime = (instant) => Number.isFinite(new Date(instant).getTime());
 
-/** Date and time of day in UTC, to the minute; the year where it is not this one. */
+/** Date and time of day to the minute; the year only if it differs from the current one. */
 export function stamp(instant) {
   if (!isTime(instant)) return String(instant);
   const at = new Date(instant);
@@ -56,7 +54,7 @@ export function stamp(instant) {
   return `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}${year} ${hoursAndMinutes(at)}`;
 }
 
-/** The time of day in UTC, with the date where it is not today's. */
+/** The time of day; for another day than today, the date too. */
 export function clock(instant, { seconds = true } = {}) {
   if (!isTime(instant)) return String(instant);
   const at = new Date(instant);
@@ -64,7 +62,7 @@ export function clock(instant, { seconds = true } = {}) {
   return hoursAndMinutes(at) + (seconds ? `:${two(at.getUTCSeconds())}` : "");
 }
 
-/** "T−2 d 04:11:09" before, "T+00:10:00" after; to the hour "T−2 d 4 h". */
+/** "T−2 d 04:11:09" before, "T+00:10:00" after; with `toTheHour` "T−2 d 4 h". */
 export function countdown(instant, { toTheHour = false } = {}) {
   if (!isTime(instant)) return String(instant);
   const left = Math.floor((Date.parse(instant) - now()) / 1000);
@@ -74,30 +72,10 @@ export function countdown(instant, { toTheHour = false } = {}) {
   return `T${left >= 0 ? "−" : "+"}${days ? `${days} d ` : ""}${rest}`;
 }
 
-const ago = (instant) => {
+/** "in 2 h 10 m" before, "3 m 05 s ago" after. */
+export function ago(instant) {
   const seconds = (now() - Date.parse(instant)) / 1000;
   return seconds < 0 ? `in ${counted(-seconds)}` : seconds < 1 ? "just now" : `${counted(seconds)} ago`;
-};
-const KINDS = {
-  clock,
-  minute: (instant) => clock(instant, { seconds: false }),
-  hour: (instant) => `~${clock(instant, { seconds: false })}`,
-  ago,
-  until: ago,
-  countdown: (instant) => countdown(instant),
-  hours: (instant) => countdown(instant, { toTheHour: true }),
-  since: (instant) => counted((now() - Date.parse(instant)) / 1000),
-};
-
-const STILL = new Set(["clock", "minute", "hour"]);
-
-/** A `<time>` of one kind (see KINDS); what changes by itself is kept right. An absent one is a dash. */
-export function time(instant, kind = "clock", props = {}) {
-  if (!instant || !isTime(instant)) return h("span", { class: "faint" }, instant || "–");
-  const exact = new Date(instant);
-  const title = `${LOCAL.format(exact)} (local)\n${exact.toISOString().replace("T", " ").replace(/\.\d+Z|Z/, "")} UTC`;
-  const ticking = STILL.has(kind) ? {} : { "data-tick": kind };
-  return h("time", { datetime: instant, title, ...ticking, ...props }, KINDS[kind](instant));
 }
 
 const VAGUE = {
@@ -110,40 +88,26 @@ const VAGUE = {
   decade: (at) => `${Math.floor(at.getUTCFullYear() / 10) * 10}s`,
 };
 
-/** A NET no finer than it is known: never a minute that nobody promised. */
-export function net(launch) {
-  if (!launch.net || !isTime(launch.net)) return h("span", { class: "faint" }, launch.net || "not known");
-  const vague = VAGUE[launch.net_precision];
-  if (!vague) return time(launch.net, { minute: "minute", hour: "hour" }[launch.net_precision] ?? "clock");
-  return h("time", { datetime: launch.net, title: `known to the ${launch.net_precision}` }, vague(new Date(launch.net)));
-}
-
-/** Whether a NET is fine enough to count down to. */
+/** True if the NET is known to the hour or finer, so that a countdown makes sense. */
 export const isExact = (launch) => Boolean(launch.net) && isTime(launch.net) && !VAGUE[launch.net_precision];
 
-/** How long until a launch whose NET is exact, no finer than that is known. */
-export const lead = (launch, props) => time(launch.net, launch.net_precision === "hour" ? "hours" : "countdown", props);
+/** The text of a NET, never finer than its precision. */
+export function netText({ net, net_precision: precision }) {
+  if (!net || !isTime(net)) return net || "unknown";
+  const vague = VAGUE[precision];
+  if (vague) return vague(new Date(net));
+  return `${precision === "hour" ? "~" : ""}${clock(net, { seconds: !["minute", "hour"].includes(precision) })}`;
+}
 
 const COUNT = new Intl.NumberFormat("en");
 export const count = (number) => (Number.isFinite(number) ? COUNT.format(number) : "–");
-export const percent = (share) => (Number.isFinite(share) ? `${(share * 100).toFixed(share > 0.999 || share === 0 ? 0 : 1)} %` : "–");
+export const percent = (share) =>
+  Number.isFinite(share) ? `${(share * 100).toFixed(share > 0.999 || share === 0 ? 0 : 1)} %` : "–";
+
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 export function bytes(number) {
   if (!Number.isFinite(number)) return "–";
   const step = number < 1 ? 0 : Math.min(Math.floor(Math.log2(number) / 10), UNITS.length - 1);
   const shown = number / 2 ** (10 * step);
   return `${shown < 10 && step ? shown.toFixed(1) : Math.round(shown)} ${UNITS[step]}`;
-}
-
-/** Keep every ticking time right, once a second. */
-export function startTicking(each) {
-  const beat = () => {
-    for (const node of document.querySelectorAll("[data-tick]")) {
-      const text = KINDS[node.dataset.tick](node.getAttribute("datetime"));
-      if (node.textContent !== text) node.firstChild ? (node.firstChild.nodeValue = text) : (node.textContent = text);
-    }
-    each();
-    setTimeout(beat, 1000 - (now() % 1000) + 5);
-  };
-  beat();
 }

@@ -1,5 +1,9 @@
--- The present form of jobs.db. Instants are microseconds since the Unix epoch, UTC.
--- Changed only together with a new file in migrations/: a test proves that their sum equals this script.
+-- The schema of jobs.db: jobs, queues, schedules, locks, alerts, the audit log and the clocks.
+--
+-- Times are microseconds since the Unix epoch, UTC, unless a comment says otherwise.
+-- Development versions used the numbers 1 to 10; their databases are refused, so the first released schema is 11.
+
+-- --- jobs and their history ---
 
 CREATE TABLE jobs (
   seq INTEGER PRIMARY KEY,
@@ -10,32 +14,43 @@ CREATE TABLE jobs (
     state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'skipped', 'expired', 'quarantined')),
   args TEXT NOT NULL,
   priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 9),
+
+  -- Attempts. `crashes` and `interruptions` count the attempts that a crash or a stop of the daemon ended.
   attempt INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
   max_retries INTEGER NOT NULL CHECK (max_retries >= 0),
   crashes INTEGER NOT NULL DEFAULT 0,
   interruptions INTEGER NOT NULL DEFAULT 0,
+
+  -- The occurrence that made the job; both are NULL for a job that no schedule made.
   schedule TEXT,
   fire_time INTEGER,
+
+  -- Times. The wait until `run_at` counts from `counted_from`, which is NULL where the caller named an instant.
   created_at INTEGER NOT NULL,
   run_at INTEGER NOT NULL,
+  counted_from INTEGER,
   expires_at INTEGER,
   started_at INTEGER,
   finished_at INTEGER,
-  -- run_at less a minute for each step of priority: constant while the job waits
+
+  -- Claiming. `claim_order` is `run_at` less one minute per step of priority; it does not change while the job waits.
+  -- `ready` is 1 in a queued job whose `run_at` has come and 0 in one that still waits. It is NULL in every other
+  -- state: the indexes on waiting jobs then need no `state`, and the end of a job does not touch them.
   claim_order INTEGER NOT NULL,
-  -- while queued: 1 once run_at has come (jobs of the future never stand in the way of a claim), else 0; then NULL, so
-  -- that the indexes of what waits say nothing of `state`, and the end of a job need not look at them
   ready INTEGER CHECK (ready IN (0, 1)),
+  waits_for TEXT,  -- id of the job of the same schedule that must end first
+  unique_key TEXT,  -- one job per key may be queued or running
   lock TEXT,
   fence INTEGER,
+  instance TEXT,  -- the daemon process that runs the job
   cancel_requested TEXT CHECK (cancel_requested IN ('cancel', 'terminate')),
+
+  -- Outcome. Long texts come last: SQLite reads a row from its start.
   reason TEXT,
   result TEXT,
   error TEXT,
   progress TEXT,
-  -- unique_key: one job of a key may be queued or running; waits_for: the job that must end before this one is ready;
-  -- counted_from: from when `run_at` counts, NULL where somebody named the instant
-  instance TEXT, unique_key TEXT, waits_for TEXT, counted_from INTEGER,
+
   CHECK ((ready IS NOT NULL) = (state = 'queued')),
   CHECK ((finished_at IS NOT NULL) = (state NOT IN ('queued', 'running'))),
   CHECK ((instance IS NOT NULL) = (state = 'running')),
@@ -43,7 +58,7 @@ CREATE TABLE jobs (
   CHECK ((schedule IS NULL) = (fire_time IS NULL))
 ) STRICT;
 
--- what follows claim_order is there for those who count what waits: they need not look at the rows
+-- The columns after `claim_order` let the statistics count waiting jobs in the index, without reading their rows.
 CREATE INDEX jobs_ready ON jobs (queue, claim_order, priority, ready, lock) WHERE ready = 1 AND lock IS NULL;
 CREATE INDEX jobs_ready_locked ON jobs (queue, claim_order, priority, ready, lock)
   WHERE ready = 1 AND lock IS NOT NULL;
@@ -52,10 +67,11 @@ CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE expires_at IS NOT NULL AND
 CREATE INDEX jobs_of_schedule ON jobs (schedule) WHERE schedule IS NOT NULL AND finished_at IS NULL;
 CREATE UNIQUE INDEX jobs_unique ON jobs (unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX jobs_waiting ON jobs (waits_for) WHERE waits_for IS NOT NULL;
--- the states that few jobs are in: running, and every end but success
+-- The states that few jobs are in: running, and every end except success.
 CREATE INDEX jobs_rare ON jobs (state, seq) WHERE state NOT IN ('queued', 'succeeded');
 
--- Whatever ends a scheduled job lets the one go that waits for it; if it had waited itself, that one waits in its place.
+-- When a scheduled job ends, the job that waits for it becomes ready. If the ended job was itself waiting for another
+-- one, the next job waits for that one instead.
 CREATE TRIGGER jobs_release AFTER UPDATE OF finished_at ON jobs
 WHEN NEW.schedule IS NOT NULL AND NEW.finished_at IS NOT NULL
 BEGIN
@@ -64,8 +80,8 @@ BEGIN
   WHERE waits_for = NEW.id;
 END;
 
--- What happened to a job off the plain path: an attempt that came back, a wish to end it, a requeue. Creation, the
--- present attempt and the end stand in the job's own row. `attempt` and `started_at` are those of the attempt it befell.
+-- Events that the row of a job does not keep: an attempt that returned to the queue, a request to cancel, a requeue.
+-- `attempt` and `started_at` are those of the attempt at that time.
 CREATE TABLE job_events (
   job_seq INTEGER NOT NULL REFERENCES jobs (seq) ON DELETE CASCADE,
   number INTEGER NOT NULL CHECK (number >= 1),
@@ -77,19 +93,21 @@ CREATE TABLE job_events (
   PRIMARY KEY (job_seq, number)
 ) STRICT, WITHOUT ROWID;
 
--- A job that snoozes for weeks keeps its last hundred.
+-- A job that snoozes for weeks keeps its last hundred events.
 CREATE TRIGGER job_events_bounded AFTER INSERT ON job_events WHEN NEW.number > 100
 BEGIN
   DELETE FROM job_events WHERE job_seq = NEW.job_seq AND number <= NEW.number - 100;
 END;
 
+-- `Idempotency-Key` headers, each with the digest of its request and the job that the request made.
 CREATE TABLE idempotency (
   key TEXT PRIMARY KEY,
   digest TEXT NOT NULL,
-  -- the job that the key has made; of many the ids of all, with spaces between
-  job_id TEXT NOT NULL,
+  job_id TEXT NOT NULL,  -- for a request that made several jobs: all ids, separated by spaces
   created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- --- queues ---
 
 CREATE TABLE queues (
   name TEXT PRIMARY KEY,
@@ -97,7 +115,7 @@ CREATE TABLE queues (
   note TEXT
 ) STRICT, WITHOUT ROWID;
 
--- When jobs of a queue with a rate were claimed, as long as that counts.
+-- Claims of queues with a rate limit, kept while they count against the limit.
 CREATE TABLE starts (
   queue TEXT NOT NULL,
   at INTEGER NOT NULL,
@@ -105,15 +123,18 @@ CREATE TABLE starts (
   PRIMARY KEY (queue, at)
 ) STRICT, WITHOUT ROWID;
 
+-- --- schedules ---
+
 CREATE TABLE schedules (
   name TEXT PRIMARY KEY,
-  cursor INTEGER NOT NULL,
+  spec TEXT,  -- the definition as text; a schedule whose definition changes has no missed runs
+  cursor INTEGER NOT NULL,  -- every occurrence up to this one has been decided
   paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
-  -- spec: when and what, as text; one that changes owes nothing for the past
-  note TEXT, spec TEXT
+  note TEXT
 ) STRICT, WITHOUT ROWID;
 
--- The ledger: what became of each occurrence of each schedule, once and for ever.
+-- The ledger: the outcome of each occurrence of each schedule, decided once.
+-- A row with `count` above 1 covers the occurrences from `fire_time` to `until`.
 CREATE TABLE fires (
   schedule TEXT NOT NULL,
   fire_time INTEGER NOT NULL,
@@ -128,6 +149,8 @@ CREATE TABLE fires (
   CHECK (count = 1 OR until > fire_time)
 ) STRICT, WITHOUT ROWID;
 
+-- --- locks ---
+
 CREATE TABLE locks (
   name TEXT PRIMARY KEY,
   token TEXT NOT NULL,
@@ -135,15 +158,20 @@ CREATE TABLE locks (
   job_id TEXT,
   fence INTEGER NOT NULL UNIQUE,
   since INTEGER NOT NULL,
-  expires_at INTEGER NOT NULL,
-  -- ends_at (the ceiling on the whole hold) and lease_until are by the boot clock: no correction moves it
-  ends_at INTEGER NOT NULL, lease_until INTEGER NOT NULL DEFAULT 0
+  expires_at INTEGER NOT NULL,  -- `lease_until` by the wall clock, for display
+
+  -- By the boot clock, which no correction of the wall clock moves. No renewal passes `ends_at`.
+  lease_until INTEGER NOT NULL DEFAULT 0,
+  ends_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Single numbers by name: 'fence' is the last fence that was given out, 'alerting' is 1 while alerts are configured.
 CREATE TABLE counters (
   name TEXT PRIMARY KEY,
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- --- audit ---
 
 CREATE TABLE audit (
   seq INTEGER PRIMARY KEY,
@@ -154,6 +182,9 @@ CREATE TABLE audit (
   detail TEXT
 ) STRICT;
 
+-- --- alerts ---
+
+-- Each alert is written before it is sent.
 CREATE TABLE alerts (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -162,18 +193,20 @@ CREATE TABLE alerts (
   severity TEXT NOT NULL CHECK (severity IN ('info', 'success', 'warning', 'failure')),
   title TEXT NOT NULL,
   body TEXT NOT NULL,
-  -- count: the occurrences it stands for, the last of them at last_at; repeats: those of them that came after it
+
+  -- Occurrences that the alert covers, and how many of them came after it was made.
   count INTEGER NOT NULL DEFAULT 1 CHECK (count >= 1),
   repeats INTEGER NOT NULL DEFAULT 0 CHECK (repeats BETWEEN 0 AND count - 1),
   created_at INTEGER NOT NULL,
   last_at INTEGER NOT NULL,
-  -- the job that sends it, since when there is one; held until then
+
+  -- Sending. An alert is held until it has a job that sends it (since `admitted_at`) or another alert that sums it up.
   job_id TEXT,
   admitted_at INTEGER,
   sent_at INTEGER,
-  -- the alert that told of it, in place of a job of its own
   summed_up_by TEXT,
   error TEXT,
+
   CHECK ((job_id IS NULL) = (admitted_at IS NULL)),
   CHECK (sent_at IS NULL OR job_id IS NOT NULL),
   CHECK (summed_up_by IS NULL OR job_id IS NULL)
@@ -183,7 +216,7 @@ CREATE INDEX alerts_of_key ON alerts (key, seq);
 CREATE INDEX alerts_admitted ON alerts (admitted_at) WHERE admitted_at IS NOT NULL;
 CREATE INDEX alerts_held ON alerts (seq) WHERE job_id IS NULL AND summed_up_by IS NULL;
 
--- Where an alert has arrived: what is left to do after a restart.
+-- The targets that have received an alert: after a restart, only the others are sent to.
 CREATE TABLE alert_deliveries (
   alert_id TEXT NOT NULL REFERENCES alerts (id) ON DELETE CASCADE,
   target TEXT NOT NULL,
@@ -191,6 +224,7 @@ CREATE TABLE alert_deliveries (
   PRIMARY KEY (alert_id, target)
 ) STRICT, WITHOUT ROWID;
 
+-- Problems that are still open. `clear_since` is set once a check finds no problem.
 CREATE TABLE alert_troubles (
   key TEXT PRIMARY KEY,
   rule TEXT NOT NULL,
@@ -200,7 +234,7 @@ CREATE TABLE alert_troubles (
   clear_since INTEGER
 ) STRICT, WITHOUT ROWID;
 
--- Jobs that ended badly and no alert knows of yet: noted in the transaction that ends them, one row a task and state.
+-- Jobs that failed or were quarantined and that no alert counts yet: one row per task and state, with the newest job.
 CREATE TABLE alert_inbox (
   task TEXT NOT NULL,
   state TEXT NOT NULL,
@@ -209,7 +243,7 @@ CREATE TABLE alert_inbox (
   PRIMARY KEY (task, state)
 ) STRICT, WITHOUT ROWID;
 
--- The counter `alerting` is 1 while somebody empties the inbox. What sends alerts does not make any.
+-- Fills the inbox in the transaction that ends the job. A failed `send_alert` makes no alert.
 CREATE TRIGGER jobs_ended_badly AFTER UPDATE OF finished_at ON jobs
 WHEN NEW.state IN ('failed', 'quarantined') AND NEW.task <> 'send_alert'
   AND (SELECT value FROM counters WHERE name = 'alerting') = 1
@@ -218,12 +252,18 @@ BEGIN
   ON CONFLICT (task, state) DO UPDATE SET count = count + 1, job_id = excluded.job_id;
 END;
 
--- The clocks as they last were: at the next look they tell whether the wall clock was set.
+-- --- clocks ---
+
+-- One row: the last reading of the clocks. Compared with the next reading, it shows whether the wall clock was set.
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   wall INTEGER NOT NULL,
   boot INTEGER NOT NULL,
   boot_id TEXT NOT NULL,
-  -- a correction that has not reached every waiting job: by how much, when, and the rows (after, last] that are left
-  shift INTEGER, shift_at INTEGER, shift_after INTEGER, shift_last INTEGER
+
+  -- A correction in progress: by how much, made when, and the jobs it has not reached: shift_after < seq <= shift_last.
+  shift INTEGER,
+  shift_at INTEGER,
+  shift_after INTEGER,
+  shift_last INTEGER
 ) STRICT;

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from launchd.clock import SECOND, SystemClock, parse_instant
 from launchd.daemon import Daemon
 from launchd.db.database import Connection, Database, open_database
-from launchd.store import series
+from launchd.store import stats
 from launchd.store.stats import BUCKETS, Span, StatsStore, Window
 from tests.support.hosted_daemon import ended
 from tests.support.scraping_daemon import asking
@@ -89,7 +89,7 @@ def test_every_bucket_agrees_with_a_plain_count(jobs: list[Past]) -> None:
 async def test_only_the_newest_jobs_are_looked_at_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(series, "MOST_JOBS", 3)
+    monkeypatch.setattr(stats, "MOST_JOBS", 3)
     jobs = [Past("succeeded", ago, 1, 0) for ago in (500, 400, 300, 200, 100)]
     async with open_database(tmp_path / "jobs.db", "jobs", SystemClock()) as database:
         await insert(database, jobs[:3])

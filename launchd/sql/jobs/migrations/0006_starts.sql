@@ -1,6 +1,0 @@
-CREATE TABLE starts (
-  queue TEXT NOT NULL,
-  at INTEGER NOT NULL,
-  count INTEGER NOT NULL CHECK (count >= 1),
-  PRIMARY KEY (queue, at)
-) STRICT, WITHOUT ROWID;

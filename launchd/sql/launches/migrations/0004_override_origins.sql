@@ -1,1 +1,0 @@
-ALTER TABLE overrides ADD COLUMN origin_id TEXT;

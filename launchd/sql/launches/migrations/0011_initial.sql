@@ -1,0 +1,201 @@
+-- The schema of launches.db: launches, the sightings they were made of, their history, and the state of the sources.
+--
+-- Times are microseconds since the Unix epoch, UTC. Columns of JSON are BLOBs.
+-- Development versions used the numbers 1 to 7, and 1 to 10 in jobs.db; their databases are refused, so the first
+-- released schema is 11 in both.
+
+-- --- launches ---
+
+CREATE TABLE launches (
+  id TEXT PRIMARY KEY,
+
+  -- Fields of `body` that lists filter and sort by.
+  net_earliest INTEGER,
+  net_latest INTEGER,
+  status TEXT,
+  provider TEXT,
+  name TEXT NOT NULL,
+
+  updated_at INTEGER NOT NULL,
+  revision INTEGER NOT NULL DEFAULT 0,  -- grows with each visible change
+  body BLOB NOT NULL,
+  reconciled BLOB  -- the record without overrides; NULL where there are none
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX launches_by_net ON launches (coalesce(net_earliest, 9223372036854775807), id);
+-- Launches that have not flown, a small part of the table: in the order of a list, and by the end of their NET.
+CREATE INDEX launches_to_come ON launches (coalesce(net_earliest, 9223372036854775807), id)
+WHERE coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled');
+CREATE INDEX launches_to_come_by_end ON launches (net_latest)
+WHERE coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled');
+
+-- The last record of a launch in a source. `origin_id` is the launch that the record was first matched to; the record
+-- returns to that launch when merged launches are split. `retired_at` is set when the complete list of the source no
+-- longer has the record: it is kept and no longer matched.
+CREATE TABLE sightings (
+  source TEXT NOT NULL,
+  source_id TEXT NOT NULL,
+  launch_id TEXT NOT NULL,
+  origin_id TEXT,
+  first_seen INTEGER NOT NULL,
+  seen_at INTEGER NOT NULL,
+  retired_at INTEGER,
+  body BLOB NOT NULL,
+  PRIMARY KEY (source, source_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sightings_by_launch ON sightings (launch_id);
+
+-- The history of each field. `origin_id` is the launch that the change was written for, as in `sightings`.
+CREATE TABLE changes (
+  id INTEGER PRIMARY KEY,
+  launch_id TEXT NOT NULL,
+  origin_id TEXT,
+  field TEXT NOT NULL,
+  old TEXT,
+  new TEXT,
+  source TEXT NOT NULL,
+  seen_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX changes_by_launch ON changes (launch_id, id);
+CREATE INDEX changes_by_time ON changes (seen_at, launch_id);
+CREATE INDEX changes_by_origin ON changes (origin_id);
+
+-- Contradictions that are open: between sources, or between two launches (`other_id`).
+CREATE TABLE conflicts (
+  launch_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  other_id TEXT NOT NULL DEFAULT '',
+  evidence BLOB NOT NULL,
+  since INTEGER NOT NULL,
+  PRIMARY KEY (launch_id, kind, other_id)
+) STRICT, WITHOUT ROWID;
+
+-- Ids of launches that were merged into another one.
+CREATE TABLE redirects (
+  id TEXT PRIMARY KEY,
+  to_id TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Values that an operator has set; they replace those of the sources. `origin_id` is the launch that the override was
+-- set for, where that launch was merged into this one.
+CREATE TABLE overrides (
+  launch_id TEXT NOT NULL,
+  field TEXT NOT NULL,
+  value BLOB NOT NULL,
+  actor TEXT NOT NULL,
+  reason TEXT,
+  at INTEGER NOT NULL,
+  origin_id TEXT,
+  PRIMARY KEY (launch_id, field)
+) STRICT, WITHOUT ROWID;
+
+-- Events `launch.approaching` that were sent, so that each is sent once.
+CREATE TABLE approaches (
+  launch_id TEXT NOT NULL,
+  hours INTEGER NOT NULL,
+  told_at INTEGER NOT NULL,
+  PRIMARY KEY (launch_id, hours)
+) STRICT, WITHOUT ROWID;
+
+-- --- search ---
+
+-- The words of each launch. FTS5 indexes this table and keeps no copy of it.
+CREATE TABLE searchable (
+  id INTEGER PRIMARY KEY,
+  launch_id TEXT NOT NULL UNIQUE,
+  words TEXT NOT NULL
+) STRICT;
+
+CREATE VIRTUAL TABLE search USING fts5 (
+  words, content = 'searchable', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3');
+
+CREATE TRIGGER searchable_added AFTER INSERT ON searchable BEGIN
+  INSERT INTO search (rowid, words) VALUES (new.id, new.words);
+END;
+CREATE TRIGGER searchable_removed AFTER DELETE ON searchable BEGIN
+  INSERT INTO search (search, rowid, words) VALUES ('delete', old.id, old.words);
+END;
+CREATE TRIGGER searchable_changed AFTER UPDATE ON searchable BEGIN
+  INSERT INTO search (search, rowid, words) VALUES ('delete', old.id, old.words);
+  INSERT INTO search (rowid, words) VALUES (new.id, new.words);
+END;
+
+-- The only place that says which words are searched. `body` is cast to text because SQLite takes a BLOB for its own
+-- binary form of JSON.
+CREATE VIEW launch_words AS
+SELECT id AS launch_id, name || ' ' || coalesce(provider, '') || ' ' || coalesce(json_extract(body, '$.mission'), '')
+  || ' ' || coalesce(json_extract(body, '$.vehicle'), '') || ' ' || coalesce(json_extract(body, '$.pad'), '')
+  || ' ' || coalesce(json_extract(body, '$.location.name'), '') || ' ' || coalesce(json_extract(body, '$.orbit'), '')
+  || ' ' || coalesce(json_extract(body, '$.designator'), '') AS words
+FROM (SELECT id, name, provider, CAST(body AS TEXT) AS body FROM launches);
+
+CREATE TRIGGER launches_added AFTER INSERT ON launches BEGIN
+  INSERT INTO searchable (launch_id, words) SELECT launch_id, words FROM launch_words WHERE launch_id = new.id;
+END;
+CREATE TRIGGER launches_changed AFTER UPDATE ON launches BEGIN
+  UPDATE searchable SET words = (SELECT words FROM launch_words WHERE launch_id = new.id)
+  WHERE launch_id = new.id AND words <> (SELECT words FROM launch_words WHERE launch_id = new.id);
+END;
+CREATE TRIGGER launches_removed AFTER DELETE ON launches BEGIN
+  DELETE FROM searchable WHERE launch_id = old.id;
+END;
+
+-- --- sources ---
+
+-- The last scrape of each source, its failures in a row, and totals. Columns `last_...` are of the last scrape only.
+CREATE TABLE sources (
+  name TEXT PRIMARY KEY,
+  last_attempt INTEGER NOT NULL,
+  last_success INTEGER,
+  last_error TEXT,
+  records INTEGER NOT NULL DEFAULT 0,
+  rejected INTEGER NOT NULL DEFAULT 0,
+
+  failures INTEGER NOT NULL DEFAULT 0,
+  retry_at INTEGER,  -- the source is not asked before this time
+
+  requests INTEGER NOT NULL DEFAULT 0,
+  bytes INTEGER NOT NULL DEFAULT 0,
+  seconds REAL NOT NULL DEFAULT 0,
+  last_requests INTEGER NOT NULL DEFAULT 0,
+  last_bytes INTEGER NOT NULL DEFAULT 0,
+  last_seconds REAL NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- The validators of the last answer for each URL, so that an unchanged page is neither sent nor parsed again.
+-- `revision` is that of the parser: a newer parser reads every page again.
+CREATE TABLE pages (
+  source TEXT NOT NULL,
+  url TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  etag TEXT,
+  last_modified TEXT,
+  sha256 TEXT NOT NULL,
+  PRIMARY KEY (source, url)
+) STRICT, WITHOUT ROWID;
+
+-- The last readable answer of each source, compressed, one row per page.
+CREATE TABLE payloads (
+  source TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  url TEXT NOT NULL,
+  fetched_at INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (source, position)
+) STRICT;
+
+-- One row: the highest fence of a lock that has written here. A write with a lower fence is refused.
+CREATE TABLE fences (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  fence INTEGER NOT NULL
+) STRICT;
+
+-- One row: the UUID of the feed of changes, which never changes.
+CREATE TABLE feeds (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  id TEXT NOT NULL
+) STRICT;
+INSERT INTO feeds (one, id) VALUES (1, lower(hex(randomblob(16))));
