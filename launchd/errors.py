@@ -41,7 +41,7 @@ class InvalidError(LaunchdError):
 
     @classmethod
     def at(cls, path: str, message: str) -> Self:
-        """The error for one part of an input."""
+        """The error of one part of an input."""
         return cls(f"{path}: {message}", errors=[Problem(path, message)])
 
 
@@ -64,7 +64,7 @@ class UnauthorizedError(LaunchdError):
 
 
 class ForbiddenError(LaunchdError):
-    """Your role does not allow this."""
+    """The caller may not do this."""
 
     code = "forbidden"
 

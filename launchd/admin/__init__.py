@@ -1,1 +1,1 @@
-"""The admin socket: HTTP over a Unix socket, for operators and the command line."""
+"""The admin API: HTTP over a Unix socket and loopback TCP, for operators, the command line and the dashboard."""

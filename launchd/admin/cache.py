@@ -1,9 +1,9 @@
-"""What is read again and again: an ETag of its content, 304 to who has it, and no work as long as nothing changes.
+"""The cache of responses that are read again and again, with an ETag of their content and 304 for a client that has it.
 
-An answer whose handler says until when it holds is kept, and given again to the same address and role while nobody has
-committed a change to launches.db (SQLite's own word: `Database.version`) and the clock stands between the moment at
-which it was made and that one. So nobody is given another answer than would be made now. Who may ask at all is for
-others to say, before. Owned by the control loop.
+A response whose handler says until when it is valid is cached, and sent again to the same address and role until that
+moment, while launches.db has not changed (SQLite's data version: `Database.version`) and the clock has not gone back.
+So a cached response is never another than the handler would make now. The server checks the caller's role before it
+comes here. Owned by the control loop.
 """
 
 import asyncio
@@ -16,24 +16,24 @@ from weakref import WeakValueDictionary
 from aiohttp import web
 
 from launchd.admin.http.access import Role
-from launchd.admin.route import Answer, content_type, document
+from launchd.admin.route import Response, content_type, document
 from launchd.clock import Instant
 
-# The most that is kept, in bytes.
+# The most that is cached, in bytes.
 KEPT_BYTES = 4 * 1024 * 1024
-# What an answer costs beside its body and its address.
+# The cost of a cached response beside its body and its address.
 _OVERHEAD_BYTES = 1024
 
 
 class _Key(NamedTuple):
-    """All of a request that its answer may depend on."""
+    """The parts of a request that its response may depend on."""
 
     role: Role
     address: str
 
 
-class _Sent(NamedTuple):
-    """An answer as it is sent, and when it holds: from `since` to before `until`."""
+class _Cached(NamedTuple):
+    """A response as it is sent; it is valid from `since` to before `until`."""
 
     body: bytes
     headers: dict[str, str]
@@ -43,33 +43,33 @@ class _Sent(NamedTuple):
     until: Instant
 
 
-class Answers:
-    """The answers that are kept, the longest unused first. `version` is another number after each change of data."""
+class ResponseCache:
+    """The cached responses, the least recently used first. `version` is a new number after each change of the data."""
 
     def __init__(self, version: Callable[[], int | None], now: Callable[[], Instant], most: int = KEPT_BYTES) -> None:
         self._version, self._now, self._most = version, now, most
-        self._kept: OrderedDict[_Key, _Sent] = OrderedDict()
-        self._size = 0  # bytes of all that are kept
-        self._of: int | None = None  # the version that all of them are made of
+        self._kept: OrderedDict[_Key, _Cached] = OrderedDict()
+        self._size = 0  # the cost of all entries, in bytes
+        self._of: int | None = None  # the version of the data that all entries were made of
         self._making: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
 
-    async def answer(self, request: web.Request, role: Role, make: Callable[[], Awaitable[Answer]]) -> web.Response:
-        """What is kept for this request, else what is made for it; 304 to who has it already (RFC 9110 §13.1.2).
+    async def respond(self, request: web.Request, role: Role, make: Callable[[], Awaitable[Response]]) -> web.Response:
+        """The response to a request, from the cache or made now; 304 if the client has it (RFC 9110 §13.1.2).
 
-        Whoever asks for what is just being made waits for it, and is given that if it holds for him too.
+        A request whose response is being made waits for it, and shares it if it is still valid.
         """
         key = _Key(role, request.raw_path)
         sent = self._find(key)
         if sent is None:
-            lock = self._making.setdefault(key, asyncio.Lock())  # there as long as anybody holds it or waits for it
+            lock = self._making.setdefault(key, asyncio.Lock())  # it lives while a request holds it or waits for it
             async with lock:
                 sent = self._find(key) or await self._make(key, make)
         if any(one.value in {sent.digest, "*"} for one in request.if_none_match or ()):
             return web.Response(status=304, headers=sent.validators)
         return web.Response(body=sent.body, headers=sent.headers)
 
-    def _find(self, key: _Key) -> _Sent | None:
-        """What is kept and holds; what was made of another version than the present one is forgotten."""
+    def _find(self, key: _Key) -> _Cached | None:
+        """The valid entry of a key, or None; all entries are dropped if the data have changed."""
         version = self._version()
         if version is None or version != self._of:
             self._kept.clear()
@@ -80,10 +80,10 @@ class Answers:
         self._kept.move_to_end(key)
         return sent
 
-    async def _make(self, key: _Key, make: Callable[[], Awaitable[Answer]]) -> _Sent:
-        """Make an answer, and keep it if it holds and is of the version that was there before and is there still."""
+    async def _make(self, key: _Key, make: Callable[[], Awaitable[Response]]) -> _Cached:
+        """Make a response; cache it if it is valid for a time and the data did not change while it was made."""
         version = self._of
-        sent = _sent(await make(), self._now)
+        sent = _cached(await make(), self._now)
         cost = _cost(key, sent)
         if version != self._of or sent.until <= sent.since or cost > self._most:
             return sent
@@ -95,15 +95,15 @@ class Answers:
         return sent
 
 
-def _cost(key: _Key, sent: _Sent) -> int:
+def _cost(key: _Key, sent: _Cached) -> int:
     return len(key.address) + len(sent.body) + _OVERHEAD_BYTES
 
 
-def _sent(answer: Answer, now: Callable[[], Instant]) -> _Sent:
-    """An answer that was just made."""
+def _cached(answer: Response, now: Callable[[], Instant]) -> _Cached:
+    """A response that was just made."""
     made = document(answer)
     digest = hashlib.sha256(made.body).hexdigest()[:32]
-    # weak: the same for the content however it is coded (RFC 9110 §8.8.1)
+    # weak: the same for each content coding (RFC 9110 §8.8.1)
     validators = {"ETag": f'W/"{digest}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     headers = {"Content-Type": content_type(made), **(answer.headers or {}), **validators}
-    return _Sent(made.body, headers, validators, digest, now(), answer.until)
+    return _Cached(made.body, headers, validators, digest, now(), answer.until)

@@ -1,4 +1,4 @@
-"""A client of the admin socket: plain HTTP over a Unix socket, problems as exceptions that say what to do next."""
+"""A client of the admin API over the Unix socket; problems become exceptions that say what to do next."""
 
 import grp
 import http.client
@@ -14,9 +14,9 @@ import msgspec
 
 from launchd.errors import LaunchdError, Problem, UnreachableError
 
-# Enough for a database that another program has locked; a daemon that takes longer hangs.
+# Enough for a database that another program has locked; a daemon that takes longer has hung.
 TIMEOUT_SECONDS = 30.0
-# For what takes its time: a backup is made before the first byte of it comes.
+# For slow requests: a backup is made before its first byte is sent.
 LONG_SECONDS = 3600.0
 _MOST_ITEMS = 1000
 _CHUNK = 256 * 1024
@@ -48,16 +48,18 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class AdminClient:
-    """Asks the daemon that listens at `path`, and waits for `timeout` seconds at most."""
+    """Sends requests to the daemon that listens at `path`, and waits at most `timeout` seconds for each response."""
 
     def __init__(self, path: Path, timeout: float = TIMEOUT_SECONDS) -> None:
         self.path = path
         self.timeout = timeout
 
-    def ask(self, method: str, path: str, *, body: object = None, accept: tuple[int, ...] = (), **query: object) -> Any:  # noqa: ANN401 - JSON
-        """The answer's JSON; parameters that are None are left out.
+    def request(
+        self, method: str, path: str, *, body: object = None, accept: tuple[int, ...] = (), **query: object
+    ) -> Any:  # noqa: ANN401 - JSON
+        """The JSON of the response; query parameters that are None are left out.
 
-        Raises UnreachableError when nobody answers, RefusedError for an error status that is not in `accept`.
+        Raises UnreachableError if there is no response, RefusedError for an error status that is not in `accept`.
         """
         given = {name: str(value) for name, value in query.items() if value is not None}
         target = f"{path}?{urlencode(given)}" if given else path
@@ -68,20 +70,20 @@ class AdminClient:
         return self._exchange(method, target, body, read)
 
     def items(self, path: str) -> list[dict[str, Any]]:
-        """All items of a list, however many pages it has. Raises what `ask` raises."""
+        """All items of a list, over all of its pages. Raises as `request` does."""
         found: list[dict[str, Any]] = []
         cursor = None
         while True:
-            page = self.ask("GET", path, limit=_MOST_ITEMS, cursor=cursor)
+            page = self.request("GET", path, limit=_MOST_ITEMS, cursor=cursor)
             found += page["items"]
             cursor = page["next"]
             if cursor is None:
                 return found
 
-    def save(self, method: str, path: str, file: IO[bytes], told: Callable[[int, int], None]) -> None:
-        """Write the answer's body to a file; `told` hears how many bytes there are of how many.
+    def save(self, method: str, path: str, file: IO[bytes], on_progress: Callable[[int, int], None]) -> None:
+        """Write the body of the response to a file; `on_progress` is called with the bytes so far and the total.
 
-        Raises what `ask` raises, also when less came than was announced, and OSError for the file's own troubles.
+        Raises as `request` does, also if the body is shorter than announced, and OSError if the file cannot be written.
         """
 
         def copy(response: http.client.HTTPResponse) -> None:
@@ -91,13 +93,13 @@ class AdminClient:
             while chunk := response.read(_CHUNK):
                 _write(file, chunk)
                 done += len(chunk)
-                told(done, total)
+                on_progress(done, total)
             if done < total:
                 raise http.client.IncompleteRead(b"", total - done)
 
         self._exchange(method, path, None, copy)
 
-    def _exchange(self, method: str, target: str, body: object, read: Callable[[http.client.HTTPResponse], Any]) -> Any:  # noqa: ANN401 - what `read` gives
+    def _exchange(self, method: str, target: str, body: object, read: Callable[[http.client.HTTPResponse], Any]) -> Any:  # noqa: ANN401 - the result of `read`
         data = None if body is None else msgspec.json.encode(body)
         connection = _UnixConnection(self.path, self.timeout)
         try:
@@ -106,18 +108,18 @@ class AdminClient:
         except _FileError as error:
             raise error.cause from error
         except TimeoutError as error:
-            detail = f"the daemon at {self.path} has not answered within {self.timeout:g} s; its log says what it does"
+            detail = f"the daemon at {self.path} has not answered within {self.timeout:g} s: its log says why"
             raise UnreachableError(detail) from error
         except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            detail = f"the daemon at {self.path} went away while it was asked ({reason}): ask again; its log says why"
+            detail = f"the connection to the daemon at {self.path} was lost ({reason}): try again; its log says why"
             raise UnreachableError(detail) from error
         finally:
             connection.close()
 
 
 class _FileError(Exception):
-    """What a file raised, kept apart from what the connection raises."""
+    """An error of the file, kept apart from errors of the connection."""
 
     def __init__(self, cause: OSError) -> None:
         super().__init__(str(cause))
@@ -147,27 +149,25 @@ def _why_no_connection(path: Path, error: OSError) -> str:
                 "`launchd run`), or name its socket with --socket"
             )
         case ConnectionRefusedError() if not path.is_socket():
-            return f"{path} is not a socket: name the daemon's with --socket, or leave it out"
+            return f"{path} is not a socket: name the daemon's socket with --socket, or leave the option out"
         case ConnectionRefusedError():
-            return (
-                f"nobody listens at {path}: the daemon has ended; start it (`systemctl start launchd`, `launchd run`)"
-            )
+            return f"no daemon listens at {path}: start it (`systemctl start launchd`, `launchd run`)"
         case PermissionError():
             return _why_no_permission(path)
         case BlockingIOError() | TimeoutError():
-            return f"the daemon at {path} takes no more connections: it hangs, or too many ask at once"
+            return f"the daemon at {path} accepts no more connections: it has hung, or has too many clients"
     return f"cannot connect to {path}: {error.strerror or error}"
 
 
 def _why_no_permission(path: Path) -> str:
-    """Who may use a socket that we may not."""
+    """Why this user may not use the socket, and which user or group may."""
     me = _user(os.geteuid())
     closed = next((one for one in reversed(path.parents) if not os.access(one, os.X_OK, effective_ids=True)), None)
     at = closed or path
     found = at.stat()
     group = found.st_gid
     if not found.st_mode & (0o010 if closed else 0o020):
-        return f"{me} may not use {path}: only {_user(found.st_uid)} may; ask as that user"
+        return f"{me} may not use {path}: only {_user(found.st_uid)} may; run the command as that user"
     try:
         name = grp.getgrgid(group).gr_name
     except KeyError:

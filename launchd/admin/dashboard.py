@@ -1,10 +1,10 @@
 """Serves the dashboard: the files of web/, read once, hashed and compressed once, under a strict policy.
 
-The page itself is revalidated each time. What must be there before anything is painted, the stylesheet and the first
-script, is laid into it, and the policy names the hash of each: one answer is enough for a first paint, and the modules
-are fetched after it. They lie under `/web/<digest>/`, where the digest is that of all files together, and are kept by
-browsers for ever: no page ever meets a script of another release. The page holds no data and no secret, so it is served
-to whoever can connect; what it then asks for is guarded by the API.
+The page itself is revalidated each time. The stylesheet and the first script, which the first paint needs, are inlined,
+and the policy names the hash of each: one response is enough for a first paint, and the modules are fetched after it.
+They lie under `/web/<digest>/`, where the digest is that of all files together, and browsers cache them for ever: a
+page never loads a script of another release. The page holds no data and no secret, so every client that can connect may
+have it; its requests for data are checked by the API.
 """
 
 import base64
@@ -21,16 +21,16 @@ from aiohttp import web
 from launchd.admin.http.compression import takes_gzip
 
 PAGE = "index.html"
-# What is open to whoever can connect.
+# The paths that need no sign-in.
 PATHS = ("/", "/web/{name}", "/web/{digest}/{name}")
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-# How the page refers to what is laid into it, and the tag that then stands around it.
+# The references that are replaced by the content of a file, by the tag that then encloses it.
 _INLAID = {
     "script": re.compile(rb'<script src="web/[^"]*?([^"/]+)"></script>'),
     "style": re.compile(rb'<link rel="stylesheet" href="web/[^"]*?([^"/]+)">'),
 }
-# Nothing from elsewhere, nothing inline but by its hash, no text ever parsed as markup by a script (Trusted Types), in
-# no frame.
+# Nothing from other origins, nothing inline without its hash, no text parsed as markup by a script (Trusted Types), no
+# frames.
 _DIRECTIVES = {
     "default-src": "'none'",
     "script-src": "'self'{script}",
@@ -52,12 +52,12 @@ _GUARDS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _FOR_EVER = "public, max-age=31536000, immutable"
-# What compression saves must be worth a header and the client's time.
+# A compressed file must be smaller than this part of the original.
 _WORTH = 0.9
 
 
 class Asset(NamedTuple):
-    """A file as it is sent. `compressed` is its gzip form where that pays; `etag` is the hash of its content."""
+    """A file as it is sent. `compressed` is its gzip form if that is smaller; `etag` is the hash of its content."""
 
     body: bytes
     compressed: bytes | None
@@ -66,7 +66,7 @@ class Asset(NamedTuple):
 
 
 class Dashboard:
-    """The files of the dashboard; `digest` names this very set of them, `guards` are the headers each is sent with."""
+    """The files of the dashboard; `digest` names this set of files, `guards` are the security headers of each."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         together = hashlib.sha256()
@@ -82,16 +82,16 @@ class Dashboard:
         return self._answer(request, self.assets[PAGE], "no-cache")
 
     async def file(self, request: web.Request) -> web.Response:
-        """`GET /web/{name}`, and `GET /web/{digest}/{name}`, which is kept for ever; 404 for any other digest."""
+        """`GET /web/{name}`, and `GET /web/{digest}/{name}`, which is cached for ever; 404 for another digest."""
         digest, asset = request.match_info.get("digest"), self.assets.get(request.match_info["name"])
         if asset is None or digest not in {None, self.digest}:
             raise web.HTTPNotFound
         return self._answer(request, asset, "no-cache" if digest is None else _FOR_EVER)
 
     def _answer(self, request: web.Request, asset: Asset, caching: str) -> web.Response:
-        """The asset in the form that the client takes, or 304 to who has it (RFC 9110 §13.1.2)."""
+        """The asset, compressed if the client accepts that, or 304 if the client has it (RFC 9110 §13.1.2)."""
         compressed = asset.compressed if takes_gzip(request.headers) else None
-        # a strong validator belongs to one representation only (RFC 9110 §8.8.3.3)
+        # a strong validator belongs to one representation (RFC 9110 §8.8.3.3)
         etag = asset.etag if compressed is None else f"{asset.etag}-gzip"
         headers = self.guards | {"ETag": f'"{etag}"', "Cache-Control": caching, "Vary": "Accept-Encoding"}
         known = {asset.etag, f"{asset.etag}-gzip", "*"}
@@ -108,19 +108,19 @@ class Dashboard:
 
 
 def load() -> Dashboard:
-    """The dashboard as it was shipped."""
+    """The dashboard of this release."""
     folder = resources.files(__package__).joinpath("web")
     return Dashboard({one.name: one.read_bytes() for one in folder.iterdir() if PurePath(one.name).suffix in _TYPES})
 
 
 def add_routes(app: web.Application, dashboard: Dashboard) -> None:
-    """Serve it at `/` and `/web/`."""
+    """Serve the dashboard at `/` and `/web/`."""
     for path, handler in zip(PATHS, (dashboard.page, dashboard.file, dashboard.file), strict=True):
         app.router.add_get(path, handler)
 
 
 def _inlaid(page: bytes, files: Mapping[str, bytes]) -> tuple[bytes, dict[str, list[str]]]:
-    """The page with its stylesheets and first scripts laid into it, and the hash of each by its tag (CSP3 §2.3.1)."""
+    """The page with its stylesheets and first scripts inlined, and the hash of each by its tag (CSP3 §2.3.1)."""
     hashes: dict[str, list[str]] = {}
     for tag, reference in _INLAID.items():
         hashes[tag] = []

@@ -1,4 +1,22 @@
-"""GET /metrics: one reading of the whole daemon, made when somebody scrapes."""
+"""GET /metrics: one reading of the whole daemon, made for each scrape.
+
+To add a metric:
+
+1. Describe it in `METRICS` (ops/metrics.py): its name with the unit, its type, its labels, a sentence of help.
+
+       Described("launchd_queue_paused", "gauge", ("queue",), "1 while the queue is paused."),
+
+2. Read its values here, in the function of its subject: a mapping of its labels' values to its value.
+
+       "launchd_queue_paused": {(one.name,): one.paused for one in queues},
+
+   A gauge is read from the state of the daemon, as here. A counter or a histogram is kept by the code that counts, or
+   in a `Tally` (ops/tally.py) that listens to events. A part that is not in `Metered` yet is added there and in
+   `daemon/build.py`.
+3. Add its row to the table of metrics in the documentation.
+
+Nothing else: a metric that is read and not described fails the scrape, one that is described and not documented a test.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +39,7 @@ Values = dict[Labels, Value]
 
 
 class Metered(NamedTuple):
-    """What is read at a scrape. `fetches` counts pulls by (source, outcome), `dropped` gives the log's lost lines."""
+    """The parts that a scrape reads. `fetches` counts pulls by (source, outcome), `dropped` the log's lost lines."""
 
     control: Control
     pools: Mapping[str, Pool]
@@ -37,7 +55,7 @@ class Metered(NamedTuple):
 
 
 async def answer(metered: Metered, request: web.Request) -> web.Response:
-    """The text that the scraper asked for."""
+    """The metrics in the format that the scraper accepts."""
     text, content_type = exposition(await read(metered), request.headers.get("Accept", ""))
     return web.Response(body=text, headers={"Content-Type": content_type})
 
@@ -101,7 +119,7 @@ def _schedules(metered: Metered) -> dict[str, Values]:
 async def _locks(metered: Metered) -> dict[str, Values]:
     try:
         held = await metered.control.locks()
-    except UnavailableError:  # the other metrics are all the more needed
+    except UnavailableError:  # the other metrics matter even more then
         return {}
     now = metered.control.now()
     return {

@@ -1,6 +1,6 @@
-"""The OpenAPI 3.1 document, made of the table of routes and of the types that decode and encode. Pure.
+"""The OpenAPI 3.1 document, made of the table of routes and of the types of requests and responses. Pure.
 
-What is true of every endpoint is said here once: which problems it may answer, and who may call it.
+The problems and the security that all endpoints share are written here once.
 """
 
 import inspect
@@ -18,16 +18,16 @@ from launchd.admin.route import EVENT_STREAM, Route
 
 Json = dict[str, Any]
 _DESCRIPTION = (
-    "Over the Unix socket the kernel says who calls, over TCP a token does, or the cookie and the key of a session. "
-    "Whatever is refused is refused as a problem (RFC 9457). A method that an address does not have: 405, with Allow."
+    "Over the Unix socket the kernel identifies the caller; over TCP a token, or cookie and key of a session, does. "
+    "Every error is a problem (RFC 9457). A method that an address does not have is refused with 405 and Allow."
 )
 _REFERENCE = "#/components/schemas/{name}"
 _PART = re.compile(r"\{(\w+)\}")
 _PROBLEM = "#/components/responses/{status}"
-# Every status that a refusal may have. What is at no address, and a method that an address does not have, are told with
-# 404 and 405 wherever they are asked for; 417 answers an Expect that nobody understands.
+# Every status that a refusal may have. Unknown addresses and methods are refused with 404 and 405 on any address; an
+# unknown Expect with 417.
 _PROBLEMS = (400, 401, 403, 404, 405, 408, 409, 413, 415, 417, 422, 429, 500, 503)
-# What any endpoint may answer: not HTTP, an unknown parameter, too many wrong tokens, too much at once.
+# The refusals of every endpoint: not HTTP, an unknown parameter, too many wrong tokens, too many connections.
 _ALWAYS = (400, 422, 429, 503)
 _GUARDED, _NAMED, _WRITING = (401, 403), (404,), (408, 413, 415)
 _HEADERS: dict[str, tuple[str, Json]] = {
@@ -35,12 +35,12 @@ _HEADERS: dict[str, tuple[str, Json]] = {
         "the same key within a day gives the same jobs",
         {"type": "string", "minLength": 1, "maxLength": 200},
     ),
-    "Last-Event-ID": ("the id of the last event that was seen", {"type": "string"}),
+    "Last-Event-ID": ("the id of the last event that the client has seen", {"type": "string"}),
 }
 
 
 def document(routes: Iterable[Route], version: str, cookie: str = COOKIE) -> Json:
-    """The whole document; `cookie` is the name of this daemon's."""
+    """The whole document; `cookie` is the name of this daemon's session cookie."""
     routes = list(routes)
     schemas, components = _schemas(routes)
     paths: dict[str, Json] = {}
@@ -75,7 +75,7 @@ def document(routes: Iterable[Route], version: str, cookie: str = COOKIE) -> Jso
 
 
 def _links(route: Route, routes: Iterable[Route]) -> Iterator[tuple[str, Json]]:
-    """From a list to what can be asked of each of its items, by the item's id or name."""
+    """Links from a list to the endpoints of each of its items, by the item's id or name."""
     fields = {field.name: field.type for field in msgspec.structs.fields(route.answer)} if _is_page(route) else {}
     if "items" not in fields:
         return
@@ -94,14 +94,14 @@ def _is_page(route: Route) -> bool:
 
 
 def _pages() -> Json:
-    """What is for browsers, and no row of the table: the dashboard, and where its link leads."""
+    """The paths for browsers, which are not in the table: the dashboard and its sign-in link."""
     refused = {str(status): _refusal(status) for status in (400, 403, 503)}
     page = {"200": _response(200, {"text/html": {"schema": {"type": "string"}}}), "304": _response(304, None)}
     there = {"303": _response(303, None) | {"headers": {"Location": {"schema": {"type": "string"}}}}}
     guessed = {str(status): _refusal(status) for status in (401, 429)}
     ticket = {"name": "ticket", "in": "query", "required": True, "schema": {"type": "string"}}
     return {
-        "/": {"get": _page("dashboard", "The dashboard, which holds no data by itself", page | refused)},
+        "/": {"get": _page("dashboard", "The dashboard; the page itself holds no data", page | refused)},
         "/sign-in": {
             "get": _page("open_session", "Sign a browser in, once", there | refused | guessed)
             | {"parameters": [ticket]}
@@ -114,7 +114,7 @@ def _page(name: str, summary: str, responses: Json) -> Json:
 
 
 def _schemas(routes: Iterable[Route]) -> tuple[dict[int, Json], Json]:
-    """The schema of each type in the table, by the id of the type, and what they refer to."""
+    """The schema of each type in the table, by the id of the type, and the components that they refer to."""
     types: dict[int, Any] = {id(one): one for one in (ProblemView, EventView, GapView)}
     for route in routes:
         own = [route.answer, route.body, *(field.type for field in msgspec.structs.fields(route.query))]
@@ -151,7 +151,7 @@ def _parameters(route: Route, schemas: dict[int, Json]) -> Iterator[Json]:
         if not field.required and field.default is not msgspec.NODEFAULT and field.default is not None:
             schema = schema | {"default": msgspec.to_builtins(field.default)}
         found: Json = {"name": field.encode_name, "in": "query", "required": field.required}
-        empty: Json = {} if field.required else {"allowEmptyValue": True}  # as if it were left out
+        empty: Json = {} if field.required else {"allowEmptyValue": True}  # an empty parameter counts as left out
         yield found | empty | {"schema": _without_null(schema)}
     for header in route.headers:
         words, schema = _HEADERS[header]
@@ -159,7 +159,7 @@ def _parameters(route: Route, schemas: dict[int, Json]) -> Iterator[Json]:
 
 
 def _without_null(schema: Json) -> Json:
-    """A parameter that is not given is left out: null is only how that is decoded."""
+    """The schema without null: a parameter may be left out, but never be null."""
     options = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
     if not options:
         return schema
@@ -189,7 +189,7 @@ def _responses(route: Route, schemas: dict[int, Json]) -> dict[int, Json]:
 
 
 def _event(schemas: dict[int, Json]) -> Json:
-    """One event of a stream; one that only says where the client is by now, or that it is still connected, is none."""
+    """An event of a stream; comments and blocks with an id alone are no events."""
     data = {"oneOf": [schemas[id(EventView)], schemas[id(GapView)]]}
     text: Json = {"type": "string"}
     fields = {"id": text, "event": text, "data": text | {"contentMediaType": "application/json", "contentSchema": data}}
@@ -210,6 +210,6 @@ def _response(status: int, content: Json | None) -> Json:
 
 
 def _head(operation: Json) -> Json:
-    """The same without bodies."""
+    """The HEAD operation of a GET operation: the same without bodies."""
     bare = {status: _response(int(status), None) for status in operation["responses"]}
     return operation | {"operationId": f"head_{operation['operationId']}", "responses": bare}

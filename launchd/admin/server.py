@@ -1,6 +1,6 @@
 """The admin server: HTTP over a Unix socket and loopback TCP, JSON in and out, errors as problem+json.
 
-A request passes `_problems` (errors to answers), `_admit` (who calls, and may it), and the reading of its route.
+A request passes `_problems` (errors become responses), `identify` (callers.py), and its route's handler.
 """
 
 import asyncio
@@ -8,47 +8,66 @@ import functools
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from pathlib import Path
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from launchd.admin import dashboard
-from launchd.admin.cache import Answers
+from launchd.admin.cache import ResponseCache
+from launchd.admin.callers import CALLER, identify, open_session
 from launchd.admin.http import problems
-from launchd.admin.http.access import (
-    NOBODY,
-    SESSION_KEY,
-    SESSION_SECONDS,
-    Access,
-    Caller,
-    forged,
-    misdirected,
-    peer_of,
-    user_name,
-)
 from launchd.admin.http.compression import compress
-from launchd.admin.http.connections import Connection, Gate, serving
+from launchd.admin.http.connections import Connections, serving
 from launchd.admin.http.listen import BACKLOG, Address, listen_unix
 from launchd.admin.http.presence import Presence
-from launchd.admin.http.tcp import Listening
-from launchd.admin.route import Answer, Api, Route, ask, over_unix_socket, respond
+from launchd.admin.http.tcp import TcpListener
+from launchd.admin.request import read
+from launchd.admin.route import Api, Response, Route, respond
 from launchd.admin.routes import ROUTES
 from launchd.clock import Clock, SystemClock
-from launchd.errors import ForbiddenError, LaunchdError, TooManyRequestsError, UnauthorizedError
+from launchd.errors import ForbiddenError, LaunchdError
 from launchd.logger import get_logger
 from launchd.system import forks
 
 MAX_BODY_BYTES = 1024 * 1024
-# Connections of each listener; more than `BACKLOG`, so that those accepted together never push each other out.
+# Connections of each listener; more than `BACKLOG`, so that those accepted together never replace each other.
 UNIX_PLACES, TCP_PLACES = 384, 192
 _log = get_logger("launchd.admin")
-# Who has just connected when listening ends gets this long to say what is wanted; closed at once, it would get a reset.
-_LAST_WORD_SECONDS = 0.05
-# Who sent the request that this task serves; set by `_admit` before any handler runs.
-_CALLER: ContextVar[Caller] = ContextVar("caller")
+# A client that has just connected when listening ends has this long to send its request; closed at once, it would get a
+# reset.
+_LAST_REQUEST_SECONDS = 0.05
 Responder = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class _Listeners:
+    """The listening sockets of one server, each with connections of its own: neither can use up those of the other."""
+
+    def __init__(self, runner: web.AppRunner) -> None:
+        self._runner = runner
+        self._connections: list[Connections] = []
+        self._servers: list[asyncio.Server] = []
+
+    async def open(self, listener: socket.socket) -> None:
+        """Serve a listening socket."""
+        if self._runner.server is None:
+            raise RuntimeError("the runner is not set up")
+        forks.own_address(listener.getsockname())
+        places = UNIX_PLACES if listener.family == socket.AF_UNIX else TCP_PLACES
+        connections = Connections(self._runner.server, places)
+        self._connections.append(connections)
+        loop = asyncio.get_running_loop()
+        self._servers.append(await loop.create_server(connections, sock=listener, backlog=BACKLOG))
+
+    def stop_listening(self) -> None:
+        """Accept no more connections; those that are there go on."""
+        for server in self._servers:
+            server.close()
+
+    def close(self) -> None:
+        """Stop listening, and stop the timers of the connections."""
+        self.stop_listening()
+        for connections in self._connections:
+            connections.close()
 
 
 @asynccontextmanager
@@ -61,88 +80,73 @@ async def serve(
     tcp: Address | socket.socket | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Presence]:
-    """Listen until the body is left; raises ConfigError or AlreadyRunningError when the Unix socket cannot be.
+    """Listen until the block is left; raises ConfigError or AlreadyRunningError if the Unix socket cannot be bound.
 
-    A Unix socket that was `given` is listened on as it is, and left in its place for the next process: who connects
-    meanwhile waits for that one. `tcp` is an address to bind (see tcp.py), or a listener that was given, too.
+    A Unix socket that was `given` is served as it is, and stays for the next process: clients that connect meanwhile
+    wait for that process. `tcp` is an address to bind (see tcp.py), or a listener that was given as well.
     """
     listener = listen_unix(path, mode) if given is None else given
     runner = web.AppRunner(_application(api), access_log=None, shutdown_timeout=2.0, handle_signals=False)
-    gates: list[Gate] = []
-    servers: list[asyncio.Server] = []
+    listeners, tasks = _Listeners(runner), list[asyncio.Task[None]]()
 
-    async def open_listener(one: socket.socket) -> None:
-        servers.append(await _open(runner, one, gates))
-
-    beside: list[asyncio.Task[None]] = []
-    try:
+    async def open_unix(one: socket.socket) -> None:
         api.access.group = (await asyncio.to_thread(path.stat)).st_gid
+        await listeners.open(one)
+
+    try:
         await runner.setup()
-        await open_listener(listener)
-
-        async def listen_again(again: socket.socket) -> None:
-            api.access.group = (await asyncio.to_thread(path.stat)).st_gid
-            await open_listener(again)
-
-        presence = Presence(path, mode, listen_again)
+        await open_unix(listener)
+        presence = Presence(path, mode, open_unix)
         await presence.begin()
-        beside.append(asyncio.create_task(presence.run()))
-        listening = Listening(api.access, open_listener, clock or SystemClock())
-        if tcp is not None and not await listening.begin(tcp) and isinstance(tcp, Address):
-            beside.append(asyncio.create_task(listening.go_on(tcp)))
+        tasks.append(asyncio.create_task(presence.run()))
+        tcp_listener = TcpListener(api.access, listeners.open, clock or SystemClock())
+        if tcp is not None and not await tcp_listener.begin(tcp) and isinstance(tcp, Address):
+            tasks.append(asyncio.create_task(tcp_listener.retry(tcp)))
         yield presence
-        for task in beside:
-            task.cancel()
-        await api.feed.close()
-        for server in servers:
-            server.close()
-        await asyncio.sleep(_LAST_WORD_SECONDS)
+        await _end(tasks, api, listeners)
     finally:
-        for task in beside:
+        for task in tasks:
             task.cancel()
-        for server in servers:
-            server.close()
-        for gate in gates:
-            gate.close()
+        listeners.close()
         await runner.cleanup()
         if given is None:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
-async def _open(runner: web.AppRunner, listener: socket.socket, gates: list[Gate]) -> asyncio.Server:
-    """Listen through a gate of its own: who fills the places of one listener keeps nobody out of the other."""
-    if runner.server is None:
-        raise RuntimeError("the runner is not set up")
-    forks.own_address(listener.getsockname())
-    gates.append(Gate(runner.server, UNIX_PLACES if listener.family == socket.AF_UNIX else TCP_PLACES))
-    return await asyncio.get_running_loop().create_server(gates[-1], sock=listener, backlog=BACKLOG)
+async def _end(tasks: list[asyncio.Task[None]], api: Api, listeners: _Listeners) -> None:
+    """End the streams and stop listening, then give the last clients a moment to send their request."""
+    for task in tasks:
+        task.cancel()
+    await api.feed.close()
+    listeners.stop_listening()
+    await asyncio.sleep(_LAST_REQUEST_SECONDS)
 
 
 def _application(api: Api) -> web.Application:
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems, _admit(api.access)])
-    answers = Answers(api.launches.version, api.control.now)
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems, identify(api.access)])
+    cache = ResponseCache(api.launches.version, api.control.now)
     for route in ROUTES:
-        responder = _answering(api, route, answers)
+        responder = _responder(api, route, cache)
         if route.has_head:
             app.router.add_route("HEAD", route.path, responder)
         app.router.add_route(route.method, route.path, responder, expect_handler=_expect)
     dashboard.add_routes(app, dashboard.load())
-    # the link is good once: who only looks at it (HEAD) does not use it up
-    app.router.add_get("/sign-in", functools.partial(_open_session, api.access), allow_head=False)
+    # the link works once: HEAD must not use it up
+    app.router.add_get("/sign-in", functools.partial(open_session, api.access), allow_head=False)
     return app
 
 
-def _answering(api: Api, route: Route, answers: Answers) -> Responder:
+def _responder(api: Api, route: Route, cache: ResponseCache) -> Responder:
     async def answer(request: web.Request) -> web.StreamResponse:
-        caller = _CALLER.get()
+        caller = CALLER.get()
         if route.needs is not None and not caller.may(route.needs):
-            raise ForbiddenError(f"{caller.name} is an {caller.role}, this takes an {route.needs}")
+            raise ForbiddenError(f"{caller.name} is an {caller.role}; this needs an {route.needs}")
 
-        async def make() -> Answer:
-            return await route.handler(api, await ask(route, request, caller))
+        async def make() -> Response:
+            return await route.handler(api, await read(route, request, caller))
 
         if route.revalidates:
-            response: web.StreamResponse = await answers.answer(request, caller.role, make)
+            response: web.StreamResponse = await cache.respond(request, caller.role, make)
         else:
             response = respond(await make())
         await compress(request, response)
@@ -151,96 +155,9 @@ def _answering(api: Api, route: Route, answers: Answers) -> Responder:
     return answer
 
 
-# --- who calls ---
-
-_OPEN = frozenset({"/sign-in", *dashboard.PATHS} | {route.path for route in ROUTES if route.needs is None})
-
-
-def _admit(access: Access) -> Middleware:
-    @web.middleware
-    async def admit(request: web.Request, handler: Responder) -> web.StreamResponse:
-        _CALLER.set(await (_peer(access, request) if over_unix_socket(request) else _remote(access, request)))
-        response = await handler(request)
-        if not response.prepared:
-            response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        return response
-
-    return admit
-
-
-async def _peer(access: Access, request: web.Request) -> Caller:
-    """Who is at the other end of the Unix socket; raises ForbiddenError for a stranger.
-
-    Asked once a connection: the kernel tells who it was at the time of connect(2), whatever becomes of them (unix(7)).
-    """
-    connection, transport = request.protocol, request.transport
-    if isinstance(connection, Connection) and connection.caller is not None:
-        return connection.caller
-    peer = peer_of(transport.get_extra_info("socket")) if transport is not None else None
-    if peer is None:
-        raise UnauthorizedError("the connection is gone")
-    role = access.peer(peer)
-    name = await asyncio.to_thread(user_name, peer.uid)
-    if role is None:
-        raise ForbiddenError(f"{name} is not in the group of the admin socket")
-    caller = Caller(name, role)
-    if isinstance(connection, Connection):
-        connection.caller = caller
-    return caller
-
-
-async def _remote(access: Access, request: web.Request) -> Caller:
-    """Who calls over TCP; NOBODY where that is open to all. Raises ForbiddenError and UnauthorizedError."""
-    headers = request.headers
-    if misdirected(headers, access.hosts):
-        raise ForbiddenError("this Host is not served here")
-    authorization, cookie = headers.get("Authorization"), request.cookies.get(access.cookie)
-    if forged(request.method, headers, by_cookie=authorization is None and cookie is not None):
-        raise ForbiddenError("another site's page may have sent this")
-    resource = request.match_info.route.resource
-    caller = None
-    if authorization is not None:
-        caller = access.bearer(authorization)
-    elif cookie is not None:
-        caller = access.session(cookie, headers.get(SESSION_KEY, ""))
-    if caller is not None:
-        return caller
-    if resource is not None and resource.canonical in _OPEN:
-        return NOBODY
-    detail = "sign in with `launchd dashboard`, or send the token as Authorization: Bearer"
-    raise UnauthorizedError(detail) if authorization is None else _refusal(access, detail)
-
-
-def _refusal(access: Access, detail: str) -> LaunchdError:
-    """What is said to who has guessed, so often or not."""
-    wait = access.wait_seconds()
-    if wait > 0:
-        return TooManyRequestsError("too many wrong tokens", retry_after=wait)
-    return UnauthorizedError(detail)
-
-
-async def _open_session(access: Access, request: web.Request) -> web.Response:
-    """Sign a browser in by its one-time link, and show the dashboard."""
-    if over_unix_socket(request):
-        raise ForbiddenError("whoever connects over the Unix socket is signed in already")
-    opened = access.redeem(request.query.get("ticket", ""))
-    if opened is None:
-        raise _refusal(access, "the link is not good any more: run `launchd dashboard` again")
-    # browsers send no fragment to anybody: the page reads the key there, keeps it and takes it out of the address
-    headers = {"Location": f"/#session={opened.key}", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    response = web.Response(status=303, headers=headers)
-    response.set_cookie(
-        access.cookie, opened.cookie, max_age=int(SESSION_SECONDS), httponly=True, samesite="Strict", path="/"
-    )
-    return response
-
-
-# --- what goes wrong ---
-
-
 @web.middleware
 async def _problems(request: web.Request, handler: Responder) -> web.StreamResponse:
-    """Every error as problem+json; never a traceback. Until the answer is made, the connection keeps its place."""
+    """Answer every error with problem+json, never a traceback. The connection keeps its place until then."""
     with serving(request):
         try:
             if (request.content_length or 0) > MAX_BODY_BYTES:
@@ -253,28 +170,30 @@ async def _problems(request: web.Request, handler: Responder) -> web.StreamRespo
         except Exception as error:
             if request.transport is None:  # the client is gone
                 raise
-            # whatever broke, the client gets an answer and the log the traceback
+            # the client gets a response and the log gets the traceback
             _log.exception("request_failed", method=request.method, path=request.path)
             if request.writer.output_size > 0:
-                raise ConnectionError("the answer had begun: it ends here") from error
-            return problems.problem(500, "internal", "Something went wrong inside launchd.", "its log says what")
+                raise ConnectionError("the response had begun: it ends here") from error
+            return problems.problem(
+                500, "internal", "Something went wrong inside launchd.", "see the log of the daemon"
+            )
 
 
 def _refused(request: web.Request, error: web.HTTPException) -> web.Response:
-    """What the HTTP layer refuses, in our words where its own say too little."""
+    """A refusal by the HTTP layer, with a better message if its own says too little."""
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        detail = f"{request.method} is not for {request.path[:200]}: it takes {allowed}"
+        detail = f"{request.path[:200]} does not accept {request.method}: it accepts {allowed}"
         return problems.of_status(405, detail, {"Allow": allowed})
     if isinstance(error, web.HTTPNotFound):
-        return problems.of_status(404, f"nothing is at {request.path[:200]}: see /openapi.json for what is")
+        return problems.of_status(404, f"no endpoint {request.path[:200]}: see /openapi.json for all endpoints")
     return problems.of_status(error.status, error.reason)
 
 
 async def _expect(request: web.Request) -> web.StreamResponse | None:
-    """Who asks before sending a body (RFC 9110 §10.1.1) is told at once whether it would be taken."""
+    """Answer `Expect: 100-continue` before the body is sent (RFC 9110 §10.1.1)."""
     if request.headers["Expect"].lower() != "100-continue":
-        return problems.of_status(417, "only 100-continue is understood")
+        return problems.of_status(417, "only 100-continue is supported")
     if (request.content_length or 0) > MAX_BODY_BYTES:
         return _too_large()
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -283,6 +202,6 @@ async def _expect(request: web.Request) -> web.StreamResponse | None:
 
 
 def _too_large() -> web.Response:
-    response = problems.of_status(413, f"at most {MAX_BODY_BYTES} bytes are taken")
-    response.force_close()  # what still comes is no request
+    response = problems.of_status(413, f"a body may have at most {MAX_BODY_BYTES} bytes")
+    response.force_close()  # the rest of the body is not a request
     return response

@@ -1,1 +1,1 @@
-"""Alerts: the rules, what is open and sent, where alerts go."""
+"""Alerts: their rules, their store, and the targets that they are sent to."""

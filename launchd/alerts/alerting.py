@@ -1,15 +1,16 @@
-"""Alerting: hears and looks for what an operator should be told, writes it down, and lets jobs send it.
+"""Alerting: collects events and troubles, stores the alerts that `rules` makes of them, and creates jobs to send them.
 
-Jobs that end badly note themselves in the store (a trigger, in the transaction that ends them), so none is missed, not
-even one that the daemon's own death ended. Launches are heard on the bus; health, queues and sources are looked at
-every half minute. `rules` decides. Owned by the control loop; `send_alert` runs on the task loop.
+A trigger in the database notes each job that fails or is quarantined, in the transaction that ends it. So no failure is
+missed, not even one that a crash of the daemon caused. Events of launches come from the bus; health, queues and sources
+are checked every half minute. Owned by the control loop; `send_alert` runs on the task loop.
 
-Sending is at least once: where a service took an alert and its answer, or our note of it, was lost, it gets it again.
+Delivery is at least once: if a service accepted an alert and its response, or our record of it, was lost, the alert is
+sent again.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from launchd.alerts.rules import (
     LAUNCH_EVENTS,
@@ -24,6 +25,7 @@ from launchd.alerts.rules import (
     source_troubles,
 )
 from launchd.alerts.store import AlertRow, AlertStore
+from launchd.alerts.targets import CurrentTargets, Target
 from launchd.clock import Clock, Instant, until
 from launchd.config import AlertsConfig
 from launchd.engine.events.bus import Bus
@@ -38,18 +40,18 @@ from launchd.store.jobs import JobStore
 from launchd.task import Cancel, Context, Retry, Task, task
 
 _log = get_logger("launchd.alerts")
-# How often health, queues and sources are looked at, and the least time between two writes.
+# How often health, queues and sources are checked, and the least time between two writes.
 LOOK_SECONDS, PAUSE_SECONDS = 30.0, 1.0
 # 1, 2, 4 ... 60 minutes: about three hours in all
 _MAX_RETRIES = 8
 _BAD_ENDS = frozenset({JobState.FAILED.value, JobState.QUARANTINED.value})
-# Events that wait for the store at most; a store that is away for longer has worse to tell.
+# The most events that wait for the store; further ones are dropped, since a failing store is reported by health.
 _MOST_HEARD = 1000
 ALL_PROVIDERS = "*"
 
 
 class Facts(NamedTuple):
-    """Where to look. `sources` gives the last success of each enabled source, `provider` that of a launch."""
+    """The parts to check. `sources` returns the last success of each enabled source, `provider` that of a launch."""
 
     health: Health
     jobs: JobStore
@@ -64,26 +66,10 @@ class AlertPage(NamedTuple):
     next: int | None
 
 
-class Target(Protocol):
-    """A service that takes alerts (launchd/alerts/targets.py)."""
-
-    name: str
-
-    def tell(self, alert: Alert) -> bool:
-        """Send it and wait for the answer; False when it did not arrive."""
-
-
-class Targets:
-    """Where alerts go at present. Written by `Alerting.switch`, read by the task that sends them."""
-
-    def __init__(self) -> None:
-        self.all: tuple[Target, ...] = ()
-
-
 class Alerting:
-    """Makes alerts. It does nothing of its own accord, and costs nothing, while there is no target.
+    """Makes alerts. While there is no target, it does nothing and costs nothing.
 
-    `config` gives the configuration of the moment.
+    `config` returns the configuration in force.
     """
 
     def __init__(
@@ -93,7 +79,7 @@ class Alerting:
         store: AlertStore,
         facts: Facts,
         *,
-        targets: Targets,
+        targets: CurrentTargets,
         bus: Bus,
         maker: JobMaker,
         made: Callable[[Sequence[NewJob]], None],
@@ -113,11 +99,11 @@ class Alerting:
 
     @property
     def on(self) -> bool:
-        """Whether there is anywhere to send alerts to."""
+        """True if there is a target."""
         return bool(self._targets.all)
 
     async def switch(self, targets: Sequence[Target]) -> None:
-        """Send to these from now on; none of them means that there are no alerts. Raises StoreError."""
+        """Send to these targets from now on; without targets alerts are off. Raises StoreError."""
         await self._store.switch(on=bool(targets))
         self._targets.all = tuple(targets)
         for stop in self._stop_hearing:
@@ -125,10 +111,10 @@ class Alerting:
         self._stop_hearing = []
         if self.on:
             self._stop_hearing = [self._bus.subscribe_ends(self.ended), self._bus.listen(LAUNCH_EVENTS, self.heard)]
-            self._wake.set()  # a dead instance may have left something
+            self._wake.set()  # a dead instance may have left alerts
 
     async def run(self) -> None:
-        """Write down what comes as it comes, and look around every half minute."""
+        """Store alerts as they come, and check for troubles every half minute."""
         next_look = self._clock.monotonic() + LOOK_SECONDS
         while True:
             if self.on:
@@ -149,18 +135,18 @@ class Alerting:
             await self._clock.sleep(PAUSE_SECONDS)
 
     def heard(self, event: Event) -> None:
-        """Something happened; called by the bus."""
+        """Keep an event of a launch; called by the bus."""
         if event.type in LAUNCH_EVENTS and len(self._heard) < _MOST_HEARD:
             self._heard.append(event)
             self._wake.set()
 
     def ended(self, ends: Sequence[JobEnd]) -> None:
-        """Attempts ended; called by the bus. Those that ended badly are in the inbox already."""
+        """Wake up if jobs have failed; called by the bus. The failed jobs are in the inbox already."""
         if any(end.state in _BAD_ENDS for end in ends):
             self._wake.set()
 
     async def run_once(self, *, look: bool) -> None:
-        """Write down what there is to tell, once; raises StoreError, and then forgets nothing."""
+        """Store the alerts that are due, once; raises StoreError, and then keeps the events for the next time."""
         self._wake.clear()
         events = self._heard[:]
         alerts = [alert for event in events if (alert := await self._of_event(event)) is not None]
@@ -173,10 +159,10 @@ class Alerting:
         del self._heard[: len(events)]
 
     async def test(self, idempotency: Idempotency | None = None) -> str:
-        """Make an alert that says it is a test; the id of the job that sends it, in one attempt.
+        """Make a test alert; returns the id of the job that sends it, in one attempt.
 
-        It counts in the hourly limit but is not bound by it. Raises ConflictError when alerts are off.
-        Raises IdempotencyError.
+        It counts towards the hourly limit but is not held back by it. Raises ConflictError if alerts are off, and
+        IdempotencyError.
         """
         if not self.on:
             raise ConflictError("alerts are off: set [alerts] urls and reload the configuration")
@@ -189,12 +175,12 @@ class Alerting:
         return job.id
 
     async def alerts(self, limit: int, before: int | None) -> AlertPage:
-        """Alerts, newest first, those before that place."""
+        """A page of alerts, newest first; `before` is the `next` of the previous page."""
         rows = await self._store.page(limit + 1, before)
         items = tuple(rows[:limit])
         return AlertPage(items, items[-1].seq if len(rows) > limit else None)
 
-    # --- within ---
+    # --- internal ---
 
     async def _of_event(self, event: Event) -> Alert | None:
         if event.type == "launch.approaching" and not await self._is_chosen(str(event.data.get("id"))):
@@ -207,12 +193,12 @@ class Alerting:
             return bool(chosen)
         try:
             provider = await self._facts.provider(launch_id)
-        except NotFoundError:  # merged into another one meanwhile
+        except NotFoundError:  # it was merged into another launch meanwhile
             return False
         return provider is not None and provider.casefold() in chosen
 
     async def _look(self) -> list[Trouble]:
-        """What is not well now, by the rules that are switched on."""
+        """The present troubles, by the rules that are switched on."""
         config, now, troubles = self._config(), self._clock.now(), []
         rules = config.rules
         if rules.health:
@@ -237,24 +223,24 @@ class Alerting:
 
 
 def alerts_check(alerting: Alerting, store: AlertStore) -> Check:
-    """The last alert that was tried has arrived everywhere."""
+    """A health check: the last alert was delivered to all targets."""
 
     async def check() -> Finding:
         if not alerting.on:
             return Finding(Level.HEALTHY, "off: [alerts] urls is empty")
         error = await store.last_error()
         if error is not None:
-            return Finding(Level.DEGRADED, f"the last alert has not arrived: {error}")
-        return Finding(Level.HEALTHY, "the last alert has arrived")
+            return Finding(Level.DEGRADED, f"the last alert was not delivered: {error}")
+        return Finding(Level.HEALTHY, "the last alert was delivered")
 
     return check
 
 
-def send_task(store: AlertStore, targets: Targets, clock: Clock) -> Task:
-    """The task that sends one alert to every target that has not had it yet."""
+def send_task(store: AlertStore, targets: CurrentTargets, clock: Clock) -> Task:
+    """The task that sends one alert to every target that has not received it yet."""
 
     async def deliver(alert_id: str, alert: Alert, target: Target) -> bool:
-        if not await asyncio.to_thread(target.tell, alert):
+        if not await asyncio.to_thread(target.send, alert):
             return False
         await store.delivered(alert_id, target.name, clock.now())
         return True
@@ -265,9 +251,9 @@ def send_task(store: AlertStore, targets: Targets, clock: Clock) -> Task:
         present = targets.all
         if not present:
             raise Cancel("alerts are off: [alerts] urls is empty")
-        found = await store.sending(alert_id)
+        found = await store.delivery(alert_id)
         if found is None:
-            raise Cancel(f"there is no alert {alert_id} any more")
+            raise Cancel(f"alert {alert_id} no longer exists")
         left = [target for target in present if target.name not in found.delivered and not found.sent]
         arrived = await asyncio.gather(*(deliver(alert_id, found.alert, target) for target in left))
         missed = [target.name for target, well in zip(left, arrived, strict=True) if not well]

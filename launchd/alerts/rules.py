@@ -1,9 +1,9 @@
-"""An alert: what an operator is told without having asked. What is worth one, what is the same, how many an hour. Pure.
+"""The rules of alerts: which facts make an alert, which are repeats, and how many alerts are sent in an hour. Pure.
 
-Two kinds of facts lead to alerts. An *occurrence* (a job failed, a launch slipped) is told when it happens; more of the
-same `key` within `REPEAT_SECONDS` of its rule only raise the count of the one that was told. A *trouble* (a check that
-is not well, a queue that waits, a stale source) lasts: it is told when it begins, when it gets worse, and when it has
-been over for `CLEAR_SECONDS`, so that what comes and goes is one trouble.
+Two kinds of facts make alerts. An *occurrence* (a job failed, a launch slipped) is reported when it happens; repeats of
+the same `key` within `REPEAT_SECONDS` of its rule only raise the count of the first alert. A *trouble* (a failing
+check, a queue whose jobs wait, a stale source) lasts: it is reported when it starts, when it worsens, and when it has
+been over for `CLEAR_SECONDS`. So a trouble that comes and goes is reported once.
 
 Nothing here reads a clock or a store. Instants are microseconds since the Unix epoch, UTC.
 """
@@ -18,16 +18,16 @@ from launchd.clock import DAY, HOUR, SECOND, Instant, format_instant
 
 # The task that sends alerts; its own failures are never alerts.
 SEND_TASK = "send_alert"
-# How long a trouble must be over before it is told so.
+# How long a trouble must be over before its end is reported.
 CLEAR_SECONDS = 300
-# The window of the limit on how many are sent.
+# The window of the limit on sent alerts.
 LIMIT_WINDOW = HOUR
 _SHOWN_TITLES = 10
 _MAX_TITLE, _MAX_BODY = 200, 4000
 
 
 class Rule(StrEnum):
-    """Why there is an alert. All but the last two can be switched in `[alerts.rules]`."""
+    """The reason of an alert. All but the last two can be switched off in `[alerts.rules]`."""
 
     JOB_FAILED = "job_failed"
     JOB_QUARANTINED = "job_quarantined"
@@ -50,7 +50,7 @@ LAUNCH_EVENTS = {
     "launch.approaching": Rule.LAUNCH_APPROACHING,
 }
 
-# For how long more of the same key is only counted. A rule that is not named is never taken for a repetition.
+# How long repeats of a key are only counted. An alert of a rule that is not named here is never a repeat.
 REPEAT_SECONDS = {
     Rule.JOB_FAILED: 3600,
     Rule.JOB_QUARANTINED: 3600,
@@ -63,7 +63,7 @@ LONGEST_REPEAT = DAY
 
 
 class Severity(StrEnum):
-    """How grave it is, least first; the words are those of apprise."""
+    """The severity, least first; the words are those of apprise."""
 
     INFO = "info"
     SUCCESS = "success"
@@ -75,7 +75,7 @@ _GRAVITY = list(Severity)
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """What is to be told. Alerts of one `key` are the same; `count` is how many occurrences this one stands for."""
+    """An alert. Alerts of one `key` are repeats; `count` is the number of occurrences that this one stands for."""
 
     rule: Rule
     key: str
@@ -86,7 +86,7 @@ class Alert(msgspec.Struct, frozen=True):
 
 
 class Trouble(NamedTuple):
-    """Something that is not well now, by `key`."""
+    """A present problem, by `key`."""
 
     key: str
     rule: Rule
@@ -96,7 +96,7 @@ class Trouble(NamedTuple):
 
 
 class OpenTrouble(NamedTuple):
-    """A trouble that was told. `severity` is its worst so far; `clear_since` is when it was first seen to be over."""
+    """A trouble that was reported. `severity` is its worst so far; `clear_since` is when it was first seen over."""
 
     key: str
     rule: Rule
@@ -106,24 +106,24 @@ class OpenTrouble(NamedTuple):
     clear_since: Instant | None = None
 
 
-class Told(NamedTuple):
-    """The newest alert of a key: when it was made, and how many occurrences were only counted since."""
+class LastAlert(NamedTuple):
+    """The newest alert of a key: when it was made, and how many repeats were counted since."""
 
     at: Instant
-    more: int
+    repeats: int
 
 
 class Admission(NamedTuple):
-    """What may be sent now: a summary of what is held, and the first `send` of the new ones. The others are held."""
+    """The alerts to send now: a summary of the held ones, and the first `send` new ones. The others are held."""
 
     sum_up: bool
     send: int
 
 
-def watch(
+def update_troubles(
     known: Sequence[OpenTrouble], troubles: Sequence[Trouble], now: Instant
 ) -> tuple[list[Alert], list[OpenTrouble]]:
-    """What to tell of the troubles of this moment, and which are open from now on."""
+    """The alerts for the present troubles, and the troubles that are open from now on."""
     present = {trouble.key: trouble for trouble in troubles}
     alerts, still = [], []
     for one in known:
@@ -145,17 +145,19 @@ def watch(
     return alerts, still
 
 
-def sift(alerts: Sequence[Alert], told: Mapping[str, Told], now: Instant) -> tuple[list[Alert], dict[str, int]]:
-    """The alerts that are new, and by key how many more there were of what was told before.
+def group_repeats(
+    alerts: Sequence[Alert], last: Mapping[str, LastAlert], now: Instant
+) -> tuple[list[Alert], dict[str, int]]:
+    """The new alerts, and by key the number of repeats of an alert that was sent before.
 
-    Those of one key in `alerts` become one. A new alert says how many of its key were only counted since the last.
+    Alerts of one key become one. A new alert says how many repeats of its key were counted since the last one.
     """
     new: dict[str, Alert] = {}
     single: list[Alert] = []
     more: dict[str, int] = {}
     for alert in alerts:
         seconds = REPEAT_SECONDS.get(alert.rule)
-        before = told.get(alert.key)
+        before = last.get(alert.key)
         if seconds is None:
             single.append(alert)
         elif before is not None and before.at <= now < before.at + seconds * SECOND:
@@ -164,13 +166,13 @@ def sift(alerts: Sequence[Alert], told: Mapping[str, Told], now: Instant) -> tup
             new[alert.key] = msgspec.structs.replace(alert, count=new[alert.key].count + alert.count)
         else:
             new[alert.key] = alert
-    return [_with_counts(alert, told.get(alert.key)) for alert in new.values()] + single, more
+    return [_with_counts(alert, last.get(alert.key)) for alert in new.values()] + single, more
 
 
 def admit(new: int, held: int, sent: int, limit: int) -> Admission:
-    """How many of `new` alerts may be sent when `sent` were in the last hour, at most `limit` of them.
+    """How many of `new` alerts may be sent if `sent` were sent in the last hour, of at most `limit`.
 
-    What is held comes first, as one summary, which counts as one.
+    The held alerts come first, as one summary, which counts as one.
     """
     room = max(limit - sent, 0)
     if held and not room:
@@ -179,7 +181,7 @@ def admit(new: int, held: int, sent: int, limit: int) -> Admission:
 
 
 def summary(titles: Sequence[str], since: Instant, limit: int) -> Alert:
-    """The alert that stands for all that were held (their titles, oldest first)."""
+    """The summary of the held alerts (their titles, oldest first)."""
     lines = [f"- {title}" for title in titles[:_SHOWN_TITLES]]
     if len(titles) > _SHOWN_TITLES:
         lines.append(f"- and {len(titles) - _SHOWN_TITLES} more: launchd alerts")
@@ -189,17 +191,17 @@ def summary(titles: Sequence[str], since: Instant, limit: int) -> Alert:
 
 
 def job_alert(task: str, state: str, count: int, job_id: str, reason: str | None) -> Alert:
-    """The alert for jobs of a task that failed for good or were quarantined; `job_id` is the last of them."""
+    """The alert for jobs of a task that failed or were quarantined; `job_id` is the last of them."""
     quarantined = state == "quarantined"
     rule = Rule.JOB_QUARANTINED if quarantined else Rule.JOB_FAILED
     verb = "quarantined" if quarantined else "failed"
-    hint = f"Look: launchd job {job_id}\nRun it again: launchd retry {job_id}"
-    body = f"{reason or 'no reason was given'}\n{hint}"
+    hint = f"Details: launchd job {job_id}\nRetry: launchd retry {job_id}"
+    body = f"{reason or 'no reason is known'}\n{hint}"
     return _alert(rule, f"{rule}:{task}", Severity.FAILURE, f"{task} {verb}", body, count=count)
 
 
 def launch_alert(kind: str, data: Mapping[str, Any], slip_hours: float) -> Alert | None:
-    """The alert for one of `LAUNCH_EVENTS` with its data (launchd/launches/news.py); None for a lesser slip."""
+    """The alert for one of `LAUNCH_EVENTS` with its data (launchd/launches/news.py); None for a small slip."""
     rule, name, net, status = LAUNCH_EVENTS[kind], data["name"], data.get("net"), data.get("status")
     if rule is Rule.LAUNCH_SLIPPED and data["seconds"] <= slip_hours * HOUR / SECOND:
         return None
@@ -213,27 +215,27 @@ def launch_alert(kind: str, data: Mapping[str, Any], slip_hours: float) -> Alert
         f"NET {net}, to the {data.get('net_precision')}" if net else "no date",
         f"before: {data['before']}" if data.get("before") else None,
         f"according to {data['source']}" if data.get("source") else None,
-        f"Look: launchd launch {data['id']}",
+        f"Details: launchd launch {data['id']}",
     ]
     severity = Severity.WARNING if rule is Rule.LAUNCH_SLIPPED else Severity.INFO
     return _alert(rule, f"{rule}:{data['id']}:{key}", severity, title, "\n".join(word for word in words if word))
 
 
 def check_trouble(name: str, *, unhealthy: bool, detail: str) -> Trouble:
-    """A health check that is not well."""
+    """The trouble of a health check that is degraded or unhealthy."""
     severity, word = (Severity.FAILURE, "unhealthy") if unhealthy else (Severity.WARNING, "degraded")
-    return Trouble(f"health:{name}", Rule.HEALTH, severity, f"{name} is {word}", f"{detail}\nLook: launchd health")
+    return Trouble(f"health:{name}", Rule.HEALTH, severity, f"{name} is {word}", f"{detail}\nDetails: launchd health")
 
 
 def queue_troubles(waiting: Mapping[str, tuple[int, Instant]], seconds: float, now: Instant) -> list[Trouble]:
-    """The queues whose oldest due job has waited longer; `waiting` maps each to how many wait and since when."""
+    """The queues whose oldest due job has waited too long; `waiting` maps each to the number of jobs and the oldest."""
     return [
         Trouble(
             f"queue:{queue}",
             Rule.QUEUE_WAIT,
             Severity.WARNING,
             f"Jobs wait long in queue {queue}",
-            f"{count} wait, the oldest since {format_instant(since)}\nLook: launchd queues",
+            f"{count} wait, the oldest since {format_instant(since)}\nDetails: launchd queues",
         )
         for queue, (count, since) in waiting.items()
         if now - since > seconds * SECOND
@@ -243,26 +245,26 @@ def queue_troubles(waiting: Mapping[str, tuple[int, Instant]], seconds: float, n
 def source_troubles(
     last_success: Mapping[str, Instant | None], hours: float, started_at: Instant, now: Instant
 ) -> list[Trouble]:
-    """The sources without a success for so long; one that never had any is counted from when the daemon started."""
+    """The sources without a success for so many hours; without any success, counted from the start of the daemon."""
     troubles = []
     for source, success in last_success.items():
         if now - (started_at if success is None else success) <= hours * HOUR:
             continue
-        last = "it has never answered" if success is None else f"its last success was {format_instant(success)}"
-        title, body = f"Source {source} is stale", f"{last}\nLook: launchd sources"
+        last = "it has never succeeded" if success is None else f"its last success was {format_instant(success)}"
+        title, body = f"Source {source} is stale", f"{last}\nDetails: launchd sources"
         troubles.append(Trouble(f"source:{source}", Rule.SOURCE_STALE, Severity.WARNING, title, body))
     return troubles
 
 
 def _over(one: OpenTrouble) -> Alert:
-    body = f"It was so since {format_instant(one.since)} and is well again since {format_instant(one.clear_since or 0)}"
-    return _alert(one.rule, one.key, Severity.SUCCESS, f"Over: {one.title}", body)
+    body = f"It lasted from {format_instant(one.since)} to {format_instant(one.clear_since or 0)}."
+    return _alert(one.rule, one.key, Severity.SUCCESS, f"Resolved: {one.title}", body)
 
 
-def _with_counts(alert: Alert, before: Told | None) -> Alert:
+def _with_counts(alert: Alert, before: LastAlert | None) -> Alert:
     words = [f"{alert.count} times."] if alert.count > 1 else []
-    if before is not None and before.more:
-        words.append(f"{before.more} more since {format_instant(before.at)} were not told one by one.")
+    if before is not None and before.repeats:
+        words.append(f"{before.repeats} more since {format_instant(before.at)} were not reported one by one.")
     return msgspec.structs.replace(alert, body="\n".join([alert.body, *words]))
 
 

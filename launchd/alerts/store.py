@@ -1,4 +1,4 @@
-"""Alerts in jobs.db: an alert and the job that sends it are one transaction, so neither is ever without the other."""
+"""Alerts in jobs.db. An alert and the job that sends it are written in one transaction."""
 
 from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
@@ -11,16 +11,16 @@ from launchd.alerts.rules import (
     LIMIT_WINDOW,
     LONGEST_REPEAT,
     Alert,
+    LastAlert,
     OpenTrouble,
     Rule,
     Severity,
-    Told,
     Trouble,
     admit,
+    group_repeats,
     job_alert,
-    sift,
     summary,
-    watch,
+    update_troubles,
 )
 from launchd.clock import DAY, UNREADABLE, Instant
 from launchd.db.database import Connection, Database, Row
@@ -35,7 +35,7 @@ _PRUNE_BATCH = 500
 
 
 class AlertState(StrEnum):
-    """How far an alert is. HELD is beyond the hourly limit, SUMMED_UP was told by another one."""
+    """The state of an alert. HELD is beyond the hourly limit, SUMMED_UP was reported in a summary."""
 
     HELD = "held"
     SUMMED_UP = "summed_up"
@@ -45,7 +45,7 @@ class AlertState(StrEnum):
 
 
 class AlertRow(msgspec.Struct, frozen=True):
-    """An alert as it is kept. `job_id` sends it; `count` occurrences, the last at `last_at`."""
+    """A stored alert. `job_id` sends it; it stands for `count` occurrences, the last at `last_at`."""
 
     seq: int
     id: str
@@ -68,34 +68,35 @@ class AlertRow(msgspec.Struct, frozen=True):
 _alert_row = Reader(AlertRow, "alerts", "id")
 
 
-class Sending(NamedTuple):
-    """An alert on its way: where it has arrived already, and whether that is everywhere."""
+class Delivery(NamedTuple):
+    """The delivery of an alert: the targets that have received it; `sent` is True if all have."""
 
     alert: Alert
     delivered: frozenset[str]
     sent: bool
 
 
-class Bounds(NamedTuple):
-    """The rules that are switched on, and the most alerts that are sent in an hour."""
+class Limits(NamedTuple):
+    """The rules that are switched on, and the most alerts in an hour."""
 
     rules: Collection[Rule]
     limit: int
 
 
 class AlertStore:
-    """Reads and writes alerts, within the `bounds` of the moment.
+    """Reads and writes alerts, within the present `limits`.
 
-    `new_id` names an alert, `send_job` makes the job that sends it; these and `bounds` are called on the writer thread.
+    `new_id` makes the id of an alert, `send_job` the job that sends it; these and `limits` are called on the writer
+    thread.
     """
 
-    def __init__(self, db: Database, bounds: Callable[[], Bounds], new_id: Callable[[Instant], str]) -> None:
+    def __init__(self, db: Database, limits: Callable[[], Limits], new_id: Callable[[Instant], str]) -> None:
         self._db = db
-        self._bounds = bounds
+        self._limits = limits
         self._new_id = new_id
 
     async def switch(self, *, on: bool) -> None:
-        """Note jobs that end badly from now on, or note none and forget what was open."""
+        """Note failed jobs from now on; or note none, and forget the inbox and the open troubles."""
 
         def act(connection: Connection) -> None:
             connection.execute(_SQL["switch"], (int(on),))
@@ -106,7 +107,7 @@ class AlertStore:
         await self._db.write(act)
 
     async def due(self) -> bool:
-        """Whether `record` has anything to do of its own accord."""
+        """True if `record` has work without new alerts: an inbox, open troubles or held alerts."""
         row = await self._db.read_one(_SQL["due"])
         return row is not None and bool(row["due"])
 
@@ -117,19 +118,19 @@ class AlertStore:
         now: Instant,
         send_job: Callable[[str, Instant], NewJob],
     ) -> list[NewJob]:
-        """Make alerts of these, of what ended badly, and of the troubles there are (None: nobody has looked).
+        """Store these alerts, those of failed jobs, and those of the present troubles (None: not checked).
 
-        Returns the jobs that were made to send them.
+        Returns the new jobs that send them.
         """
 
         def act(connection: Connection) -> list[NewJob]:
             connection.execute(_SQL["prune"], {"before": now - KEEP_DAYS * DAY, "limit": _PRUNE_BATCH})
-            rules = self._bounds().rules
+            rules = self._limits().rules
             wanted = [one for one in [*alerts, *_inbox(connection)] if one.rule in rules]
             if troubles is not None:
                 wanted += self._watch(connection, troubles, now)
-            told = {one.key: _told(connection, one.key, now) for one in wanted}
-            new, more = sift(wanted, {key: one for key, one in told.items() if one is not None}, now)
+            last = {one.key: _last_alert(connection, one.key, now) for one in wanted}
+            new, more = group_repeats(wanted, {key: one for key, one in last.items() if one is not None}, now)
             for key, count in more.items():
                 connection.execute(_SQL["repeat"], {"key": key, "count": count, "now": now})
             return self._put(connection, new, now, send_job)
@@ -143,7 +144,7 @@ class AlertStore:
         send_job: Callable[[str, Instant], NewJob],
         idempotency: Idempotency | None = None,
     ) -> NewJob | None:
-        """Make this alert and the job that sends it, whatever the limit; the job, None if the key was used before."""
+        """Store an alert and the job that sends it, whatever the limit; the job, or None if the key was used before."""
 
         def act(connection: Connection) -> NewJob | None:
             if recall(connection, idempotency, now):
@@ -154,46 +155,46 @@ class AlertStore:
 
         return await self._db.write(act)
 
-    async def sending(self, alert_id: str) -> Sending | None:
-        """An alert that is to be sent; None when there is none. May be asked from any loop."""
+    async def delivery(self, alert_id: str) -> Delivery | None:
+        """The delivery of an alert; None if it does not exist. May be called from any loop."""
 
-        def act(connection: Connection) -> Sending | None:
+        def act(connection: Connection) -> Delivery | None:
             row = connection.execute(_SQL["alert"], (alert_id,)).fetchone()
             if row is None:
                 return None
             alert = msgspec.convert({name: row[name] for name in Alert.__struct_fields__}, Alert)
             delivered = connection.execute(_SQL["delivered_to"], (alert_id,)).fetchall()
-            return Sending(alert, frozenset(one["target"] for one in delivered), row["sent_at"] is not None)
+            return Delivery(alert, frozenset(one["target"] for one in delivered), row["sent_at"] is not None)
 
         return await self._db.write(act)
 
     async def delivered(self, alert_id: str, target: str, now: Instant) -> None:
-        """It has arrived at a target."""
+        """Record that a target has received the alert."""
         await self._db.write(lambda connection: connection.execute(_SQL["delivered"], (alert_id, target, now)))
 
     async def sent(self, alert_id: str, now: Instant) -> None:
-        """It has arrived everywhere."""
+        """Record that all targets have received the alert."""
         await self._db.write(lambda connection: connection.execute(_SQL["sent"], (now, alert_id)))
 
     async def not_sent(self, alert_id: str, error: str) -> None:
-        """It has not arrived everywhere yet, and why."""
+        """Record why the alert has not reached all targets yet."""
         await self._db.write(lambda connection: connection.execute(_SQL["not_sent"], (error, alert_id)))
 
     async def last_error(self) -> str | None:
-        """Why the last alert that was tried has not arrived everywhere; None when it has, or none was tried."""
+        """The error of the last alert that was sent; None if it was delivered, or no alert was sent."""
         row = await self._db.read_one(_SQL["last_tried"])
         return None if row is None else row["error"]
 
     async def page(self, limit: int, before: int | None) -> list[AlertRow]:
-        """Alerts, newest first, those with a `seq` before that."""
+        """Alerts, newest first, with a `seq` less than `before`."""
         params = {"limit": limit, "before": before if before is not None else 2**63 - 1}
         return [_alert_row(row) for row in await self._db.read(_SQL["list"], params)]
 
     def _watch(self, connection: Connection, troubles: Sequence[Trouble], now: Instant) -> list[Alert]:
-        rules = self._bounds().rules
+        rules = self._limits().rules
         found = [_open_trouble(row) for row in connection.execute(_SQL["troubles"])]
         known = [one for one in found if one is not None and one.rule in rules]
-        alerts, still = watch(known, troubles, now)
+        alerts, still = update_troubles(known, troubles, now)
         connection.execute(_SQL["forget_troubles"])
         connection.executemany(_SQL["put_trouble"], still)
         return alerts
@@ -201,8 +202,8 @@ class AlertStore:
     def _put(
         self, connection: Connection, new: Sequence[Alert], now: Instant, send_job: Callable[[str, Instant], NewJob]
     ) -> list[NewJob]:
-        """Write new alerts, and the summary of those that are held, within the limit."""
-        limit = self._bounds().limit
+        """Insert new alerts, and the summary of held ones, within the limit."""
+        limit = self._limits().limit
         held = connection.execute(_SQL["held"]).fetchall()
         sent = connection.execute(_SQL["admitted"], (now - LIMIT_WINDOW,)).fetchone()["sent"]
         admission = admit(len(new), len(held), sent, limit)
@@ -219,7 +220,7 @@ class AlertStore:
 
 
 def _open_trouble(row: Row) -> OpenTrouble | None:
-    """A trouble that was reported; None for a row that cannot be read: if the trouble lasts, it is reported again."""
+    """A trouble that was reported; None if its row is unreadable: if the trouble lasts, it is reported again."""
     try:
         return msgspec.convert(tuple(row), OpenTrouble)
     except msgspec.ValidationError:
@@ -227,7 +228,7 @@ def _open_trouble(row: Row) -> OpenTrouble | None:
 
 
 def _inbox(connection: Connection) -> list[Alert]:
-    """The alerts of what ended badly; the inbox is empty then."""
+    """The alerts of failed jobs; empties the inbox."""
     rows = connection.execute(_SQL["inbox"]).fetchall()
     connection.execute(_SQL["forget_inbox"])
     return [
@@ -243,12 +244,12 @@ def _reason(error: str | None, reason: str | None) -> str | None:
     return UNREADABLE if found is None else f"{found.type}: {found.message}"
 
 
-def _told(connection: Connection, key: str, now: Instant) -> Told | None:
-    """The newest alert of a key; one older than any repetition may be matters no more."""
+def _last_alert(connection: Connection, key: str, now: Instant) -> LastAlert | None:
+    """The newest alert of a key; None if it is too old to have repeats."""
     row = connection.execute(_SQL["newest_of_key"], (key,)).fetchone()
     if row is None or row["created_at"] < now - 2 * LONGEST_REPEAT:
         return None
-    return Told(row["created_at"], row["repeats"])
+    return LastAlert(row["created_at"], row["repeats"])
 
 
 def _insert(

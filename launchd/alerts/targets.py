@@ -1,4 +1,4 @@
-"""Where alerts go: the services behind the URLs of `[alerts]`, reached through apprise.
+"""The targets of alerts: the services behind the URLs of `[alerts]`, reached through apprise.
 
 apprise is an optional extra and slow to import, so it is imported only where URLs are configured. A target is named by
 its place among them and its kind ("1:json"): URLs hold secrets and are neither stored nor logged.
@@ -21,26 +21,34 @@ class Target:
         self.name = name
         self._service = service
 
-    def tell(self, alert: Alert) -> bool:
-        """Send it and wait for the answer (so not on a loop); False when it was refused or nobody answers.
+    def send(self, alert: Alert) -> bool:
+        """Send an alert and wait for the response (never on a loop); False if it was not delivered.
 
-        Why stands in the log, under `apprise`.
+        The reason is in the log, under `apprise`.
         """
         return bool(self._service.notify(title=alert.title, body=alert.body, notify_type=alert.severity.value))
+
+
+class CurrentTargets:
+    """The targets in force. Written by `Alerting.switch`, read by the task that sends alerts."""
+
+    def __init__(self) -> None:
+        self.all: tuple[Target, ...] = ()
 
 
 def open_targets(urls: Sequence[str], *, checking: bool = False) -> list[Target]:
     """The targets of the configured URLs, each a URL, `file:PATH` or `credential:NAME`; nothing is sent.
 
-    `checking` leaves out credentials where there are none to read: where an operator checks the configuration, and
-    under systemd 252 also in the command that checks it before a reload.
+    `checking` leaves out credentials if there are none to read: when an operator checks the configuration, and under
+    systemd 252 also in the command that checks it before a reload.
 
-    Raises ConfigError with all problems: apprise is not installed, a secret cannot be read, a URL is none of apprise's.
+    Raises ConfigError with all problems: apprise is not installed, a secret cannot be read, apprise does not know a
+    URL.
     """
     if not urls:
         return []
     try:
-        import apprise  # noqa: PLC0415 - see the top
+        import apprise  # noqa: PLC0415 - see the docstring of the module
     except ImportError as error:
         message = f"needs apprise, which is not installed: {sys.executable} -m pip install apprise"
         raise ConfigError(f"[alerts] urls: {message}", errors=[Problem("alerts.urls", message)]) from error
@@ -57,7 +65,7 @@ def open_targets(urls: Sequence[str], *, checking: bool = False) -> list[Target]
             problems.append(Problem(where, error.detail))
             continue
         if service is None:
-            problems.append(Problem(where, "no URL that apprise knows; see github.com/caronc/apprise/wiki"))
+            problems.append(Problem(where, "apprise does not know this URL; see github.com/caronc/apprise/wiki"))
             continue
         targets.append(Target(f"{number}:{_kind(service)}", service))
     if problems:
@@ -66,5 +74,5 @@ def open_targets(urls: Sequence[str], *, checking: bool = False) -> list[Target]
 
 
 def _kind(service: Any) -> str:  # noqa: ANN401 - see Target
-    """The scheme of a service's URL; it has several names, the first in the alphabet stands for all."""
+    """The scheme of a service's URL; of several names the first in the alphabet."""
     return str(min(service.schemas()))

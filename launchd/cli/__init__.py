@@ -1,8 +1,8 @@
-"""The command line. Exit codes: 0 done, 1 failed, 2 usage, 3 cannot reach the daemon.
+"""The command line. Exit codes: 0 success, 1 failure, 2 wrong usage, 3 the daemon cannot be reached.
 
-A module for each group of commands, each with its `COMMANDS`. What a program reads (`--json`) goes to standard output
-alone; errors and progress go to standard error. The engine is imported only by `run`, `check` and `demo`, the libraries
-that draw only by who draws: the rest starts fast.
+Each group of commands is a module with its `COMMANDS`. Output for programs (`--json`) goes to standard output alone;
+errors and progress go to standard error. Only `run`, `check` and `demo` import the engine, and only output on a
+terminal imports the drawing library: so all other commands start fast.
 """
 
 from typing import Any
@@ -11,42 +11,42 @@ import click
 
 from launchd import __version__
 from launchd.cli.commands import backup, launches, read, run, write
-from launchd.cli.context import Asking, common
-from launchd.cli.errors import refusal, suggestion
+from launchd.cli.context import CommandContext, common
+from launchd.cli.errors import command_error, suggestion
 from launchd.errors import LaunchdError
 from launchd.system.exit import leave
 
-__all__ = ["Asking", "cli", "main"]
+__all__ = ["CommandContext", "cli", "main"]
 _GROUPS = (
-    ("Running", run.COMMANDS),
-    ("Looking", read.COMMANDS),
-    ("Acting", write.COMMANDS),
+    ("Daemon", run.COMMANDS),
+    ("Inspect", read.COMMANDS),
+    ("Control", write.COMMANDS),
     ("Launches", launches.COMMANDS),
-    ("Storage", backup.COMMANDS),
+    ("Backup", backup.COMMANDS),
 )
 
 
 class _Commands(click.Group):
-    """All commands: listed by group, and their errors told as a person (or a program) reads them."""
+    """All commands, listed by group; their errors are printed for people, or as JSON for programs."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
-        """Run the command; raises Refusal for what launchd raises on purpose."""
+        """Run the command; raises CommandError for an error of launchd."""
         try:
             return super().invoke(ctx)
         except LaunchdError as error:
-            raise refusal(error, as_json=ctx.ensure_object(Asking).json) from error
+            raise command_error(error, as_json=ctx.ensure_object(CommandContext).json) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is meant; raises click.UsageError with the nearest one."""
+        """The command of this name; raises click.UsageError with the nearest name."""
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             ctx.fail(f"no command {name}; {suggestion(name, self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Each group under its name, in its own order."""
+        """Print each group under its title."""
         width = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
         for title, commands in _GROUPS:
             with formatter.section(title):
@@ -57,7 +57,7 @@ class _Commands(click.Group):
 @click.version_option(__version__)
 @common
 def cli() -> None:
-    """Track space launches: one daemon, one socket."""
+    """A job daemon for space launch data, and its control."""
 
 
 for _, _commands in _GROUPS:
@@ -68,8 +68,8 @@ for _, _commands in _GROUPS:
 def main() -> None:
     """The console script."""
     try:
-        cli(obj=Asking(), prog_name="launchd")
+        cli(obj=CommandContext(), prog_name="launchd")
     except SystemExit as end:
-        if isinstance(end.code, str):  # a message, which the interpreter shows
+        if isinstance(end.code, str):  # a message, which the interpreter prints
             raise
         leave(end.code or 0)

@@ -1,4 +1,4 @@
-"""What the options common to all commands say: which daemon is meant, and who reads the answer."""
+"""The options that all commands share: the daemon to connect to, and the format of the output."""
 
 import os
 from collections.abc import Callable
@@ -11,12 +11,12 @@ import click
 from launchd.admin.client import TIMEOUT_SECONDS, AdminClient
 
 F = TypeVar("F", bound=Callable[..., Any])
-# click may give an option in any form; a command's own function says what it takes
-Options = Any
+# click gives each option its own type; the command's function knows it
+OptionValue = Any
 
 
-class Asking:
-    """Which daemon, and whether to print JSON. Written while the command line is parsed, read by the commands."""
+class CommandContext:
+    """The shared options. Written while the command line is parsed, read by the commands."""
 
     def __init__(self) -> None:
         self.config: str | None = None
@@ -24,16 +24,16 @@ class Asking:
         self.json = False
 
     def client(self, timeout: float = TIMEOUT_SECONDS) -> AdminClient:
-        """A client of the daemon that is meant; `timeout` seconds for each answer. Raises ConfigError."""
+        """A client of the daemon, with `timeout` seconds for each response. Raises ConfigError."""
         return AdminClient(self._path(), timeout)
 
     def state_directory(self) -> Path:
-        """The state directory that is meant: one that is named, else the system's where ours holds nothing.
+        """The state directory: the configured one, else the system's if the user's own holds no data.
 
-        For root the system's comes first: its own is left behind by any `launchd run` of root's, and restoring into
-        that would help nobody. Raises ConfigError.
+        For root the system's comes first: any `launchd run` by root leaves a directory of root's own behind, and
+        restoring into that would be useless. Raises ConfigError.
         """
-        from launchd import config  # noqa: PLC0415 - a command that names its socket does without
+        from launchd import config  # noqa: PLC0415 - not needed when the socket is named
 
         found = config.load(config.find(self.config))
         own, system = found.state_directory, config.SYSTEM_STATE
@@ -55,7 +55,7 @@ class Asking:
 
 
 def _holds_data(state: Path) -> bool:
-    """Whether a daemon has kept its data there; a directory that we may not look into is some daemon's."""
+    """True if the directory holds the data of a daemon, or may not be read, and so belongs to one."""
     try:
         return (state / "jobs.db").exists()
     except PermissionError:
@@ -63,19 +63,27 @@ def _holds_data(state: Path) -> bool:
 
 
 def common(command: F) -> F:
-    """The options that may stand before a command or after it."""
+    """Add the shared options, which may stand before a command or after it."""
 
     def store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-        def keep(context: click.Context, _parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401 - click's
+        def keep(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401 - click's
             if value:
-                setattr(context.ensure_object(Asking), name, value)
+                setattr(ctx.ensure_object(CommandContext), name, value)
 
         return keep
 
     options = (
         click.option("--json", is_flag=True, expose_value=False, callback=store("json"), help="Print JSON."),
-        click.option("--socket", metavar="PATH", expose_value=False, callback=store("socket"), help="Admin socket."),
-        click.option("--config", metavar="FILE", expose_value=False, callback=store("config"), help="Configuration."),
+        click.option(
+            "--socket",
+            metavar="PATH",
+            expose_value=False,
+            callback=store("socket"),
+            help="The admin socket of the daemon.",
+        ),
+        click.option(
+            "--config", metavar="FILE", expose_value=False, callback=store("config"), help="The configuration file."
+        ),
     )
     for option in options:
         command = option(command)
@@ -83,5 +91,5 @@ def common(command: F) -> F:
 
 
 def at(*parts: str) -> str:
-    """The address of a resource: `at("jobs", job_id, "cancel")`."""
+    """The path of a resource: `at("jobs", job_id, "cancel")`."""
     return "/".join(("/v1", *(quote(part, safe="") for part in parts)))

@@ -1,4 +1,4 @@
-"""How the command line tells what went wrong, with the exit code that says which kind."""
+"""Errors of the command line: their text, their JSON, their hints and their exit codes."""
 
 import difflib
 import os
@@ -13,20 +13,20 @@ from launchd.errors import LaunchdError, UnreachableError
 from launchd.values.text import visible
 
 FAILED, UNREACHABLE = 1, 3
-# What to do about a refusal, where its words leave that open: by its code, or by how its words begin.
-_HINTS = {"forbidden": "ask as root or as the daemon's own user: sudo launchd ..."}
-_NEXT = {
+# Hints on what to do next: by the code of a refusal, or by the beginning of its text.
+_HINTS = {"forbidden": "run the command as root or as the daemon's own user: sudo launchd ..."}
+_HINTS_BY_TEXT = {
     "no job ": "`launchd jobs` lists them",
     "no launch ": "`launchd launches` lists them",
     "nobody holds a lock ": "`launchd locks` lists those that are held",
     "the job has ended": "`launchd retry ID` queues it again",
     "the job has not ended": "`launchd cancel-task ID` ends it",
-    "the job does not run here": "`launchd job ID` says where it stands",
+    "the job is not running": "`launchd job ID` shows its state",
 }
 
 
-class Refusal(click.ClickException):
-    """An error of launchd's own, told on standard error: in words, or as an object where JSON was asked for."""
+class CommandError(click.ClickException):
+    """An error of launchd on standard error: as text, or as an object with --json."""
 
     exit_code = FAILED
 
@@ -36,8 +36,8 @@ class Refusal(click.ClickException):
         self._hint: str | None = None
         if isinstance(error, RefusedError):
             self._code = str(error.problem.get("code", error.code))
-            said = [hint for beginning, hint in _NEXT.items() if error.detail.startswith(beginning)]
-            self._hint = _HINTS.get(self._code, said[0] if said else None)
+            hints = [hint for beginning, hint in _HINTS_BY_TEXT.items() if error.detail.startswith(beginning)]
+            self._hint = _HINTS.get(self._code, hints[0] if hints else None)
         self._error = error
         self._as_json = as_json
 
@@ -64,29 +64,29 @@ class Refusal(click.ClickException):
                 yield f"  {visible(line)}"
 
 
-class Unreachable(Refusal):
-    """Nobody answers."""
+class UnreachableDaemonError(CommandError):
+    """The daemon cannot be reached."""
 
     exit_code = UNREACHABLE
 
 
 def _severity() -> str:
-    """What makes a line an error where standard error leads to the journal (sd-daemon(3)); nothing elsewhere."""
+    """The prefix of an error line if standard error is the journal (sd-daemon(3)); else nothing."""
     if "JOURNAL_STREAM" not in os.environ:
         return ""
-    from launchd.logs.journal import is_journal  # noqa: PLC0415 - who asks at a terminal does without
+    from launchd.logs.journal import is_journal  # noqa: PLC0415 - not needed at a terminal
 
     return "<3>" if is_journal(2) else ""
 
 
-def refusal(error: LaunchdError, *, as_json: bool) -> Refusal:
-    """The error as click ends with it."""
-    kind = Unreachable if isinstance(error, UnreachableError) else Refusal
+def command_error(error: LaunchdError, *, as_json: bool) -> CommandError:
+    """The error with which click ends."""
+    kind = UnreachableDaemonError if isinstance(error, UnreachableError) else CommandError
     return kind(error, as_json=as_json)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """What to try instead of a name that is not known, as the end of a sentence."""
+    """The nearest known name, or all of them, as the end of an error message."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"known: {', '.join(names) or 'none'}"

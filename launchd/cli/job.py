@@ -1,4 +1,4 @@
-"""One job as a person reads it: its fields, what happened to it, where it failed, and what it logged."""
+"""One job for people: its fields, its history, its traceback, and its log lines."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -6,17 +6,17 @@ from typing import Any
 
 import click
 
-from launchd.cli.context import Asking
-from launchd.cli.output import columns, print_json, print_table, seconds, shown
+from launchd.cli.context import CommandContext
+from launchd.cli.output import columns, format_value, print_json, print_table, seconds
 from launchd.values.text import one_line, visible
 
 Job = dict[str, Any]
 _ENDED = "finished_at"
 
 
-def print_job(asking: Asking, job: Job) -> None:
+def print_job(context: CommandContext, job: Job) -> None:
     """Print one job."""
-    if asking.json:
+    if context.json:
         print_json(job)
         return
     lines = [(name, text) for name, text in _lines(job) if text != ""]
@@ -31,39 +31,39 @@ def print_job(asking: Asking, job: Job) -> None:
 
 
 def print_log(page: dict[str, Any]) -> None:
-    """Print the lines that a job logged, each traceback below its line."""
+    """Print the log lines of a job, each traceback below its line."""
     if page["missing"]:
-        click.echo(f"{page['missing']} earlier lines are in the daemon's log only", err=True)
+        click.echo(f"{page['missing']} earlier lines are in the log of the daemon only", err=True)
     for line in page["items"]:
         fields = dict(line["fields"])
         trace = fields.pop("exception", "")
-        trace = visible(trace.rstrip("\n")) if isinstance(trace, str) else shown(trace)
-        words = [shown(line["at"]), f"{shown(line['level']):<7}", shown(line["event"])]
-        words += [f"{one_line(name)}={shown(value)}" for name, value in fields.items()]
+        trace = visible(trace.rstrip("\n")) if isinstance(trace, str) else format_value(trace)
+        words = [format_value(line["at"]), f"{format_value(line['level']):<7}", format_value(line["event"])]
+        words += [f"{one_line(name)}={format_value(value)}" for name, value in fields.items()]
         click.echo("\n".join([" ".join(words), *([trace] if trace else [])]))
 
 
 def _lines(job: Job) -> Iterator[tuple[str, str]]:
-    """Each field that has something to say, in words."""
+    """Each field as a name and a text."""
     for name in ("id", "task", "queue", "state", "args", "priority"):
-        yield name, shown(job[name])
+        yield name, format_value(job[name])
     yield "attempt", f"{job['attempt']} of at most {job['max_retries'] + 1}"
     for name in ("schedule", "fire_time", "created_at", "run_at", "started_at", _ENDED):
-        yield name, shown(job[name])
+        yield name, format_value(job[name])
     yield "ran", _ran(job)
-    yield "lock", f"{shown(job['lock'])}, fence {job['fence']}" if job["fence"] else shown(job["lock"])
-    yield "cancel_requested", shown(job["cancel_requested"])
-    yield "enforceable", "" if job[_ENDED] else shown(job["enforceable"])
+    yield "lock", f"{format_value(job['lock'])}, fence {job['fence']}" if job["fence"] else format_value(job["lock"])
+    yield "cancel_requested", format_value(job["cancel_requested"])
+    yield "enforceable", "" if job[_ENDED] else format_value(job["enforceable"])
     yield "progress", progress_text(job["progress"])
     yield "waiting_on", _waiting(job["waiting_on"])
-    yield "reason", shown(job["reason"])
-    yield "result", shown(job["result"])
+    yield "reason", format_value(job["reason"])
+    yield "result", format_value(job["result"])
     yield "error", error_text(job["error"])
-    yield "unreadable", shown(", ".join(job.get("unreadable", ())))
+    yield "unreadable", format_value(", ".join(job.get("unreadable", ())))
 
 
 def progress_text(said: dict[str, Any] | None) -> str:
-    """How far a job says it is: `3 of 4: nearly`; of several lines of its note the last."""
+    """The progress of a job: `3 of 4: nearly`, with the last line of its note."""
     if said is None:
         return ""
     total = f" of {said['total']:g}" if said["total"] else ""
@@ -89,13 +89,13 @@ def _ran(job: Job) -> str:
 
 
 def _moment(line: dict[str, Any]) -> str:
-    """To the millisecond: what happens to a job often does within one second."""
+    """The time to the millisecond, since the events of a job are often close together."""
     at = _instant(line["at"])
-    return at.isoformat(" ", "milliseconds").removesuffix("+00:00") if at else shown(line["at"])
+    return at.isoformat(" ", "milliseconds").removesuffix("+00:00") if at else format_value(line["at"])
 
 
 def _instant(text: str | None) -> datetime | None:
-    """The moment of a text; None where there is none, or it reads "unreadable"."""
+    """The time in a text; None if there is no text, or it reads "unreadable"."""
     try:
         return None if text is None else datetime.fromisoformat(text)
     except ValueError:

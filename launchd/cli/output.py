@@ -1,7 +1,7 @@
 """Output of the command line: JSON for programs, tables and plain lines for people.
 
-In tables, short values stay whole and free text takes the room that is left. A terminal too narrow for the short values
-gets lines longer than itself: half an id is of no use. A pipe gets one line for each row, as long as it needs to be.
+In tables, short values are never cut, and free text gets the room that is left. If a terminal is too narrow for the
+short values, lines are longer than the terminal: half an id is useless. A pipe gets one line for each row.
 """
 
 import io
@@ -14,19 +14,19 @@ from typing import Any
 import click
 import msgspec
 
-from launchd.cli.context import Asking, at
+from launchd.cli.context import CommandContext, at
 from launchd.values.text import one_line
 
 Columns = dict[str, Callable[[dict[str, Any]], object]]
 
-# What people wrote, or a program wrote for people: it may be wrapped.
+# Columns of free text, which may be wrapped.
 _TEXTS = frozenset(
     {
         *("reason", "error", "detail", "description", "note", "attribution", "arguments", "values", "title", "launch"),
         *("other", "old", "new", "value"),
     }
 )
-# How much of a text is always shown.
+# The least width of a text column.
 _LEAST_TEXT = 24
 # The longest page of a list.
 MOST_ROWS = 1000
@@ -52,12 +52,12 @@ QUEUES: Columns = {
     "oldest_wait": _oldest_wait,
     **columns("paused", "note"),
 }
-# How much of an instant a precision lets one say.
+# The characters of a time that a precision allows.
 _LENGTHS = {"second": 19, "minute": 16, "hour": 13, "day": 10, "week": 10, "month": 7}
 
 
 def net_text(one: dict[str, Any]) -> str:
-    """A NET as finely as it is known: a vague one never looks like a time."""
+    """A NET to its precision: a vague one never looks like an exact time."""
     net: str | None = one["net"]
     precision: str = one["net_precision"]
     if net is None:
@@ -75,19 +75,19 @@ def print_json(view: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(view), indent=2).decode())
 
 
-def print_record(asking: Asking, view: dict[str, Any], hide: tuple[str, ...] = ()) -> None:
-    """Print one thing, a field a line; those without a value are left out."""
-    if asking.json:
+def print_record(context: CommandContext, view: dict[str, Any], hide: tuple[str, ...] = ()) -> None:
+    """Print one record, a field a line; fields without a value are left out."""
+    if context.json:
         print_json(view)
         return
     width = max(map(len, view))
     for name, value in view.items():
         if name not in hide and value not in (None, []):
-            click.echo(f"{name:<{width}}  {shown(value)}")
+            click.echo(f"{name:<{width}}  {format_value(value)}")
 
 
-def shown(value: object) -> str:
-    """A value as a person reads it."""
+def format_value(value: object) -> str:
+    """A value as text for people."""
     match value:
         case None:
             return ""
@@ -111,7 +111,7 @@ def age(seconds: float) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A measured duration, as finely as it matters: `3 ms`, `0.25 s`, `41.2 s`, `12.5 min`."""
+    """A measured duration in three digits: `3 ms`, `0.25 s`, `41.2 s`, `12.5 min`."""
     if value is None:
         return ""
     if value < 0.1:  # noqa: PLR2004 - see the examples
@@ -130,23 +130,23 @@ def size(count: float) -> str:
     return f"{count:.1f} GiB"
 
 
-def print_page(asking: Asking, view: dict[str, Any], shows: Columns, *, one_line: bool = False) -> None:
+def print_page(context: CommandContext, view: dict[str, Any], shows: Columns, *, one_line: bool = False) -> None:
     """Print a page of a list."""
-    if asking.json:
+    if context.json:
         print_json(view)
         return
     print_table(view["items"], shows, one_line=one_line)
     if view["next"] is not None:
-        click.echo(f"and more: --limit takes up to {MOST_ROWS}", err=True)
+        click.echo(f"there are more: --limit takes up to {MOST_ROWS}", err=True)
 
 
-def print_all(asking: Asking, kind: str, shows: Columns) -> None:
+def print_all(context: CommandContext, kind: str, shows: Columns) -> None:
     """Print a whole list, such as the queues."""
-    print_page(asking, {"items": asking.client().items(at(kind)), "next": None}, shows)
+    print_page(context, {"items": context.client().items(at(kind)), "next": None}, shows)
 
 
 def print_table(rows: list[dict[str, Any]], shows: Columns, *, one_line: bool = False) -> None:
-    """Print rows under their headings; `one_line` cuts texts that find no room instead of wrapping them."""
+    """Print rows under their headings; `one_line` cuts long texts instead of wrapping them."""
     if not rows:
         click.echo("(none)")
         return
@@ -158,8 +158,8 @@ def print_table(rows: list[dict[str, Any]], shows: Columns, *, one_line: bool = 
 
 
 def table(rows: list[dict[str, Any]], shows: Columns, room: int | None, *, one_line: bool = False) -> list[str]:
-    """The lines of a table, its headings first, for a terminal of so many columns; None has room for everything."""
-    from rich.console import Console  # noqa: PLC0415 - JSON does without
+    """The lines of a table, its headings first, for a terminal of `room` columns; None means any width."""
+    from rich.console import Console  # noqa: PLC0415 - not needed for JSON
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -180,8 +180,8 @@ def table(rows: list[dict[str, Any]], shows: Columns, room: int | None, *, one_l
 
 
 def _cell(value: object, *, one_line: bool) -> str:
-    """A value in a table; of instants the seconds are enough to tell rows apart."""
-    text = shown(value.replace("\n", " ") if one_line and isinstance(value, str) else value)
+    """A value in a table; fractions of seconds are left out."""
+    text = format_value(value.replace("\n", " ") if one_line and isinstance(value, str) else value)
     found = _FRACTION.fullmatch(text)
     return f"{found[1]}Z" if found is not None else text
 

@@ -1,4 +1,4 @@
-"""The monitor's screen: a snapshot as tables. Everything here is a function of what was seen."""
+"""The screen of the monitor: a snapshot as tables. Pure functions of the snapshot, except `DaemonWatch`."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -9,47 +9,47 @@ from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from launchd.cli.output import age, shown, size
+from launchd.cli.output import age, format_value, size
 from launchd.values.text import one_line
 
 Snapshot = dict[str, Any]
 Row = dict[str, Any]
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red", "open": "red", "half_open": "yellow"}
-# Narrower than this, the two halves stand one below the other.
+# On a narrower screen all tables stand one below the other.
 _WIDE = 110
 _PIPE_WIDTH = 160
-# Columns of free text: they take the room that is left, give way where it is narrow, and are cut, never wrapped.
+# Columns of free text: they get the room that is left, and are cut, never wrapped.
 _TEXTS = frozenset({"", "error", "progress", "why"})
-# However small the screen is, so many running jobs are shown.
+# The least number of running jobs, however small the screen is.
 _LEAST_JOBS = 3
 _FIRES_SHOWN, _FAILURES_SHOWN = 5, 5
 
 
-class Watched:
-    """Remembers which daemon was seen, so that a restart can be told; `notice` is None where nothing is to tell."""
+class DaemonWatch:
+    """Notices restarts of the daemon and times without a response; `notice` is a sentence on that, or None."""
 
     def __init__(self) -> None:
         self.notice: str | None = None
         self._instance: str | None = None
         self._away_since: str | None = None
 
-    def saw(self, seen: Snapshot) -> None:
-        """Take note of a snapshot."""
+    def update(self, seen: Snapshot) -> None:
+        """Compare a snapshot with the previous ones."""
         if not seen["reachable"]:
             self._away_since = self._away_since or _clock(seen["at"])
-            self.notice = f"no answer since {self._away_since} (UTC), this is what was seen before: {seen['detail']}"
+            self.notice = f"no response since {self._away_since} (UTC), this is the last snapshot: {seen['detail']}"
             return
         instance = seen["status"]["instance"]
         if self._instance not in {None, instance}:
             self.notice = f"the daemon was restarted at {_clock(seen['status']['started_at'])} (UTC)"
         elif self._away_since is not None:
-            self.notice = f"the daemon answers again; it did not from {self._away_since} (UTC)"
+            self.notice = f"the daemon responds again; it did not since {self._away_since} (UTC)"
         self._instance, self._away_since = instance, None
 
 
 def screen(seen: Snapshot, notice: str | None, room: ConsoleDimensions) -> RenderableType:
-    """The whole screen, the most important first: what finds no room is cut off at the end."""
-    head: list[RenderableType] = [_header(seen).append("  q ends", style="not bold dim")]
+    """The whole screen, the most important tables first; it is cut off at the bottom."""
+    head: list[RenderableType] = [_header(seen).append("  q quits", style="not bold dim")]
     if notice is not None:
         head.append(Text(one_line(notice), style="yellow" if seen["reachable"] else "reverse red"))
     head.append(_unwell(seen))
@@ -60,7 +60,7 @@ def screen(seen: Snapshot, notice: str | None, room: ConsoleDimensions) -> Rende
 
 
 def plain(seen: Snapshot) -> str:
-    """The same for where there is no terminal: no colours, no cuts."""
+    """The whole snapshot as plain text, for output that is not a terminal."""
     console = Console(width=_PIPE_WIDTH, file=io.StringIO(), color_system=None)
     with console.capture() as captured:
         console.print(_header(seen), _unwell(seen), *_sections(seen, _PIPE_WIDTH, len(seen["running"])), sep="\n")
@@ -68,7 +68,7 @@ def plain(seen: Snapshot) -> str:
 
 
 def _sections(seen: Snapshot, width: int, most: int) -> list[RenderableType]:
-    """The tables from top to bottom, with at most so many running jobs; on a wide screen some stand side by side."""
+    """The tables from top to bottom, with at most `most` running jobs; on a wide screen some stand side by side."""
     status = seen["status"]
     count = len(seen["running"])
     title = f"Running ({count})" if count <= most else f"Running ({most} of {count})"
@@ -142,7 +142,7 @@ def _oldest(row: Row, _seen: Snapshot) -> str:
 def _progress(row: Row, _seen: Snapshot) -> str:
     said = row["progress"]
     if said is None:
-        return "asked to end" if row["cancel_requested"] else ""
+        return "cancel requested" if row["cancel_requested"] else ""
     total = f"/{said['total']:g}" if said["total"] else ""
     note = (said["note"] or "").splitlines()[-1:]
     return " ".join([f"{said['done']:g}{total}", *note])
@@ -187,10 +187,10 @@ _FAILURES = {
 def _table(title: str, shows: dict[str, Cell], rows: Iterable[Row], seen: Snapshot) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
     for name in shows:
-        # a column that may wrap is the first to shrink; its cells are cut instead
+        # a column that may wrap shrinks first; its cells are cut
         table.add_column(name, no_wrap=name not in _TEXTS, overflow="ellipsis")
     for row in rows:
-        words = [shown(cell(row, seen)).replace("\n", " ") for cell in shows.values()]
+        words = [format_value(cell(row, seen)).replace("\n", " ") for cell in shows.values()]
         table.add_row(*(Text(word, _COLOURS.get(word, ""), no_wrap=True, overflow="ellipsis") for word in words))
     heading = Text(title, style="bold")
     return Group(heading, table if table.row_count else Text("(none)", style="dim"), Text(""))

@@ -1,6 +1,6 @@
-"""Waiting for a job: what it says of its progress while it runs, and how it ended.
+"""Waiting for a job: its progress while it runs, and its outcome.
 
-A task says by its note what it has done so far, a line for each thing; each line is told once, as it comes.
+The note of a task's progress has a line for each thing it has done; each line is printed once, as it comes.
 """
 
 import sys
@@ -12,43 +12,45 @@ from typing import Any
 import click
 
 from launchd.admin.client import AdminClient
-from launchd.cli.context import Asking, at
+from launchd.cli.context import CommandContext, at
 from launchd.errors import UnreachableError
 from launchd.values.text import one_line
 
 Job = dict[str, Any]
-Tell = Callable[[Job], None]
-# How long one question waits for the end, and for how long a daemon that is being restarted is waited for, in seconds.
-_QUESTION_SECONDS = 0.5
+Show = Callable[[Job], None]
+# How long one request waits for the end of the job, and how long a restart of the daemon may take, in seconds.
+_POLL_SECONDS = 0.5
 _RESTART_SECONDS = 60.0
 
 
-def follow(asking: Asking, made: Job) -> Job:
-    """The job once it, or its present attempt, has ended; its progress is shown meanwhile.
+def follow(context: CommandContext, made: Job) -> Job:
+    """Show the progress of a job until it, or its present attempt, has ended; returns the job.
 
-    Raises UnreachableError when the daemon stays away.
+    Raises UnreachableError if the daemon does not come back.
     """
-    client = asking.client()
+    client = context.client()
     try:
-        with _telling(asking) as tell:
+        with _progress(context) as show:
             now = made
-            tell(now)
+            show(now)
             while not _over(made, now):
-                now = _ask(client, made["id"])
-                tell(now)
+                now = _poll(client, made["id"])
+                show(now)
     except KeyboardInterrupt:
-        click.echo(f"the job goes on: `launchd job {made['id']} --wait` waits for it, `cancel-task` ends it", err=True)
+        job_id = made["id"]
+        hint = f"`launchd job {job_id} --wait` waits for it, `launchd cancel-task {job_id}` cancels it"
+        click.echo(f"the job goes on: {hint}", err=True)
         raise
     return now
 
 
-def ended_well(job: Job) -> bool:
-    """Whether the exit code is 0."""
+def succeeded(job: Job) -> bool:
+    """True if the job succeeded, so that the exit code is 0."""
     return bool(job["state"] == "succeeded")
 
 
-def how_it_ended(job: Job) -> str:
-    """One line on a job that was followed."""
+def outcome_text(job: Job) -> str:
+    """The outcome of a job, in a line."""
     why = job["reason"] or (job["error"] or {}).get("message")
     again = f" (again at {job['run_at']})" if job["state"] == "queued" else ""
     return f"{job['id']}: {job['state']}{again}{f': {one_line(why)}' if why else ''}"
@@ -60,56 +62,58 @@ def _over(made: Job, now: Job) -> bool:
     return bool(now["state"] != "running")
 
 
-def _ask(client: AdminClient, job_id: str) -> Job:
-    """The job, once it has ended or after a moment; a restart of the daemon is waited for."""
+def _poll(client: AdminClient, job_id: str) -> Job:
+    """The job, when it has ended or after a moment; waits for a daemon that restarts."""
     deadline = time.monotonic() + _RESTART_SECONDS
     while True:
         try:
-            answer: Job = client.ask("GET", at("jobs", job_id), wait=_QUESTION_SECONDS)
+            answer: Job = client.request("GET", at("jobs", job_id), wait=_POLL_SECONDS)
         except UnreachableError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(_QUESTION_SECONDS)
+            time.sleep(_POLL_SECONDS)
         else:
             return answer
 
 
 @contextmanager
-def _telling(asking: Asking) -> Iterator[Tell]:
-    """What shows progress: a bar on a terminal, else plain lines; nothing where a program reads."""
-    if sys.stderr.isatty() and (asking.json or sys.stdout.isatty()):
-        with _bar() as tell:
-            yield tell
-    elif asking.json:
+def _progress(context: CommandContext) -> Iterator[Show]:
+    """A function that shows progress: a bar on a terminal, else plain lines, nothing with --json."""
+    if sys.stderr.isatty() and (context.json or sys.stdout.isatty()):
+        with _bar() as show:
+            yield show
+    elif context.json:
         yield lambda _job: None
     else:
-        told: list[str] = []
-        yield lambda job: _print_new(job, told, click.echo)
+        printed: list[str] = []
+        yield lambda job: _print_new(job, printed, click.echo)
 
 
 @contextmanager
-def _bar() -> Iterator[Tell]:
-    from rich.console import Console  # noqa: PLC0415 - only who waits at a terminal needs it
+def _bar() -> Iterator[Show]:
+    from rich.console import Console  # noqa: PLC0415 - needed at a terminal only
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     shows = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    told: list[str] = []
+    printed: list[str] = []
     with Progress(*shows, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as progress:
         line = progress.add_task("", total=None)
 
-        def tell(job: Job) -> None:
-            said = job["progress"] or {}
+        def show(job: Job) -> None:
+            progressed = job["progress"] or {}
             waits = job["waiting_on"]
             what = f"{job['task']}: waits for {waits['reason']}, {waits['detail']}" if waits else job["task"]
-            progress.update(line, description=one_line(what), completed=said.get("done", 0), total=said.get("total"))
-            _print_new(job, told, lambda text: progress.console.print(text, markup=False, highlight=False))
+            progress.update(
+                line, description=one_line(what), completed=progressed.get("done", 0), total=progressed.get("total")
+            )
+            _print_new(job, printed, lambda text: progress.console.print(text, markup=False, highlight=False))
 
-        yield tell
+        yield show
 
 
-def _print_new(job: Job, told: list[str], write: Callable[[str], None]) -> None:
+def _print_new(job: Job, printed: list[str], write: Callable[[str], None]) -> None:
     note = (job["progress"] or {}).get("note") or ""
     for text in note.splitlines():
-        if text not in told:
-            told.append(text)
+        if text not in printed:
+            printed.append(text)
             write(one_line(text))

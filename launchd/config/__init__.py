@@ -1,7 +1,7 @@
-"""The configuration: TOML to frozen structs, every problem at once, each with its table, its key and what is allowed.
+"""The configuration: TOML becomes frozen structs; all errors are reported at once, with table, key and allowed values.
 
-Files are found at `--config`, `$LAUNCHD_CONFIG`, `/etc/launchd/launchd.toml`; none means the defaults. Units are in the
-names of the keys. Secrets are never values here, only paths to them.
+The file is `--config`, `$LAUNCHD_CONFIG` or `/etc/launchd/launchd.toml`; without a file the defaults are used. Units
+are in the names of the keys. The configuration holds no secrets, only paths to them.
 """
 
 from launchd.config.places import (

@@ -1,4 +1,4 @@
-"""Where the configuration, the state and the socket are, by what the environment says."""
+"""The paths of the configuration, the state and the socket, by the environment."""
 
 import os
 from collections.abc import Mapping
@@ -19,7 +19,9 @@ def find(explicit: str | None, environ: Mapping[str, str] = os.environ) -> Path 
     if named:
         path = Path(named)
         if not path.is_file():
-            raise ConfigError(f"{path}: no such file; name another with --config, or leave it out for the defaults")
+            raise ConfigError(
+                f"{path}: no such file; name another file with --config, or leave the option out for the defaults"
+            )
         return path
     return SYSTEM_CONFIG if SYSTEM_CONFIG.is_file() else None
 
@@ -33,7 +35,7 @@ def default_state_directory(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def runtime_directory(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """`$RUNTIME_DIRECTORY` of systemd, else the XDG runtime directory; None where there is neither."""
+    """`$RUNTIME_DIRECTORY` of systemd, else the XDG runtime directory; None if neither is set."""
     given = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
     if given:
         return Path(given)

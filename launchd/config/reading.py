@@ -1,4 +1,4 @@
-"""TOML to structs: every problem at once, each with its table, its key and what is allowed."""
+"""TOML becomes structs; all errors are reported at once, each with its table, its key and the allowed values."""
 
 import difflib
 import tomllib
@@ -30,7 +30,7 @@ from launchd.errors import ConfigError, InvalidError, Problem
 
 T = TypeVar("T", bound=msgspec.Struct)
 # The most characters of a wrong value that a message repeats.
-_SHOWN = 80
+_LONGEST_VALUE = 80
 _TABLES = ("daemon", "admin", "locks", "redis", "tasks", "queues", "schedules", "fetch", "sources", "alerts")
 
 
@@ -42,7 +42,7 @@ def load(path: Path | None, *, sources: Iterable[str] = ()) -> Config:
     if path is None:
         return parse("", sources=sources)
     try:
-        text = path.read_text("utf-8-sig")  # editors on Windows put a mark before the first table
+        text = path.read_text("utf-8-sig")  # editors on Windows write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     return parse(text, sources=sources, path=str(path))
@@ -103,7 +103,7 @@ def decode(document: dict[str, Any], *, sources: Iterable[str] = (), path: str |
 
 
 def render(problems: Iterable[Problem], path: str | None = None) -> str:
-    """The problems as an operator reads them, one a line: `[queues.scraping] concurrency: expected 1..1000, got 0`."""
+    """The problems for an operator, one a line: `[queues.scraping] concurrency: expected 1..1000, got 0`."""
     lines = [f"{path}:"] if path else []
     for problem in problems:
         table, _, key = problem.path.rpartition(".")
@@ -112,7 +112,7 @@ def render(problems: Iterable[Problem], path: str | None = None) -> str:
 
 
 def _struct(table: object, kind: type[T], where: str, problems: list[Problem]) -> T:
-    """The struct of a table, its problems added to the list; defaults where a value was refused."""
+    """The struct of a table; problems are added to the list, and a wrong value becomes the default."""
     if not isinstance(table, dict):
         problems.append(Problem(where, f"expected a table, got {table!r}"))
         return kind()
@@ -126,7 +126,7 @@ def _struct(table: object, kind: type[T], where: str, problems: list[Problem]) -
             values[key] = msgspec.convert(value, fields[key].type)
         except msgspec.ValidationError:
             expected = _expected(inspect.type_info(fields[key].type))
-            problems.append(Problem(f"{where}.{key}", f"expected {expected}, got {_shown(value)}"))
+            problems.append(Problem(f"{where}.{key}", f"expected {expected}, got {_quoted(value)}"))
     return kind(**values)
 
 
@@ -156,14 +156,14 @@ def _named(table: object, kind: type[T], where: str, problems: list[Problem]) ->
 def _with_defaults(
     tables: dict[str, dict[str, object]], given: dict[str, ScheduleConfig], problems: list[Problem]
 ) -> dict[str, ScheduleConfig]:
-    """The shipped schedules with what the file says of them, and the file's own; each checked as a whole."""
+    """The built-in schedules with the changes of the file, and the schedules of the file; each checked as a whole."""
     merged = dict(DEFAULT_SCHEDULES)
     for name, entry in given.items():
-        shipped = DEFAULT_SCHEDULES.get(name)
-        said = {key: getattr(entry, key) for key in tables[name] if hasattr(entry, key)}
-        if shipped is not None and said.get("every") is not None:
-            said.setdefault("cron", None)
-        merged[name] = msgspec.structs.replace(shipped, **said) if shipped else entry
+        built_in = DEFAULT_SCHEDULES.get(name)
+        changes = {key: getattr(entry, key) for key in tables[name] if hasattr(entry, key)}
+        if built_in is not None and changes.get("every") is not None:
+            changes.setdefault("cron", None)
+        merged[name] = msgspec.structs.replace(built_in, **changes) if built_in else entry
         if merged[name].task is None:
             problems.append(Problem(f"schedules.{name}.task", "required: the name of the task to run"))
         try:
@@ -185,13 +185,13 @@ def _unknown(key: str, known: Iterable[str], what: str) -> str:
     return f"no such {what}; did you mean {close[0]}?" if close else f"no such {what}; known: {', '.join(names)}"
 
 
-def _shown(value: object) -> str:
+def _quoted(value: object) -> str:
     text = str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 
 
 def _expected(info: inspect.Type) -> str:  # noqa: PLR0911 - a table of types, one line each
-    """What a type allows, in words."""
+    """The values that a type allows, in words."""
     match info:
         case inspect.Metadata(type=inner, extra_json_schema=extra):
             return (extra or {}).get("description") or _expected(inner)

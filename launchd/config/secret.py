@@ -1,4 +1,4 @@
-"""Secrets: never values of the configuration, only where they are, and read when they are needed."""
+"""Secrets: the configuration holds only their paths; they are read when they are needed."""
 
 import os
 from collections.abc import Mapping
@@ -10,24 +10,24 @@ from launchd.config.tables import Config
 from launchd.errors import ConfigError
 from launchd.system.ownership import open_regular
 
-# A secret that systemd hands over (LoadCredential=) is named so; it lies in $CREDENTIALS_DIRECTORY.
+# The prefix of a secret that systemd provides (LoadCredential=); it is a file in $CREDENTIALS_DIRECTORY.
 CREDENTIAL = "credential:"
-# The same of one that lies in a file, where a text is no path by itself.
+# The prefix of a secret in a file, for keys whose text would otherwise be the secret itself.
 FILE = "file:"
 _MAX_SECRET = 64 * 1024
 
 
 def secret_path(named: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """The file that holds a secret: a path, or "credential:NAME" for one that systemd handed over.
+    """The file of a secret: a path, or "credential:NAME" for one that systemd provides.
 
-    Raises ConfigError for a credential that systemd has not handed over.
+    Raises ConfigError for a credential that systemd has not provided.
     """
     if not named.startswith(CREDENTIAL):
         return Path(named).expanduser()
     name, directory = named.removeprefix(CREDENTIAL), environ.get("CREDENTIALS_DIRECTORY")
     if not directory or not (Path(directory) / name).exists():
         raise ConfigError(
-            f"{named}: systemd has not handed it over; put it into /etc/credstore/{name}, see that the unit has "
+            f"{named}: systemd has not provided it; put it into /etc/credstore/{name}, see that the unit has "
             f"LoadCredential={name}, and restart"
         )
     return Path(directory) / name
@@ -40,7 +40,7 @@ def read_secret(named: str) -> str:
 
 
 def open_secret(named: str) -> IO[bytes]:
-    """The file of a secret, open: a regular file, and for root one that no other user's link leads to."""
+    """Open the file of a secret: a regular file, and for root one that no link of another user leads to."""
     try:
         return open_regular(secret_path(named))
     except OSError as error:
@@ -52,7 +52,7 @@ def secret_in(file: IO[bytes], named: str) -> str:
     try:
         found = file.read(_MAX_SECRET + 1)
         if len(found) > _MAX_SECRET:
-            raise ConfigError(f"{named} is longer than {_MAX_SECRET} bytes: name the file of the secret alone")
+            raise ConfigError(f"{named} is longer than {_MAX_SECRET} bytes: name a file that holds the secret alone")
         return found.decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{named} cannot be read: {error}") from error
@@ -66,11 +66,11 @@ def alert_url(named: str) -> str:
 
 
 def secrets(config: Config) -> list[str]:
-    """What the log must mask: secrets that the configuration names, and all that systemd handed over.
+    """The secrets that the log must mask: those that the configuration names, and all that systemd provides.
 
-    One that cannot be read is nobody's to leak.
+    A secret that cannot be read cannot leak.
     """
-    found = _handed_over()
+    found = _credentials()
     own = [config.redis.password_file, config.redis.sentinel_password_file]
     own += [config.token_file] if config.admin.tcp else []
     for named in (*own, *(source.token_file for source in config.sources.values())):
@@ -83,8 +83,8 @@ def secrets(config: Config) -> list[str]:
     return found
 
 
-def _handed_over(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """The lines of every credential; one that is no text is none that a log could show."""
+def _credentials(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """The lines of every credential; a binary one cannot appear in the log."""
     directory = environ.get("CREDENTIALS_DIRECTORY")
     lines: list[str] = []
     for file in sorted(Path(directory).iterdir()) if directory else ():

@@ -29,15 +29,15 @@ AlertUrl = Annotated[
         description='an apprise URL such as "ntfys://example-topic", "file:PATH" or "credential:NAME"',
     ),
 ]
-# Who runs the jobs of a queue.
+# The engine that runs the jobs of a queue.
 Engine = Annotated[
-    Literal["local"], Meta(description='"local" (a queue that Celery runs, engine = "celery", is not there yet)')
+    Literal["local"], Meta(description='"local" (a queue that Celery runs, engine = "celery", does not exist yet)')
 ]
 Days = Annotated[float, Meta(gt=0, le=3_650)]
 
 
 class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[daemon]`: where state lives, how stopping goes, what is logged, how long things are kept."""
+    """`[daemon]`: the state directory, stopping, logging, and how long things are kept."""
 
     state_directory: str | None = None
     drain_seconds: Seconds = 30.0
@@ -64,41 +64,41 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LocksConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[locks]`: who keeps the locks."""
+    """`[locks]`: the backend of the locks."""
 
     backend: Literal["sqlite", "redis"] = "sqlite"
     lease_seconds: Annotated[float, Meta(ge=3, le=3_600)] = 60.0
 
 
 class RedisConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[redis]`: the server that keeps the locks of several hosts, its password and that of its Sentinels."""
+    """`[redis]`: the server of the locks of several hosts, its password and that of its Sentinels."""
 
     url: str | None = None
     password_file: SecretPath | None = None
     sentinel_password_file: SecretPath | None = None
 
     def problems(self) -> list[Problem]:
-        """What is wrong with the address, or does not go with it."""
+        """The problems of the address, and of keys that do not fit it."""
         try:
             address = parse_redis_url(self.url) if self.url is not None else None
         except InvalidError as error:
             return [Problem("redis.url", error.detail)]
         found = []
         if address is not None and address.password and self.password_file:
-            found.append(Problem("redis.password_file", "there is a password in the url, too: take that one out"))
+            found.append(Problem("redis.password_file", "the url has a password, too: remove one of them"))
         if self.sentinel_password_file and (address is None or address.kind is not Kind.SENTINEL):
-            found.append(Problem("redis.sentinel_password_file", "there are no Sentinels: url is no redis+sentinel://"))
+            found.append(Problem("redis.sentinel_password_file", "needs a url that begins with redis+sentinel://"))
         return found
 
 
 class TasksConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[tasks]`: modules whose tasks are loaded beside the built-in ones."""
+    """`[tasks]`: modules whose tasks are loaded in addition to the built-in ones."""
 
     modules: list[str] = []
 
 
 class QueueConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[queues.NAME]`: how many jobs of it run at once, how many start in any window of its rate, and who runs them."""
+    """`[queues.NAME]`: how many of its jobs run at once, how many start in a window of its rate, and their engine."""
 
     concurrency: Annotated[int, Meta(ge=1, le=1_000)] = 10
     rate: RateText | None = None
@@ -106,7 +106,7 @@ class QueueConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TightenConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One rule of `tighten`: while a launch is `within` that time, the schedule also fires `every` so often."""
+    """A rule of `tighten`: while a launch is less than `within` away, the schedule also fires `every` so often."""
 
     within: str
     every: str
@@ -124,7 +124,7 @@ TightenRules = Annotated[
 
 
 class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[schedules.NAME]`: when jobs of a task are made. Exactly one of `cron` and `every`."""
+    """`[schedules.NAME]`: when jobs of a task are created. Exactly one of `cron` and `every`."""
 
     task: str | None = None
     cron: str | None = None
@@ -143,12 +143,12 @@ class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True):
     tighten: TightenRules = []
 
     def recurrence(self) -> Recurrence:
-        """When it is due; raises InvalidError with the reason."""
+        """The recurrence of the schedule; raises InvalidError with the reason."""
         if (self.cron is None) == (self.every is None):
             raise InvalidError("expected exactly one of cron and every")
         if self.cron is None:
             if self.day_match is DayMatch.AND:
-                raise InvalidError('day_match = "and" goes with cron, not with every')
+                raise InvalidError('day_match = "and" needs cron, not every')
             return parse_every(self.every or "")
         return parse_recurrence(
             self.cron, self.timezone, gap=self.dst_gap, fold=self.dst_fold, day_match=self.day_match
@@ -156,7 +156,7 @@ class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FetchConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[fetch]`: how the operators of the sources can reach who runs this."""
+    """`[fetch]`: how the operators of the sources can reach the operator of this daemon."""
 
     contact: (
         Annotated[str, Meta(pattern=r"^[!-'*-\[\]-~]{3,200}$", description="a URL or an e-mail address")] | None
@@ -167,7 +167,7 @@ class FetchConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[sources.NAME]`: one upstream of launch data; None means the source's own default."""
+    """`[sources.NAME]`: a source of launch data; None means the source's own default."""
 
     enabled: bool | None = None
     base_url: Annotated[str, Meta(pattern=r"^https?://", description="an http(s) URL")] | None = None
@@ -179,7 +179,7 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertRules(msgspec.Struct, frozen=True, kw_only=True):
-    """`[alerts.rules]`: what is worth an alert; the names are those of launchd.alert.Rule."""
+    """`[alerts.rules]`: the rules that are switched on; the names are those of launchd.alerts.rules.Rule."""
 
     job_failed: bool = True
     job_quarantined: bool = True
@@ -193,7 +193,7 @@ class AlertRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[alerts]`: where alerts go (none: there are none), how many, and from when on something is worth one."""
+    """`[alerts]`: the targets (without them alerts are off), the hourly limit, and the thresholds of the rules."""
 
     urls: list[AlertUrl] = []
     max_per_hour: Annotated[int, Meta(ge=1, le=1_000)] = 20
@@ -205,7 +205,7 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole configuration. `path` is the file it came from, None for the defaults."""
+    """The whole configuration. `path` is its file, None for the defaults."""
 
     daemon: DaemonConfig = DaemonConfig()
     admin: AdminConfig = AdminConfig()
@@ -221,12 +221,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def state_directory(self) -> Path:
-        """Where the databases are."""
+        """The directory of the databases."""
         return Path(self.daemon.state_directory or default_state_directory()).expanduser()
 
     @property
     def backup_directory(self) -> Path:
-        """Where the task `backup` puts its archives."""
+        """The directory of the archives of the task `backup`."""
         return Path(self.daemon.backup_directory or self.state_directory / "backups").expanduser()
 
     @property
@@ -239,7 +239,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def token_file(self) -> str:
-        """Where the token of the TCP listener is, or is made."""
+        """The file of the token of the TCP listener; it is created if it is missing."""
         return self.admin.token_file or str(self.state_directory / "admin.token")
 
 

@@ -10,7 +10,7 @@ from launchd.admin.http.access import Access
 from launchd.admin.http.listen import Address
 from launchd.admin.http.tcp import tcp_check
 from launchd.admin.metrics import Metered
-from launchd.admin.route import Api, Kept
+from launchd.admin.route import Api
 from launchd.admin.server import serve
 from launchd.daemon.build import Parts
 from launchd.daemon.host import HostProcess
@@ -33,7 +33,9 @@ def make_api(parts: Parts, *, host: HostProcess, access: Access, live: Live) -> 
         access=access,
         feed=Feed(base.bus, parts.clock, run, base.health, engine.dispatcher.attempts),
         backups=base.backups,
-        kept=Kept(base.stores.stats, base.stores.audit, host.job_lines or JobLines()),
+        stats=base.stores.stats,
+        audit=base.stores.audit,
+        job_lines=host.job_lines or JobLines(),
         reloader=Reloader(parts.in_force, host.load or reader_of(parts.in_force.config), live.apply),
         metered=_metered(parts, dropped=host.log_lines_dropped),
         alerting=parts.oversight.alerting,
@@ -66,7 +68,7 @@ async def served(
     """Serve the API on the admin socket, and on TCP if `tcp` is given; yields the path of the socket."""
     config, listener = parts.in_force.config, host.listeners.get("admin")
     path = config.socket if listener is None else Path(listener.getsockname())
-    await remember_signed_out(api.access, api.kept.audit, parts.clock.now())
+    await remember_signed_out(api.access, api.audit, parts.clock.now())
     if tcp is not None:
         parts.base.health.add("tcp", tcp_check(api.access))
     mode = int(config.admin.socket_mode, 8)

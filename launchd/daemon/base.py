@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import launchd
-from launchd.alerts.alerting import Targets, send_task
+from launchd.alerts.alerting import send_task
+from launchd.alerts.targets import CurrentTargets
 from launchd.backup.backup import Backups
 from launchd.clock import Clock
 from launchd.daemon.launches import launch_tracker
@@ -33,13 +34,13 @@ class Base(NamedTuple):
     tracker: Tracker
     health: Health
     backups: Backups
-    targets: Targets
+    targets: CurrentTargets
     maker: JobMaker
 
 
 def make_base(*, current: Current, clock: Clock, databases: Databases, tasks: Iterable[Task]) -> Base:
     """Make the base; `tasks` are added to those of the daemon and of the configuration. Raises ConfigError."""
-    config, new_id, targets, bus = current.config, IdMaker(), Targets(), Bus()
+    config, new_id, targets, bus = current.config, IdMaker(), CurrentTargets(), Bus()
     publisher = Publisher(bus, clock)
     daemon_state = DaemonState(new_id(clock.now()), launchd.__version__, clock)
     stores = make_stores(databases, instance=daemon_state.instance, bounds=current.alerts, new_id=new_id)

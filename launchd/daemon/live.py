@@ -8,7 +8,7 @@ from typing import NamedTuple
 from launchd import config as configuration
 from launchd.alerts.alerting import Alerting
 from launchd.alerts.rules import Rule
-from launchd.alerts.store import Bounds
+from launchd.alerts.store import Limits
 from launchd.alerts.targets import open_targets
 from launchd.backup.backup import BackupRules
 from launchd.config import Config
@@ -46,10 +46,10 @@ class Current:
         daemon = self.config.daemon
         return BackupRules(self.config.backup_directory, daemon.keep_backup_files, daemon.minimum_free_mib)
 
-    def alerts(self) -> Bounds:
+    def alerts(self) -> Limits:
         """The rules that are on, and the most alerts an hour."""
         alerts = self.config.alerts
-        return Bounds(frozenset(rule for rule in Rule if getattr(alerts.rules, rule.value, False)), alerts.max_per_hour)
+        return Limits(frozenset(rule for rule in Rule if getattr(alerts.rules, rule.value, False)), alerts.max_per_hour)
 
     def minimum_free_mib(self) -> int:
         """How much space must be left on the disk."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from launchd.alerts.alerting import Target
+from launchd.alerts.targets import Target
 from launchd.clock import Clock
 from launchd.daemon.build import Parts
 from launchd.daemon.stop_mark import StopMark

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from launchd.alerts.store import AlertStore, Bounds
+from launchd.alerts.store import AlertStore, Limits
 from launchd.db.database import Database
 from launchd.job import IdMaker
 from launchd.launches.source_store import SourceStore
@@ -36,7 +36,7 @@ class Stores(NamedTuple):
     sources: SourceStore
 
 
-def make_stores(databases: Databases, *, instance: str, bounds: Callable[[], Bounds], new_id: IdMaker) -> Stores:
+def make_stores(databases: Databases, *, instance: str, bounds: Callable[[], Limits], new_id: IdMaker) -> Stores:
     """The stores of one instance of the daemon; `bounds` gives the rules of alerts that are on."""
     jobs_db, launches_db = databases
     return Stores(

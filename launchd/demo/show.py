@@ -100,7 +100,7 @@ def show(*, as_json: bool = False) -> int:
             replay.edition = 2
             codes.append(say("Six hours later one has slipped and one was scrubbed:", "refresh", "--wait"))
             for part in (payloads.SLIPPED, payloads.SCRUBBED):
-                (found,) = client.ask("GET", "/v1/launches", q=part.partition(" | ")[2])["items"]
+                (found,) = client.request("GET", "/v1/launches", q=part.partition(" | ")[2])["items"]
                 codes.append(say("It is the same launch, with its history:", "launch", found["id"]))
             codes += [say("The state of the sources:", "sources"), say("The health of the daemon:", "health")]
     return max(codes)
@@ -126,7 +126,7 @@ def _daemon(config: Path, environ: dict[str, str], client: AdminClient) -> Itera
         deadline = time.monotonic() + _READY_SECONDS
         while True:
             try:
-                client.ask("GET", "/readyz")
+                client.request("GET", "/readyz")
                 break
             except UnreachableError:
                 if process.poll() is not None or time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""A listening socket that systemd owns: it outlives the daemon, and nobody who connects is refused or cut off."""
+"""A listening socket that systemd owns: it outlives the daemon, and no client is refused or disconnected."""
 
 import asyncio
 import socket
@@ -21,23 +21,25 @@ from tests.support.hosted_daemon import PATIENCE_SECONDS, hosted, quiet_config
 NONE = cast("Any", None)  # /healthz asks neither the control nor the store
 KEPT = cast("Any", SimpleNamespace(version=lambda: None, now=lambda: 0))  # what kept answers are asked by
 NOBODY = Api(
-    KEPT,
-    KEPT,
-    NONE,
-    Access(SystemClock()),
-    Feed(Bus(), SystemClock(), "test", NONE, list),
-    NONE,
-    NONE,
-    NONE,
-    NONE,
-    NONE,
+    control=KEPT,
+    launches=KEPT,
+    sources=NONE,
+    access=Access(SystemClock()),
+    feed=Feed(Bus(), SystemClock(), "test", NONE, list),
+    backups=NONE,
+    stats=NONE,
+    audit=NONE,
+    job_lines=NONE,
+    reloader=NONE,
+    metered=NONE,
+    alerting=NONE,
 )
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: launchd\r\nConnection: close\r\n\r\n"
 
 
 @pytest.fixture
 def listener(tmp_path: Path) -> Iterator[socket.socket]:
-    """What launchd.socket holds."""
+    """The listening socket of launchd.socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as held:
         held.bind(str(tmp_path / "given.sock"))
         held.listen()
@@ -54,7 +56,7 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
         return await reader.read()
 
 
-async def test_the_daemon_answers_on_a_given_socket_and_makes_none_of_its_own(
+async def test_the_daemon_serves_a_given_socket_and_binds_none_of_its_own(
     tmp_path: Path, listener: socket.socket
 ) -> None:
     async with hosted(quiet_config(tmp_path), host=HostProcess({"admin": listener.dup()})) as daemon:
@@ -66,7 +68,7 @@ async def test_the_daemon_answers_on_a_given_socket_and_makes_none_of_its_own(
         writer.close()
 
 
-async def test_who_connects_while_no_daemon_runs_is_answered_by_the_next_one(listener: socket.socket) -> None:
+async def test_a_client_that_connects_while_no_daemon_runs_is_served_by_the_next_one(listener: socket.socket) -> None:
     path = Path(listener.getsockname())
     async with serve(NOBODY, path, 0o660, listener.dup()):
         pass
@@ -77,7 +79,7 @@ async def test_who_connects_while_no_daemon_runs_is_answered_by_the_next_one(lis
     writer.close()
 
 
-async def test_who_connected_just_before_the_end_still_gets_an_answer(listener: socket.socket) -> None:
+async def test_a_client_that_connects_just_before_the_end_still_gets_a_response(listener: socket.socket) -> None:
     serving = serve(NOBODY, Path(listener.getsockname()), 0o660, listener.dup())
     await serving.__aenter__()
     reader, writer = await connect(listener)
@@ -93,7 +95,7 @@ async def test_who_connected_just_before_the_end_still_gets_an_answer(listener: 
     second.close()
 
 
-async def test_an_own_socket_is_gone_after_the_end(tmp_path: Path) -> None:
+async def test_a_socket_that_the_daemon_bound_is_removed_at_its_end(tmp_path: Path) -> None:
     async with serve(NOBODY, tmp_path / "own.sock", 0o660):
         assert (tmp_path / "own.sock").is_socket()
     assert not (tmp_path / "own.sock").exists()

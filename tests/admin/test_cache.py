@@ -1,4 +1,4 @@
-"""Answers that are kept: given again while they hold, never after a change, never to another role, within bounds."""
+"""Cached responses: sent again while they are valid, never after a change or to another role, within a limit."""
 
 import asyncio
 import sqlite3
@@ -12,11 +12,11 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from launchd.admin import server
-from launchd.admin.api.views import WordView
-from launchd.admin.cache import Answers
+from launchd.admin.api.status import WordView
+from launchd.admin.cache import ResponseCache
 from launchd.admin.http import access
 from launchd.admin.http.access import Role
-from launchd.admin.route import Answer, Api, Ask, Body, Document, Query, Route
+from launchd.admin.route import Api, Body, Document, Query, Request, Response, Route
 from launchd.admin.routes import ROUTES
 from launchd.clock import FOREVER, Instant, SystemClock, parse_instant
 from launchd.daemon import Daemon
@@ -34,7 +34,7 @@ OPERATOR, ADMIN = Role.OPERATOR, Role.ADMIN
 
 
 class StandingClock(SystemClock):
-    """The clock of this machine, but for the wall time, which stands at `at`."""
+    """The clock of this machine, except for the wall time, which is fixed at `at`."""
 
     at: Instant = START
 
@@ -69,7 +69,7 @@ async def client(daemon: Daemon) -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 def asked(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often the store of launches was asked for what."""
+    """The calls of each method of the launch store."""
     counts: Counter[str] = Counter()
 
     def counted(name: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -91,16 +91,16 @@ async def text(client: aiohttp.ClientSession, path: str) -> str:
 
 
 async def addresses(client: aiohttp.ClientSession) -> list[str]:
-    """Every address whose answer is kept."""
+    """Every address whose response is cached."""
     async with client.get("/v1/launches") as response:
         (found,) = (await response.json())["items"]
     return [*LISTS, "/v1/launches.atom", f"/v1/launches/{found['id']}", "/v1/conflicts"]
 
 
-# --- as users see it ---
+# --- through the API ---
 
 
-async def test_what_has_not_changed_is_not_made_again(client: aiohttp.ClientSession, asked: Counter[str]) -> None:
+async def test_an_unchanged_response_is_not_made_again(client: aiohttp.ClientSession, asked: Counter[str]) -> None:
     for path in await addresses(client):
         first = await text(client, path)
         asked.clear()
@@ -149,7 +149,7 @@ async def test_a_change_by_another_program_is_seen_by_the_very_next_request(
         assert "Crew-99" in await text(client, path), path
 
 
-async def test_a_launch_is_upcoming_to_the_last_moment_of_its_net_whatever_is_kept(
+async def test_a_launch_is_upcoming_to_the_last_moment_of_its_net_in_spite_of_the_cache(
     client: aiohttp.ClientSession, asked: Counter[str], clock: StandingClock
 ) -> None:
     upcoming, past = "/v1/launches?when=upcoming", "/v1/launches?when=past"
@@ -165,7 +165,7 @@ async def test_a_launch_is_upcoming_to_the_last_moment_of_its_net_whatever_is_ke
     assert not asked
 
 
-async def test_the_calendar_of_another_day_is_another_one(client: aiohttp.ClientSession, clock: StandingClock) -> None:
+async def test_the_calendar_of_the_next_day_is_made_anew(client: aiohttp.ClientSession, clock: StandingClock) -> None:
     assert "Crew-20" in await text(client, "/v1/launches.ics")
     clock.at = parse_instant("2027-05-20T23:59:59.999999Z")
     assert "Crew-20" in await text(client, "/v1/launches.ics")
@@ -173,13 +173,13 @@ async def test_the_calendar_of_another_day_is_another_one(client: aiohttp.Client
     assert "Crew-20" not in await text(client, "/v1/launches.ics")
 
 
-async def test_the_freshness_of_sources_is_never_kept(client: aiohttp.ClientSession, clock: StandingClock) -> None:
+async def test_the_freshness_of_sources_is_never_cached(client: aiohttp.ClientSession, clock: StandingClock) -> None:
     first = await text(client, "/v1/sources")
     clock.at += 1_000_000
     assert await text(client, "/v1/sources") != first
 
 
-async def test_who_may_not_ask_is_not_given_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_caller_without_a_role_gets_no_cached_response(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with hosted(with_tcp(tmp_path)) as daemon, asking(daemon) as client:
         await text(client, "/v1/launches")
         async with client.post("/v1/sign-in") as response:
@@ -194,12 +194,12 @@ async def test_who_may_not_ask_is_not_given_what_is_kept(tmp_path: Path, monkeyp
             assert response.status == 403
 
 
-async def test_two_roles_never_see_each_others_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_two_roles_never_share_a_cached_response(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
-    async def tell(_api: Api, ask: Ask[Query, Body]) -> Answer:
-        made.append(ask.caller.role)
-        return Answer(WordView(status=ask.caller.role), until=FOREVER)
+    async def tell(_api: Api, request: Request[Query, Body]) -> Response:
+        made.append(request.caller.role)
+        return Response(WordView(status=request.caller.role), until=FOREVER)
 
     rows = [
         Route("GET", "/v1/role", tell, WordView, revalidates=True),
@@ -222,7 +222,7 @@ async def test_two_roles_never_see_each_others_answers(tmp_path: Path, monkeypat
 
 
 class Making:
-    """What is answered and how often it was made; `version` and `at` are the data's and the clock's."""
+    """A cache with a counting handler; `version` is that of the data, `at` the time of the clock."""
 
     def __init__(self, most: int = 1 << 20) -> None:
         self.version: int | None = 1
@@ -230,16 +230,16 @@ class Making:
         self.until = FOREVER
         self.takes = 0  # how far the clock goes while an answer is made
         self.made: list[str] = []
-        self.answers = Answers(lambda: self.version, lambda: self.at, most)
+        self.cache = ResponseCache(lambda: self.version, lambda: self.at, most)
 
     async def ask(self, path: str = "/a", *, size: int = 10) -> None:
-        async def make() -> Answer:
+        async def make() -> Response:
             self.made.append(path)
             await asyncio.sleep(0)
             self.at += self.takes
-            return Answer(Document(b"x" * size, "text/plain"), until=self.until)
+            return Response(Document(b"x" * size, "text/plain"), until=self.until)
 
-        response = await self.answers.answer(make_mocked_request("GET", path), OPERATOR, make)
+        response = await self.cache.respond(make_mocked_request("GET", path), OPERATOR, make)
         assert response.body == b"x" * size
 
 
@@ -248,7 +248,7 @@ def making() -> Making:
     return Making()
 
 
-async def test_an_answer_holds_from_when_it_was_made_to_before_its_end(making: Making) -> None:
+async def test_a_response_is_valid_from_when_it_was_made_to_before_its_end(making: Making) -> None:
     making.at, making.until = 50, 100
     for at, made in ((50, 1), (99, 1), (100, 2), (49, 3), (49, 3), (50, 3), (99, 3)):
         making.at = at
@@ -256,13 +256,13 @@ async def test_an_answer_holds_from_when_it_was_made_to_before_its_end(making: M
         assert len(making.made) == made, at
 
 
-async def test_an_answer_that_does_not_hold_takes_no_room(making: Making) -> None:
+async def test_a_response_that_is_not_valid_for_a_time_is_not_cached(making: Making) -> None:
     making.until = 0
     await making.ask()
-    assert not making.answers._kept
+    assert not making.cache._kept
 
 
-async def test_an_answer_that_took_a_while_does_not_hold_for_the_time_before_it_was_there(making: Making) -> None:
+async def test_a_slow_response_is_not_valid_for_the_time_before_it_was_made(making: Making) -> None:
     making.takes = 10
     await making.ask()
     assert making.at == 10
@@ -273,7 +273,7 @@ async def test_an_answer_that_took_a_while_does_not_hold_for_the_time_before_it_
     assert len(making.made) == 2
 
 
-async def test_what_was_made_while_the_data_changed_is_not_kept(making: Making) -> None:
+async def test_a_response_that_was_made_while_the_data_changed_is_not_cached(making: Making) -> None:
     asking = asyncio.create_task(making.ask())
     await asyncio.sleep(0)
     assert making.made == ["/a"]
@@ -284,7 +284,7 @@ async def test_what_was_made_while_the_data_changed_is_not_kept(making: Making) 
     assert making.made == ["/a", "/a"]
 
 
-async def test_what_was_made_of_older_data_is_not_kept_once_another_request_has_seen_the_newer(making: Making) -> None:
+async def test_a_response_of_older_data_is_not_cached_once_another_request_has_seen_newer_data(making: Making) -> None:
     early = asyncio.create_task(making.ask())  # reads the old data, slowly
     await asyncio.sleep(0)
     making.version = 2
@@ -294,13 +294,13 @@ async def test_what_was_made_of_older_data_is_not_kept_once_another_request_has_
     assert making.made == ["/a", "/b", "/a"]
 
 
-async def test_what_many_ask_for_at_once_is_made_once(making: Making) -> None:
+async def test_a_response_to_many_requests_at_once_is_made_once(making: Making) -> None:
     await asyncio.gather(*(making.ask(path) for path in ("/a", "/b") for _ in range(10)))
     assert sorted(making.made) == ["/a", "/b"]
-    assert not making.answers._making
+    assert not making.cache._making
 
 
-async def test_who_asks_after_a_change_is_not_given_what_others_began_to_make_before_it(making: Making) -> None:
+async def test_a_request_after_a_change_does_not_share_a_response_that_was_begun_before_it(making: Making) -> None:
     early = asyncio.create_task(making.ask())
     await asyncio.sleep(0)
     making.version = 2
@@ -308,13 +308,13 @@ async def test_who_asks_after_a_change_is_not_given_what_others_began_to_make_be
     assert len(making.made) == 2
 
 
-async def test_what_cannot_be_made_is_said_to_each_and_others_are_let_in(making: Making) -> None:
-    async def fail() -> Answer:
+async def test_an_error_is_raised_for_each_request_and_blocks_no_later_one(making: Making) -> None:
+    async def fail() -> Response:
         await asyncio.sleep(0)
         raise NotFoundError("no such launch")
 
     request = make_mocked_request("GET", "/a")
-    failing = [asyncio.create_task(making.answers.answer(request, OPERATOR, fail)) for _ in range(3)]
+    failing = [asyncio.create_task(making.cache.respond(request, OPERATOR, fail)) for _ in range(3)]
     await asyncio.sleep(0)
     failing[0].cancel()
     ended = await asyncio.gather(*failing, return_exceptions=True)
@@ -322,7 +322,7 @@ async def test_what_cannot_be_made_is_said_to_each_and_others_are_let_in(making:
     await making.ask()
 
 
-async def test_nothing_is_kept_while_it_cannot_be_told_whether_the_data_changed(making: Making) -> None:
+async def test_nothing_is_cached_while_the_version_of_the_data_is_unknown(making: Making) -> None:
     await making.ask()
     making.version = None
     for _ in range(3):
@@ -333,31 +333,31 @@ async def test_nothing_is_kept_while_it_cannot_be_told_whether_the_data_changed(
     assert len(making.made) == 5
 
 
-async def test_what_is_kept_is_bounded_and_the_longest_unused_goes_first() -> None:
+async def test_the_cache_has_a_limit_and_drops_the_least_recently_used_first() -> None:
     making = Making(most=100_000)
     for number in range(1000):
         await making.ask(f"/{number}", size=5_000)
         await making.ask("/0", size=5_000)
-        held = sum(len(one.body) for one in making.answers._kept.values())
+        held = sum(len(one.body) for one in making.cache._kept.values())
         assert held <= 100_000
     assert making.made.count("/0") == 1
-    assert len(making.answers._kept) == 100_000 // (5_000 + 1024 + 4)
+    assert len(making.cache._kept) == 100_000 // (5_000 + 1024 + 4)
 
 
-async def test_addresses_count_and_so_does_what_is_made_again() -> None:
+async def test_long_addresses_count_and_so_do_replaced_responses() -> None:
     making = Making(most=100_000)
     for number in range(100):
         await making.ask(f"/{number}?q={'x' * 8_000}", size=1)
-        assert len(making.answers._kept) <= 11
+        assert len(making.cache._kept) <= 11
     making = Making(most=100_000)
     making.until = 1
     for making.at in range(0, -100, -1):  # each time made again, and kept in the place of the one before
         await making.ask(size=50_000)
     await making.ask("/b", size=40_000)
-    assert len(making.answers._kept) == 2
+    assert len(making.cache._kept) == 2
 
 
-async def test_what_is_larger_than_all_room_is_not_kept_and_drives_nothing_out() -> None:
+async def test_a_response_larger_than_the_cache_is_not_cached_and_drops_no_other() -> None:
     making = Making(most=10_000)
     await making.ask()
     await making.ask("/large", size=20_000)

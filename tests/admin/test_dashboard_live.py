@@ -143,9 +143,11 @@ async def test_the_page_finds_a_restarted_daemon_and_shows_its_data(
     trigger = "/v1/tasks/{}/trigger"
     async with AsyncExitStack() as stack:
         first = stack.enter_context(installation.running())
-        link = installation.client.ask("POST", "/v1/sign-in")["url"]
+        link = installation.client.request("POST", "/v1/sign-in")["url"]
         tab = await stack.enter_async_context(browsing_at(link))
-        job = installation.client.ask("POST", trigger.format("linger"), body={"args": {"until": str(tmp_path / "go")}})
+        job = installation.client.request(
+            "POST", trigger.format("linger"), body={"args": {"until": str(tmp_path / "go")}}
+        )
         await tab.show("jobs")
         await see(row(tab, "Jobs", job["id"][-8:]), "running")
         await tab.page.evaluate("() => { window.stayed = true }")
@@ -154,12 +156,12 @@ async def test_the_page_finds_a_restarted_daemon_and_shows_its_data(
         await see(tab.page.locator("#banner"), "The daemon cannot be reached. No answer since")
         (tmp_path / "go").touch()
         stack.enter_context(installation.running())
-        ended_again = installation.client.ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
+        ended_again = installation.client.request("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
         assert ended_again["state"] == "succeeded"
         await see(row(tab, "Jobs", job["id"][-8:]), "succeeded")
         await tab.page.locator("#banner").wait_for(state="hidden")
         await see(tab.page.locator("#link"), "live")
-        installation.client.ask("POST", trigger.format("greet"), body={})
+        installation.client.request("POST", trigger.format("greet"), body={})
         await see(row(tab, "Jobs", "greet"), "succeeded")
         assert await tab.page.evaluate("() => window.stayed")
 

@@ -1,4 +1,4 @@
-"""Metrics: what is told is true, and table, alerts and dashboard name nothing that does not exist."""
+"""Metrics: their values are right, and table, alerts and dashboard name only metrics that exist."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ def parsed(text: str) -> Samples:
 
 
 async def scraped(daemon: Daemon) -> Samples:
-    """What Prometheus would get from a running daemon."""
+    """The samples that Prometheus would get from a running daemon."""
     connector = aiohttp.UnixConnector(str(daemon.socket))
     async with (
         aiohttp.ClientSession("http://launchd", connector=connector) as session,
@@ -58,7 +58,7 @@ def value(samples: Samples, name: str, **labels: str) -> float:
     return samples[name][tuple(sorted(labels.items()))]
 
 
-# --- what is told ---
+# --- values ---
 
 
 @task
@@ -95,7 +95,7 @@ TASKS: tuple[Task, ...] = (succeed, fail, come_back, give_up, hold)
 
 @pytest.fixture
 async def busy(tmp_path: Path) -> AsyncIterator[Daemon]:
-    """A daemon in which things have happened."""
+    """A daemon that has run jobs, fires and locks."""
     ENTERED.clear()
     LET_GO.clear()
     config = quiet_config(tmp_path, '[schedules.often]\ntask = "succeed"\nevery = "1s"\n')
@@ -104,7 +104,7 @@ async def busy(tmp_path: Path) -> AsyncIterator[Daemon]:
         LET_GO.set()
 
 
-async def test_a_scrape_tells_how_jobs_ended_and_how_long_they_ran_and_waited(busy: Daemon) -> None:
+async def test_a_scrape_counts_ended_jobs_and_measures_runs_and_waits(busy: Daemon) -> None:
     for name in ("succeed", "succeed", "fail", "give_up"):
         job, _ = await busy.control.trigger(name, {}, queue="monitoring", by="test")
         await ended(busy, job.id)
@@ -123,7 +123,7 @@ async def test_a_scrape_tells_how_jobs_ended_and_how_long_they_ran_and_waited(bu
     assert value(samples, "launchd_job_wait_seconds_bucket", queue="monitoring", le="60.0") == 4
 
 
-async def test_an_attempt_that_is_put_back_is_no_ended_job(busy: Daemon) -> None:
+async def test_an_attempt_that_is_retried_counts_as_returned_and_not_as_ended(busy: Daemon) -> None:
     await busy.control.trigger("come_back", {}, queue="monitoring", by="test")
     async with asyncio.timeout(PATIENCE_SECONDS):
         samples = await scraped(busy)
@@ -133,7 +133,7 @@ async def test_an_attempt_that_is_put_back_is_no_ended_job(busy: Daemon) -> None
     assert not any(("task", "come_back") in labels for labels in samples.get("launchd_jobs_ended_total", {}))
 
 
-async def test_a_scrape_tells_of_locks_slots_and_jobs_that_wait_or_were_skipped_for_a_lock(busy: Daemon) -> None:
+async def test_a_scrape_shows_locks_slots_and_jobs_that_wait_or_were_skipped_for_a_lock(busy: Daemon) -> None:
     await busy.control.trigger("hold", {}, by="test")
     await asyncio.to_thread(ENTERED.wait, PATIENCE_SECONDS)
     second, _ = await busy.control.trigger("hold", {}, by="test")
@@ -145,7 +145,7 @@ async def test_a_scrape_tells_of_locks_slots_and_jobs_that_wait_or_were_skipped_
     assert value(samples, "launchd_jobs_ended_total", task="hold", queue="scraping", state="skipped") == 1
 
 
-async def test_a_scrape_tells_of_fires_as_the_ledger_has_them_each_once(busy: Daemon) -> None:
+async def test_a_scrape_counts_each_fire_of_the_ledger_once(busy: Daemon) -> None:
     labels = (("outcome", "fired"), ("schedule", "often"))
     async with asyncio.timeout(PATIENCE_SECONDS):  # each look counts what is new, and nothing twice
         samples = await scraped(busy)
@@ -153,14 +153,14 @@ async def test_a_scrape_tells_of_fires_as_the_ledger_has_them_each_once(busy: Da
             samples = await scraped(busy)
     counted = samples["launchd_schedule_fires_total"][labels]
     client = AdminClient(busy.socket)
-    rows = (await asyncio.to_thread(client.ask, "GET", "/v1/schedules/often/fires", limit=1000))["items"]
+    rows = (await asyncio.to_thread(client.request, "GET", "/v1/schedules/often/fires", limit=1000))["items"]
     assert 3 <= counted <= len(rows)  # more may have come since
     assert value(samples, "launchd_schedule_late_seconds_count", schedule="often") == counted
     assert value(samples, "launchd_schedule_late_seconds_bucket", schedule="often", le="3600.0") == counted
     assert value(samples, "launchd_schedule_next_timestamp_seconds", schedule="often") > 1e9
 
 
-async def test_what_was_missed_while_no_daemon_ran_counts_for_the_next_one() -> None:
+async def test_fires_missed_while_no_daemon_ran_are_counted_by_the_next_one() -> None:
     schedules = {"hourly": {"task": "succeed", "cron": "0 * * * *", "catchup": "skip"}}
     async with running(tasks=[succeed], schedules=schedules) as daemon:
         await daemon.advance(hours=3)
@@ -172,7 +172,7 @@ async def test_what_was_missed_while_no_daemon_ran_counts_for_the_next_one() -> 
     assert counted == {(("outcome", "missed"), ("schedule", "hourly")): 26}
 
 
-async def test_a_scrape_tells_of_the_process_and_what_it_lost(busy: Daemon) -> None:
+async def test_a_scrape_shows_the_process_and_dropped_log_lines(busy: Daemon) -> None:
     samples = await scraped(busy)
     assert value(samples, "launchd_ready") == 1
     assert value(samples, "launchd_log_lines_dropped_total") == 7
@@ -183,7 +183,7 @@ async def test_a_scrape_tells_of_the_process_and_what_it_lost(busy: Daemon) -> N
 
 
 async def test_two_daemons_of_one_process_count_apart(tmp_path: Path) -> None:
-    """No global registry: what one daemon counts does not show in another of the same process."""
+    """No global registry: two daemons of a process do not share counters."""
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     async with (
@@ -220,14 +220,14 @@ def test_buckets_are_cumulative_and_a_bound_includes_itself(values: list[float])
     assert histogram.total == pytest.approx(sum(values))
 
 
-def test_what_never_ran_has_no_duration() -> None:
+def test_a_job_that_never_ran_has_no_duration() -> None:
     tally = Tally()
     tally.count([JobEnd(0, "j", "cancelled", "t", "q")])
     assert tally.ended == {("t", "q", "cancelled"): 1}
     assert not tally.runs
 
 
-async def test_the_lag_of_a_loop_that_was_blocked_shows() -> None:
+async def test_the_lag_of_a_blocked_loop_is_measured() -> None:
     meter = LagMeter()
     meter._measure(asyncio.get_running_loop().time() - 0.4)  # the loop comes 0.4 s late to it
     meter.stop()
@@ -261,7 +261,7 @@ def test_the_table_of_metrics_is_the_registry() -> None:
     assert told == [row(one) for one in ALL]
 
 
-async def test_every_metric_of_the_table_is_told_by_a_daemon_under_its_type(busy: Daemon) -> None:
+async def test_every_metric_of_the_table_is_exposed_by_a_daemon_with_its_type(busy: Daemon) -> None:
     connector = aiohttp.UnixConnector(str(busy.socket))
     async with (
         aiohttp.ClientSession("http://launchd", connector=connector) as session,
@@ -298,7 +298,7 @@ def test_alerts_and_dashboard_ask_only_for_metrics_and_labels_that_exist(path: P
         assert {label.strip() for label in used + grouped} <= labels, expression
 
 
-def test_what_a_text_of_an_alert_or_a_legend_shows_is_a_label_of_its_metric() -> None:
+def test_every_label_in_an_alert_or_a_legend_is_a_label_of_its_metric() -> None:
     for rule in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"][0]["rules"]:
         shown = set(re.findall(r"\$labels\.(\w+)", json.dumps(rule["annotations"])))
         assert shown <= labels_of(rule["expr"]) | {"instance"}, rule["alert"]

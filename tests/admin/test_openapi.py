@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the daemon does: every answer here is checked against it."""
+"""The OpenAPI document is right: every response here is checked against it."""
 
 import asyncio
 import re
@@ -46,7 +46,7 @@ def reads(document: dict[str, Any]) -> dict[str, Any]:
     return {path: found for path, found in document["paths"].items() if "get" in found}
 
 
-async def test_every_endpoint_is_in_it_once_and_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+async def test_every_endpoint_is_in_it_once_and_every_reference_has_a_target(document: dict[str, Any]) -> None:
     operations = [one for path in document["paths"].values() for one in path.values()]
     assert {(method.upper(), path) for path, found in document["paths"].items() for method in found} >= set(OPERATIONS)
     ids = [one["operationId"] for one in operations]
@@ -88,7 +88,7 @@ async def test_an_unknown_field_is_refused_by_every_endpoint_and_named(
         assert "nonsense" in (await response.json(content_type=None))["detail"]
 
 
-async def test_a_problem_names_the_path_of_what_is_wrong(client: aiohttp.ClientSession) -> None:
+async def test_a_problem_names_the_path_of_the_wrong_field(client: aiohttp.ClientSession) -> None:
     async with client.post("/v1/jobs", json={"jobs": [{"task": "echo", "priority": "high"}]}) as response:
         assert response.status == 422
         problem = await response.json(content_type=None)
@@ -98,7 +98,9 @@ async def test_a_problem_names_the_path_of_what_is_wrong(client: aiohttp.ClientS
 
 
 @pytest.mark.parametrize("fires", [True, False])
-async def test_status_says_who_fires_the_schedules_and_who_runs_each_queue(tmp_path: Path, fires: bool) -> None:
+async def test_status_says_whether_schedules_are_fired_and_which_engine_runs_each_queue(
+    tmp_path: Path, fires: bool
+) -> None:
     async with (
         hosted(quiet_config(tmp_path), options=Options(scheduler=fires)) as daemon,
         asking(daemon) as client,
@@ -124,10 +126,10 @@ async def test_lists_of_every_kind_come_in_pages(client: aiohttp.ClientSession) 
         assert names == sorted(set(names))
 
 
-async def test_the_shapes_that_are_answered_are_those_of_the_document(
+async def test_every_response_has_the_type_that_the_document_says(
     daemon: Daemon, client: aiohttp.ClientSession, document: dict[str, Any]
 ) -> None:
-    """Decode what each GET answers as the type in its row, which makes its schema."""
+    """Decode the response of each GET as the type in its row, from which its schema is made."""
     job, _ = await daemon.control.trigger("failing_at_once", {}, by="test")
     await ended(daemon, job.id)
     seen = 0
@@ -144,7 +146,7 @@ async def test_the_shapes_that_are_answered_are_those_of_the_document(
 
 
 @pytest.mark.lab
-def test_schemathesis_finds_no_answer_that_is_not_in_the_document(tmp_path: Path) -> None:
+def test_schemathesis_finds_no_response_that_is_not_in_the_document(tmp_path: Path) -> None:
     """Generated requests, right and wrong; `make contract CASES=10000` sends more. See tests/lab/contract.py."""
     pytest.importorskip("schemathesis", reason="needs the extra `lab`")
     report = asyncio.run(contract.check(tmp_path, 1000))

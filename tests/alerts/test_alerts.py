@@ -1,4 +1,4 @@
-"""Alerts of a real daemon, as they arrive at a real server, and what is kept of them."""
+"""Alerts of a real daemon, as a real server receives them and as the store keeps them."""
 
 import asyncio
 import re
@@ -43,12 +43,12 @@ async def listed(daemon: Daemon, query: str = "") -> list[dict[str, Any]]:
 
 
 def tell(daemon: Daemon, kind: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
-    """A launch event, as the tracker tells it."""
+    """A launch event, as the tracker publishes it."""
     known = {"id": "l1", "name": "Falcon 9 | Crew-20", "status": "go", "net": None, "net_precision": None}
     daemon.control._bus.publish([Event(type=kind, at=daemon.control.now(), data=known | data)])
 
 
-async def test_a_job_that_failed_for_good_is_told_and_the_next_of_its_task_are_counted(
+async def test_a_failed_job_makes_an_alert_and_the_next_ones_of_its_task_are_counted(
     receiver: Receiver, tmp_path: Path
 ) -> None:
     async with testing.running(tasks=[failing_at_once, echo], config=receiver.config(), directory=tmp_path) as daemon:
@@ -69,11 +69,11 @@ async def test_a_job_that_failed_for_good_is_told_and_the_next_of_its_task_are_c
         await daemon.trigger("failing_at_once")
         await daemon.advance(seconds=2)
         notice = (await receiver.until(2))[1]
-        assert re.search(r"3 more since 2026-01-01T00:00:\d\dZ were not told one by one", notice["message"])
+        assert re.search(r"3 more since 2026-01-01T00:00:\d\dZ were not reported one by one", notice["message"])
     assert len(receiver.titles()) == 2
 
 
-async def test_a_job_that_failed_once_and_will_be_tried_again_is_not_told(receiver: Receiver, tmp_path: Path) -> None:
+async def test_a_job_that_will_be_retried_makes_no_alert(receiver: Receiver, tmp_path: Path) -> None:
     async with testing.running(tasks=[failing], config=receiver.config(), directory=tmp_path) as daemon:
         job = await daemon.trigger("failing")
         assert job.state is JobState.QUEUED
@@ -84,7 +84,7 @@ async def test_a_job_that_failed_once_and_will_be_tried_again_is_not_told(receiv
         await receiver.until(1)
 
 
-async def test_what_the_death_of_the_daemon_quarantined_is_told_by_the_next_one(
+async def test_a_job_that_a_crash_of_the_daemon_quarantined_is_reported_after_the_restart(
     receiver: Receiver, tmp_path: Path
 ) -> None:
     async with testing.running(tasks=[echo], config=receiver.config(), directory=tmp_path) as daemon:
@@ -103,7 +103,9 @@ async def test_what_the_death_of_the_daemon_quarantined_is_told_by_the_next_one(
     assert notice["title"] == "echo quarantined"
 
 
-async def test_after_a_restart_an_alert_goes_only_where_it_has_not_arrived(receiver: Receiver, tmp_path: Path) -> None:
+async def test_after_a_restart_an_alert_is_sent_only_to_targets_that_have_not_received_it(
+    receiver: Receiver, tmp_path: Path
+) -> None:
     receiver.refusing = {"pager"}
     async with testing.running(
         tasks=[failing_at_once], config=receiver.config("ops", "pager"), directory=tmp_path
@@ -128,7 +130,9 @@ async def test_after_a_restart_an_alert_goes_only_where_it_has_not_arrived(recei
     assert len(receiver.titles("ops")) == len(receiver.titles("pager")) == 1
 
 
-async def test_an_alert_that_cannot_be_sent_has_failed_and_makes_no_other(receiver: Receiver, tmp_path: Path) -> None:
+async def test_an_alert_that_cannot_be_sent_fails_and_makes_no_further_alert(
+    receiver: Receiver, tmp_path: Path
+) -> None:
     receiver.refusing = {"ops"}
     async with testing.running(tasks=[failing_at_once], config=receiver.config(), directory=tmp_path) as daemon:
         await daemon.trigger("failing_at_once")
@@ -145,7 +149,7 @@ async def test_an_alert_that_cannot_be_sent_has_failed_and_makes_no_other(receiv
         assert [row["state"] for row in await listed(daemon.daemon)] == ["sent"]
 
 
-async def test_a_check_is_told_when_it_degrades_when_it_gets_worse_and_when_it_has_been_well_for_a_while(
+async def test_a_check_is_reported_when_it_degrades_when_it_worsens_and_when_it_has_recovered(
     receiver: Receiver, tmp_path: Path
 ) -> None:
     level = Level.HEALTHY
@@ -166,11 +170,11 @@ async def test_a_check_is_told_when_it_degrades_when_it_gets_worse_and_when_it_h
         await daemon.advance(minutes=4)
         assert receiver.titles() == ["probe is degraded", "probe is unhealthy"]
         await daemon.advance(minutes=2)
-        assert receiver.titles()[2:] == ["Over: probe is unhealthy"]
+        assert receiver.titles()[2:] == ["Resolved: probe is unhealthy"]
         assert [notice["type"] for notice in receiver.got["ops"]] == ["warning", "failure", "success"]
 
 
-async def test_a_queue_whose_jobs_wait_long_is_told_until_they_do_not(receiver: Receiver, tmp_path: Path) -> None:
+async def test_a_queue_whose_jobs_wait_long_is_reported_and_so_is_its_end(receiver: Receiver, tmp_path: Path) -> None:
     async with testing.running(tasks=[echo], config=receiver.config(), directory=tmp_path) as daemon:
         await daemon.daemon.control.pause_queue("default", "for the test", "test")
         await daemon.trigger("echo")
@@ -180,10 +184,10 @@ async def test_a_queue_whose_jobs_wait_long_is_told_until_they_do_not(receiver: 
         assert receiver.titles() == ["Jobs wait long in queue default"]
         await daemon.daemon.control.resume_queue("default", "test")
         await daemon.advance(minutes=7)
-        assert receiver.titles()[1:] == ["Over: Jobs wait long in queue default"]
+        assert receiver.titles()[1:] == ["Resolved: Jobs wait long in queue default"]
 
 
-async def test_sources_that_do_not_succeed_for_long_are_stale(receiver: Receiver, tmp_path: Path) -> None:
+async def test_a_source_without_a_success_for_long_is_reported_as_stale(receiver: Receiver, tmp_path: Path) -> None:
     settings = receiver.config(rules="source_stale = true", more="stale_source_hours = 0.2")
     only_gcat = "".join(
         f"\n[sources.{name}]\nenabled = false" for name in ("launch_library", "spacex", "rocketlaunch", "wikipedia")
@@ -195,7 +199,7 @@ async def test_sources_that_do_not_succeed_for_long_are_stale(receiver: Receiver
         assert receiver.titles() == ["Source gcat is stale"]
 
 
-async def test_launches_are_told_by_the_rules_that_are_on(receiver: Receiver, tmp_path: Path) -> None:
+async def test_launches_are_reported_by_the_rules_that_are_on(receiver: Receiver, tmp_path: Path) -> None:
     settings = receiver.config(rules="launch_status = false", more="slip_hours = 12")
     async with testing.running(config=settings, directory=tmp_path) as daemon:
         tell(daemon.daemon, "launch.slipped", net="2027-04-20T22:00:00Z", seconds=12 * 3600)
@@ -209,7 +213,7 @@ async def test_launches_are_told_by_the_rules_that_are_on(receiver: Receiver, tm
         assert receiver.titles() == ["Falcon 9 | Crew-20 slipped to 2027-04-21T10:00:00Z"]
 
 
-async def test_a_launch_that_is_found_and_slips_is_told_and_its_approach_if_its_provider_was_chosen(
+async def test_a_new_launch_and_its_slip_are_reported_and_its_approach_if_its_provider_is_configured(
     receiver: Receiver, tmp_path: Path
 ) -> None:
     async with replaying() as replay:
@@ -232,9 +236,7 @@ async def test_a_launch_that_is_found_and_slips_is_told_and_its_approach_if_its_
             replay.bodies[UPCOMING] = page(ll2("Falcon 9 | Crew-20", "2027-05-20T10:00:00Z"))
 
 
-async def test_beyond_the_limit_of_an_hour_alerts_are_held_and_summed_up_in_one(
-    receiver: Receiver, tmp_path: Path
-) -> None:
+async def test_beyond_the_hourly_limit_alerts_are_held_and_summed_up_in_one(receiver: Receiver, tmp_path: Path) -> None:
     async with testing.running(config=receiver.config(more="max_per_hour = 3"), directory=tmp_path) as daemon:
         for number in range(14):
             tell(daemon.daemon, "launch.status_changed", id=f"l{number}", name=f"launch {number}")
@@ -254,7 +256,7 @@ async def test_beyond_the_limit_of_an_hour_alerts_are_held_and_summed_up_in_one(
         assert {row["summed_up_by"] for row in rows[1:12]} == {rows[0]["id"]}
 
 
-async def test_a_test_is_sent_at_once_and_the_list_has_pages(receiver: Receiver, tmp_path: Path) -> None:
+async def test_a_test_alert_is_sent_at_once_and_the_list_has_pages(receiver: Receiver, tmp_path: Path) -> None:
     async with hosted(quiet_config(tmp_path, receiver.config())) as daemon, asking(daemon) as session:
         for _ in range(2):
             async with session.post("/v1/alerts/test") as response:
@@ -283,7 +285,7 @@ async def test_a_test_is_sent_at_once_and_the_list_has_pages(receiver: Receiver,
         assert "not delivered to 1:json" in tried.stdout
 
 
-async def test_without_urls_nothing_is_noted_a_test_is_refused_and_old_troubles_are_forgotten(
+async def test_without_urls_no_failure_is_noted_a_test_is_refused_and_open_troubles_are_dropped(
     receiver: Receiver, tmp_path: Path
 ) -> None:
     async with testing.running(tasks=[failing_at_once], directory=tmp_path) as daemon:
@@ -316,7 +318,7 @@ print("apprise" in sys.modules)
 
 
 @pytest.mark.parametrize("url", ["json://127.0.0.1:1/", "credential:alerts"])
-def test_configured_without_apprise_installed_is_a_mistake_of_the_configuration(
+def test_urls_without_apprise_installed_are_an_error_of_the_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
@@ -338,7 +340,7 @@ def test_a_credential_is_checked_only_where_systemd_hands_it_over(
         check(str(file))
 
 
-def test_every_url_that_is_none_is_reported_and_no_secret_is_shown(tmp_path: Path) -> None:
+def test_every_invalid_url_is_reported_and_no_secret_is_shown(tmp_path: Path) -> None:
     wrong, right = tmp_path / "wrong", tmp_path / "right"
     wrong.write_text("nonsense://user:hunter2@example.org\n")
     right.write_text("jsons://user:hunter2@example.org/x\n")
@@ -361,13 +363,13 @@ def test_every_url_that_is_none_is_reported_and_no_secret_is_shown(tmp_path: Pat
         ("rules = {health = 1}", "[alerts.rules] health: expected true or false, got 1"),
     ],
 )
-def test_a_mistake_in_the_table_is_named(text: str, said: str) -> None:
+def test_an_error_in_the_table_is_reported_with_its_key(text: str, said: str) -> None:
     with pytest.raises(ConfigError) as raised:
         configuration.parse(f"[alerts]\n{text}")
     assert said in raised.value.detail
 
 
-async def test_what_was_heard_is_kept_while_the_store_is_away(
+async def test_events_are_kept_while_the_store_cannot_be_written(
     receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = AlertStore.record

@@ -1,4 +1,4 @@
-"""The rules of alerts: what is the same, what lasts, how many an hour."""
+"""The rules of alerts: repeats, troubles, and the hourly limit."""
 
 from itertools import pairwise
 
@@ -9,17 +9,17 @@ from launchd.alerts.rules import (
     CLEAR_SECONDS,
     REPEAT_SECONDS,
     Alert,
+    LastAlert,
     OpenTrouble,
     Rule,
     Severity,
-    Told,
     Trouble,
     admit,
+    group_repeats,
     launch_alert,
     queue_troubles,
-    sift,
     summary,
-    watch,
+    update_troubles,
 )
 from launchd.clock import HOUR, MINUTE, SECOND
 
@@ -40,14 +40,14 @@ def slip(seconds: float) -> Alert | None:
 
 
 @given(st.lists(SEEN, max_size=60))
-def test_a_trouble_begins_may_get_worse_and_is_over_once_it_was_away_for_long_enough(
+def test_a_trouble_starts_may_worsen_and_is_over_once_it_has_been_away_long_enough(
     seen: list[Severity | None],
 ) -> None:
     known: list[OpenTrouble] = []
     told: list[tuple[int, Severity]] = []
     for number, severity in enumerate(seen):
         troubles = [] if severity is None else [Trouble("queue:a", Rule.QUEUE_WAIT, severity, "waits", "long")]
-        alerts, known = watch(known, troubles, number * LOOK)
+        alerts, known = update_troubles(known, troubles, number * LOOK)
         told += [(number, alert.severity) for alert in alerts]
         assert bool(troubles) <= bool(known)
     for (_, before), (number, after) in pairwise(told):
@@ -62,27 +62,29 @@ def test_a_trouble_begins_may_get_worse_and_is_over_once_it_was_away_for_long_en
 
 
 @given(st.lists(st.tuples(st.integers(0, 2 * HOUR), st.lists(ALERTS, max_size=4)), max_size=30))
-def test_no_key_is_told_twice_within_its_time_and_no_occurrence_is_lost(steps: list[tuple[int, list[Alert]]]) -> None:
-    told: dict[str, Told] = {}
+def test_no_key_is_reported_twice_within_its_time_and_no_occurrence_is_lost(
+    steps: list[tuple[int, list[Alert]]],
+) -> None:
+    told: dict[str, LastAlert] = {}
     times: dict[str, int] = {}
     now = counted = given_ = 0
     for wait, alerts in steps:
         now += wait
-        new, more = sift(alerts, told, now)
+        new, more = group_repeats(alerts, told, now)
         given_ += sum(alert.count for alert in alerts)
         counted += sum(alert.count for alert in new) + sum(more.values())
         for key, count in more.items():
-            told[key] = Told(told[key].at, told[key].more + count)
+            told[key] = LastAlert(told[key].at, told[key].repeats + count)
         for alert in new:
             if (seconds := REPEAT_SECONDS.get(alert.rule)) is not None:
                 assert now - times.get(alert.key, now - seconds * SECOND) >= seconds * SECOND
                 times[alert.key] = now
-                told[alert.key] = Told(now, 0)
+                told[alert.key] = LastAlert(now, 0)
     assert counted == given_
 
 
 @given(st.lists(st.tuples(st.integers(0, 40 * MINUTE), st.integers(0, 9)), max_size=40), st.integers(1, 5))
-def test_no_hour_has_more_than_the_limit_and_what_is_held_is_told_once_there_is_room(
+def test_no_hour_has_more_than_the_limit_and_held_alerts_are_sent_once_there_is_room(
     steps: list[tuple[int, int]], limit: int
 ) -> None:
     sent: list[int] = []
@@ -100,14 +102,14 @@ def test_no_hour_has_more_than_the_limit_and_what_is_held_is_told_once_there_is_
     assert (held, told) == (0, made)
 
 
-def test_nothing_waits_while_there_is_room() -> None:
+def test_no_alert_is_held_while_there_is_room() -> None:
     assert admit(3, 0, 2, 5) == (False, 3)
     assert admit(3, 0, 4, 5) == (False, 1)
     assert admit(3, 7, 4, 5) == (True, 0)
     assert admit(3, 7, 5, 5) == (False, 0)
 
 
-def test_a_slip_is_told_beyond_its_length_only_with_who_says_so() -> None:
+def test_only_a_slip_beyond_the_configured_length_is_reported_with_its_source() -> None:
     assert slip(86_400) is None
     told = slip(86_401)
     assert told is not None
@@ -122,6 +124,6 @@ def test_a_summary_says_how_many_and_names_the_first() -> None:
     assert "- 9\n- and 2 more: launchd alerts\nHeld since 1970-01-01T00:00:00Z: at most 3" in body
 
 
-def test_a_queue_is_in_trouble_only_beyond_its_time() -> None:
+def test_a_queue_is_in_trouble_only_beyond_its_limit() -> None:
     waiting = {"slow": (3, 0), "quick": (9, SECOND)}
     assert [one.key for one in queue_troubles(waiting, 60, 61 * SECOND)] == ["queue:slow"]

@@ -116,7 +116,7 @@ def test_jobs_that_had_not_ended_in_the_backup_run_again_after_a_restore(
     archive = tmp_path / "all.tar.gz"
     with installation.running():
         job_id = installation.json("trigger", "linger", f"until={tmp_path}/go")["id"]
-        while installation.client.ask("GET", f"/v1/jobs/{job_id}")["progress"] is None:
+        while installation.client.request("GET", f"/v1/jobs/{job_id}")["progress"] is None:
             pass
         installation.launchd("backup", str(archive))
         (tmp_path / "go").touch()
@@ -130,7 +130,7 @@ def test_a_backup_taken_while_jobs_run_is_whole_and_of_one_moment(installation: 
     with installation.running():
         load = [{"task": "greet"}] * 200
         for number in range(6):
-            installation.client.ask("POST", "/v1/jobs", body={"jobs": load})
+            installation.client.request("POST", "/v1/jobs", body={"jobs": load})
             archive = tmp_path / f"{number}.tar.gz"
             installation.launchd("backup", str(archive))
             (tmp_path / str(number)).mkdir()
@@ -382,7 +382,7 @@ async def test_what_root_restores_belongs_to_the_owner_of_the_directory(state: P
 def test_a_terminal_is_not_needed_and_a_name_that_is_a_directory_is_usage(installation: Installation) -> None:
     installation.launchd("backup", str(installation.directory), code=2)
     nowhere = installation.launchd("backup", "/nowhere/all.tar.gz", code=1)
-    assert "make it first" in nowhere.stderr
+    assert "create it first" in nowhere.stderr
 
 
 def sqlite_rows(state: Path, statement: str) -> list[Any]:

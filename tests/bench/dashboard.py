@@ -46,7 +46,7 @@ def run() -> None:
 def _measure(process: Process) -> None:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - see missing()
 
-    link = process.client.ask("POST", "/v1/sign-in")["url"]
+    link = process.client.request("POST", "/v1/sign-in")["url"]
     page = "{0.scheme}://{0.netloc}/".format(urlsplit(link))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)

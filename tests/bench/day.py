@@ -174,9 +174,9 @@ def going_on(state: Path, text: str) -> Iterator[Process]:
     """A daemon on that state directory, with jobs in every state; it listens for browsers."""
     for _ in range(2):  # what runs in two crashes in a row is set aside
         with started(state, text, log=state / "daemon.log") as process:
-            if not process.client.ask("GET", "/v1/jobs", task="stall")["items"]:
-                process.client.ask("POST", "/v1/tasks/stall/trigger", body={})
-            while not process.client.ask("GET", "/v1/jobs", task="stall", state="running")["items"]:
+            if not process.client.request("GET", "/v1/jobs", task="stall")["items"]:
+                process.client.request("POST", "/v1/tasks/stall/trigger", body={})
+            while not process.client.request("GET", "/v1/jobs", task="stall", state="running")["items"]:
                 time.sleep(0.02)
             process.kill()
     with started(state, text, log=state / "daemon.log") as process:
@@ -186,7 +186,7 @@ def going_on(state: Path, text: str) -> Iterator[Process]:
 
 def _fill(process: Process) -> None:
     """Jobs that wait, run, fail, are cancelled and expire."""
-    ask = process.client.ask
+    ask = process.client.request
 
     def trigger(task: str, **settings: Any) -> str:  # noqa: ANN401 - fields of a job
         return str(ask("POST", f"/v1/tasks/{task}/trigger", body=settings)["id"])

@@ -54,38 +54,38 @@ def latency() -> float:
 def blocked() -> None:
     """Measure GET /v1/status while a coroutine blocks the task loop, and print the job that is named for it."""
     with TemporaryDirectory() as place, daemon(Path(place) / "state") as process:
-        process.client.ask("POST", "/v1/tasks/block/trigger", body={"args": {"seconds": 30}})
-        while not (found := process.client.ask("GET", "/v1/health", accept=(503,))["checks"]["event_loop"])[
+        process.client.request("POST", "/v1/tasks/block/trigger", body={"args": {"seconds": 30}})
+        while not (found := process.client.request("GET", "/v1/health", accept=(503,))["checks"]["event_loop"])[
             "detail"
         ].startswith("the task loop"):
             time.sleep(0.05)
         taken = []
         for _ in range(200):
             asked = time.perf_counter()
-            process.client.ask("GET", "/v1/status")
+            process.client.request("GET", "/v1/status")
             taken.append((time.perf_counter() - asked) * 1000)
         figure = f"max {max(taken):.1f} ms; health: {found['detail']}"
         say("GET /v1/status while time.sleep blocks the task loop", figure)
         asked = time.perf_counter()
-        job = process.client.ask("POST", "/v1/tasks/plain/trigger", body={})
+        job = process.client.request("POST", "/v1/tasks/plain/trigger", body={})
         _ended(process, job, "succeeded")
         say("meanwhile a plain function in a thread, from trigger to succeeded", f"{time.perf_counter() - asked:.3f} s")
         say("meanwhile a loop in C in a process, from terminate to cancelled", f"{_terminated(process):.2f} s")
 
 
 def _terminated(process: Process) -> float:
-    """The seconds from the request to terminate a task that loops in C until its job is cancelled."""
-    job = process.client.ask("POST", "/v1/tasks/hang/trigger", body={})
-    while process.client.ask("GET", f"/v1/jobs/{job['id']}")["progress"] is None:
+    """Seconds from the wish to terminate a task that loops in C until its job is cancelled."""
+    job = process.client.request("POST", "/v1/tasks/hang/trigger", body={})
+    while process.client.request("GET", f"/v1/jobs/{job['id']}")["progress"] is None:
         time.sleep(0.05)
     asked = time.perf_counter()
-    process.client.ask("POST", f"/v1/jobs/{job['id']}/cancel", body={"terminate": True})
+    process.client.request("POST", f"/v1/jobs/{job['id']}/cancel", body={"terminate": True})
     _ended(process, job, "cancelled")
     return time.perf_counter() - asked
 
 
 def _ended(process: Process, job: dict[str, Any], state: str) -> None:
-    ended = process.client.ask("GET", f"/v1/jobs/{job['id']}", wait=60)
+    ended = process.client.request("GET", f"/v1/jobs/{job['id']}", wait=60)
     if ended["state"] != state:
         raise RuntimeError(f"the job is {ended['state']}")
 
@@ -123,15 +123,15 @@ def backlogs(sizes: tuple[int, ...] = (0, 100_000, 1_000_000), measured: int = 2
         base_rate = base_memory = 0.0
         queued = 0
         for size in sizes:
-            process.client.ask("POST", "/v1/queues/default/pause", body={})
+            process.client.request("POST", "/v1/queues/default/pause", body={})
             process.enqueue("noop", size - queued, priority=0, delay=0)
             queued = size
             first = process.last_seq()
             process.enqueue("noop", measured, priority=9)
-            process.client.ask("PATCH", "/v1/queues/default", body={"concurrency": 100})
-            process.client.ask("POST", "/v1/queues/default/resume", body={})
+            process.client.request("PATCH", "/v1/queues/default", body={"concurrency": 100})
+            process.client.request("POST", "/v1/queues/default/resume", body={})
             process.until_done(first, measured)
-            process.client.ask("POST", "/v1/queues/default/pause", body={})
+            process.client.request("POST", "/v1/queues/default/pause", body={})
             rate, memory = _rate(process, first, measured), process.memory_mib()
             base_rate, base_memory = base_rate or rate, base_memory or memory
             queued = int(process.rows("SELECT count(*) FROM jobs WHERE state = 'queued'")[0][0])
@@ -146,5 +146,5 @@ def idle() -> None:
     with TemporaryDirectory() as place, daemon(Path(place) / "state") as process:
         say("from the command to ready", f"{process.ready_seconds:.2f} s")
         for _ in range(20):
-            process.client.ask("GET", "/v1/status")
+            process.client.request("GET", "/v1/status")
         say("resident memory of an idle daemon, one process", f"{process.memory_mib():.0f} MiB")

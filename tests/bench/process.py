@@ -83,7 +83,7 @@ class Process:
         started = time.perf_counter()
         for first in range(0, count, 1000):
             jobs = [{"task": task, **settings}] * min(1000, count - first)
-            self.client.ask("POST", "/v1/jobs", body={"jobs": jobs})
+            self.client.request("POST", "/v1/jobs", body={"jobs": jobs})
         return time.perf_counter() - started
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -136,7 +136,7 @@ def _until_ready(running: Process, popen: subprocess.Popen[bytes]) -> None:
         if popen.poll() is not None:
             raise RuntimeError("the daemon did not start")
         with contextlib.suppress(UnreachableError, RefusedError):  # 503 until it takes work
-            running.client.ask("GET", "/readyz")
+            running.client.request("GET", "/readyz")
             return
         time.sleep(0.01)
 

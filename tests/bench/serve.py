@@ -91,12 +91,12 @@ def measure(process: Process, target: str, seconds: float) -> None:
 
 def replay_launchlog(process: Process) -> str:
     """Have the records of GCAT parsed, matched and stored again; the job's id."""
-    return str(process.client.ask("POST", "/v1/sources/gcat/replay", body={})["id"])
+    return str(process.client.request("POST", "/v1/sources/gcat/replay", body={})["id"])
 
 
 def until_ended(process: Process, job_id: str) -> None:
     """Wait for a job that must succeed."""
-    job = process.client.ask("GET", f"/v1/jobs/{job_id}", wait=60)
+    job = process.client.request("GET", f"/v1/jobs/{job_id}", wait=60)
     if job["state"] != "succeeded":
         raise RuntimeError(f"{job['task']} is {job['state']}: {job['error']}")
 

@@ -1,4 +1,4 @@
-"""The command line against a real daemon in a process of its own: what is printed, what programs read, exit codes."""
+"""The command line against a real daemon in a process of its own: output for people, JSON, exit codes."""
 
 import json
 import os
@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 from launchd import __version__
 from launchd.cli import cli
 from tests.support.daemon_process import Installation, command
+from tests.support.hosted_daemon import PATIENCE_SECONDS
 from tests.support.paths import ROOT
 
 NIGHTLY = """
@@ -36,7 +39,7 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """One daemon for all of these tests: each makes what it needs and counts on nothing else."""
+    """One daemon for all tests here: each test makes the jobs that it needs."""
     made = Installation(tmp_path_factory.mktemp("cli"), NIGHTLY)
     with made.running():
         yield made
@@ -44,23 +47,37 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """A configuration on which no daemon runs."""
+    """A configuration without a running daemon."""
     return Installation(tmp_path_factory.mktemp("idle"), "")
 
 
-def lingering(installation: Installation, tmp_path: Path) -> str:
-    """A job that runs, and holds its lock, until `tmp_path/go` is there."""
+@contextmanager
+def lingering(installation: Installation, tmp_path: Path) -> Iterator[str]:
+    """The id of a job that runs and holds its lock until `go`; it has ended when the block is left, in any way."""
     job_id = str(installation.json("trigger", "linger", f"until={tmp_path}/go", "--queue", "slow")["id"])
-    while installation.client.ask("GET", f"/v1/jobs/{job_id}")["progress"] is None:
-        pass
-    return job_id
+    try:
+        _until_begun(installation, job_id)
+        yield job_id
+    finally:
+        go(tmp_path)
+        ended = installation.client.request("GET", f"/v1/jobs/{job_id}", wait=PATIENCE_SECONDS / 2)
+        if ended["finished_at"] is None:  # it never began: the next test must not wait for it
+            installation.client.request("POST", f"/v1/jobs/{job_id}/cancel", body={"terminate": True})
+
+
+def _until_begun(installation: Installation, job_id: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (job := installation.client.request("GET", f"/v1/jobs/{job_id}"))["progress"] is None:
+        assert job["state"] in {"queued", "running"}, f"the job has ended: {job}"
+        assert time.monotonic() < deadline, f"the job has not begun: {job['waiting_on']}"
+        time.sleep(0.01)
 
 
 def go(tmp_path: Path) -> None:
     (tmp_path / "go").touch()
 
 
-# --- looking ---
+# --- inspect ---
 
 
 def test_status_says_version_and_pid_and_shows_queues_and_next_fires(installation: Installation) -> None:
@@ -104,7 +121,7 @@ def test_a_list_of_nothing_says_so(installation: Installation, words: list[str])
     assert installation.json(*words) == {"items": [], "next": None}
 
 
-def test_a_preview_tells_what_an_expression_means_in_utc_and_by_the_local_clock(installation: Installation) -> None:
+def test_a_preview_explains_an_expression_with_times_in_utc_and_local_time(installation: Installation) -> None:
     words = ["preview", "30 2 29 3 *", "--timezone", "Europe/Berlin", "--after", "2026-01-01T00:00:00Z", "--count", "1"]
     assert installation.json(*words)["fires"] == [{"utc": "2026-03-29T01:00:00Z", "local": "2026-03-29T03:00:00+02:00"}]
     assert "2026-03-29T03:00:00+02:00" in installation.text(*words)
@@ -115,35 +132,35 @@ def test_a_preview_tells_what_an_expression_means_in_utc_and_by_the_local_clock(
     assert [one["utc"] for one in both] == ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"]
 
 
-def test_a_preview_takes_both_days(installation: Installation) -> None:
+def test_a_preview_takes_day_match(installation: Installation) -> None:
     words = ["preview", "0 0 13 * fri", "--after", "2027-01-01T00:00:00Z", "--count", "1", "--day-match", "and"]
     assert installation.text(*words).startswith("At 00:00, on day 13 of the month, but only on Friday\n")
     assert [one["utc"] for one in installation.json(*words)["fires"]] == ["2027-08-13T00:00:00Z"]
 
 
 def test_a_schedule_shows_that_both_days_must_match(installation: Installation) -> None:
-    shown = installation.client.ask("GET", "/v1/schedules/friday_the_13th")
+    shown = installation.client.request("GET", "/v1/schedules/friday_the_13th")
     assert (shown["day_match"], shown["next"][0][8:10]) == ("and", "13")
     assert "but only on Friday" in installation.text("schedules")
-    assert installation.client.ask("GET", "/v1/schedules/nightly")["day_match"] == "or"
+    assert installation.client.request("GET", "/v1/schedules/nightly")["day_match"] == "or"
 
 
-def test_warnings_of_a_preview_stay_out_of_what_programs_read(installation: Installation) -> None:
+def test_warnings_of_a_preview_go_to_standard_error(installation: Installation) -> None:
     words = ["preview", "0 0 13 * 5"]
     assert "warning:" in installation.launchd(*words).stderr
     assert installation.json(*words)["warnings"]
 
 
 def test_the_log_lines_of_a_job_are_found_by_its_id(installation: Installation, tmp_path: Path) -> None:
-    job_id = lingering(installation, tmp_path)
-    go(tmp_path)
-    text = installation.text("job", job_id, "--wait", "--logs")
-    assert re.search(rf"^\S+Z info +lingering .*until={tmp_path}/go", text, re.MULTILINE)
-    lines = installation.json("job", job_id, "--logs")["items"]
-    assert [line["fields"]["until"] for line in lines if line["event"] == "lingering"] == [f"{tmp_path}/go"]
+    with lingering(installation, tmp_path) as job_id:
+        go(tmp_path)
+        text = installation.text("job", job_id, "--wait", "--logs")
+        assert re.search(rf"^\S+Z info +lingering .*until={tmp_path}/go", text, re.MULTILINE)
+        lines = installation.json("job", job_id, "--logs")["items"]
+        assert [line["fields"]["until"] for line in lines if line["event"] == "lingering"] == [f"{tmp_path}/go"]
 
 
-def test_what_was_raised_is_shown_as_python_shows_it(installation: Installation) -> None:
+def test_a_traceback_is_shown_as_python_shows_it(installation: Installation) -> None:
     job = installation.json("trigger", "stumble", "why=a stone", "--wait", code=1)
     text = installation.text("job", job["id"])
     assert re.search(r"^error +ValueError: a stone$", text, re.MULTILINE)
@@ -152,7 +169,7 @@ def test_what_was_raised_is_shown_as_python_shows_it(installation: Installation)
     assert re.search(r"job_failed .*error=ValueError: a stone\nTraceback \(most recent call last\):\n", logged)
 
 
-def test_where_standard_error_leads_to_the_journal_an_error_is_one_there_too(idle: Installation) -> None:
+def test_an_error_has_its_severity_if_standard_error_is_the_journal(idle: Installation) -> None:
     read_end, write_end = os.pipe()
     stat = os.fstat(write_end)
     environ = idle.environ | {"JOURNAL_STREAM": f"{stat.st_dev}:{stat.st_ino}"}
@@ -165,21 +182,23 @@ def test_where_standard_error_leads_to_the_journal_an_error_is_one_there_too(idl
     assert "<3>" not in idle.launchd("status", code=3).stderr
 
 
-def test_statistics_tell_how_each_task_queue_and_lock_fared(installation: Installation, tmp_path: Path) -> None:
-    job_id = lingering(installation, tmp_path)
-    go(tmp_path)
-    installation.json("job", job_id, "--wait")
-    installation.launchd("trigger", "stumble", "--wait", code=1)
-    view = installation.json("stats", "--window", "1h")
-    (stumbled,) = (one for one in view["tasks"] if one["name"] == "stumble")
-    assert (stumbled["runs"], stumbled["failures"], stumbled["success_rate"]) == (stumbled["failures"],) * 2 + (0.0,)
-    text = installation.text("stats")
-    assert re.search(r"^stumble +\d+ +\d+ +0\.0% ", text, re.MULTILINE)
-    assert re.search(r"^slow +\d+ .* [\d.]+ (ms|s|min) .*%$", text, re.MULTILINE)
-    assert re.search(r"^errand_lock +\d+ +0 ", text, re.MULTILINE)
+def test_statistics_show_each_task_queue_and_lock(installation: Installation, tmp_path: Path) -> None:
+    with lingering(installation, tmp_path) as job_id:
+        go(tmp_path)
+        installation.json("job", job_id, "--wait")
+        installation.launchd("trigger", "stumble", "--wait", code=1)
+        view = installation.json("stats", "--window", "1h")
+        (stumbled,) = (one for one in view["tasks"] if one["name"] == "stumble")
+        assert (stumbled["runs"], stumbled["failures"], stumbled["success_rate"]) == (stumbled["failures"],) * 2 + (
+            0.0,
+        )
+        text = installation.text("stats")
+        assert re.search(r"^stumble +\d+ +\d+ +0\.0% ", text, re.MULTILINE)
+        assert re.search(r"^slow +\d+ .* [\d.]+ (ms|s|min) .*%$", text, re.MULTILINE)
+        assert re.search(r"^errand_lock +\d+ +0 ", text, re.MULTILINE)
 
 
-# --- acting ---
+# --- control ---
 
 
 def test_a_job_is_triggered_waited_for_and_read(installation: Installation) -> None:
@@ -192,7 +211,7 @@ def test_a_job_is_triggered_waited_for_and_read(installation: Installation) -> N
     assert "hello" in installation.text("trigger", "greet", "--wait")
 
 
-def test_a_value_is_json_or_text_where_it_is_none(installation: Installation) -> None:
+def test_a_value_that_is_not_json_is_text(installation: Installation) -> None:
     assert installation.json("trigger", "greet", "name=[1")["args"] == {"name": "[1"}
     refused = installation.launchd("trigger", "greet", "name=7", code=1)
     assert "name" in refused.stderr
@@ -215,40 +234,38 @@ def test_waiting_for_a_job_that_fails_exits_with_1_and_says_why(installation: In
     assert text.endswith("    raise ValueError(why)\nValueError: a root\n")  # line by line, at the end
 
 
-def test_a_running_job_shows_where_it_stands_and_its_progress_as_it_comes(
-    installation: Installation, tmp_path: Path
-) -> None:
-    job_id = lingering(installation, tmp_path)
-    assert "linger" in installation.text("job", job_id, "--stack")
-    assert "file_tasks.py" in installation.json("job", job_id, "--stack")["stack"]
-    assert re.search(rf"^errand_lock +{job_id} ", installation.text("locks"), re.MULTILINE)
-    assert re.search(r"^progress +1 of 2: begun$", installation.text("job", job_id), re.MULTILINE)
-    with subprocess.Popen(
-        command("job", job_id, "--wait"), env=installation.environ, stdout=subprocess.PIPE, text=True
-    ) as waiting:
-        assert waiting.stdout is not None
-        assert waiting.stdout.readline() == "begun\n"
-        go(tmp_path)
-        rest = waiting.stdout.read()
-    assert waiting.returncode == 0
-    assert re.search(r"^result +waited$", rest, re.MULTILINE)
+def test_a_running_job_shows_its_stack_and_its_progress_live(installation: Installation, tmp_path: Path) -> None:
+    with lingering(installation, tmp_path) as job_id:
+        assert "linger" in installation.text("job", job_id, "--stack")
+        assert "file_tasks.py" in installation.json("job", job_id, "--stack")["stack"]
+        assert re.search(rf"^errand_lock +{job_id} ", installation.text("locks"), re.MULTILINE)
+        assert re.search(r"^progress +1 of 2: begun$", installation.text("job", job_id), re.MULTILINE)
+        with subprocess.Popen(
+            command("job", job_id, "--wait"), env=installation.environ, stdout=subprocess.PIPE, text=True
+        ) as waiting:
+            assert waiting.stdout is not None
+            assert waiting.stdout.readline() == "begun\n"
+            go(tmp_path)
+            rest = waiting.stdout.read()
+        assert waiting.returncode == 0
+        assert re.search(r"^result +waited$", rest, re.MULTILINE)
 
 
 def test_a_running_job_is_cancelled_and_its_lock_is_free(installation: Installation, tmp_path: Path) -> None:
-    job_id = lingering(installation, tmp_path)
-    asked = installation.json("cancel-task", job_id, "--reason", "enough")
-    assert asked["cancel_requested"] == "cancel"
-    ended = installation.json("job", job_id, "--wait", code=1)
-    assert (ended["state"], ended["reason"]) == ("cancelled", "enough")
-    assert installation.json("locks")["items"] == []
+    with lingering(installation, tmp_path) as job_id:
+        asked = installation.json("cancel-task", job_id, "--reason", "enough")
+        assert asked["cancel_requested"] == "cancel"
+        ended = installation.json("job", job_id, "--wait", code=1)
+        assert (ended["state"], ended["reason"]) == ("cancelled", "enough")
+        assert installation.json("locks")["items"] == []
 
 
-def test_a_lock_is_taken_from_its_holder(installation: Installation, tmp_path: Path) -> None:
-    job_id = lingering(installation, tmp_path)
-    view = installation.json("release-lock", "errand_lock", "--reason", "stuck")
-    assert (view["name"], view["job_id"], view["released"]) == ("errand_lock", job_id, True)
-    installation.json("cancel-task", job_id)
-    go(tmp_path)
+def test_a_lock_is_released(installation: Installation, tmp_path: Path) -> None:
+    with lingering(installation, tmp_path) as job_id:
+        view = installation.json("release-lock", "errand_lock", "--reason", "stuck")
+        assert (view["name"], view["job_id"], view["released"]) == ("errand_lock", job_id, True)
+        installation.json("cancel-task", job_id)
+        go(tmp_path)
 
 
 def test_queues_and_schedules_are_paused_resumed_and_resized(installation: Installation) -> None:
@@ -267,20 +284,20 @@ def test_a_backfill_makes_a_job_for_each_past_fire_and_the_ledger_has_them(insta
     done = installation.launchd("backfill", "nightly", *span)
     ids = done.stdout.split()
     assert len(ids) == 3
-    assert "3 jobs made" in done.stderr
+    assert "3 jobs created" in done.stderr
     ledger = installation.json("fires", "nightly")["items"]
     assert {one["job_id"] for one in ledger if one["outcome"] == "backfilled"} == set(ids)
     assert installation.json("backfill", "nightly", *span)["ids"] == []
     assert "backfilled" in installation.text("fires", "nightly", "--limit", "1")
 
 
-def test_a_refresh_of_a_source_that_is_off_and_unreachable_fails_and_names_it(installation: Installation) -> None:
+def test_a_refresh_of_an_unreachable_source_fails_and_names_it(installation: Installation) -> None:
     assert UUID.match(installation.text("refresh", "--sources", "nasa_tv,gcat", code=1)) is None
     replayed = installation.launchd("replay", "gcat", code=1)
     assert "refresh it first" in replayed.stderr
 
 
-# --- what goes wrong ---
+# --- errors ---
 
 
 @pytest.mark.parametrize(
@@ -298,7 +315,7 @@ def test_a_refresh_of_a_source_that_is_off_and_unreachable_fails_and_names_it(in
         (["preview", "* * * * *", "--timezone", "Mars/Base"], "Mars/Base"),
     ],
 )
-def test_what_is_refused_exits_with_1_and_says_what_would_do(
+def test_a_refusal_exits_with_1_and_says_what_is_allowed(
     installation: Installation, words: list[str], told: str
 ) -> None:
     plain = installation.launchd(*words, code=1)
@@ -325,13 +342,13 @@ def test_what_is_refused_exits_with_1_and_says_what_would_do(
         ["restore", "/nowhere/at/all"],
     ],
 )
-def test_what_makes_no_sense_exits_with_2(idle: Installation, words: list[str]) -> None:
+def test_wrong_usage_exits_with_2(idle: Installation, words: list[str]) -> None:
     done = idle.launchd(*words, code=2)
     assert done.stdout == ""
     assert "Usage: launchd" in done.stderr or "Error" in done.stderr
 
 
-ASKING = [
+NEED_A_DAEMON = [
     *(["status"], ["health"], ["stats"], ["jobs"], ["job", "x"], ["tasks"], ["queues"], ["schedules"], ["locks"]),
     *(
         ["fires", "x"],
@@ -349,8 +366,8 @@ ASKING = [
 ]
 
 
-@pytest.mark.parametrize("words", ASKING, ids=lambda words: words[0])
-def test_without_a_daemon_every_question_exits_with_3_and_says_how_to_start_one(
+@pytest.mark.parametrize("words", NEED_A_DAEMON, ids=lambda words: words[0])
+def test_without_a_daemon_a_command_exits_with_3_and_says_how_to_start_one(
     idle: Installation, words: list[str]
 ) -> None:
     plain = idle.launchd(*words, code=3)
@@ -360,19 +377,19 @@ def test_without_a_daemon_every_question_exits_with_3_and_says_how_to_start_one(
     assert not list(idle.directory.glob("*x.tar.gz*"))
 
 
-def test_each_command_that_asks_is_among_those() -> None:
+def test_every_command_that_needs_a_daemon_is_tried_without_one() -> None:
     here = {"run", "check", "demo", "completion", "restore"}
-    assert {words[0] for words in ASKING} == set(cli.commands) - here
+    assert {words[0] for words in NEED_A_DAEMON} == set(cli.commands) - here
 
 
-def test_a_socket_whose_daemon_has_gone_is_told_from_one_that_never_was(idle: Installation, tmp_path: Path) -> None:
+def test_the_socket_of_a_daemon_that_has_ended_has_an_error_of_its_own(idle: Installation, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / "left.sock"))
     done = idle.launchd("--socket", str(tmp_path / "left.sock"), "status", code=3)
-    assert "nobody listens" in done.stderr
+    assert "no daemon listens" in done.stderr
 
 
-def test_who_may_not_use_the_socket_is_told_which_group_may() -> None:
+def test_a_user_without_access_gets_the_group_that_has_it() -> None:
     with tempfile.TemporaryDirectory() as name, socket.socket(socket.AF_UNIX) as served:
         Path(name).chmod(0o755)
         path = Path(name) / "admin.sock"
@@ -380,13 +397,13 @@ def test_who_may_not_use_the_socket_is_told_which_group_may() -> None:
         served.listen()
         path.chmod(0o660 if os.geteuid() == 0 else 0o060)
         done = subprocess.run(
-            [sys.executable, "-c", _ASK_AS_NOBODY, str(path)], capture_output=True, text=True, cwd=ROOT, check=False
+            [sys.executable, "-c", _REQUEST_AS_NOBODY, str(path)], capture_output=True, text=True, cwd=ROOT, check=False
         )
     assert "may not use" in done.stdout
     assert "usermod -aG" in done.stdout or "in its group" in done.stdout
 
 
-_ASK_AS_NOBODY = """
+_REQUEST_AS_NOBODY = """
 import os, sys
 from pathlib import Path
 from launchd.admin.client import AdminClient
@@ -396,14 +413,14 @@ if os.geteuid() == 0:
     os.setresgid(65534, 65534, 65534)
     os.setresuid(65534, 65534, 65534)
 try:
-    AdminClient(Path(sys.argv[1])).ask("GET", "/v1/status")
+    AdminClient(Path(sys.argv[1])).request("GET", "/v1/status")
 except UnreachableError as error:
     print(error.detail)
 """
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as somebody else")
-def test_an_operator_who_wants_what_admins_may_is_told_how() -> None:
+def test_an_operator_gets_a_hint_on_commands_for_admins() -> None:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         open_to_all = Installation(Path(name), "")
@@ -419,7 +436,7 @@ def test_an_operator_who_wants_what_admins_may_is_told_how() -> None:
                 check=False,
             )
     assert done.returncode == 1
-    assert "this takes an admin" in done.stderr
+    assert "this needs an admin" in done.stderr
     assert "sudo launchd" in done.stderr
     assert not Path("/tmp/never.tar.gz").exists()
 
@@ -462,15 +479,15 @@ def test_a_refusal_says_what_to_do_next(installation: Installation, words: list[
     assert says in installation.launchd(*words, code=1).stderr
 
 
-def test_a_command_that_is_misspelt_is_told_the_nearest_one(idle: Installation) -> None:
+def test_a_misspelt_command_gets_the_nearest_one(idle: Installation) -> None:
     assert "no command helth; did you mean health?" in idle.launchd("helth", code=2).stderr
 
 
-def test_a_file_that_is_no_socket_is_called_that(idle: Installation) -> None:
+def test_a_file_that_is_not_a_socket_has_an_error_of_its_own(idle: Installation) -> None:
     assert "is not a socket" in idle.launchd("status", "--socket", str(idle.config), code=3).stderr
 
 
-def test_a_list_that_is_longer_says_so_beside_the_list(installation: Installation) -> None:
+def test_a_list_with_more_rows_says_so_on_standard_error(installation: Installation) -> None:
     for _ in range(2):
         installation.json("trigger", "greet")
     done = installation.launchd("jobs", "--limit", "1")
@@ -478,12 +495,12 @@ def test_a_list_that_is_longer_says_so_beside_the_list(installation: Installatio
     assert "--limit takes up to 1000" in done.stderr
 
 
-def test_programs_are_told_the_code_of_a_refusal(installation: Installation) -> None:
+def test_the_json_of_a_refusal_has_its_code(installation: Installation) -> None:
     refused = installation.launchd("job", "none", "--json", code=1)
     assert json.loads(refused.stderr)["code"] == "not_found"
 
 
-def test_what_a_source_says_is_shown_and_never_obeyed_by_the_terminal(installation: Installation) -> None:
+def test_control_characters_in_values_never_reach_the_terminal(installation: Installation) -> None:
     made = installation.json("trigger", "echo", "value=\x1b]0;owned\x07\x1b[2J")
     installation.json("job", made["id"], "--wait")
     text = installation.text("job", made["id"])
@@ -491,10 +508,10 @@ def test_what_a_source_says_is_shown_and_never_obeyed_by_the_terminal(installati
     assert "owned" in text
 
 
-# --- here ---
+# --- without a daemon ---
 
 
-def test_check_names_every_mistake_with_its_table_and_key(idle: Installation, tmp_path: Path) -> None:
+def test_check_reports_every_error_with_its_table_and_key(idle: Installation, tmp_path: Path) -> None:
     broken = tmp_path / "broken.toml"
     broken.write_text('[queues.default]\nconcurrency = 0\n[daemon]\nlog_levle = "info"\n', "utf-8")
     plain = idle.launchd("check", "--config", str(broken), code=1)
@@ -515,7 +532,7 @@ def test_a_second_daemon_on_a_directory_is_refused_with_the_pid_of_the_first(ins
 @pytest.mark.parametrize(
     ("shell", "word"), [("bash", "complete -o"), ("zsh", "#compdef launchd"), ("fish", "complete")]
 )
-def test_completion_prints_what_the_shell_takes(idle: Installation, shell: str, word: str) -> None:
+def test_completion_prints_the_script_of_the_shell(idle: Installation, shell: str, word: str) -> None:
     script = idle.text("completion", shell)
     assert word in script
     assert "_LAUNCHD_COMPLETE" in script
@@ -535,7 +552,7 @@ def test_the_demonstration_runs_to_its_end(tmp_path: Path) -> None:
     assert any(line.startswith("disk") for line in text.splitlines())
 
 
-def test_asking_starts_without_the_engine() -> None:
+def test_the_command_line_starts_without_the_engine() -> None:
     heavy = {"aiohttp", "structlog", "rich", "sqlite3", "croniter", "launchd.config", "launchd.daemon"}
     probe = f"import sys, launchd.cli; print(sorted({heavy} & set(sys.modules)))"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}  # it uses sqlite3

@@ -26,7 +26,7 @@ rate = "1000/s"
 
 
 class Scraping(NamedTuple):
-    """A daemon's process and the server that it scrapes, which lives on the test's loop: ask from a thread."""
+    """A daemon's process and the server that it scrapes, which runs on the test's loop: run commands in a thread."""
 
     installation: Installation
     replay: Replay
@@ -58,7 +58,7 @@ async def read_line(process: asyncio.subprocess.Process) -> str:
         return (await process.stdout.readline()).decode()
 
 
-async def test_a_refresh_tells_of_each_source_as_it_ends(scraping: Scraping) -> None:
+async def test_a_refresh_reports_each_source_as_it_ends(scraping: Scraping) -> None:
     scraping.replay.held = {UPCOMING: asyncio.Event()}
     process = await asyncio.create_subprocess_exec(
         *command("refresh", "--wait"), env=scraping.installation.environ, stdout=subprocess.PIPE
@@ -73,7 +73,7 @@ async def test_a_refresh_tells_of_each_source_as_it_ends(scraping: Scraping) -> 
     assert {line.split()[0] for line in table.splitlines()} == {"source", "launch_library", "gcat"}
 
 
-async def test_a_refresh_of_nothing_but_failing_sources_exits_with_1_and_says_why(scraping: Scraping) -> None:
+async def test_a_refresh_of_failing_sources_alone_exits_with_1_and_says_why(scraping: Scraping) -> None:
     scraping.replay.statuses = {LOG: 500}
     text = await scraping.text("refresh", "--sources", "gcat", "--wait", code=1)
     assert "HTTP 500" in text
@@ -87,7 +87,7 @@ async def test_a_refresh_of_nothing_but_failing_sources_exits_with_1_and_says_wh
     assert "HTTP 500" in ended["reason"]
 
 
-async def test_launches_are_listed_shown_corrected_by_hand_and_given_back(scraping: Scraping) -> None:
+async def test_launches_are_listed_shown_overridden_and_restored(scraping: Scraping) -> None:
     ended = await scraping.json("refresh", "--wait")
     assert ended["result"]["sources"]["gcat"]["created"] + ended["result"]["sources"]["launch_library"]["created"] >= 2
     (coming,) = (await scraping.json("launches", "--upcoming"))["items"]
@@ -109,7 +109,7 @@ def refused(scraping: Scraping, *words: str) -> str:
     return scraping.installation.launchd(*words, code=1).stderr
 
 
-async def test_sources_and_conflicts_say_how_the_sources_fare_and_where_they_disagree(scraping: Scraping) -> None:
+async def test_sources_and_conflicts_are_listed(scraping: Scraping) -> None:
     await scraping.json("refresh", "--wait")
     replayed = await scraping.json("replay", "gcat", "--wait")
     assert replayed["result"]["sources"]["gcat"]["replayed"] is True

@@ -20,7 +20,7 @@ import pytest
 from rich.console import Console, ConsoleDimensions
 
 from launchd.cli.commands.monitor import away, observe
-from launchd.cli.screen import Watched, screen
+from launchd.cli.screen import DaemonWatch, screen
 from tests.support.daemon_process import Installation, command
 from tests.support.hosted_daemon import PATIENCE_SECONDS
 
@@ -106,7 +106,7 @@ def terminal(installation: Installation, *words: str) -> Iterator[Terminal]:
         os.close(its)
 
 
-def test_the_screen_shows_the_daemon_and_what_changes_and_q_leaves_the_terminal_as_it_was(
+def test_the_screen_shows_the_daemon_and_changes_and_q_restores_the_terminal(
     installation: Installation, tmp_path: Path
 ) -> None:
     with installation.running() as daemon, terminal(installation, "monitor", "--interval", "0.1") as seen:
@@ -126,7 +126,7 @@ def test_the_screen_shows_the_daemon_and_what_changes_and_q_leaves_the_terminal_
         assert seen.modes() == before
 
 
-def test_ctrl_c_ends_the_monitor_as_well(installation: Installation) -> None:
+def test_ctrl_c_quits_the_monitor_as_well(installation: Installation) -> None:
     with installation.running(), terminal(installation, "monitor") as seen:
         before = seen.modes()
         seen.until("Queues")
@@ -136,13 +136,13 @@ def test_ctrl_c_ends_the_monitor_as_well(installation: Installation) -> None:
         assert seen.modes() == before
 
 
-def test_the_monitor_lives_through_a_restart_of_the_daemon_and_says_so(installation: Installation) -> None:
+def test_the_monitor_survives_a_restart_of_the_daemon_and_says_so(installation: Installation) -> None:
     with installation.running() as first:
         watching = terminal(installation, "monitor", "--interval", "0.1")
         seen = watching.__enter__()
         seen.until(f"pid {first.pid}")
     try:
-        seen.until("no answer since")
+        seen.until("no response since")
         with installation.running() as second:
             seen.until("the daemon was restarted at")
             seen.until(f"pid {second.pid}")
@@ -161,7 +161,7 @@ def test_without_a_daemon_the_terminal_is_left_alone(installation: Installation)
         assert "there is no socket" in printed
 
 
-def test_a_pipe_gets_one_plain_look(installation: Installation) -> None:
+def test_a_pipe_gets_one_plain_snapshot(installation: Installation) -> None:
     with installation.running() as daemon:
         text = installation.text("monitor")
         assert f"pid {daemon.pid}" in text
@@ -176,7 +176,7 @@ def _right_half(text: str) -> str:
     return "\n".join(line[start:] for line in text.splitlines())
 
 
-def test_programs_get_a_snapshot_a_line_also_of_a_daemon_that_is_away(installation: Installation) -> None:
+def test_json_output_is_a_snapshot_a_line_also_while_the_daemon_does_not_respond(installation: Installation) -> None:
     with installation.running() as daemon:
         stream = subprocess.Popen(
             command("monitor", "--json", "--interval", "0.1"),
@@ -201,13 +201,15 @@ def test_programs_get_a_snapshot_a_line_also_of_a_daemon_that_is_away(installati
     assert stream.returncode == 0
 
 
-def test_a_count_of_looks_ends_the_stream(installation: Installation) -> None:
+def test_a_count_of_snapshots_ends_the_stream(installation: Installation) -> None:
     with installation.running():
         lines = installation.text("monitor", "--json", "--count", "2", "--interval", "0.1").splitlines()
         assert [json.loads(line)["reachable"] for line in lines] == [True, True]
 
 
-def test_on_a_terminal_waiting_shows_a_bar_that_is_gone_at_the_end(installation: Installation, tmp_path: Path) -> None:
+def test_on_a_terminal_waiting_shows_a_progress_bar_that_is_gone_at_the_end(
+    installation: Installation, tmp_path: Path
+) -> None:
     with installation.running():
         job_id = installation.json("trigger", "linger", f"until={tmp_path}/go")["id"]
         with terminal(installation, "job", job_id, "--wait") as seen:
@@ -256,19 +258,19 @@ def test_long_words_are_cut_so_that_names_stay_whole(installation: Installation,
     assert all(row.rstrip().endswith("…") and len(row) <= width for row in rows)
 
 
-def test_what_is_told_of_a_daemon_that_went_and_came() -> None:
-    watched = Watched()
+def test_restarts_and_times_without_a_response_are_noticed() -> None:
+    watched = DaemonWatch()
 
-    def told(seen: dict[str, Any]) -> str | None:
-        watched.saw(seen)
+    def noticed(seen: dict[str, Any]) -> str | None:
+        watched.update(seen)
         return watched.notice
 
     up = {"at": "2026-01-01T00:00:01Z", "reachable": True, "status": {"instance": "a", "started_at": "x"}}
-    assert told(up) is None
+    assert noticed(up) is None
     for second in (2, 3):
-        notice = told(away(up, "gone") | {"at": f"2026-01-01T00:00:0{second}Z"})
+        notice = noticed(away(up, "gone") | {"at": f"2026-01-01T00:00:0{second}Z"})
         assert notice is not None
         assert "since 00:00:02" in notice
-    assert told(up) == "the daemon answers again; it did not from 00:00:02 (UTC)"
+    assert noticed(up) == "the daemon responds again; it did not since 00:00:02 (UTC)"
     other = {"instance": "b", "started_at": "2026-01-01T00:00:04Z"}
-    assert told(up | {"status": other}) == "the daemon was restarted at 00:00:04 (UTC)"
+    assert noticed(up | {"status": other}) == "the daemon was restarted at 00:00:04 (UTC)"

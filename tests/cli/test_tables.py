@@ -15,7 +15,7 @@ SHOWS = columns("id", "state", "created_at", "reason")
 
 
 @pytest.mark.parametrize("room", [20, 80, 100, 140])
-def test_what_is_short_stays_whole_and_text_takes_the_room_that_is_left(room: int) -> None:
+def test_short_values_are_never_cut_and_text_gets_the_room_that_is_left(room: int) -> None:
     heading, *lines = table(ROWS, SHOWS, room)
     text = "\n".join(lines)
     assert text.count(ID) == 2
@@ -27,25 +27,25 @@ def test_what_is_short_stays_whole_and_text_takes_the_room_that_is_left(room: in
     assert longest <= max(room, len(f"{ID}  queued  2026-11-26T13:54:48Z  ") + 24)
 
 
-def test_on_one_line_a_text_that_finds_no_room_is_cut() -> None:
+def test_on_one_line_a_long_text_is_cut() -> None:
     _, first, second = table(ROWS, SHOWS, 100, one_line=True)
     assert len(first) == 100
     assert first.endswith("…")
     assert second.endswith("first second")
 
 
-def test_a_pipe_gets_a_line_for_each_row_with_all_of_it() -> None:
+def test_a_pipe_gets_each_whole_row_on_a_line() -> None:
     _, first, second = table(ROWS, SHOWS, None)
     assert first.endswith("one end")
     assert second.endswith("first second")
     assert "2026-11-26T13:54:48Z" in first
 
 
-def test_wide_characters_count_as_they_are_shown() -> None:
+def test_wide_characters_count_by_their_width() -> None:
     lines = table([{"name": "天問一号", "state": "go"}, {"name": "abc", "state": "hold"}], columns("name", "state"), 80)
     assert lines == ["name      state", "天問一号  go", "abc       hold"]
 
 
-def test_where_there_is_nothing_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_table_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     print_table([], SHOWS)
     assert capsys.readouterr().out == "(none)\n"

@@ -1,4 +1,4 @@
-"""The configuration: every problem at once, each with its place and what is allowed."""
+"""The configuration: all errors at once, each with its table, its key and the allowed values."""
 
 import re
 import tomllib
@@ -23,7 +23,7 @@ def problems(text: str) -> dict[str, str]:
     return {problem.path: problem.message for problem in caught.value.errors}
 
 
-def test_all_problems_are_reported_at_once_with_table_key_and_what_is_allowed() -> None:
+def test_all_errors_are_reported_at_once_with_table_key_and_allowed_values() -> None:
     found = problems(
         """
 [queues.scraping]
@@ -45,11 +45,11 @@ enabled = true
 
 def test_a_queue_that_celery_runs_is_refused_for_now() -> None:
     found = problems('[queues.heavy]\nengine = "celery"')
-    assert found["queues.heavy.engine"].endswith("engine = \"celery\", is not there yet), got 'celery'")
+    assert found["queues.heavy.engine"].endswith("engine = \"celery\", does not exist yet), got 'celery'")
     assert config.parse('[queues.heavy]\nengine = "local"').queues["heavy"].engine == "local"
 
 
-def test_the_shipped_file_is_valid_and_says_only_the_defaults() -> None:
+def test_the_example_file_is_valid_and_has_only_the_defaults() -> None:
     shipped = config.load(SHIPPED, sources=SOURCES)
     assert shipped.daemon == config.DaemonConfig()
     assert shipped.queues == config.DEFAULT_QUEUES
@@ -59,7 +59,7 @@ def test_the_shipped_file_is_valid_and_says_only_the_defaults() -> None:
     }
 
 
-def test_the_shipped_file_shows_every_key_and_what_is_commented_out_is_valid_too() -> None:
+def test_the_example_file_shows_every_key_and_its_comments_are_valid_too() -> None:
     text = re.sub(r"^# (?=\w+ = )", "", SHIPPED.read_text(), flags=re.MULTILINE)
     shown = config.parse(text, sources=SOURCES)
     tables = {
@@ -76,12 +76,12 @@ def test_the_shipped_file_shows_every_key_and_what_is_commented_out_is_valid_too
     assert set(document["sources"]["launch_library"]) == set(config.SourceConfig.__struct_fields__)
 
 
-def test_a_file_that_is_named_must_exist() -> None:
+def test_a_named_file_must_exist() -> None:
     with pytest.raises(ConfigError, match="no such file"):
         config.find("/nowhere/launchd.toml")
 
 
-def test_both_days_change_the_meaning_of_a_schedule_and_the_default_keeps_it() -> None:
+def test_day_match_changes_a_schedule_and_its_default_does_not() -> None:
     def greet(_ctx: Context) -> None:
         pass
 
@@ -93,6 +93,6 @@ def test_both_days_change_the_meaning_of_a_schedule_and_the_default_keeps_it() -
     assert spec(DayMatch.AND) == "0 9 13 * fri UTC gap=shift fold=first days=and"
 
 
-def test_both_days_go_with_cron_only() -> None:
-    with pytest.raises(InvalidError, match="goes with cron"):
+def test_day_match_needs_cron() -> None:
+    with pytest.raises(InvalidError, match="needs cron"):
         ScheduleConfig(task="greet", every="5m", day_match=DayMatch.AND).recurrence()

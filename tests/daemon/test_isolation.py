@@ -95,7 +95,7 @@ async def scraped(client: AdminClient) -> dict[str, object]:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             try:
-                answer = await asyncio.to_thread(client.ask, "GET", "/v1/jobs", task="scrape_launch_data")
+                answer = await asyncio.to_thread(client.request, "GET", "/v1/jobs", task="scrape_launch_data")
             except UnreachableError:
                 answer = {"items": []}
             for job in answer["items"]:
@@ -125,8 +125,8 @@ async def test_a_daemon_killed_in_the_middle_of_a_scrape_ends_with_the_data_of_a
                 process = await start(config)
             replay.free.set()
             job = await scraped(client)
-            launches = (await asyncio.to_thread(client.ask, "GET", "/v1/launches"))["items"]
-            detail = await asyncio.to_thread(client.ask, "GET", f"/v1/launches/{launches[0]['id']}")
+            launches = (await asyncio.to_thread(client.request, "GET", "/v1/launches"))["items"]
+            detail = await asyncio.to_thread(client.request, "GET", f"/v1/launches/{launches[0]['id']}")
         finally:
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0

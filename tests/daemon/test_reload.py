@@ -192,7 +192,7 @@ async def test_alerts_begin_change_and_end_by_a_reload(tmp_path: Path) -> None:
         assert await tested() == 202
         (notice,) = await receiver.until(1, "pager")
         assert notice["title"].startswith("Test of")
-        with pytest.raises(ConfigError, match="no URL that apprise knows"):
+        with pytest.raises(ConfigError, match="apprise does not know this URL"):
             await reload(daemon, '[alerts]\nurls = ["nonsense://x"]')
         assert await tested() == 202  # it stays as it was
         await receiver.until(2, "pager")

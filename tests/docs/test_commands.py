@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from launchd.cli import Asking, cli
+from launchd.cli import CommandContext, cli
 from tests.docs.pages import DOCS, PAGES, codes, every_page, prose, rows, shell_lines, without_variables
 from tests.support.paths import ROOT
 
@@ -49,7 +49,7 @@ def test_the_command_line_takes_every_command_that_is_shown(page: Path) -> None:
 
 def _read(command: click.Command, name: str, words: list[str], parent: click.Context | None = None) -> None:
     """Read a command line as click does, without running it; raises click's errors."""
-    with command.make_context(name, words, parent=parent, obj=Asking()) as context:
+    with command.make_context(name, words, parent=parent, obj=CommandContext()) as context:
         if isinstance(command, click.Group):
             called, inner, rest = command.resolve_command(context, [*context._protected_args, *context.args])
             assert inner is not None

@@ -116,7 +116,7 @@ class RealDaemon:
 
     def ask(self, method: str, path: str, *, body: object = None, accept: tuple[int, ...] = ()) -> Any:  # noqa: ANN401 - JSON
         """The answer's JSON; raises RefusedError and UnreachableError."""
-        return self.client.ask(method, path, body=body, accept=accept)
+        return self.client.request(method, path, body=body, accept=accept)
 
     def status_of(self, path: str) -> str | None:
         """None for an answer of 200, else a sentence."""
@@ -135,7 +135,7 @@ class RealDaemon:
         found: list[dict[str, Any]] = []
         cursor = None
         while True:
-            page = self.client.ask("GET", "/v1/jobs", limit=1000, brief="true", state=state, cursor=cursor)
+            page = self.client.request("GET", "/v1/jobs", limit=1000, brief="true", state=state, cursor=cursor)
             found += page["items"]
             if (cursor := page["next"]) is None:
                 return found

@@ -143,8 +143,8 @@ def client(box: Box) -> AdminClient:
 
 def ended(box: Box, task: str, **args: object) -> dict[str, Any]:
     """The job of a task, once it has ended."""
-    job = client(box).ask("POST", f"/v1/tasks/{task}/trigger", body={"args": args})
-    job = client(box).ask("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
+    job = client(box).request("POST", f"/v1/tasks/{task}/trigger", body={"args": args})
+    job = client(box).request("GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
     return dict(job)
 
 
@@ -158,4 +158,4 @@ def until(true: Callable[[], object]) -> None:
 
 def until_state(box: Box, job_id: str, state: str) -> None:
     """Wait until a job has a state."""
-    until(lambda: client(box).ask("GET", f"/v1/jobs/{job_id}")["state"] == state)
+    until(lambda: client(box).request("GET", f"/v1/jobs/{job_id}")["state"] == state)

@@ -46,7 +46,9 @@ class WrongClock:
 
     def fires(self) -> list[dict[str, Any]]:
         """The ledger of the schedule, newest first."""
-        found: list[dict[str, Any]] = self.installed.client.ask("GET", "/v1/schedules/often/fires", limit=1000)["items"]
+        found: list[dict[str, Any]] = self.installed.client.request("GET", "/v1/schedules/often/fires", limit=1000)[
+            "items"
+        ]
         return found
 
     def until_fired(self, after: str, before: str) -> float:
@@ -61,11 +63,11 @@ class WrongClock:
     def delayed(self) -> str:
         """Trigger a job that is due in five seconds; returns its id."""
         body = {"delay": 5}
-        return str(self.installed.client.ask("POST", "/v1/tasks/greet/trigger", body=body, accept=(202,))["id"])
+        return str(self.installed.client.request("POST", "/v1/tasks/greet/trigger", body=body, accept=(202,))["id"])
 
     def ended(self, job: str) -> str:
-        """Wait for the end of a job; returns its state."""
-        return str(self.installed.client.ask("GET", f"/v1/jobs/{job}", wait=PATIENCE_SECONDS)["state"])
+        """Wait for a job; the state that it ended in."""
+        return str(self.installed.client.request("GET", f"/v1/jobs/{job}", wait=PATIENCE_SECONDS)["state"])
 
     def reasons(self) -> str:
         """All reasons in the ledger."""

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.skipif(missing() is not None, reason=
 def test_a_started_daemon_is_ready_and_its_status_is_one_line(daemon: Box) -> None:
     assert daemon.property(UNIT, "ActiveState") == "active"
     assert "0 running, 0 waiting; next health_check at" in daemon.property(UNIT, "StatusText")
-    assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
+    assert client(daemon).request("GET", "/readyz") == {"status": "ready"}
     said = daemon.run("/usr/local/bin/launchd", "status").stdout
     assert "scraping" in said
 
@@ -56,14 +56,14 @@ def test_a_daemon_that_systemd_no_longer_restarts_logs_the_reason_and_comes_back
     daemon.run("systemctl", "reset-failed", UNIT)
     daemon.run("systemctl", "start", UNIT)
     assert daemon.property("launchd.socket", "ActiveState") == "active"
-    assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
+    assert client(daemon).request("GET", "/readyz") == {"status": "ready"}
 
 
 def test_sighup_with_a_bad_configuration_is_refused_in_the_status_line(daemon: Box) -> None:
     write_config(daemon, 'log_level = "loud"')
     daemon.run("systemctl", "kill", "-s", "HUP", "--kill-who=main", UNIT)
     assert "log_level" in daemon.until(UNIT, "StatusText", "reload refused")
-    assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
+    assert client(daemon).request("GET", "/readyz") == {"status": "ready"}
 
 
 def test_a_reload_applies_most_settings_and_names_those_that_need_a_restart(daemon: Box) -> None:
@@ -81,7 +81,7 @@ def test_a_wedged_daemon_is_killed_by_the_watchdog_and_started_again(daemon: Box
     daemon.until(UNIT, "NRestarts", str(restarts + 1))
     daemon.until(UNIT, "ActiveState", "active")
     assert daemon.property(UNIT, "MainPID") != before
-    assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
+    assert client(daemon).request("GET", "/readyz") == {"status": "ready"}
     assert "Watchdog timeout" in daemon.journal("_PID=1", "-u", UNIT) + daemon.journal("UNIT=" + UNIT)
 
 
@@ -90,13 +90,13 @@ def test_a_task_that_blocks_the_daemon_twice_is_set_aside(daemon: Box) -> None:
     write_config(daemon, "stall_kill_seconds = 5.0")
     daemon.run("systemctl", "restart", UNIT)
     restarts = int(daemon.property(UNIT, "NRestarts"))
-    job = client(daemon).ask("POST", "/v1/tasks/block/trigger", body={})
+    job = client(daemon).request("POST", "/v1/tasks/block/trigger", body={})
     daemon.until(UNIT, "NRestarts", str(restarts + 2))
     daemon.until(UNIT, "ActiveState", "active")
     until_state(daemon, job["id"], "quarantined")
     assert daemon.journal(f"JOB_ID={job['id']}", "TASK=block", "PRIORITY=3").count("loop_blocked") >= 2
     assert "watchdog_withheld" in daemon.journal("-u", UNIT)
-    assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
+    assert client(daemon).request("GET", "/readyz") == {"status": "ready"}
 
 
 def test_a_working_daemon_outlives_many_watchdog_periods(daemon: Box) -> None:
@@ -124,7 +124,7 @@ def test_a_restart_under_load_refuses_and_loses_no_request(daemon: Box) -> None:
         count = 0
         while not over.is_set():
             try:
-                client(daemon).ask("GET", "/healthz")
+                client(daemon).request("GET", "/healthz")
                 count += 1
             except LaunchdError as error:
                 failures.append(error.detail)
@@ -147,29 +147,29 @@ def test_a_restart_under_load_refuses_and_loses_no_request(daemon: Box) -> None:
 
 def test_a_connection_to_a_stopped_daemon_starts_it(daemon: Box) -> None:
     daemon.run("systemctl", "stop", UNIT)
-    assert client(daemon).ask("GET", "/readyz") == {"status": "ready"}
+    assert client(daemon).request("GET", "/readyz") == {"status": "ready"}
     assert daemon.property(UNIT, "ActiveState") == "active"
 
 
 def test_stop_waits_for_a_running_job_beyond_the_stop_timeout_and_takes_no_new_one(daemon: Box) -> None:
     """TimeoutStopSec is 3 here: only EXTEND_TIMEOUT_USEC keeps systemd from killing the daemon."""
-    job = client(daemon).ask("POST", "/v1/tasks/hold/trigger", body={})
+    job = client(daemon).request("POST", "/v1/tasks/hold/trigger", body={})
     until_state(daemon, job["id"], "running")
     daemon.run("systemctl", "stop", "--no-block", UNIT)
     daemon.until(UNIT, "StatusText", "draining: 1 running")
     stopping_since = time.monotonic()
-    late = client(daemon).ask("POST", "/v1/tasks/hold/trigger", body={})
+    late = client(daemon).request("POST", "/v1/tasks/hold/trigger", body={})
     while time.monotonic() < stopping_since + 5:
         assert daemon.property(UNIT, "SubState") == "stop-sigterm"
         time.sleep(0.1)  # the fact is that systemd lets it live so long
-    assert client(daemon).ask("GET", f"/v1/jobs/{late['id']}")["state"] == "queued"
+    assert client(daemon).request("GET", f"/v1/jobs/{late['id']}")["state"] == "queued"
     daemon.path("/var/lib/launchd/go").touch()
     daemon.until(UNIT, "ActiveState", "inactive")
     assert daemon.property(UNIT, "Result") == "success"
     daemon.run("systemctl", "start", UNIT)
-    ended = client(daemon).ask("GET", f"/v1/jobs/{job['id']}")
+    ended = client(daemon).request("GET", f"/v1/jobs/{job['id']}")
     assert (ended["state"], ended["attempt"], ended["result"]) == ("succeeded", 1, "let go")
-    assert client(daemon).ask("GET", f"/v1/jobs/{late['id']}", wait=PATIENCE_SECONDS)["state"] == "succeeded"
+    assert client(daemon).request("GET", f"/v1/jobs/{late['id']}", wait=PATIENCE_SECONDS)["state"] == "succeeded"
 
 
 def test_the_data_are_the_services_alone_and_systemd_holds_the_port_while_the_daemon_is_down(daemon: Box) -> None:
@@ -187,7 +187,7 @@ def test_the_data_are_the_services_alone_and_systemd_holds_the_port_while_the_da
             "curl", "--silent", "--show-error", "http://127.0.0.1:8470/healthz"
         ).stdout  # starts the daemon
         assert "alive" in asked
-        assert client(daemon).ask("GET", "/v1/health")["checks"]["tcp"]["detail"] == "listens on 127.0.0.1:8470"
+        assert client(daemon).request("GET", "/v1/health")["checks"]["tcp"]["detail"] == "listens on 127.0.0.1:8470"
     finally:
         daemon.run("systemctl", "disable", "--now", "launchd-tcp.socket")
 

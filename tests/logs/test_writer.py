@@ -172,8 +172,8 @@ async def test_a_daemon_whose_standard_error_nobody_reads_works_and_stops_in_goo
     try:
         await asyncio.to_thread(until_ready, client)
         for _ in range(4):
-            job = await asyncio.to_thread(client.ask, "POST", "/v1/tasks/talk/trigger", body={})
-            ended = await asyncio.to_thread(client.ask, "GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
+            job = await asyncio.to_thread(client.request, "POST", "/v1/tasks/talk/trigger", body={})
+            ended = await asyncio.to_thread(client.request, "GET", f"/v1/jobs/{job['id']}", wait=PATIENCE_SECONDS)
             assert ended["state"] == "succeeded"
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -189,7 +189,7 @@ def until_ready(client: AdminClient) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            client.ask("GET", "/readyz")
+            client.request("GET", "/readyz")
         except (UnreachableError, RefusedError):  # 503 until it takes work
             assert time.monotonic() < deadline
             time.sleep(0.02)  # between two looks

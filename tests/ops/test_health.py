@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from launchd import Context, task
-from launchd.admin.api import views
+from launchd.admin.api import status
 from launchd.clock import SECOND
 from launchd.daemon import Daemon
 from launchd.engine.maker import TriggerRequest
@@ -327,7 +327,7 @@ def test_a_check_that_raises_or_hangs_is_a_finding_and_the_others_are_reported(
         assert {name for name, check in report.checks.items() if check.level is Level.UNHEALTHY} == {
             f"odd{number}" for number in range(len(odd))
         }
-        msgspec.json.encode(views.health(report)).decode()
+        msgspec.json.encode(status.health_view(report)).decode()
 
     asyncio.run(look())
 

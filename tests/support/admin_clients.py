@@ -1,7 +1,9 @@
-"""Gives a test the admin API over TCP: a configuration that listens on loopback, and the header with its token."""
+"""Clients of the admin API in tests: with a token over TCP, and reading its JSON."""
 
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import msgspec
 
 from launchd.config import Config
@@ -17,3 +19,10 @@ def with_tcp(directory: Path, extra: str = "") -> Config:
 def bearer(directory: Path) -> dict[str, str]:
     """The header that signs a request in with the token of the daemon on this state directory."""
     return {"Authorization": f"Bearer {(directory / 'admin.token').read_text().strip()}"}
+
+
+async def get(client: aiohttp.ClientSession, path: str, status: int = 200) -> Any:  # noqa: ANN401 - JSON
+    """The JSON at a path, whose status must be this one."""
+    async with client.get(path) as response:
+        assert response.status == status, await response.text()
+        return await response.json(content_type=None)

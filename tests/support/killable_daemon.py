@@ -46,7 +46,7 @@ class KillableDaemon:
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Ask the admin socket."""
-        return await asyncio.to_thread(self._client.ask, method, path, body=body)
+        return await asyncio.to_thread(self._client.request, method, path, body=body)
 
     async def trigger(self, task: str, **wish: Any) -> str:  # noqa: ANN401 - as the admin socket takes it
         """Trigger a task; returns the job's id."""

@@ -28,11 +28,11 @@ def run(place: Installation, name: str, **args: object) -> dict[str, Any]:
 
 
 def start(place: Installation, name: str, **args: object) -> str:
-    return str(place.client.ask("POST", f"/v1/tasks/{name}/trigger", body={"args": args})["id"])
+    return str(place.client.request("POST", f"/v1/tasks/{name}/trigger", body={"args": args})["id"])
 
 
 def waited(place: Installation, job_id: str) -> dict[str, Any]:
-    job: dict[str, Any] = place.client.ask("GET", f"/v1/jobs/{job_id}", wait=PATIENCE_SECONDS)
+    job: dict[str, Any] = place.client.request("GET", f"/v1/jobs/{job_id}", wait=PATIENCE_SECONDS)
     assert job["state"] not in {"queued", "running"}
     return job
 
@@ -66,6 +66,6 @@ def lines(place: Installation, event: str) -> list[dict[str, Any]]:
 
 def answers(place: Installation) -> bool:
     try:
-        return bool(place.client.ask("GET", "/v1/status"))
+        return bool(place.client.request("GET", "/v1/status"))
     except Exception:  # noqa: BLE001 - not yet
         return False

@@ -1,4 +1,4 @@
-"""The endpoints of alerts: what was told and how far it is, and a test that one arrives."""
+"""The endpoints of alerts: the alerts and their delivery, and a test alert."""
 
 from typing import Annotated
 
@@ -6,19 +6,19 @@ from msgspec import Meta
 
 from launchd.admin.api.job_views import JobView
 from launchd.admin.api.jobs import fresh, made
-from launchd.admin.api.views import Time
-from launchd.admin.http.view import RowView, View, lost, total
-from launchd.admin.route import ONCE, Answer, Api, Ask, Body, PageQuery, Query, Route
+from launchd.admin.api.mapper import Time, mapper
+from launchd.admin.http.view import RowView, View, total
+from launchd.admin.route import ONCE, Api, Body, PageQuery, Query, Request, Response, Route
 from launchd.alerts.rules import Rule, Severity
 from launchd.alerts.store import AlertRow, AlertState
-from launchd.clock import UNREADABLE, format_instant
+from launchd.clock import UNREADABLE
 from launchd.cursor import parse_cursor
 
 
 class AlertView(RowView):
-    """Something that was told, or is about to be. `count` occurrences of it, the last at `last_at`.
+    """An alert that was sent, or will be. It stands for `count` occurrences, the last at `last_at`.
 
-    `job_id` is the job that sends it; `summed_up_by` the alert that told of it where there were too many in an hour.
+    `job_id` is the job that sends it; `summed_up_by` is the summary that replaced it when the hourly limit was reached.
     """
 
     id: str
@@ -44,41 +44,28 @@ class AlertPageView(View):
     next: str | None
 
 
-async def alerts(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+async def alerts(api: Api, request: Request[PageQuery, Body]) -> Response:
     """Alerts, newest first."""
-    page = await api.alerting.alerts(ask.query.limit, parse_cursor(ask.query.cursor))
+    page = await api.alerting.alerts(request.query.limit, parse_cursor(request.query.cursor))
     following = None if page.next is None else str(page.next)
-    return Answer(AlertPageView(items=[_view(row) for row in page.items], next=following))
+    return Response(AlertPageView(items=[_view(row) for row in page.items], next=following))
 
 
-async def send_test(api: Api, ask: Ask[Query, Body]) -> Answer:
-    """Send a test to every service; answers with the job that does it."""
-    key = ask.idempotency
+async def send_test(api: Api, request: Request[Query, Body]) -> Response:
+    """Send a test alert to every service; the response is the job that sends it."""
+    key = request.idempotency
     job_id = await api.alerting.test(key)
     if key is None or not key.replayed:
-        await api.control.audit(ask.by, "test_alert", job_id, None)
+        await api.control.audit(request.by, "test_alert", job_id, None)
     return made(api, await api.control.job(job_id), fresh(key))
+
+
+_alert = mapper(AlertView, AlertRow)
 
 
 @total(AlertView, lambda row: {"id": row.id})
 def _view(row: AlertRow) -> AlertView:
-    return AlertView(
-        id=row.id,
-        rule=row.rule,
-        key=row.key,
-        severity=row.severity,
-        state=row.state,
-        title=row.title,
-        body=row.body,
-        count=row.count,
-        created_at=format_instant(row.created_at),
-        last_at=format_instant(row.last_at),
-        sent_at=None if row.sent_at is None else format_instant(row.sent_at),
-        job_id=row.job_id,
-        summed_up_by=row.summed_up_by,
-        error=row.error,
-        unreadable=lost(row.unreadable),
-    )
+    return _alert(row)
 
 
 ALERT_ROUTES = (

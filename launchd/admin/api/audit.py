@@ -1,14 +1,14 @@
-"""The endpoint of the audit: who did what to what, and when."""
+"""The endpoint of the audit: the actions of operators."""
 
 from typing import Annotated
 
 from msgspec import Meta
 
-from launchd.admin.api.views import Time
+from launchd.admin.api.mapper import Time, mapper
 from launchd.admin.http.access import Role
-from launchd.admin.http.view import RowView, View, lost, total
-from launchd.admin.route import Answer, Api, Ask, Body, Moment, PageQuery, Route, moment_in_query
-from launchd.clock import format_instant
+from launchd.admin.http.view import RowView, View, total
+from launchd.admin.request import moment_in_query
+from launchd.admin.route import Api, Body, Moment, PageQuery, Request, Response, Route
 from launchd.store.audit import AuditQuery, AuditRow
 
 Text = Annotated[str, Meta(max_length=500)]
@@ -25,7 +25,7 @@ class AuditPageQuery(PageQuery, kw_only=True):
 
 
 class AuditRowView(RowView):
-    """One thing that somebody did."""
+    """An action: its time, its actor, and its target."""
 
     at: Time
     actor: str
@@ -41,25 +41,21 @@ class AuditPageView(View):
     next: str | None
 
 
-async def audit(api: Api, ask: Ask[AuditPageQuery, Body]) -> Answer:
-    """Who did what, the newest first."""
-    given = ask.query
+async def audit(api: Api, request: Request[AuditPageQuery, Body]) -> Response:
+    """The audit, newest first."""
+    given = request.query
     since, until = moment_in_query("since", given.since), moment_in_query("until", given.until)
     wanted = AuditQuery(given.actor, given.action, given.target, since, until, given.limit, given.cursor)
-    rows, cursor = await api.kept.audit.list(wanted)
-    return Answer(AuditPageView(items=[_audit_row(row) for row in rows], next=cursor))
+    rows, cursor = await api.audit.list(wanted)
+    return Response(AuditPageView(items=[_view(row) for row in rows], next=cursor))
+
+
+_row = mapper(AuditRowView, AuditRow)
 
 
 @total(AuditRowView, lambda one: {"target": one.target})
-def _audit_row(one: AuditRow) -> AuditRowView:
-    return AuditRowView(
-        at=format_instant(one.at),
-        actor=one.actor,
-        action=one.action,
-        target=one.target,
-        detail=one.detail,
-        unreadable=lost(one.unreadable),
-    )
+def _view(one: AuditRow) -> AuditRowView:
+    return _row(one)
 
 
 AUDIT_ROUTES = (Route("GET", "/v1/audit", audit, AuditPageView, needs=Role.ADMIN, query=AuditPageQuery),)

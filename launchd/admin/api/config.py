@@ -1,4 +1,4 @@
-"""The endpoints of the configuration: the one in force, and its reload."""
+"""The endpoints of the configuration: the values in force, and the reload."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ import msgspec
 
 from launchd.admin.http.access import Role
 from launchd.admin.http.view import View
-from launchd.admin.route import Answer, Api, Ask, Body, Query, Route
+from launchd.admin.route import Api, Body, Query, Request, Response, Route
 from launchd.logs.redact import Redactor
 
 
 class ConfigView(View):
-    """The configuration in force, secrets masked; the keys that have other values in the file await a restart."""
+    """The configuration in force, secrets masked; `needs_restart` are the keys whose new values need a restart."""
 
     path: str | None
     config: dict[str, Any]
@@ -19,7 +19,7 @@ class ConfigView(View):
 
 
 class ChangeView(View):
-    """A key that has another value; null where it has none."""
+    """A key whose value has changed; null means no value."""
 
     key: str
     old: Any
@@ -28,33 +28,33 @@ class ChangeView(View):
 
 
 class ReloadView(View):
-    """What a reload has changed, and what a restart will."""
+    """The keys that a reload has changed, and those that a restart will."""
 
     applied: list[str]
     needs_restart: list[str]
     changes: list[ChangeView]
 
 
-async def config(api: Api, _ask: Ask[Query, Body]) -> Answer:
+async def config(api: Api, _request: Request[Query, Body]) -> Response:
     """The configuration in force, secrets masked."""
     running = api.reloader.running
     shown = Redactor().value(msgspec.to_builtins(running))
     path = shown.pop("path")
-    return Answer(ConfigView(path=path, config=shown, needs_restart=list(api.reloader.needs_restart)))
+    return Response(ConfigView(path=path, config=shown, needs_restart=list(api.reloader.needs_restart)))
 
 
-async def reload(api: Api, ask: Ask[Query, Body]) -> Answer:
-    """Reload the configuration, as SIGHUP does; all of it is checked first."""
+async def reload(api: Api, request: Request[Query, Body]) -> Response:
+    """Reload the configuration, as SIGHUP does; the whole file is checked first."""
     changes = await api.reloader.reload()
     applied, waiting = list(changes.applied), list(changes.needs_restart)
-    said = f"applied: {', '.join(applied) or 'nothing'}; needs a restart: {', '.join(waiting) or 'nothing'}"
-    await api.control.audit(ask.by, "reload", "configuration", said)
+    summary = f"applied: {', '.join(applied) or 'nothing'}; needs a restart: {', '.join(waiting) or 'nothing'}"
+    await api.control.audit(request.by, "reload", "configuration", summary)
     views = [
         ChangeView(key=key, old=_masked(key, old), new=_masked(key, new), applied=key in changes.applied)
         for key, (old, new) in changes.values.items()
         if old != new
     ]
-    return Answer(ReloadView(applied=applied, needs_restart=waiting, changes=views))
+    return Response(ReloadView(applied=applied, needs_restart=waiting, changes=views))
 
 
 def _masked(key: str, value: object) -> Any:  # noqa: ANN401 - any value of a configuration

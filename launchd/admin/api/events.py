@@ -1,8 +1,8 @@
-"""GET /v1/events: what happens, as it happens, as server-sent events (HTML Standard §9.2).
+"""GET /v1/events: server-sent events, live (HTML Standard §9.2).
 
-A client that comes back with Last-Event-ID goes on where it was; what it missed for good is told as an event `gap`.
-Nothing is buffered for a slow reader: one that does not take what is sent, or falls out of the ring, is cut off, comes
-back by itself, and is told of its gap.
+A client that reconnects with Last-Event-ID resumes after that event; events that are lost are reported by an event
+`gap`. Nothing is buffered for a slow client: one that does not read, or falls behind the ring of events, is
+disconnected, reconnects by itself, and receives a `gap`.
 """
 
 import asyncio
@@ -13,23 +13,22 @@ from typing import Annotated, Any
 from aiohttp import web
 from msgspec import Meta
 
-from launchd.admin.api.views import Time
+from launchd.admin.api.mapper import Time, mapper
 from launchd.admin.http.view import View, encode_line
-from launchd.admin.route import EVENT_STREAM, Answer, Api, Ask, Body, Query, Route
-from launchd.clock import format_instant
+from launchd.admin.route import EVENT_STREAM, Api, Body, Query, Request, Response, Route
 from launchd.engine.events.feed import LostPlaceError, Reader
 from launchd.errors import InvalidError
 from launchd.event import NOUNS, TYPES, Event, Happening
 
-# A reader that takes nothing for so long is cut off. Real time: it is about the connection.
+# A client that reads nothing for so many seconds is disconnected. Real time: it is about the connection.
 WRITE_SECONDS = 20.0
-# What a browser waits before it comes back, in milliseconds.
+# The delay before a browser reconnects, in milliseconds.
 _RETRY = 2000
 _HEADERS = {"Content-Type": EVENT_STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 class EventsQuery(Query):
-    """Which events are wanted: types such as `job.ended`, or nouns such as `job`, with commas between."""
+    """A filter of events: types such as `job.ended`, or nouns such as `job`, separated by commas."""
 
     types: Annotated[str, Meta(max_length=1000)] | None = None
     job: Annotated[str, Meta(max_length=64)] | None = None
@@ -45,13 +44,16 @@ class EventView(View):
 
 
 class GapView(View):
-    """The data of an event `gap`: how many were missed for good, null where nobody can know."""
+    """The data of an event `gap`: the number of lost events, null if it is not known."""
 
     missed: int | None
 
 
-class _Wanted:
-    """Which events a client wants to see."""
+_event = mapper(EventView, Event)
+
+
+class _Filter:
+    """The events that a client has asked for."""
 
     def __init__(self, query: EventsQuery) -> None:
         self._job = query.job
@@ -61,29 +63,29 @@ class _Wanted:
                 raise InvalidError.at("types", f"no such type {name[:100]}; known: {', '.join((*NOUNS, *TYPES))}")
         self._types = frozenset(one for one in TYPES if one in names or one.partition(".")[0] in names) or None
 
-    def takes(self, one: Happening) -> bool:
-        """Whether an event is among them."""
+    def matches(self, one: Happening) -> bool:
+        """True if the filter selects the event."""
         if self._types is not None and one.type not in self._types:
             return False
         return self._job is None or one.job_id == self._job
 
 
-async def events(api: Api, ask: Ask[EventsQuery, Body]) -> Answer:
-    """What happens, as it happens; resumed by Last-Event-ID."""
-    wanted = _Wanted(ask.query)
+async def events(api: Api, request: Request[EventsQuery, Body]) -> Response:
+    """Events, live; resumed by Last-Event-ID."""
+    wanted = _Filter(request.query)
     response = web.StreamResponse(headers=_HEADERS)
-    with api.feed.follow(ask.request.headers.get("Last-Event-ID")) as reader:
-        await response.prepare(ask.request)
+    with api.feed.follow(request.http.headers.get("Last-Event-ID")) as reader:
+        await response.prepare(request.http)
         try:
             await _stream(response, reader, wanted)
-        except TimeoutError:  # it takes nothing: what the kernel still holds for it is not worth the wait
-            if ask.request.transport is not None:
-                ask.request.transport.abort()
-    return Answer(response)
+        except TimeoutError:  # the client does not read: drop what the kernel still holds for it
+            if request.http.transport is not None:
+                request.http.transport.abort()
+    return Response(response)
 
 
-async def _stream(response: web.StreamResponse, reader: Reader, wanted: _Wanted) -> None:
-    """Send until the client goes, the feed ends, or the reader has lost its place."""
+async def _stream(response: web.StreamResponse, reader: Reader, wanted: _Filter) -> None:
+    """Send until the client disconnects, the feed ends, or the reader falls behind."""
     with suppress(ConnectionError, LostPlaceError):
         await _send(response, _greeting(reader))
         while (found := await reader.read()) is not None:
@@ -96,24 +98,23 @@ async def _send(response: web.StreamResponse, chunk: bytes) -> None:
 
 
 def _greeting(reader: Reader) -> bytes:
-    """When to come back, where the client is, and what it has missed."""
+    """The start of the stream: the reconnection delay, the id of the last event, and a gap if events were lost."""
     text = f"retry: {_RETRY}\nid: {reader.last_id}\n\n"
     if reader.gap is not None:
         text += f"event: gap\ndata: {encode_line(GapView(missed=reader.gap.missed)).decode()}\n\n"
     return text.encode()
 
 
-def _rendered(found: Sequence[tuple[str, Happening]], wanted: _Wanted, reader: Reader) -> bytes:
-    """The events that are wanted; else a comment that keeps the connection, or where the client is by now."""
+def _rendered(found: Sequence[tuple[str, Happening]], wanted: _Filter, reader: Reader) -> bytes:
+    """The selected events; if there are none, a comment that keeps the connection, or the id of the last event."""
     if not found:
         return b": heartbeat\n\n"
-    chunks = [_block(number, one.event()) for number, one in found if wanted.takes(one)]
+    chunks = [_block(number, one.event()) for number, one in found if wanted.matches(one)]
     return b"".join(chunks) if chunks else f"id: {reader.last_id}\n\n".encode()
 
 
 def _block(number: str, one: Event) -> bytes:
-    view = EventView(type=one.type, at=format_instant(one.at), job_id=one.job_id, data=one.data)
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (number.encode(), one.type.encode(), encode_line(view))
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (number.encode(), one.type.encode(), encode_line(_event(one)))
 
 
 EVENT_ROUTES = (Route("GET", "/v1/events", events, EVENT_STREAM, query=EventsQuery, headers=("Last-Event-ID",)),)

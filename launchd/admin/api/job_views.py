@@ -1,4 +1,4 @@
-"""Jobs to JSON: the shapes of the wire contract, as types. Times are RFC 3339 UTC."""
+"""The views of jobs and tasks. Times are RFC 3339 UTC, durations seconds."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -6,21 +6,23 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from launchd.admin.api.views import JsonObject, Time, instant
-from launchd.admin.http.view import RowView, Unreadable, View, json_text, lost, member, total, word
-from launchd.clock import UNREADABLE, format_instant
+from launchd.admin.api.mapper import Seconds, Time, mapper
+from launchd.admin.http.view import JsonObject, RowView, Unreadable, View, json_text, lost, member, total, word
+from launchd.clock import UNREADABLE
 from launchd.engine.snapshots import WaitingOn
 from launchd.job import Job, JobError, JobState, Progress
 from launchd.job_history import Entry, JobEvent
+from launchd.logs.joblines import JobLine
+from launchd.task import Isolation, Task
 from launchd.values.rows import log_unreadable
 
-_WISHES = ("cancel", "terminate")
-CancelWord = Annotated[str, Meta(extra_json_schema={"enum": [*_WISHES, UNREADABLE]})]
+_CANCEL_WORDS = ("cancel", "terminate")
+CancelWord = Annotated[str, Meta(extra_json_schema={"enum": [*_CANCEL_WORDS, UNREADABLE]})]
 StateWord = Annotated[str, Meta(extra_json_schema={"enum": [*JobState, UNREADABLE]})]
 
 
 class WaitingView(View):
-    """Why a queued job does not run."""
+    """The reason why a queued job does not run yet."""
 
     reason: str
     detail: str
@@ -28,7 +30,7 @@ class WaitingView(View):
 
 
 class JobEventView(RowView):
-    """Something that happened to a job; `detail` is for people."""
+    """An event of a job; `detail` is for people."""
 
     at: Time
     event: Annotated[str, Meta(extra_json_schema={"enum": [*JobEvent, UNREADABLE]})]
@@ -36,9 +38,9 @@ class JobEventView(RowView):
 
 
 class JobView(RowView, kw_only=True):
-    """One doing of a task. Its `history`, the oldest first, is told where one job is asked for.
+    """A job of a task. Only the endpoint of one job has its `history`, oldest first.
 
-    A brief one has no `args`, no `result`, and an error without its traceback.
+    A brief view has no `args`, no `result`, and an error without its traceback.
     """
 
     id: str
@@ -75,74 +77,16 @@ class JobPageView(View):
 
 
 class IdsView(View):
-    """The jobs that were made."""
+    """The ids of new jobs."""
 
     ids: list[str]
 
 
 class StackView(View):
-    """Where a job stands."""
+    """The stack of a running job."""
 
     job_id: str
     stack: str
-
-
-def history(entries: Sequence[Entry]) -> list[JobEventView]:
-    """What happened to a job."""
-    return [JobEventView(at=format_instant(one.at), event=one.event, detail=one.detail) for one in entries]
-
-
-@total(JobView, lambda one: {"id": one.id})
-def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool, brief: bool = False) -> JobView:
-    """A job as every endpoint shows it; `brief` leaves out what may be large."""
-    missing = list(one.unreadable)
-    return JobView(
-        id=one.id,
-        task=one.task,
-        queue=one.queue,
-        state=one.state,
-        args=msgspec.UNSET if brief else json_text(one.args, "args", missing, is_object=True),
-        priority=one.priority,
-        attempt=one.attempt,
-        max_retries=one.max_retries,
-        schedule=one.schedule,
-        fire_time=instant(one.fire_time),
-        created_at=format_instant(one.created_at),
-        run_at=format_instant(one.run_at),
-        started_at=instant(one.started_at),
-        finished_at=instant(one.finished_at),
-        result=msgspec.UNSET if brief else json_text(one.result, "result", missing),
-        error=_error(one.error, missing, brief=brief),
-        reason=one.reason,
-        progress=member(one.progress, Progress, "progress", missing),
-        waiting_on=None if waiting is None else waiting_on(waiting),
-        lock=one.lock,
-        fence=one.fence,
-        cancel_requested=one.cancel_requested and word(one.cancel_requested, _WISHES, "cancel_requested", missing),
-        enforceable=enforceable,
-        unreadable=_lost(one, missing),
-    )
-
-
-def _lost(one: Job, missing: list[str]) -> Unreadable | msgspec.UnsetType:
-    """The fields of a job that cannot be shown; the log names what its row and its texts lack."""
-    texts = missing[len(one.unreadable) :]
-    if texts:
-        log_unreadable("jobs", one.id, texts)
-    return lost(missing)
-
-
-def _error(text: str | None, missing: list[str], *, brief: bool) -> JobError | None:
-    """The error of an attempt; one that cannot be read is shown as such, since a job without an error has none."""
-    error = member(text, JobError, "error", missing)
-    if error is None:
-        return None if text is None else JobError(UNREADABLE, "the stored error cannot be read")
-    return msgspec.structs.replace(error, traceback=None) if brief else error
-
-
-def waiting_on(one: WaitingOn) -> WaitingView:
-    """Why a job waits."""
-    return WaitingView(reason=one.reason, detail=one.detail, until=instant(one.until))
 
 
 class JobLineView(View):
@@ -156,8 +100,86 @@ class JobLineView(View):
 
 
 class JobLinesView(View):
-    """A page of a job's last log lines, oldest first; `missing` earlier ones are in the log only."""
+    """A page of a job's last log lines, oldest first; `missing` earlier lines are in the log only."""
 
     items: list[JobLineView]
     next: str | None
     missing: int
+
+
+class TaskView(RowView):
+    """A task; `args` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str
+    queue: str
+    lock: str | None
+    max_retries: int
+    timeout: Seconds
+    priority: int
+    unique: bool
+    isolation: Isolation
+    args: dict[str, Any]
+
+
+class TaskPageView(View):
+    """A page of tasks."""
+
+    items: list[TaskView]
+    next: str | None
+
+
+_job = mapper(
+    JobView,
+    Job,
+    *("args", "result", "error", "progress", "waiting_on", "cancel_requested", "enforceable", "unreadable"),
+)
+_waiting = mapper(WaitingView, WaitingOn)
+_entry = mapper(JobEventView, Entry)
+line = mapper(JobLineView, JobLine)
+
+
+def history(entries: Sequence[Entry]) -> list[JobEventView]:
+    """The events of a job."""
+    return [_entry(one) for one in entries]
+
+
+@total(JobView, lambda one: {"id": one.id})
+def job(one: Job, waiting: WaitingOn | None, *, enforceable: bool, brief: bool = False) -> JobView:
+    """A job as every endpoint shows it; `brief` leaves out fields that may be large."""
+    missing = list(one.unreadable)
+    requested = one.cancel_requested
+    return _job(
+        one,
+        args=msgspec.UNSET if brief else json_text(one.args, "args", missing, is_object=True),
+        result=msgspec.UNSET if brief else json_text(one.result, "result", missing),
+        error=_error(one.error, missing, brief=brief),
+        progress=member(one.progress, Progress, "progress", missing),
+        waiting_on=None if waiting is None else _waiting(waiting),
+        cancel_requested=requested and word(requested, _CANCEL_WORDS, "cancel_requested", missing),
+        enforceable=enforceable,
+        unreadable=_lost(one, missing),
+    )
+
+
+def _lost(one: Job, missing: list[str]) -> Unreadable | msgspec.UnsetType:
+    """The fields of a job that cannot be shown; those of its JSON texts are logged here, once."""
+    texts = missing[len(one.unreadable) :]
+    if texts:
+        log_unreadable("jobs", one.id, texts)
+    return lost(missing)
+
+
+def _error(text: str | None, missing: list[str], *, brief: bool) -> JobError | None:
+    """The error of an attempt; an unreadable one is shown as unreadable, since null would mean no error."""
+    error = member(text, JobError, "error", missing)
+    if error is None:
+        return None if text is None else JobError(UNREADABLE, "the stored error cannot be read")
+    return msgspec.structs.replace(error, traceback=None) if brief else error
+
+
+@total(TaskView, lambda one: {"name": one.name})
+def task(one: Task) -> TaskView:
+    """A task."""
+    names = ("name", "description", "queue", "lock", "max_retries", "timeout", "priority", "unique", "isolation")
+    return TaskView(**{name: getattr(one, name) for name in names}, args=one.schema())

@@ -1,26 +1,14 @@
-"""The endpoints of jobs: making, looking, ending, and the tasks they are made of."""
+"""The endpoints of jobs and tasks: list, create, cancel, retry."""
 
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from launchd.admin.api import job_views, views
-from launchd.admin.route import (
-    ONCE,
-    Answer,
-    Api,
-    Ask,
-    Body,
-    Moment,
-    PageQuery,
-    Query,
-    Reason,
-    Route,
-    SourceName,
-    moment,
-    moment_in_query,
-)
+from launchd.admin.api import job_views
+from launchd.admin.api.pages import page_of
+from launchd.admin.request import moment, moment_in_query
+from launchd.admin.route import ONCE, Api, Body, Moment, PageQuery, Query, Reason, Request, Response, Route, SourceName
 from launchd.cursor import parse_cursor
 from launchd.engine.maker import MAX_DELAY_SECONDS, MAX_RETRIES, TriggerRequest
 from launchd.engine.snapshots import JobQuery
@@ -31,21 +19,22 @@ from launchd.store.idempotency import Idempotency
 MAX_BATCH = 1000
 
 
-# The maker of jobs checks these, and tells of all that is wrong at once; here they are said for the document.
+# These limits are for the OpenAPI document; the maker of jobs checks them, and reports all problems at once.
 _LONGEST = {"maximum": MAX_DELAY_SECONDS}
-Priority = Annotated[int, Meta(description="9 goes first", extra_json_schema={"minimum": 0, "maximum": 9})]
-Delay = Annotated[float, Meta(description="seconds until it may run", extra_json_schema={"minimum": 0} | _LONGEST)]
+Priority = Annotated[int, Meta(description="9 runs first", extra_json_schema={"minimum": 0, "maximum": 9})]
+Delay = Annotated[float, Meta(description="seconds until the job may run", extra_json_schema={"minimum": 0} | _LONGEST)]
 ExpiresIn = Annotated[
     float,
     Meta(
-        description="seconds after which it is not worth starting", extra_json_schema={"exclusiveMinimum": 0} | _LONGEST
+        description="seconds after which the job expires if it has not started",
+        extra_json_schema={"exclusiveMinimum": 0} | _LONGEST,
     ),
 ]
 Retries = Annotated[int, Meta(extra_json_schema={"minimum": 0, "maximum": MAX_RETRIES})]
 
 
 class TriggerBody(Body):
-    """`POST /v1/tasks/{task}/trigger`: what is left out is as the task says; at most one of `delay` and `run_at`."""
+    """`POST /v1/tasks/{task}/trigger`: omitted fields have the task's defaults; at most one of `delay` and `run_at`."""
 
     args: dict[str, Any] = msgspec.field(default_factory=dict)
     queue: str | None = None
@@ -69,7 +58,7 @@ class JobsBody(Body):
 
 
 class RefreshBody(Body):
-    """`POST /v1/refresh`: no sources means all that are enabled."""
+    """`POST /v1/refresh`: without `sources`, all enabled sources are refreshed."""
 
     sources: list[SourceName] | None = None
     force: bool = False
@@ -91,13 +80,13 @@ class JobsQuery(PageQuery, kw_only=True):
     schedule: str | None = None
     since: Moment | None = None
     until: Moment | None = None
-    brief: Annotated[bool, Meta(description="whether to leave out arguments, results and tracebacks")] = False
+    brief: Annotated[bool, Meta(description="leave out arguments, results and tracebacks")] = False
 
 
 class JobQueryOne(Query):
     """`GET /v1/jobs/{id}`."""
 
-    wait: Annotated[float, Meta(ge=0, le=300, description="answer when it ends, or after so many seconds")] = 0.0
+    wait: Annotated[float, Meta(ge=0, le=300, description="respond when the job ends, or after so many seconds")] = 0.0
 
 
 def view(api: Api, job: Job, *, brief: bool = False) -> job_views.JobView:
@@ -105,111 +94,110 @@ def view(api: Api, job: Job, *, brief: bool = False) -> job_views.JobView:
     return job_views.job(job, api.control.waiting_on(job), enforceable=api.control.enforceable(job), brief=brief)
 
 
-def made(api: Api, job: Job, status: int = 202) -> Answer:
-    """The answer to a wish for a job."""
-    return Answer(view(api, job), status, {"Location": f"/v1/jobs/{job.id}"})
+def made(api: Api, job: Job, status: int = 202) -> Response:
+    """The response with a new job."""
+    return Response(view(api, job), status, {"Location": f"/v1/jobs/{job.id}"})
 
 
 def fresh(key: Idempotency | None) -> int:
-    """The status of an answer: 202 for what was made now, 200 for what an earlier request with the key has made."""
+    """202 for a job that was made now, 200 for one that an earlier request with the key has made."""
     return 200 if key is not None and key.replayed else 202
 
 
 def _wanted(task: str, given: TriggerBody, where: str = "") -> TriggerRequest:
-    """The wish for a job that a body holds; `where` is the path of that part of it."""
+    """The job that a body asks for; `where` is the path of that part of the body."""
     run_at = moment(f"{where}run_at", given.run_at) if given.run_at is not None else None
     return TriggerRequest(
         task, given.args, given.queue, given.priority, given.delay, run_at, given.expires_in, given.max_retries
     )
 
 
-async def refresh(api: Api, ask: Ask[Query, RefreshBody]) -> Answer:
-    """Scrape now, whatever the schedule."""
-    key = ask.idempotency
-    job = await api.control.refresh(ask.body.sources, force=ask.body.force, by=ask.by, idempotency=key)
+async def refresh(api: Api, request: Request[Query, RefreshBody]) -> Response:
+    """Refresh launch data now, whatever the schedule."""
+    key = request.idempotency
+    job = await api.control.refresh(request.body.sources, force=request.body.force, by=request.by, idempotency=key)
     return made(api, job, fresh(key))
 
 
-async def tasks(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
-    """What can be done."""
-    found, cursor = views.page_of(sorted(api.control.tasks.items()), ask.query.limit, ask.query.cursor)
-    return Answer(views.TaskPageView(items=[views.task(one) for one in found], next=cursor))
+async def tasks(api: Api, request: Request[PageQuery, Body]) -> Response:
+    """The tasks."""
+    found, cursor = page_of(sorted(api.control.tasks.items()), request.query.limit, request.query.cursor)
+    return Response(job_views.TaskPageView(items=[job_views.task(one) for one in found], next=cursor))
 
 
-async def trigger(api: Api, ask: Ask[Query, TriggerBody]) -> Answer:
-    """Make a job; a replayed Idempotency-Key gets the earlier one, with 200."""
-    wanted = _wanted(ask.path["task"], ask.body)
-    key = ask.idempotency
+async def trigger(api: Api, request: Request[Query, TriggerBody]) -> Response:
+    """Create a job; a repeated Idempotency-Key returns the earlier job, with 200."""
+    wanted = _wanted(request.path["task"], request.body)
+    key = request.idempotency
     text = None if key is None else key.key
-    job, is_new = await api.control.trigger(**wanted._asdict(), idempotency_key=text, by=ask.by)
+    job, is_new = await api.control.trigger(**wanted._asdict(), idempotency_key=text, by=request.by)
     return made(api, job, 202 if is_new else 200)
 
 
-async def make_jobs(api: Api, ask: Ask[Query, JobsBody]) -> Answer:
-    """Make many jobs, all or none."""
-    wanted = [_wanted(one.task, one, f"jobs[{number}].") for number, one in enumerate(ask.body.jobs)]
-    key = ask.idempotency
-    ids = await api.control.enqueue(wanted, ask.by, key)
-    return Answer(job_views.IdsView(ids=ids), fresh(key))
+async def make_jobs(api: Api, request: Request[Query, JobsBody]) -> Response:
+    """Create many jobs, all or none."""
+    wanted = [_wanted(one.task, one, f"jobs[{number}].") for number, one in enumerate(request.body.jobs)]
+    key = request.idempotency
+    ids = await api.control.enqueue(wanted, request.by, key)
+    return Response(job_views.IdsView(ids=ids), fresh(key))
 
 
-async def jobs(api: Api, ask: Ask[JobsQuery, Body]) -> Answer:
+async def jobs(api: Api, request: Request[JobsQuery, Body]) -> Response:
     """Jobs, newest first."""
-    given = ask.query
+    given = request.query
     since, until = moment_in_query("since", given.since), moment_in_query("until", given.until)
     wanted = JobQuery(given.state, given.queue, given.task, given.schedule, since, until, given.limit, given.cursor)
     page = await api.control.jobs(wanted)
     items = [view(api, one, brief=given.brief) for one in page.items]
-    return Answer(job_views.JobPageView(items=items, next=page.next))
+    return Response(job_views.JobPageView(items=items, next=page.next))
 
 
-async def job(api: Api, ask: Ask[JobQueryOne, Body]) -> Answer:
-    """One job with its history, at once or when it has ended."""
-    job_id, seconds = ask.path["id"], ask.query.wait
+async def job(api: Api, request: Request[JobQueryOne, Body]) -> Response:
+    """One job with its history; with `wait`, when the job has ended."""
+    job_id, seconds = request.path["id"], request.query.wait
     if seconds:
         await api.control.wait(job_id, seconds)
     found, entries = await api.control.history(job_id)
-    return Answer(msgspec.structs.replace(view(api, found), history=job_views.history(entries)))
+    return Response(msgspec.structs.replace(view(api, found), history=job_views.history(entries)))
 
 
-async def cancel(api: Api, ask: Ask[Query, CancelBody]) -> Answer:
-    """End a job; a running one is asked to, and `enforceable` says whether it can be made to."""
-    wanted = ask.body
-    found = await api.control.cancel(ask.path["id"], terminate=wanted.terminate, reason=wanted.reason, by=ask.by)
-    return Answer(view(api, found), 202)
+async def cancel(api: Api, request: Request[Query, CancelBody]) -> Response:
+    """Cancel a job; a running job is asked to end, and `enforceable` says whether it can be forced."""
+    wanted = request.body
+    found = await api.control.cancel(
+        request.path["id"], terminate=wanted.terminate, reason=wanted.reason, by=request.by
+    )
+    return Response(view(api, found), 202)
 
 
-async def retry(api: Api, ask: Ask[Query, Body]) -> Answer:
+async def retry(api: Api, request: Request[Query, Body]) -> Response:
     """Queue an ended job again."""
-    key = ask.idempotency
-    job = await api.control.retry(ask.path["id"], ask.by, key)
-    return Answer(view(api, job), fresh(key))
+    key = request.idempotency
+    job = await api.control.retry(request.path["id"], request.by, key)
+    return Response(view(api, job), fresh(key))
 
 
-async def stack(api: Api, ask: Ask[Query, Body]) -> Answer:
-    """Where a running job stands right now."""
-    found = await api.control.stack(ask.path["id"])
+async def stack(api: Api, request: Request[Query, Body]) -> Response:
+    """The stack of a running job."""
+    found = await api.control.stack(request.path["id"])
     if found is None:
-        raise ConflictError("the job does not run here at this moment")
-    return Answer(job_views.StackView(job_id=ask.path["id"], stack=found))
+        raise ConflictError("the job is not running now")
+    return Response(job_views.StackView(job_id=request.path["id"], stack=found))
 
 
-async def logs(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
-    """The last log lines of a job; the log itself keeps them for good."""
-    given, after = ask.query, parse_cursor(ask.query.cursor)
-    job = await api.control.job(ask.path["id"])
-    lines, missing = api.kept.job_lines.of(job.id, after or 0, given.limit + 1)
-    items = [
-        job_views.JobLineView(at=one.at, level=one.level, logger=one.logger, event=one.event, fields=one.fields)
-        for one in lines[: given.limit]
-    ]
+async def logs(api: Api, request: Request[PageQuery, Body]) -> Response:
+    """The last log lines of a job; older lines are in the log."""
+    given, after = request.query, parse_cursor(request.query.cursor)
+    job = await api.control.job(request.path["id"])
+    lines, missing = api.job_lines.of(job.id, after or 0, given.limit + 1)
+    items = [job_views.line(one) for one in lines[: given.limit]]
     following = str(lines[given.limit - 1].number) if len(lines) > given.limit else None
-    return Answer(job_views.JobLinesView(items=items, next=following, missing=missing))
+    return Response(job_views.JobLinesView(items=items, next=following, missing=missing))
 
 
 JOB_ROUTES = (
     Route("POST", "/v1/refresh", refresh, job_views.JobView, body=RefreshBody, status=202, also=(200,), headers=ONCE),
-    Route("GET", "/v1/tasks", tasks, views.TaskPageView, query=PageQuery),
+    Route("GET", "/v1/tasks", tasks, job_views.TaskPageView, query=PageQuery),
     Route(
         "POST",
         "/v1/tasks/{task}/trigger",

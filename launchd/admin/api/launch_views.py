@@ -1,24 +1,21 @@
-"""Launch data to JSON: the shapes of the wire contract, as types. Times are RFC 3339 UTC, durations seconds."""
+"""The views of launch data. Times are RFC 3339 UTC, durations seconds."""
 
 from typing import Any
 
 import msgspec
 
-from launchd.admin.api.views import Seconds, Time, instant
-from launchd.admin.http.view import RowView, View, finite, lost, total
-from launchd.clock import SECOND, Instant, format_instant
-from launchd.launches.circuit import Circuit, CircuitState
-from launchd.launches.launch import LaunchStatus, Net, Place, Precision
+from launchd.admin.api.mapper import Seconds, Time, mapper
+from launchd.admin.http.view import RowView, View, lost, total
+from launchd.clock import SECOND, format_instant
+from launchd.launches.launch import Conflict, FieldSource, HistoryRow, Launch, LaunchStatus, Net, Place, Precision
 from launchd.launches.override import Override
 from launchd.launches.reconcile import StoredSighting
 from launchd.launches.slips import Slips
-from launchd.launches.source_store import PayloadTotals, SourceState, Traffic
-from launchd.launches.sources import SOURCES
 from launchd.launches.store import Detail, OpenConflict, Record
 
 
 class LocationView(View):
-    """Where a launch leaves from; degrees, north and east positive."""
+    """The launch site; degrees, north and east positive."""
 
     name: str | None
     latitude: float | None
@@ -26,7 +23,7 @@ class LocationView(View):
 
 
 class SlipsView(View):
-    """How often the NET slipped and by how much in all; `earlier` is how often it was moved forward."""
+    """How often the NET slipped, and by how much in total; `earlier` counts moves to an earlier time."""
 
     count: int
     total: Seconds
@@ -35,7 +32,7 @@ class SlipsView(View):
 
 
 class LaunchView(RowView):
-    """A reconciled launch; its NET is the interval from `net` to `net_latest`. `slips` are told where asked for."""
+    """A reconciled launch; its NET is the interval from `net` to `net_latest`. `slips` is there on request."""
 
     id: str
     name: str
@@ -66,7 +63,7 @@ class LaunchPageView(View):
 
 
 class OriginView(View):
-    """Where the value of a field comes from."""
+    """The source of the value of a field."""
 
     source: str
     seen_at: Time
@@ -88,7 +85,7 @@ class SightingView(RowView):
 
 
 class HistoryView(View):
-    """One field that got another value."""
+    """A change of the value of a field."""
 
     field: str
     old: str | None
@@ -98,7 +95,7 @@ class HistoryView(View):
 
 
 class ConflictView(RowView):
-    """A disagreement, as its launch shows it."""
+    """A conflict, as its launch shows it."""
 
     kind: str
     values: dict[str, str]
@@ -116,7 +113,7 @@ class OverrideView(RowView):
 
 
 class LaunchDetailView(LaunchView):
-    """A launch with where each field comes from, its history and its open disagreements."""
+    """A launch with the source of each field, its history and its open conflicts."""
 
     provenance: dict[str, OriginView]
     sightings: list[SightingView]
@@ -127,14 +124,14 @@ class LaunchDetailView(LaunchView):
 
 
 class NamedLaunchView(View):
-    """A launch by name."""
+    """The id and the name of a launch."""
 
     id: str
     name: str | None
 
 
 class OpenConflictView(RowView):
-    """What each source says, or the two launches that may be one."""
+    """A conflict: the value of each source, or two launches that may be the same."""
 
     launch: NamedLaunchView
     kind: str
@@ -144,71 +141,23 @@ class OpenConflictView(RowView):
 
 
 class ConflictPageView(View):
-    """A page of disagreements."""
+    """A page of conflicts."""
 
     items: list[OpenConflictView]
     next: str | None
 
 
-class CircuitView(View):
-    """Whether a source is asked, and when again."""
-
-    state: CircuitState
-    failures: int
-    retry_at: Time | None
-
-
-class TrafficView(View):
-    """What was asked of a source."""
-
-    requests: int
-    bytes: int
-    seconds: Seconds
-
-
-class TrafficsView(View):
-    """Since the beginning, and at the last pull."""
-
-    total: TrafficView
-    last: TrafficView
-
-
-class KeptView(View):
-    """What is kept for a replay; sizes in bytes."""
-
-    pages: int
-    size: int
-    stored: int
-    fetched_at: Time
-
-
-class SourceView(RowView):
-    """A source and how it fares; `freshness` is the seconds since it last answered.
-
-    One that is not `enabled` is asked only when it is named.
-    """
-
-    name: str
-    title: str
-    enabled: bool
-    attribution: str
-    last_attempt: Time | None
-    last_success: Time | None
-    freshness: Seconds | None
-    etag: str | None
-    error: str | None
-    records: int
-    rejected: int
-    circuit: CircuitView
-    traffic: TrafficsView
-    kept: KeptView | None
-
-
-class SourcePageView(View):
-    """A page of sources."""
-
-    items: list[SourceView]
-    next: str | None
+_RECORD = ("location", "net", "net_latest", "net_precision", "updated_at", "unreadable", "slips")
+_launch = mapper(LaunchView, Launch, *_RECORD)
+_detail = mapper(LaunchDetailView, Launch, *_RECORD, *("provenance", "sightings", "history", "conflicts", "overrides"))
+_location = mapper(LocationView, Place)
+_origin = mapper(OriginView, FieldSource)
+_sighting = mapper(
+    SightingView, StoredSighting, *("source", "source_id", "name", "status", "status_word", "net", "net_precision")
+)
+_change = mapper(HistoryView, HistoryRow)
+_conflict = mapper(ConflictView, Conflict)
+_override = mapper(OverrideView, Override, "value", "by")
 
 
 def _identity(one: Record) -> dict[str, Any]:
@@ -218,139 +167,77 @@ def _identity(one: Record) -> dict[str, Any]:
 @total(LaunchView, _identity)
 def launch(one: Record, slips: Slips | None = None) -> LaunchView:
     """A reconciled launch."""
-    return LaunchView(**_launch(one), slips=msgspec.UNSET if slips is None else _slips(slips))
+    return _launch(one.launch, **_record(one), slips=msgspec.UNSET if slips is None else _slips(slips))
 
 
 @total(LaunchDetailView, lambda one: _identity(one.record))
 def launch_detail(one: Detail) -> LaunchDetailView:
-    """A launch with where each field comes from, its history and its open disagreements."""
+    """A launch with the source of each field, its history and its open conflicts."""
     record = one.record.launch
-    conflicts = [
-        ConflictView(kind=each.kind, values=each.values, other_id=each.other_id, unreadable=lost(each.unreadable))
-        for each in one.conflicts
-    ]
-    return LaunchDetailView(
-        **_launch(one.record),
-        provenance={
-            field: OriginView(source=origin.source, seen_at=format_instant(origin.seen_at))
-            for field, origin in record.provenance.items()
-        },
-        sightings=[_sighting(seen) for seen in one.sightings],
-        history=[HistoryView(**row._asdict() | {"seen_at": format_instant(row.seen_at)}) for row in one.history],
-        conflicts=conflicts,
-        overrides=[_override(each) for each in one.overrides],
+    return _detail(
+        record,
+        **_record(one.record),
+        provenance={field: _origin(origin) for field, origin in record.provenance.items()},
+        sightings=[_seen(each) for each in one.sightings],
+        history=[_change(row) for row in one.history],
+        conflicts=[_conflict(each) for each in one.conflicts],
+        overrides=[_override(each, value=_value(each.value), by=each.actor) for each in one.overrides],
         slips=_slips(one.slips),
     )
 
 
 @total(OpenConflictView, lambda one: {"launch": NamedLaunchView(id=one.conflict.launch_id, name=one.name)})
 def conflict(one: OpenConflict) -> OpenConflictView:
-    """A disagreement that is open: what each source says, or the two launches that may be one."""
-    told = one.conflict
+    """An open conflict."""
+    found = one.conflict
     return OpenConflictView(
-        launch=NamedLaunchView(id=told.launch_id, name=one.name),
-        kind=told.kind,
-        values=told.values,
-        other=None if told.other_id is None else NamedLaunchView(id=told.other_id, name=one.other_name),
+        launch=NamedLaunchView(id=found.launch_id, name=one.name),
+        kind=found.kind,
+        values=found.values,
+        other=None if found.other_id is None else NamedLaunchView(id=found.other_id, name=one.other_name),
         since=format_instant(one.since),
-        unreadable=lost(told.unreadable),
+        unreadable=lost(found.unreadable),
     )
 
 
-@total(SourceView, lambda name: {"name": name})
-def source(name: str, state: SourceState | None, now: Instant, *, enabled: bool) -> SourceView:
-    """A source and how it fares."""
-    known = SOURCES[name]
-    if state is None:
-        state = SourceState(name, None, None, None, 0, 0, Circuit(), Traffic(), Traffic(), None, None)
-    seen, circuit = state.last_success, state.circuit
-    return SourceView(
-        name=name,
-        title=known.title,
-        enabled=enabled,
-        attribution=known.attribution,
-        last_attempt=instant(state.last_attempt),
-        last_success=instant(seen),
-        freshness=None if seen is None else max(now - seen, 0) / SECOND,
-        etag=state.etag,
-        error=state.last_error,
-        records=state.records,
-        rejected=state.rejected,
-        circuit=CircuitView(state=circuit.state(now), failures=circuit.failures, retry_at=instant(circuit.retry_at)),
-        traffic=TrafficsView(total=_traffic(state.total), last=_traffic(state.last)),
-        kept=None if state.kept is None else _kept(state.kept),
-    )
-
-
-def _launch(one: Record) -> dict[str, Any]:
-    record, net = one.launch, one.launch.net
+def _record(one: Record) -> dict[str, Any]:
+    """The fields of a launch that are computed: its place, its NET, and the columns of its row."""
+    place, net = one.launch.location, one.launch.net
     return {
-        "id": record.id,
-        "name": record.name,
-        "provider": record.provider,
-        "vehicle": record.vehicle,
-        "pad": record.pad,
-        "mission": record.mission,
-        "orbit": record.orbit,
-        "status": record.status,
-        "designator": record.designator,
-        "urls": record.urls,
-        "sources": record.sources,
-        "location": None if record.location is None else _location(record.location),
+        "location": None if place is None else _location(place),
         "net": None if net is None else format_instant(net.earliest),
         "net_latest": None if net is None else format_instant(net.latest),
         "net_precision": None if net is None else net.precision,
-        "window_start": instant(record.window_start),
-        "window_end": instant(record.window_end),
         "updated_at": format_instant(one.updated_at),
         "unreadable": lost(one.unreadable),
     }
 
 
-def _location(place: Place) -> LocationView:
-    return LocationView(name=place.name, latitude=place.latitude, longitude=place.longitude)
+def _net(net: Net | None) -> dict[str, Any]:
+    if net is None:
+        return {"net": None, "net_precision": None}
+    return {"net": format_instant(net.earliest), "net_precision": net.precision}
 
 
 def _slips(one: Slips) -> SlipsView:
     return SlipsView(count=one.later, total=one.total / SECOND, earlier=one.earlier, summary=one.sentence())
 
 
-def _sighting(seen: StoredSighting) -> SightingView:
-    sighting = seen.sighting
-    return SightingView(
+def _seen(one: StoredSighting) -> SightingView:
+    sighting = one.sighting
+    return _sighting(
+        one,
         source=sighting.source,
         source_id=sighting.source_id,
         name=sighting.name,
         status=sighting.status,
         status_word=sighting.status_word,
-        net=instant(sighting.net.earliest) if sighting.net else None,
-        net_precision=sighting.net.precision if sighting.net else None,
-        first_seen=format_instant(seen.first_seen),
-        seen_at=format_instant(seen.seen_at),
-        retired_at=instant(seen.retired_at),
-        unreadable=lost(seen.unreadable),
+        **_net(sighting.net),
     )
 
 
-def _override(one: Override) -> OverrideView:
-    value = one.value
+def _value(value: object) -> object:
+    """The value of an override as JSON: a NET and other times as text."""
     if isinstance(value, Net):
-        value = {"net": instant(value.earliest), "net_precision": value.precision}
-    elif isinstance(value, int):
-        value = instant(value)
-    return OverrideView(
-        field=one.field,
-        value=value,
-        by=one.actor,
-        reason=one.reason,
-        at=format_instant(one.at),
-        unreadable=lost(one.unreadable),
-    )
-
-
-def _traffic(one: Traffic) -> TrafficView:
-    return TrafficView(requests=one.requests, bytes=one.bytes, seconds=finite(one.seconds))
-
-
-def _kept(one: PayloadTotals) -> KeptView:
-    return KeptView(pages=one.pages, size=one.size, stored=one.stored, fetched_at=format_instant(one.fetched_at))
+        return _net(value)
+    return format_instant(value) if isinstance(value, int) else value

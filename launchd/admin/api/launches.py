@@ -1,6 +1,6 @@
 """The endpoints of launch data: launches as JSON, calendar, feed and table, conflicts, overrides and sources.
 
-Every GET here has an ETag of its content, so a client that asks again with If-None-Match gets 304.
+Every GET here has an ETag of its content, so a request with If-None-Match gets 304 while nothing has changed.
 """
 
 import asyncio
@@ -9,16 +9,11 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from launchd.admin.api import launch_views as views
-from launchd.admin.api.job_views import JobView
-from launchd.admin.api.jobs import fresh, made
-from launchd.admin.api.views import page_of
+from launchd.admin.request import moment_in_query
 from launchd.admin.route import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
-    ONCE,
-    Answer,
     Api,
-    Ask,
     Body,
     Cursor,
     Document,
@@ -27,26 +22,27 @@ from launchd.admin.route import (
     PageQuery,
     Query,
     Reason,
+    Request,
+    Response,
     Route,
     SourceName,
-    moment_in_query,
 )
 from launchd.clock import DAY, FOREVER
-from launchd.errors import ConflictError, InvalidError, NotFoundError
+from launchd.errors import InvalidError
 from launchd.launches import feeds, override
 from launchd.launches.launch import LaunchStatus
 from launchd.launches.override import Override
 from launchd.launches.query import MAX_TEXT, LaunchQuery
 from launchd.launches.sources import SOURCES
 
-# A calendar that says nothing of time shows what is to come and what has just been.
+# Without a filter of time, a calendar shows the coming launches and those of the last days.
 _CALENDAR_PAST = 30 * DAY
 _FEED_MOMENTS = 50
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 
 
 class OverrideBody(Body):
-    """`POST /v1/launches/{id}/override`: the fields as `GET /v1/launches/{id}` names them, null for not known."""
+    """`POST /v1/launches/{id}/override`: the fields as `GET /v1/launches/{id}` names them; null means unknown."""
 
     fields: Annotated[
         dict[str, Any], Meta(extra_json_schema={"propertyNames": {"enum": [*override.FIELDS, "net_precision"]}})
@@ -55,7 +51,7 @@ class OverrideBody(Body):
 
 
 class FilterQuery(Query, kw_only=True):
-    """Which launches are meant. A file has no pages."""
+    """A filter of launches. A file has no pages."""
 
     when: Literal["upcoming", "past"] | None = None
     provider: Text | None = None
@@ -72,7 +68,7 @@ class LaunchesQuery(FilterQuery, kw_only=True):
 
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor | None = None
-    slips: Annotated[bool, Meta(description="whether to tell how often each has slipped")] = False
+    slips: Annotated[bool, Meta(description="include how often each launch has slipped")] = False
 
 
 class ConflictsQuery(PageQuery, kw_only=True):
@@ -90,7 +86,7 @@ class TakeBackQuery(Query):
 
 
 def _wanted(given: FilterQuery, most: int | None) -> LaunchQuery:
-    """What the filters select; `most` where they set no limit."""
+    """The query of a filter; `most` is the limit if the filter has none."""
     _check_source(given.source)
     return LaunchQuery(
         given.when,
@@ -105,107 +101,82 @@ def _wanted(given: FilterQuery, most: int | None) -> LaunchQuery:
     )
 
 
-async def launches(api: Api, ask: Ask[LaunchesQuery, Body]) -> Answer:
+async def launches(api: Api, request: Request[LaunchesQuery, Body]) -> Response:
     """Reconciled launches."""
-    wanted, now = _wanted(ask.query, None), api.control.now()
+    wanted, now = _wanted(request.query, None), api.control.now()
     page = await api.launches.list(wanted, now)
-    slips = await api.launches.slips_of(page.items) if ask.query.slips else (None,) * len(page.items)
+    slips = await api.launches.slips_of(page.items) if request.query.slips else (None,) * len(page.items)
     items = [views.launch(one, slipped) for one, slipped in zip(page.items, slips, strict=True)]
     view = views.LaunchPageView(items=items, next=page.next)
-    return Answer(view, until=await api.launches.same_until(wanted, now))
+    return Response(view, until=await api.launches.same_until(wanted, now))
 
 
-async def calendar(api: Api, ask: Ask[FilterQuery, Body]) -> Answer:
-    """Launches as a calendar to subscribe to."""
-    wanted, now = _wanted(ask.query, MAX_LIMIT), api.control.now()
+async def calendar(api: Api, request: Request[FilterQuery, Body]) -> Response:
+    """Launches as a calendar, for subscriptions."""
+    wanted, now = _wanted(request.query, MAX_LIMIT), api.control.now()
     until = await api.launches.same_until(wanted, now)
     if wanted.when is None and wanted.since is None and wanted.until is None:
-        today = now // DAY * DAY  # by whole days, so that the calendar stays the same for as long
+        today = now // DAY * DAY  # by whole days, so that the calendar is the same all day
         wanted, until = wanted._replace(since=today - _CALENDAR_PAST), today + DAY
     page = await api.launches.list(wanted, now)
     attributions = {name: source.attribution for name, source in SOURCES.items()}
     text = await asyncio.to_thread(feeds.calendar, page.items, attributions)
-    return Answer(Document(text, "text/calendar"), until=until)
+    return Response(Document(text, "text/calendar"), until=until)
 
 
-async def atom(api: Api, ask: Ask[FilterQuery, Body]) -> Answer:
-    """What changed, as a feed."""
-    wanted, now = _wanted(ask.query, _FEED_MOMENTS), api.control.now()
+async def atom(api: Api, request: Request[FilterQuery, Body]) -> Response:
+    """Changes of launches, as an Atom feed."""
+    wanted, now = _wanted(request.query, _FEED_MOMENTS), api.control.now()
     changes = await api.launches.changed(wanted, now)
     feed = await asyncio.to_thread(feeds.atom, changes, await api.launches.feed_id())
-    return Answer(Document(feed, "application/atom+xml"), until=await api.launches.same_until(wanted, now))
+    return Response(Document(feed, "application/atom+xml"), until=await api.launches.same_until(wanted, now))
 
 
-async def table(api: Api, ask: Ask[FilterQuery, Body]) -> Answer:
-    """All launches that the filters select, as a table."""
-    wanted, now = _wanted(ask.query, None), api.control.now()
+async def table(api: Api, request: Request[FilterQuery, Body]) -> Response:
+    """All launches that the filter selects, as CSV."""
+    wanted, now = _wanted(request.query, None), api.control.now()
     page = await api.launches.list(wanted, now)
     text = await asyncio.to_thread(feeds.table, page.items)
     headers = {"Content-Disposition": 'attachment; filename="launches.csv"'}
-    return Answer(Document(text, "text/csv"), headers=headers, until=await api.launches.same_until(wanted, now))
+    return Response(Document(text, "text/csv"), headers=headers, until=await api.launches.same_until(wanted, now))
 
 
-async def launch(api: Api, ask: Ask[Query, Body]) -> Answer:
-    """One launch with all that is known of it."""
-    return Answer(views.launch_detail(await api.launches.get(ask.path["id"])), until=FOREVER)
+async def launch(api: Api, request: Request[Query, Body]) -> Response:
+    """One launch with all its details."""
+    return Response(views.launch_detail(await api.launches.get(request.path["id"])), until=FOREVER)
 
 
-async def set_override(api: Api, ask: Ask[Query, OverrideBody]) -> Answer:
-    """Set fields of a launch by hand; scrapes leave them alone."""
-    now, reason = api.control.now(), ask.body.reason
-    wanted = override.values(ask.body.fields)
-    given = [Override(name, value, ask.by, reason, now) for name, value in wanted.items()]
-    detail = await api.launches.override(ask.path["id"], given, now)
-    said = "; ".join(f"{one.field} = {one.encoded().decode()}" for one in given)
-    await api.control.audit(ask.by, "override", detail.record.launch.id, f"{said}: {reason or ''}")
-    return Answer(views.launch_detail(detail))
+async def set_override(api: Api, request: Request[Query, OverrideBody]) -> Response:
+    """Override fields of a launch; scrapes do not change them."""
+    now, reason = api.control.now(), request.body.reason
+    wanted = override.values(request.body.fields)
+    given = [Override(name, value, request.by, reason, now) for name, value in wanted.items()]
+    detail = await api.launches.override(request.path["id"], given, now)
+    changes = "; ".join(f"{one.field} = {one.encoded().decode()}" for one in given)
+    await api.control.audit(request.by, "override", detail.record.launch.id, f"{changes}: {reason or ''}")
+    return Response(views.launch_detail(detail))
 
 
-async def take_back_override(api: Api, ask: Ask[TakeBackQuery, Body]) -> Answer:
-    """Let the sources speak again, for one field or for all."""
-    field, reason = ask.query.field, ask.query.reason
+async def take_back_override(api: Api, request: Request[TakeBackQuery, Body]) -> Response:
+    """Remove overrides of a launch, for one field or for all."""
+    field, reason = request.query.field, request.query.reason
     if field is not None and field not in override.FIELDS:
         raise InvalidError.at("field", f"no such field; known: {', '.join(override.FIELDS)}")
     wanted = [field] if field is not None else []
-    detail, gone = await api.launches.take_back(ask.path["id"], wanted, api.control.now())
+    detail, gone = await api.launches.take_back(request.path["id"], wanted, api.control.now())
     said = f"{', '.join(gone)}: {reason or ''}"
-    await api.control.audit(ask.by, "take_back_override", detail.record.launch.id, said)
-    return Answer(views.launch_detail(detail))
+    await api.control.audit(request.by, "take_back_override", detail.record.launch.id, said)
+    return Response(views.launch_detail(detail))
 
 
-async def conflicts(api: Api, ask: Ask[ConflictsQuery, Body]) -> Answer:
-    """The disagreements that are open, the newest first."""
-    given = ask.query
+async def conflicts(api: Api, request: Request[ConflictsQuery, Body]) -> Response:
+    """The open conflicts, newest first."""
+    given = request.query
     _check_source(given.source)
     found, cursor = await api.launches.conflicts(
         kind=given.kind, source=given.source, limit=given.limit, after=given.cursor
     )
-    return Answer(views.ConflictPageView(items=[views.conflict(one) for one in found], next=cursor), until=FOREVER)
-
-
-async def sources(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
-    """The sources and how they fare."""
-    states, now = await api.sources.states(), api.control.now()
-    names, cursor = page_of([(name, name) for name in SOURCES], ask.query.limit, ask.query.cursor)
-    configured = api.reloader.running.sources
-    items = [
-        views.source(name, states.get(name), now, enabled=SOURCES[name].is_enabled(configured.get(name)))
-        for name in names
-    ]
-    return Answer(views.SourcePageView(items=items, next=cursor))
-
-
-async def replay(api: Api, ask: Ask[Query, Body]) -> Answer:
-    """Read the last payloads of a source again, without asking it."""
-    name = ask.path["source"]
-    if name not in SOURCES:
-        raise NotFoundError(f"no source {name}; known: {', '.join(SOURCES)}")
-    state = (await api.sources.states()).get(name)
-    if state is None or state.kept is None:
-        raise ConflictError(f"nothing is kept of {name} yet: refresh it first")
-    key = ask.idempotency
-    job, _ = await api.control.trigger("replay_source", {"source": name}, by=ask.by, idempotency=key)
-    return made(api, job, fresh(key))
+    return Response(views.ConflictPageView(items=[views.conflict(one) for one in found], next=cursor), until=FOREVER)
 
 
 def _check_source(name: str | None) -> None:
@@ -224,6 +195,4 @@ LAUNCH_ROUTES = (
     Route("POST", _OVERRIDE, set_override, _DETAIL, body=OverrideBody),
     Route("DELETE", _OVERRIDE, take_back_override, _DETAIL, query=TakeBackQuery),
     Route("GET", "/v1/conflicts", conflicts, views.ConflictPageView, query=ConflictsQuery, revalidates=True),
-    Route("GET", "/v1/sources", sources, views.SourcePageView, query=PageQuery, revalidates=True),
-    Route("POST", "/v1/sources/{source}/replay", replay, JobView, status=202, also=(200,), errors=(409,), headers=ONCE),
 )

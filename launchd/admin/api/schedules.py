@@ -1,27 +1,17 @@
-"""The endpoints of schedules: what is due, what became of it, and how to steer it."""
+"""The endpoints of schedules: list, preview, pause, trigger, backfill."""
 
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from launchd.admin.api import job_views, views
+from launchd.admin.api import job_views
+from launchd.admin.api import schedule_views as views
 from launchd.admin.api.jobs import fresh, made
+from launchd.admin.api.pages import page_of
 from launchd.admin.api.queues import NoteBody
-from launchd.admin.route import (
-    MAX_LIMIT,
-    ONCE,
-    Answer,
-    Api,
-    Ask,
-    Body,
-    Moment,
-    PageQuery,
-    Query,
-    Route,
-    moment,
-    moment_in_query,
-)
+from launchd.admin.request import moment, moment_in_query
+from launchd.admin.route import MAX_LIMIT, ONCE, Api, Body, Moment, PageQuery, Query, Request, Response, Route
 from launchd.schedules.cron import DayMatch, DstFold, DstGap
 
 
@@ -44,53 +34,57 @@ class PreviewQuery(Query, kw_only=True):
     day_match: DayMatch = DayMatch.OR
 
 
-async def schedules(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
-    """When jobs are made."""
+async def schedules(api: Api, request: Request[PageQuery, Body]) -> Response:
+    """The schedules."""
     timetable = api.control.timetable
-    names, cursor = views.page_of([(name, name) for name in timetable.names()], ask.query.limit, ask.query.cursor)
+    names, cursor = page_of([(name, name) for name in timetable.names()], request.query.limit, request.query.cursor)
     found = await timetable.of(names)
-    return Answer(views.SchedulePageView(items=[views.schedule(one) for one in found], next=cursor))
+    return Response(views.SchedulePageView(items=[views.schedule(one) for one in found], next=cursor))
 
 
-async def schedule(api: Api, ask: Ask[Query, Body]) -> Answer:
+async def schedule(api: Api, request: Request[Query, Body]) -> Response:
     """One schedule, with its next fires."""
-    return Answer(views.schedule(await api.control.timetable.get(ask.path["schedule"])))
+    return Response(views.schedule(await api.control.timetable.get(request.path["schedule"])))
 
 
-async def fires(api: Api, ask: Ask[PageQuery, Body]) -> Answer:
+async def fires(api: Api, request: Request[PageQuery, Body]) -> Response:
     """The ledger of a schedule, newest first."""
-    rows, cursor = await api.control.timetable.fires(ask.path["schedule"], ask.query.limit, ask.query.cursor)
-    return Answer(views.FirePageView(items=[views.fire(row) for row in rows], next=cursor))
+    rows, cursor = await api.control.timetable.fires(
+        request.path["schedule"], request.query.limit, request.query.cursor
+    )
+    return Response(views.FirePageView(items=[views.fire(row) for row in rows], next=cursor))
 
 
-async def trigger_schedule(api: Api, ask: Ask[Query, Body]) -> Answer:
-    """Run a schedule's task with its arguments now, beside its fires."""
-    key = ask.idempotency
-    return made(api, await api.control.trigger_schedule(ask.path["schedule"], ask.by, key), fresh(key))
+async def trigger_schedule(api: Api, request: Request[Query, Body]) -> Response:
+    """Run the task of a schedule now, with its arguments; its fires stay as they are."""
+    key = request.idempotency
+    return made(api, await api.control.trigger_schedule(request.path["schedule"], request.by, key), fresh(key))
 
 
-async def pause_schedule(api: Api, ask: Ask[Query, NoteBody]) -> Answer:
-    """Fire no more until resumed."""
-    return Answer(views.schedule(await api.control.timetable.pause(ask.path["schedule"], ask.body.note, ask.by)))
+async def pause_schedule(api: Api, request: Request[Query, NoteBody]) -> Response:
+    """Pause a schedule."""
+    return Response(
+        views.schedule(await api.control.timetable.pause(request.path["schedule"], request.body.note, request.by))
+    )
 
 
-async def resume_schedule(api: Api, ask: Ask[Query, Body]) -> Answer:
-    """Fire again, from now."""
-    return Answer(views.schedule(await api.control.timetable.resume(ask.path["schedule"], ask.by)))
+async def resume_schedule(api: Api, request: Request[Query, Body]) -> Response:
+    """Resume a schedule, from now on."""
+    return Response(views.schedule(await api.control.timetable.resume(request.path["schedule"], request.by)))
 
 
-async def backfill(api: Api, ask: Ask[Query, BackfillBody]) -> Answer:
-    """Make up for past fires."""
-    first, last = moment("from", ask.body.from_), moment("to", ask.body.to)
-    key = ask.idempotency
-    jobs = await api.control.timetable.backfill(ask.path["schedule"], first, last, ask.by, key)
+async def backfill(api: Api, request: Request[Query, BackfillBody]) -> Response:
+    """Create the jobs of past fires that have none."""
+    first, last = moment("from", request.body.from_), moment("to", request.body.to)
+    key = request.idempotency
+    jobs = await api.control.timetable.backfill(request.path["schedule"], first, last, request.by, key)
     ids = key.ids if key is not None and key.replayed else [job.id for job in jobs]
-    return Answer(job_views.IdsView(ids=ids), fresh(key))
+    return Response(job_views.IdsView(ids=ids), fresh(key))
 
 
-async def preview(api: Api, ask: Ask[PreviewQuery, Body]) -> Answer:
-    """What a cron expression means, and when it is due."""
-    given = ask.query
+async def preview(api: Api, request: Request[PreviewQuery, Body]) -> Response:
+    """The meaning of a cron expression, and its next occurrences."""
+    given = request.query
     found = api.control.timetable.preview(
         given.expression,
         given.timezone,
@@ -100,7 +94,7 @@ async def preview(api: Api, ask: Ask[PreviewQuery, Body]) -> Answer:
         fold=given.dst_fold,
         day_match=given.day_match,
     )
-    return Answer(views.preview(found))
+    return Response(views.preview(found))
 
 
 SCHEDULE_ROUTES = (

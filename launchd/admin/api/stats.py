@@ -1,33 +1,50 @@
-"""The endpoints of statistics: how tasks, queues and locks fared, what ended over time, which jobs ran when."""
+"""The endpoints of statistics: by task, queue and lock, over time, and the timeline of runs."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
 from launchd.admin.api.job_views import StateWord
-from launchd.admin.api.views import Seconds, Time, instant
-from launchd.admin.http.view import RowView, View, lost, total
-from launchd.admin.route import MAX_LIMIT, Answer, Api, Ask, Body, Query, Route
-from launchd.clock import SECOND, Instant, format_instant
-from launchd.store.stats import Bucket, Contention, Percentiles, Quantiles, Run, RunStats, Series, Span, Stats, Window
+from launchd.admin.api.mapper import Seconds, Time, mapper
+from launchd.admin.http.view import RowView, View, total
+from launchd.admin.route import MAX_LIMIT, Api, Body, Query, Request, Response, Route
+from launchd.clock import SECOND, Instant
+from launchd.store.stats import (
+    Bucket,
+    Contention,
+    Percentiles,
+    Quantiles,
+    Run,
+    RunStats,
+    Series,
+    Span,
+    Stats,
+    Timeline,
+    Window,
+)
 
 
 class StatsQuery(Query):
-    """How far to look back."""
+    """How far back the statistics reach."""
 
     window: Window = Window.HOUR
 
 
-class PercentilesView(View):
-    """Seconds, by nearest rank; null where nothing was measured."""
+class QuantilesView(View):
+    """Seconds: the median and the 95th percentile; null without a measurement."""
 
     p50: Seconds | None
     p95: Seconds | None
+
+
+class PercentilesView(QuantilesView):
+    """Seconds, by nearest rank; null without a measurement."""
+
     p99: Seconds | None
 
 
 class TaskStatsView(View):
-    """How a task fared. `ended` counts jobs, `runs` those of them that ran, `retries` their attempts but the first."""
+    """A task. `ended` counts jobs, `runs` the jobs that ran, `retries` all attempts after the first."""
 
     name: str
     ended: int
@@ -40,13 +57,13 @@ class TaskStatsView(View):
 
 
 class QueueStatsView(TaskStatsView):
-    """How a queue fared; `utilisation` is the share of its slots that ended jobs took, null for one that is gone."""
+    """A queue; `utilisation` is the share of its slots that was used, null for a queue that no longer exists."""
 
     utilisation: float | None
 
 
 class LockStatsView(View):
-    """How contended a lock was: `skipped` jobs never got it, the others waited for it and for a slot."""
+    """A lock: `skipped` jobs never got it, the others waited for it and for a slot."""
 
     name: str
     ended: int
@@ -55,7 +72,7 @@ class LockStatsView(View):
 
 
 class StatsView(View):
-    """What ended from `since` on. Jobs made before `counted_since` are not in it; null when all are."""
+    """Jobs that ended since `since`. Jobs created before `counted_since` are not counted; null if all are."""
 
     window: Window
     since: Time
@@ -65,21 +82,8 @@ class StatsView(View):
     locks: list[LockStatsView]
 
 
-class SeriesQuery(Query):
-    """How far to look back."""
-
-    window: Window = Window.HOUR
-
-
-class QuantilesView(View):
-    """Seconds: the median and the 95th percentile; null where nothing was measured."""
-
-    p50: Seconds | None
-    p95: Seconds | None
-
-
 class BucketView(View):
-    """What ended from `at` on for a step, and how long that had run and waited."""
+    """Jobs that ended in a step from `at`, and how long they ran and waited."""
 
     at: Time
     succeeded: int
@@ -90,7 +94,7 @@ class BucketView(View):
 
 
 class SeriesView(View):
-    """Buckets of `step` seconds, oldest first. Jobs made before `counted_since` are not in it; null when all are."""
+    """Buckets of `step` seconds, oldest first. Jobs created before `counted_since` are not counted; null if all are."""
 
     window: Window
     step: Seconds
@@ -99,10 +103,10 @@ class SeriesView(View):
 
 
 class TimelineQuery(Query):
-    """How far to look back, and how many runs to tell of."""
+    """How far back the timeline reaches, and how many runs it has."""
 
     span: Span = Span.QUARTER
-    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="at most so many runs")] = 400
+    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="the most runs")] = 400
 
 
 class RunView(RowView):
@@ -118,7 +122,7 @@ class RunView(RowView):
 
 
 class TimelineView(View):
-    """What ran from `since` on, what took longest first; `found` counts all runs of the newest 50,000 jobs."""
+    """Runs since `since`, the longest first; `found` counts all runs of the newest 50,000 jobs."""
 
     span: Span
     since: Time
@@ -126,69 +130,60 @@ class TimelineView(View):
     items: list[RunView]
 
 
-async def stats(api: Api, ask: Ask[StatsQuery, Body]) -> Answer:
-    """How tasks, queues and locks fared."""
+async def stats(api: Api, request: Request[StatsQuery, Body]) -> Response:
+    """Counts, durations and waits by task, queue and lock."""
     now = api.control.now()
-    found = await api.kept.stats.stats(ask.query.window, now)
+    found = await api.stats.stats(request.query.window, now)
     slots = {one.name: one.concurrency for one in await api.control.queues()}
-    return Answer(_stats(found, slots, now))
+    return Response(_stats_view(found, slots, now))
 
 
-async def series(api: Api, ask: Ask[SeriesQuery, Body]) -> Answer:
-    """What ended over time: counts, durations and waits in buckets of one length."""
-    return Answer(_series(await api.kept.stats.series(ask.query.window, api.control.now())))
+async def series(api: Api, request: Request[StatsQuery, Body]) -> Response:
+    """Counts, durations and waits over time, in buckets of one length."""
+    return Response(_series_view(await api.stats.series(request.query.window, api.control.now())))
 
 
-async def timeline(api: Api, ask: Ask[TimelineQuery, Body]) -> Answer:
-    """What ran, run by run: those that took longest, if there are too many."""
-    found = await api.kept.stats.timeline(ask.query.span, ask.query.limit, api.control.now())
-    items = [_run(one) for one in found.runs]
-    return Answer(TimelineView(span=found.span, since=format_instant(found.since), found=found.found, items=items))
+async def timeline(api: Api, request: Request[TimelineQuery, Body]) -> Response:
+    """The runs of jobs; the longest, if there are too many."""
+    found = await api.stats.timeline(request.query.span, request.query.limit, api.control.now())
+    return Response(_timeline(found, items=[_run_view(one) for one in found.runs]))
+
+
+_run = mapper(RunView, Run)
+_series = mapper(SeriesView, Series, "step", "items")
+_timeline = mapper(TimelineView, Timeline, "items")
+_bucket = mapper(BucketView, Bucket, "run", "wait")
+_stats = mapper(StatsView, Stats, "tasks", "queues", "locks")
+_task = mapper(TaskStatsView, RunStats, "run", "wait")
+_queue = mapper(QueueStatsView, RunStats, "run", "wait", "utilisation")
+_lock = mapper(LockStatsView, Contention, "wait")
+_percentiles = mapper(PercentilesView, Percentiles)
+_quantiles = mapper(QuantilesView, Quantiles)
 
 
 @total(RunView, lambda one: {"id": one.id})
-def _run(one: Run) -> RunView:
-    return RunView(
-        **one._asdict()
-        | {
-            "started_at": format_instant(one.started_at),
-            "finished_at": instant(one.finished_at),
-            "unreadable": lost(one.unreadable),
-        }
-    )
+def _run_view(one: Run) -> RunView:
+    return _run(one)
 
 
-def _series(one: Series) -> SeriesView:
-    since = None if one.counted_since is None else format_instant(one.counted_since)
-    items = [_bucket(bucket) for bucket in one.buckets]
-    return SeriesView(window=one.window, step=one.step / SECOND, counted_since=since, items=items)
+def _series_view(one: Series) -> SeriesView:
+    items = [_bucket(each, run=_quantiles(each.run), wait=_quantiles(each.wait)) for each in one.buckets]
+    return _series(one, step=one.step / SECOND, items=items)
 
 
-def _bucket(one: Bucket) -> BucketView:
-    return BucketView(
-        at=format_instant(one.at),
-        succeeded=one.succeeded,
-        failed=one.failed,
-        other=one.other,
-        run=_quantiles(one.run),
-        wait=_quantiles(one.wait),
-    )
-
-
-def _quantiles(one: Quantiles) -> QuantilesView:
-    return QuantilesView(p50=one.p50, p95=one.p95)
-
-
-def _stats(found: Stats, slots: dict[str, int], now: Instant) -> StatsView:
+def _stats_view(found: Stats, slots: dict[str, int], now: Instant) -> StatsView:
     seconds = (now - max(found.since, found.counted_since or found.since)) / SECOND
-    return StatsView(
-        window=found.window,
-        since=format_instant(found.since),
-        counted_since=None if found.counted_since is None else format_instant(found.counted_since),
-        tasks=[TaskStatsView(**_run_stats(one)) for one in found.tasks],
-        queues=[QueueStatsView(**_run_stats(one), utilisation=_share(one, slots, seconds)) for one in found.queues],
-        locks=[_contention(one) for one in found.locks],
+    queues = [_queue(one, **_measured(one), utilisation=_share(one, slots, seconds)) for one in found.queues]
+    return _stats(
+        found,
+        tasks=[_task(one, **_measured(one)) for one in found.tasks],
+        queues=queues,
+        locks=[_lock(one, wait=_percentiles(one.wait)) for one in found.locks],
     )
+
+
+def _measured(one: RunStats) -> dict[str, PercentilesView]:
+    return {"run": _percentiles(one.run), "wait": _percentiles(one.wait)}
 
 
 def _share(one: RunStats, slots: dict[str, int], seconds: float) -> float | None:
@@ -196,22 +191,8 @@ def _share(one: RunStats, slots: dict[str, int], seconds: float) -> float | None
     return min(one.busy / capacity, 1.0) if capacity > 0 else None
 
 
-def _run_stats(one: RunStats) -> dict[str, Any]:
-    plain = ("name", "ended", "runs", "success_rate", "failures", "retries")
-    found = {name: getattr(one, name) for name in plain}
-    return found | {"run": _percentiles(one.run), "wait": _percentiles(one.wait)}
-
-
-def _contention(one: Contention) -> LockStatsView:
-    return LockStatsView(name=one.name, ended=one.ended, skipped=one.skipped, wait=_percentiles(one.wait))
-
-
-def _percentiles(one: Percentiles) -> PercentilesView:
-    return PercentilesView(p50=one.p50, p95=one.p95, p99=one.p99)
-
-
 STATS_ROUTES = (
     Route("GET", "/v1/stats", stats, StatsView, query=StatsQuery),
-    Route("GET", "/v1/stats/series", series, SeriesView, query=SeriesQuery),
+    Route("GET", "/v1/stats/series", series, SeriesView, query=StatsQuery),
     Route("GET", "/v1/stats/timeline", timeline, TimelineView, query=TimelineQuery),
 )

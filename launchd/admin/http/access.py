@@ -1,13 +1,13 @@
-"""Access: who calls, and whether it may be believed. What each role may do stands in the routes' table (routes.py).
+"""Access: the identity and the role of each caller. The table of routes (routes.py) says which role may do what.
 
-On the Unix socket the kernel says who calls (SO_PEERCRED, SO_PEERGROUPS): root and the service's own user are admins,
-members of the socket's group are operators, others are refused. On TCP it is whoever holds the token, or both halves of
-a session that a one-time link opened; the link is made over the Unix socket and carries its maker's name and role.
+On the Unix socket the kernel names the caller (SO_PEERCRED, SO_PEERGROUPS): root and the service's own user are admins,
+members of the socket's group are operators, others are refused. On TCP the caller has the token, or both halves of a
+session that a one-time link opened; the link is made over the Unix socket and carries its maker's name and role.
 
 A session has a cookie and a key. Browsers send cookies to every port of a host, so another local server gets the
 cookie: alone it opens nothing. The key lies in the page's own storage, which belongs to one port, and goes by a header.
-The cookie says whose the session is, until when, and the digest of its key, signed with a secret that comes of the
-token: a restart signs nobody out, another token does. A session that was signed out is refused until its time is up.
+The cookie holds the user, the end of the session and the digest of its key, signed with a secret that is derived from
+the token: a restart signs nobody out, a new token does. A session that was signed out is refused until it expires.
 Secrets are kept as digests and compared in constant time. This module knows nothing of endpoints.
 """
 
@@ -35,7 +35,7 @@ TICKET_SECONDS = 120.0
 SESSION_SECONDS = 12 * 3600.0
 # The most tickets that are kept; the oldest goes first.
 MAX_TICKETS = 32
-# Wrong tokens and tickets in any window of so many seconds; what is wrong beyond them is told to wait.
+# The most wrong tokens and tickets in any window of so many seconds; further ones are refused with 429.
 MAX_FAILURES, FAILURE_SECONDS = 10, 60.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})
@@ -44,7 +44,7 @@ _MAX_OPTION = 1024  # bytes that getsockopt of Python gives room for: 256 groups
 
 
 class Role(StrEnum):
-    """What a caller is, the least first. An admin may do all that an operator may."""
+    """The role of a caller, the least first. An admin may do all that an operator may."""
 
     OPERATOR = "operator"
     ADMIN = "admin"
@@ -54,21 +54,21 @@ _RANK = {role: rank for rank, role in enumerate(Role)}
 
 
 class Session(NamedTuple):
-    """A session by its name, and when it ends by itself."""
+    """A session by its id, and when it expires."""
 
     id: str
     until: Instant
 
 
 class Caller(NamedTuple):
-    """The caller: a name for the audit, what it may do, and the session of one that signed in."""
+    """The caller: its name for the audit, its role, and its session if it has signed in."""
 
     name: str
     role: Role
     session: Session | None = None
 
     def may(self, needs: Role) -> bool:
-        """Whether this caller's role is at least `needs`."""
+        """True if this caller's role is at least `needs`."""
         return _RANK[self.role] >= _RANK[needs]
 
 
@@ -83,7 +83,7 @@ class Peer(NamedTuple):
 
 
 class Ticket(NamedTuple):
-    """What opens a session once, and until when."""
+    """A one-time secret that opens a session before `expires_at`."""
 
     text: str
     expires_at: Instant
@@ -112,21 +112,21 @@ class _Session(msgspec.Struct, array_like=True):
 
 
 class SocketOptions(Protocol):
-    """What is asked of a connected socket."""
+    """The part of a connected socket that `peer_of` reads."""
 
     def getsockopt(self, level: int, name: int, size: int, /) -> bytes:
         """socket.getsockopt."""
 
 
 def peer_of(connection: SocketOptions) -> Peer:
-    """Who is at the other end of a connected Unix socket: its user and all of its groups (socket(7), unix(7))."""
+    """The process at the other end of a connected Unix socket: its user and groups (socket(7), unix(7))."""
     layout = struct.Struct("3i")
     _, uid, gid = layout.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size))
     groups = {gid}
     try:
         packed = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_OPTION)
         groups |= set(memoryview(packed).cast("I"))
-    except OSError:  # more groups than fit, or a kernel before 4.13: the first one must do
+    except OSError:  # more groups than fit, or a kernel before 4.13: the first group alone is known
         pass
     return Peer(uid, frozenset(groups))
 
@@ -140,7 +140,7 @@ def peer_role(peer: Peer, *, service_uid: int, group: int) -> Role | None:
 
 @lru_cache(maxsize=256)
 def user_name(uid: int) -> str:
-    """A user as the audit names it. May ask the network's directory of users: not to be called on a loop."""
+    """A user as the audit names it. It may query a directory over the network: never call it on a loop."""
     try:
         name = pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -149,14 +149,14 @@ def user_name(uid: int) -> str:
 
 
 def misdirected(headers: Mapping[str, str], hosts: frozenset[str]) -> bool:
-    """Whether a TCP request is meant for another host: a name of somebody else's that points at us (DNS rebinding)."""
+    """True if a TCP request names another host: a foreign name that resolves to this machine (DNS rebinding)."""
     return headers.get("Host", "").lower() not in hosts
 
 
 def forged(method: str, headers: Mapping[str, str], *, by_cookie: bool) -> bool:
-    """Whether a write may have been sent by another site's page (CSRF).
+    """True if a page of another site may have sent this write (CSRF).
 
-    Browsers say where a request comes from; a cookie, which they add by themselves, counts only with that word.
+    Browsers name the origin of a request; a cookie, which they add by themselves, is accepted only with an origin.
     """
     if method in SAFE_METHODS:
         return False
@@ -171,8 +171,8 @@ def forged(method: str, headers: Mapping[str, str], *, by_cookie: bool) -> bool:
 class Access:
     """The token, the tickets and the sessions of one daemon. Owned by the control loop.
 
-    `group` and `hosts` are set by whoever listens, before the first connection: the socket's group, and the values of
-    Host that mean the TCP listener (empty without one). `tcp_error` says why there is none that should be.
+    The server sets `group` and `hosts` before the first connection: the socket's group, and the values of Host that
+    mean the TCP listener (empty without one). `tcp_error` says why a configured TCP listener is missing.
     """
 
     def __init__(self, clock: Clock, token: str | None = None) -> None:
@@ -195,7 +195,7 @@ class Access:
         return peer_role(peer, service_uid=self._service, group=self.group)
 
     def bearer(self, authorization: str) -> Caller | None:
-        """Who sends an Authorization header, if its token is ours; anything else counts as a failure."""
+        """The caller of an Authorization header with the right token; else None, which counts as a failure."""
         scheme, _, given = authorization.partition(" ")
         known = self._token if self._token is not None else secrets.token_bytes(32)
         if hmac.compare_digest(_digest(given.strip()), known) and scheme.lower() == "bearer":
@@ -204,29 +204,29 @@ class Access:
         return None
 
     def session(self, cookie: str, key: str) -> Caller | None:
-        """The caller whose session these halves are; None if one is not ours, it has ended or was signed out."""
+        """The caller of a session; None if a half is wrong, or the session has expired or was signed out."""
         said, _, signature = cookie.encode("utf-8", "surrogateescape").partition(b".")
         if not hmac.compare_digest(self._signature(said), signature):
             return None
         try:
             found = msgspec.json.decode(base64.urlsafe_b64decode(said + b"=="), type=_Session)
-        except msgspec.MsgspecError:  # signed by an earlier launchd, whose sessions had one half
+        except msgspec.MsgspecError:  # signed by an earlier launchd, whose sessions had no key
             return None
         if not hmac.compare_digest(_digest(key).hex(), found.key):
             return None
-        left = found.until - self._clock.now()  # far more than a session has: the clock was ahead when it was opened
+        left = found.until - self._clock.now()  # far more than a session lasts: the clock was ahead when it was opened
         if found.id in self._signed_out or not 0 < left <= int(2 * SESSION_SECONDS * SECOND):
             return None
         return Caller(found.name, found.role, Session(found.id, found.until))
 
     def sign_out(self, session: Session) -> None:
-        """Refuse a session from now on; it need not be remembered beyond its own end."""
+        """Refuse a session from now on; it is forgotten once it has expired."""
         now = self._clock.now()
         self._signed_out = {one: until for one, until in self._signed_out.items() if now < until}
         self._signed_out[session.id] = session.until
 
     def ticket(self, caller: Caller) -> Ticket:
-        """Make what signs `caller` in, once, within two minutes."""
+        """Make a ticket that signs `caller` in, once, within two minutes."""
         text = secrets.token_urlsafe(32)
         while len(self._tickets) >= MAX_TICKETS:
             del self._tickets[next(iter(self._tickets))]
@@ -234,7 +234,7 @@ class Access:
         return Ticket(text, self._clock.now() + int(TICKET_SECONDS * SECOND))
 
     def redeem(self, text: str) -> Opened | None:
-        """Open a session for a ticket; None when the ticket is not, or no longer, good."""
+        """Open a session for a ticket; None if the ticket is unknown, used or expired."""
         held = self._tickets.pop(_digest(text), None)
         if held is None or self._clock.monotonic() >= held.until:
             self._failed()
@@ -242,13 +242,13 @@ class Access:
         until = self._clock.now() + int(SESSION_SECONDS * SECOND)
         key = secrets.token_urlsafe(32)
         session = _Session(held.caller.name, held.caller.role, until, secrets.token_hex(16), _digest(key).hex())
-        said = base64.urlsafe_b64encode(msgspec.json.encode(session)).rstrip(b"=")  # which a cookie would have to quote
+        said = base64.urlsafe_b64encode(msgspec.json.encode(session)).rstrip(b"=")  # a cookie would have to quote "="
         return Opened(b".".join((said, self._signature(said))).decode(), key)
 
     def wait_seconds(self) -> float:
-        """For how long whoever failed must wait; 0 below the limit.
+        """For how many seconds wrong tokens are refused with 429; 0 below the limit.
 
-        What is right is let in at any time: else whoever can connect could lock everybody out.
+        A right token is accepted at any time: else anybody who can connect could lock all others out.
         """
         if len(self._failures) < MAX_FAILURES:
             return 0.0

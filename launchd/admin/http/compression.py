@@ -1,6 +1,6 @@
-"""Answers as gzip for those who take it: JSON shrinks to a tenth, and who looks on may be an ocean away.
+"""Responses as gzip for clients that accept it: JSON shrinks to a tenth, and a client may be an ocean away.
 
-Level 1 takes 2 to 8 ms a megabyte; level 6 would take several times that to save a tenth more. What is large is
+Level 1 takes 2 to 8 ms for a megabyte; level 6 would take several times that to save a tenth more. A large body is
 compressed in a thread, so that the control loop goes on meanwhile.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from aiohttp import hdrs, web
 
-# Less than this fits a packet as it is.
+# A smaller body fits one packet as it is.
 SMALLEST = 1024
-# More than this would hold up the control loop for half a millisecond.
+# A larger body would hold up the control loop for half a millisecond.
 APART = 64 * 1024
 _LEVEL = 1
 # RFC 1952: a gzip header and trailer around the stream, as zlib counts.
@@ -20,7 +20,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 def takes_gzip(headers: Mapping[str, str]) -> bool:
-    """Whether Accept-Encoding names gzip and does not refuse it with `q=0` (RFC 9110 §12.5.3)."""
+    """True if Accept-Encoding names gzip without `q=0` (RFC 9110 §12.5.3)."""
     for part in headers.get(hdrs.ACCEPT_ENCODING, "").lower().split(","):
         name, _, weight = part.partition(";")
         if name.strip() == "gzip":
@@ -29,7 +29,7 @@ def takes_gzip(headers: Mapping[str, str]) -> bool:
 
 
 async def compress(request: web.Request, response: web.StreamResponse) -> None:
-    """Compress an answer that has not been sent, where its client takes that and it is worth it."""
+    """Compress a response before it is sent, if its client accepts gzip and the body is large enough."""
     if not isinstance(response, web.Response) or hdrs.CONTENT_ENCODING in response.headers:
         return
     body = response.body

@@ -1,4 +1,4 @@
-"""The sockets that the admin API listens on: one Unix socket, and loopback TCP where it is asked for."""
+"""The sockets that the admin API listens on: a Unix socket, and loopback TCP if it is configured."""
 
 import ipaddress
 import os
@@ -14,12 +14,13 @@ from launchd.system.ownership import make_directory
 
 BACKLOG = 128
 MIN_TOKEN = 32
-# How long the start waits for whoever listens on the path of the socket already.
+_HTTP_PORT = 80
+# How long the start waits for a program that listens on the path of the socket already.
 PROBE_SECONDS = 2.0
 
 
 class Address(NamedTuple):
-    """A loopback address; port 0 takes any that is free."""
+    """A loopback address; port 0 takes any free port."""
 
     host: str
     port: int
@@ -39,7 +40,7 @@ def parse_address(text: str) -> Address:
 
 
 def listen_unix(path: Path, mode: int) -> socket.socket:
-    """Bind the socket, in the place of one that nobody listens on any more."""
+    """Bind the socket, and replace one that was left behind; raises ConfigError or AlreadyRunningError."""
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
         raise ConfigError(f"admin.socket: {path} is longer than the {MAX_SOCKET_PATH} bytes a Unix socket may have")
     try:
@@ -59,7 +60,7 @@ def listen_unix(path: Path, mode: int) -> socket.socket:
 
 
 def listen_tcp(address: Address) -> socket.socket:
-    """Bind the TCP socket; raises ConfigError when that cannot be."""
+    """Bind the TCP socket; raises ConfigError if it cannot be bound."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -73,11 +74,13 @@ def listen_tcp(address: Address) -> socket.socket:
 
 
 def host_names(listener: socket.socket) -> tuple[str, frozenset[str]]:
-    """The address of a TCP listener as a link has it, and every value of Host that means it."""
+    """The address of a TCP listener as links show it, and every value of Host that means it."""
     host, port = listener.getsockname()[:2]
     literal = f"[{host}]" if ":" in host else host
     names = {f"{name}:{port}" for name in (literal, "localhost")}
-    return f"{literal}:{port}", frozenset(names | ({literal, "localhost"} if port == 80 else set()))  # noqa: PLR2004 - left out where it is HTTP's own
+    if port == _HTTP_PORT:  # Host leaves it out
+        names |= {literal, "localhost"}
+    return f"{literal}:{port}", frozenset(names)
 
 
 def load_token(named: str) -> str:
@@ -107,7 +110,7 @@ def _make_token(path: Path) -> None:
         with os.fdopen(handle, "w") as file:
             file.write(f"{secrets.token_urlsafe(32)}\n")
     except OSError as error:
-        raise ConfigError(f"admin.token_file: cannot make {path}: {error.strerror or error}") from error
+        raise ConfigError(f"admin.token_file: cannot create {path}: {error.strerror or error}") from error
 
 
 def _remove_stale(path: Path) -> None:

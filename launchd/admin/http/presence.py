@@ -1,7 +1,7 @@
-"""The path of the admin socket: it leads to this daemon, or the log and health say that it does not.
+"""The path of the admin socket must lead to this daemon; if it does not, the log and health say so.
 
-Somebody may remove the file, or put another one there: who connects then reaches nobody. The daemon looks every few
-seconds and binds the path again.
+An operator may remove the file, or put another one there: clients that connect then reach no daemon. The daemon checks
+every few seconds and binds the path again.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from launchd.logger import get_logger
 from launchd.ops.health import Finding, Level
 
 _log = get_logger("launchd.admin")
-# Seconds between two looks, by the real clock: files are removed in real time.
+# Seconds between two checks, by the real clock: files are removed in real time.
 LOOK_SECONDS = 2.0
 
 
@@ -31,22 +31,22 @@ class Presence:
         self._problem: str | None = None
 
     async def begin(self) -> None:
-        """Remember the file that leads here; one that systemd has bound may have been replaced before the start."""
+        """Remember the file that leads here. The file that systemd bound may have been replaced before the start."""
         try:
             answered = await asyncio.to_thread(is_answered, self._path)
-        except AlreadyRunningError:  # so many wait for an answer that there is no room for one more
+        except AlreadyRunningError:  # so many clients wait that there is no room for one more
             answered = True
         if answered:
             self._file = await asyncio.to_thread(_identity, self._path)
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Check for ever."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             await self.run_once()
 
     async def run_once(self) -> None:
-        """Look once; bind the path again if it leads elsewhere."""
+        """Check once; bind the path again if it leads elsewhere."""
         if self._file is not None and await asyncio.to_thread(_identity, self._path) == self._file:
             self._problem = None
             return
@@ -70,9 +70,9 @@ class Presence:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """The file at a path; None when nothing is there."""
+    """The device and inode of the file at a path; None if there is no file."""
     try:
-        stat = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - a link is not what was bound
+        stat = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - a symbolic link is not the socket that was bound
     except OSError:
         return None
     return stat.st_dev, stat.st_ino

@@ -10,7 +10,7 @@ from launchd.admin.http.view import View, encode
 from launchd.errors import HTTP_STATUS, LaunchdError, TooManyRequestsError, UnauthorizedError
 
 CONTENT_TYPE = "application/problem+json"
-# The codes of what the HTTP layer itself refuses; Python renames its phrases between releases.
+# The codes of refusals by the HTTP layer itself; Python renames its phrases between releases.
 _HTTP_CODES = {
     400: "malformed",
     404: "not_found",
@@ -23,14 +23,14 @@ _HTTP_CODES = {
 
 
 class ProblemPath(View):
-    """One thing wrong with a request."""
+    """One problem of a request, and the path of the field."""
 
     path: str
     message: str
 
 
 class ProblemView(View, omit_defaults=True):
-    """What went wrong (RFC 9457)."""
+    """A problem (RFC 9457)."""
 
     type: str
     title: str
@@ -41,14 +41,14 @@ class ProblemView(View, omit_defaults=True):
 
 
 def of_error(error: LaunchdError) -> web.Response:
-    """What an error of ours is answered with."""
+    """The response to an error of launchd."""
     errors = [ProblemPath(path=problem.path, message=problem.message) for problem in error.errors]
     status = HTTP_STATUS.get(error.code, 500)
     return problem(status, error.code, error.title, error.detail, errors=errors, headers=_hints(error))
 
 
 def of_status(status: int, detail: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """What the HTTP layer's own refusals are answered with."""
+    """The response to a refusal by the HTTP layer itself."""
     return problem(status, _HTTP_CODES.get(status, "refused"), HTTPStatus(status).phrase, detail, headers=headers)
 
 
@@ -72,7 +72,7 @@ def view(status: int, code: str, title: str, detail: str, errors: list[ProblemPa
 
 
 def _hints(error: LaunchdError) -> dict[str, str]:
-    """The headers that belong to a refusal."""
+    """The headers of a refusal that say what to do next."""
     if isinstance(error, TooManyRequestsError):
         return {"Retry-After": str(int(error.retry_after) + 1)}
     return {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else {}

@@ -1,7 +1,7 @@
-"""The TCP listener of the admin API: given by systemd, or bound here and tried again for as long as it cannot be.
+"""The TCP listener of the admin API: given by systemd, or bound here and retried until it can be bound.
 
-Without it the daemon does all of its work; so a port that another program has makes health degraded and no more. While
-the port is not ours, no sign-in link is made: it would lead to that program.
+The daemon works without it, so a port that another program uses makes health degraded and no worse. Until the port is
+bound, no sign-in link is made: it would lead to that program.
 """
 
 import ipaddress
@@ -20,8 +20,8 @@ _log = get_logger("launchd.admin")
 Open = Callable[[socket.socket], Awaitable[object]]
 
 
-class Listening:
-    """Gets the TCP listener served. `access` hears of the address, or why there is none."""
+class TcpListener:
+    """Serves the TCP listener, and sets its address in `access`, or the reason why there is none."""
 
     def __init__(self, access: Access, serve: Open, clock: Clock) -> None:
         self._access = access
@@ -29,7 +29,7 @@ class Listening:
         self._clock = clock
 
     async def begin(self, tcp: Address | socket.socket) -> bool:
-        """Serve a listener that was given, or bind an address; False when that is worth another try."""
+        """Serve a listener that was given, or bind an address; False if binding should be retried."""
         try:
             listener = _accepted(tcp) if isinstance(tcp, socket.socket) else listen_tcp(tcp)
             self._access.address, self._access.hosts = host_names(listener)
@@ -42,8 +42,8 @@ class Listening:
         self._access.tcp_error = None
         return True
 
-    async def go_on(self, address: Address) -> None:
-        """Try again until the address is served."""
+    async def retry(self, address: Address) -> None:
+        """Retry until the address is bound and served."""
         served = False
         while not served:
             await self._clock.sleep(RETRY_SECONDS)
@@ -56,7 +56,7 @@ class Listening:
 
 
 def _accepted(given: socket.socket) -> socket.socket:
-    """A listener of systemd's, if it is one of loopback; raises ConfigError, and closes it."""
+    """The listener that systemd gave, if its address is loopback; else close it and raise ConfigError."""
     address = given.getsockname()
     host = str(address[0]) if given.family in {socket.AF_INET, socket.AF_INET6} else f"{address!s:.100}"
     try:
@@ -69,11 +69,11 @@ def _accepted(given: socket.socket) -> socket.socket:
 
 
 def tcp_check(access: Access) -> Check:
-    """The TCP listener is there; for a daemon that should have one."""
+    """A health check: the configured TCP listener is served."""
 
     async def check() -> Finding:
         if access.tcp_error is not None:
-            return Finding(Level.DEGRADED, f"{access.tcp_error}; the dashboard and the TCP clients are without it")
+            return Finding(Level.DEGRADED, f"{access.tcp_error}; the dashboard and clients over TCP cannot connect")
         return Finding(Level.HEALTHY, f"listens on {access.address}")
 
     return check

@@ -1,7 +1,7 @@
-"""Rows are shown totally: a value that cannot be shown is named in its row's `unreadable`, alone; no view ever raises.
+"""Views of stored rows. A value that cannot be shown is named in the `unreadable` of its row; no view ever raises.
 
-A stored row may hold anything: another program or a bad disk wrote it, or a version of launchd that knows other words.
-One such row must not take a list with it, and an operator must see which row it is.
+A stored row may hold anything: another program, a bad disk or another version of launchd wrote it. One such row must
+not break a whole list, and an operator must see which row it is.
 """
 
 import functools
@@ -21,7 +21,7 @@ P = ParamSpec("P")
 
 
 class View(msgspec.Struct, kw_only=True):
-    """A shape of the wire contract."""
+    """A JSON object of the API."""
 
 
 Unreadable = Annotated[
@@ -30,11 +30,13 @@ Unreadable = Annotated[
 
 
 class RowView(View, kw_only=True):
-    """A stored row. A time that cannot be written, a word that nobody knows and a lost text read "unreadable"."""
+    """A stored row. A time out of range, an unknown word of an enumeration and a lost text read "unreadable"."""
 
     unreadable: Unreadable | msgspec.UnsetType = msgspec.UNSET
 
 
+# Stored as JSON text and passed on as it is (msgspec.Raw); always an object.
+JsonObject = Annotated[Any, Meta(extra_json_schema={"type": "object"})]
 V = TypeVar("V", bound=RowView)
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -42,14 +44,14 @@ S = TypeVar("S", bound=msgspec.Struct)
 def total(
     kind: type[V], key: Callable[[Any], dict[str, Any]]
 ) -> Callable[[Callable[Concatenate[T, P], V]], Callable[Concatenate[T, P], V]]:
-    """Make a function that shows a row total: where it raises, the row is shown by its `key` and nothing else."""
+    """Make a function that never raises: if it raises for a row, the view has the row's `key` and nothing else."""
 
     def decorate(show: Callable[Concatenate[T, P], V]) -> Callable[Concatenate[T, P], V]:
         @functools.wraps(show)
         def shown(one: T, /, *args: P.args, **kwargs: P.kwargs) -> V:
             try:
                 return show(one, *args, **kwargs)
-            except Exception:  # noqa: BLE001 - whatever the row holds, the others of the list are shown
+            except Exception:  # noqa: BLE001 - a row may hold anything, and the other rows of the list must be shown
                 known = key(one)
                 view = _blank(kind, known)
                 lost = tuple(name for name in kind.__struct_fields__ if name not in known and name != "unreadable")
@@ -62,12 +64,12 @@ def total(
 
 
 def lost(names: Iterable[str]) -> Unreadable | msgspec.UnsetType:
-    """The `unreadable` of a view: left out where nothing was lost."""
+    """The `unreadable` of a view; left out if there are no names."""
     return tuple(dict.fromkeys(names)) or msgspec.UNSET
 
 
 def json_text(text: str | None, name: str, missing: list[str], *, is_object: bool = False) -> Any:  # noqa: ANN401
-    """JSON that is kept as text, passed on as it is; what is none is null (or no members) and named in `missing`."""
+    """Stored JSON, passed on as it is; text that is not JSON becomes null (or {}) and is named in `missing`."""
     if text is None:
         return None
     try:
@@ -81,7 +83,7 @@ def json_text(text: str | None, name: str, missing: list[str], *, is_object: boo
 
 
 def member(text: str | None, kind: type[T], name: str, missing: list[str]) -> T | None:
-    """A value that is kept as JSON; None where it is none or of another kind, which is named in `missing`."""
+    """The value of stored JSON; None if it is not JSON of that type, which is named in `missing`."""
     found = decoded(text, kind)
     if text is not None and found is None:
         missing.append(name)
@@ -89,7 +91,7 @@ def member(text: str | None, kind: type[T], name: str, missing: list[str]) -> T 
 
 
 def word(value: str, known: Iterable[str], name: str, missing: list[str]) -> str:
-    """A word of an enumeration; UNREADABLE for one that it does not have, which is named in `missing`."""
+    """A word of an enumeration; UNREADABLE for an unknown word, which is named in `missing`."""
     if value in known:
         return value
     if name not in missing:
@@ -98,12 +100,12 @@ def word(value: str, known: Iterable[str], name: str, missing: list[str]) -> str
 
 
 def finite(value: float) -> float:
-    """A number that JSON can say; 0 for nan and the infinities."""
+    """A number that JSON can express; 0 for nan and the infinities."""
     return value if math.isfinite(value) else 0.0
 
 
 def cleaned(value: Any) -> Any:  # noqa: ANN401, PLR0911 - anything that is about to be encoded; one line a kind
-    """The same with what JSON cannot say replaced: for what is encoded only after the encoder has refused it."""
+    """The value with everything replaced that JSON cannot express; used only after the encoder has refused it."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
@@ -123,7 +125,7 @@ def cleaned(value: Any) -> Any:  # noqa: ANN401, PLR0911 - anything that is abou
 
 
 def _blank(kind: type[S], known: dict[str, Any]) -> S:
-    """A view with the known fields set and empty values in the others; optional fields are left out."""
+    """A view with neutral values in all fields except those known; optional fields are left out."""
     found = dict(known)
     for field in msgspec.structs.fields(kind):
         if field.name not in found and field.required:
@@ -133,12 +135,12 @@ def _blank(kind: type[S], known: dict[str, Any]) -> S:
 
 
 def encode(view: object) -> bytes:
-    """JSON with a final newline, as a terminal likes it. Never raises: what JSON cannot say is replaced, alone."""
+    """JSON with a final newline, for terminals. Never raises: a value that JSON cannot express is replaced."""
     return encode_line(view) + b"\n"
 
 
 def encode_line(view: object) -> bytes:
-    """The same without the newline."""
+    """JSON without a final newline. Never raises."""
     try:
         return _ENCODER.encode(view)
     except (ValueError, TypeError, OverflowError, RecursionError):  # UnicodeEncodeError is a ValueError

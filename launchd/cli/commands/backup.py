@@ -1,4 +1,4 @@
-"""Commands that keep the data safe: a backup of a running daemon, and its way back."""
+"""Commands of backups: `backup` and `restore`."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from launchd.admin.client import LONG_SECONDS
-from launchd.cli.context import Asking, at, common
+from launchd.cli.context import CommandContext, at, common
 from launchd.cli.output import print_json, size
 from launchd.errors import InvalidError
 
@@ -21,28 +21,29 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("file", type=_FILE)
-@click.option("--offline", is_flag=True, help="Of a daemon that does not run: read its state directory.")
+@click.option("--offline", is_flag=True, help="Back up a stopped daemon: read its state directory.")
 @common
 @click.pass_obj
-def backup(asking: Asking, /, file: Path, offline: bool) -> None:
-    """Write all data into one file, while the daemon runs.
+def backup(context: CommandContext, /, file: Path, offline: bool) -> None:
+    """Back up all data into one file, while the daemon runs.
 
-    A tar.gz of both databases, checked. An older FILE is replaced once the new one is whole. The daemon sends it, so
-    it is written with your rights and is yours alone; only an admin (root, the daemon's own user) gets one.
+    FILE is a tar.gz of both databases, verified. An older FILE is replaced once the new one is complete. The daemon
+    sends the data, so FILE belongs to you and only you can read it. Only an admin (root, the daemon's own user) may do
+    this.
     """
-    from launchd.backup.archive import verify  # noqa: PLC0415 - tar, zlib and SQLite: only these two need them
+    from launchd.backup.archive import verify  # noqa: PLC0415 - tar, zlib and SQLite: only these two commands need them
 
     if not file.parent.is_dir():
-        raise InvalidError(f"{file.parent} is no directory: make it first")
+        raise InvalidError(f"{file.parent} is not a directory: create it first")
     with _replacing(file) as archive:
         if offline:
-            _back_up_offline(asking.state_directory(), archive)
+            _back_up_offline(context.state_directory(), archive)
         else:
-            with _progress("backup") as told:
-                asking.client(LONG_SECONDS).save("POST", at("backup"), archive, told)
+            with _progress("backup") as on_progress:
+                context.client(LONG_SECONDS).save("POST", at("backup"), archive, on_progress)
         manifest = verify(archive)
         length = archive.seek(0, os.SEEK_END)
-    if asking.json:
+    if context.json:
         print_json({"file": str(file.absolute()), "size_bytes": length, "manifest": msgspec.to_builtins(manifest)})
     else:
         click.echo(f"{file}: {size(length)}, as of {manifest.created_at}")
@@ -52,29 +53,29 @@ def backup(asking: Asking, /, file: Path, offline: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @common
 @click.pass_obj
-def restore(asking: Asking, file: Path) -> None:
-    """Put a backup in the place of a stopped daemon's data.
+def restore(context: CommandContext, file: Path) -> None:
+    """Restore a backup over the data of a stopped daemon.
 
-    The backup is checked first; the old files are kept beside.
+    The backup is verified first; the old files are kept in a directory beside the new ones.
     """
     from launchd.backup.restore import restore as put_back  # noqa: PLC0415
     from launchd.clock import SystemClock  # noqa: PLC0415 - see backup
 
     with _progress("restore"):
-        done = asyncio.run(put_back(file, asking.state_directory(), SystemClock().now()))
+        done = asyncio.run(put_back(file, context.state_directory(), SystemClock().now()))
     kept = None if done.kept is None else str(done.kept)
-    if asking.json:
+    if context.json:
         view = {"directory": str(done.directory), "kept": kept, "unfinished_jobs": done.unfinished_jobs}
         print_json(view | {"manifest": msgspec.to_builtins(done.manifest)})
         return
     click.echo(f"{done.directory}: restored as of {done.manifest.created_at}")
-    click.echo(f"jobs that were queued or running then, and will run again: {done.unfinished_jobs}")
-    click.echo(f"the files from before: {kept or 'there were none'}")
+    click.echo(f"unfinished jobs, which will run again: {done.unfinished_jobs}")
+    click.echo(f"the old files: {kept or 'there were none'}")
 
 
 @contextmanager
 def _replacing(file: Path) -> Iterator[IO[bytes]]:
-    """A file for us alone that takes the name of `file` once it is written and on disk."""
+    """A private file that takes the name of `file` once it is written and on disk."""
     from launchd.system.ownership import replacing  # noqa: PLC0415 - see backup
 
     try:
@@ -90,17 +91,19 @@ def _back_up_offline(directory: Path, archive: IO[bytes]) -> None:
     from launchd.clock import SystemClock, format_instant  # noqa: PLC0415
 
     if not (directory / "jobs.db").exists():
-        raise InvalidError(f"{directory} holds no data of launchd: name its configuration, or set $STATE_DIRECTORY")
+        raise InvalidError(
+            f"{directory} holds no data of launchd: name the configuration with --config, or set $STATE_DIRECTORY"
+        )
     back_up_offline(directory, archive, version=__version__, created_at=format_instant(SystemClock().now()))
 
 
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, nothing elsewhere: the last line says all."""
+    """A progress bar on a terminal; nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+    from rich.console import Console  # noqa: PLC0415 - needed at a terminal only
     from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
 
     shows = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn())

@@ -5,38 +5,38 @@ from typing import Any
 import click
 
 from launchd.cli.commands.write import pair
-from launchd.cli.context import Asking, Options, at, common
+from launchd.cli.context import CommandContext, OptionValue, at, common
 from launchd.cli.output import (
     Columns,
     age,
     columns,
+    format_value,
     net_text,
     print_all,
     print_json,
     print_page,
     print_record,
     print_table,
-    shown,
     size,
 )
 
 _SHOWN_NAME = 48
 _OVERRIDES = ("field", "value", "by", "reason", "at")
-_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The most rows.")
 
 
 @click.command()
-@click.option("--upcoming", is_flag=True, help="Only what has not flown, soonest first.")
-@click.option("--past", is_flag=True, help="Only what has flown, newest first.")
-@click.option("--provider")
-@click.option("--status")
-@click.option("--source")
-@click.option("--search", "q", help="Words to find in name, mission, vehicle, provider, pad and place.")
+@click.option("--upcoming", is_flag=True, help="Only launches that have not flown, soonest first.")
+@click.option("--past", is_flag=True, help="Only launches that have flown, newest first.")
+@click.option("--provider", help="Only launches of this provider.")
+@click.option("--status", help="Only launches with this status, such as go or hold.")
+@click.option("--source", help="Only launches of this source.")
+@click.option("--search", "q", help="Words to find in name, mission, vehicle, provider, pad and location.")
 @_LIMIT
 @common
 @click.pass_obj
-def launches(asking: Asking, /, upcoming: bool, past: bool, **filters: Options) -> None:
-    """The launches."""
+def launches(context: CommandContext, /, upcoming: bool, past: bool, **filters: OptionValue) -> None:
+    """List launches."""
     if upcoming and past:
         raise click.UsageError("--upcoming and --past exclude each other")
     chosen = columns("net", "net_precision", "status", "name", "provider", "pad")
@@ -44,20 +44,20 @@ def launches(asking: Asking, /, upcoming: bool, past: bool, **filters: Options) 
     chosen["net"] = net_text
     chosen["sources"] = lambda one: ", ".join(one["sources"])
     when = "upcoming" if upcoming else "past" if past else None
-    print_page(asking, asking.client().ask("GET", at("launches"), when=when, **filters), chosen)
+    print_page(context, context.client().request("GET", at("launches"), when=when, **filters), chosen)
 
 
 @click.command()
 @click.argument("launch_id", metavar="ID")
 @common
 @click.pass_obj
-def launch(asking: Asking, launch_id: str) -> None:
-    """One launch, with its sightings and its history."""
-    view = asking.client().ask("GET", at("launches", launch_id))
-    print_record(asking, view, hide=("history", "sightings", "provenance", "slips", "overrides", "conflicts"))
-    if asking.json:
+def launch(context: CommandContext, launch_id: str) -> None:
+    """Show one launch, with its sightings and its history."""
+    view = context.client().request("GET", at("launches", launch_id))
+    print_record(context, view, hide=("history", "sightings", "provenance", "slips", "overrides", "conflicts"))
+    if context.json:
         return
-    click.echo(shown(view["slips"]["summary"]))
+    click.echo(format_value(view["slips"]["summary"]))
     for title, shows in (("conflicts", ("kind", "values", "other_id")), ("overrides", _OVERRIDES)):
         if view[title]:
             print_table(view[title], columns(*shows))
@@ -68,8 +68,8 @@ def launch(asking: Asking, launch_id: str) -> None:
 @click.command()
 @common
 @click.pass_obj
-def sources(asking: Asking) -> None:
-    """The sources and how they fare."""
+def sources(context: CommandContext) -> None:
+    """List the sources with their health and traffic."""
     chosen: Columns = columns("name", "enabled")
     chosen["age"] = lambda one: None if one["freshness"] is None else age(one["freshness"])
     chosen |= columns("last_success", "records", "rejected")
@@ -77,53 +77,53 @@ def sources(asking: Asking) -> None:
     chosen["retry_at"] = lambda one: one["circuit"]["retry_at"]
     chosen["requests"] = lambda one: one["traffic"]["total"]["requests"]
     chosen["received"] = lambda one: size(one["traffic"]["total"]["bytes"])
-    print_all(asking, "sources", chosen | columns("error", "attribution"))
+    print_all(context, "sources", chosen | columns("error", "attribution"))
 
 
 @click.command()
-@click.option("--kind", help="Only these, such as net or possible_duplicate.")
-@click.option("--source")
+@click.option("--kind", help="Only conflicts of this kind, such as net or possible_duplicate.")
+@click.option("--source", help="Only conflicts of this source.")
 @_LIMIT
 @common
 @click.pass_obj
-def conflicts(asking: Asking, /, **filters: Options) -> None:
-    """Where the sources disagree, and launches that may be one."""
+def conflicts(context: CommandContext, /, **filters: OptionValue) -> None:
+    """List conflicts between sources, and possible duplicates."""
     chosen: Columns = {"launch": lambda one: one["launch"]["name"][:_SHOWN_NAME]}
     chosen |= columns("kind", "since", "values")
     chosen["other"] = lambda one: one["other"] and one["other"]["name"]
-    print_page(asking, asking.client().ask("GET", at("conflicts"), **filters), chosen)
+    print_page(context, context.client().request("GET", at("conflicts"), **filters), chosen)
 
 
 @click.command("override")
 @click.argument("launch_id", metavar="ID")
 @click.argument("pairs", metavar="FIELD=VALUE...", nargs=-1, required=True)
-@click.option("--reason")
+@click.option("--reason", help="The reason, for the audit.")
 @common
 @click.pass_obj
-def override_(asking: Asking, launch_id: str, pairs: tuple[str, ...], reason: str | None) -> None:
-    """Set fields of a launch by hand. Scrapes leave them alone; `null` means not known."""
+def override_(context: CommandContext, launch_id: str, pairs: tuple[str, ...], reason: str | None) -> None:
+    """Override fields of a launch. Scrapes do not change them; `null` means unknown."""
     fields = {name: None if value == "null" else value for name, value in map(pair, pairs)}
     body = {"fields": fields, "reason": reason}
-    _overridden(asking, asking.client().ask("POST", at("launches", launch_id, "override"), body=body))
+    _overridden(context, context.client().request("POST", at("launches", launch_id, "override"), body=body))
 
 
 @click.command("take-back")
 @click.argument("launch_id", metavar="ID")
 @click.argument("field", required=False)
-@click.option("--reason")
+@click.option("--reason", help="The reason, for the audit.")
 @common
 @click.pass_obj
-def take_back(asking: Asking, launch_id: str, field: str | None, reason: str | None) -> None:
-    """Take overrides back: of a field, or all. The sources speak again."""
+def take_back(context: CommandContext, launch_id: str, field: str | None, reason: str | None) -> None:
+    """Remove the overrides of a launch, of one field or of all."""
     address = at("launches", launch_id, "override")
-    _overridden(asking, asking.client().ask("DELETE", address, field=field, reason=reason))
+    _overridden(context, context.client().request("DELETE", address, field=field, reason=reason))
 
 
-def _overridden(asking: Asking, view: dict[str, Any]) -> None:
-    if asking.json:
+def _overridden(context: CommandContext, view: dict[str, Any]) -> None:
+    if context.json:
         print_json(view)
         return
-    click.echo(f"{view['id']}  {shown(view['name'])}")
+    click.echo(f"{view['id']}  {format_value(view['name'])}")
     print_table(view["overrides"], columns(*_OVERRIDES))
 
 

@@ -1,7 +1,7 @@
-"""`launchd monitor`: the daemon on one screen, seen anew each second, through restarts of the daemon.
+"""`launchd monitor`: the daemon on one screen, refreshed each second, also across restarts of the daemon.
 
-`observe` asks, `screen` (cli/screen.py) draws, `_live` does both until a key is pressed. Where there is no terminal it
-prints the screen once; for programs, a snapshot a line.
+`observe` takes a snapshot, `screen` (cli/screen.py) draws it, `_live` does both until a key is pressed. Without a
+terminal the screen is printed once; with --json each snapshot is a line.
 """
 
 import os
@@ -17,26 +17,28 @@ import click
 import msgspec
 
 from launchd.admin.client import AdminClient
-from launchd.cli.context import Asking, at, common
+from launchd.cli.context import CommandContext, at, common
 from launchd.errors import UnreachableError
 
 Snapshot = dict[str, Any]
-# A daemon that has not answered for so long, in seconds, is shown as one that does not answer.
-_ANSWER_SECONDS = 5.0
+# The timeout of a request: after it the daemon is shown as not responding.
+_TIMEOUT_SECONDS = 5.0
 _SHOWN_JOBS, _SHOWN_FAILURES = 50, 10
 _UNWELL = ("failed", "quarantined")
 
 
 @click.command()
-@click.option("--interval", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True, help="Seconds.")
-@click.option("--count", type=click.IntRange(1), help="End after so many looks.")
+@click.option(
+    "--interval", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True, help="Seconds between snapshots."
+)
+@click.option("--count", type=click.IntRange(1), help="End after so many snapshots.")
 @common
 @click.pass_obj
-def monitor(asking: Asking, /, interval: float, count: int | None) -> None:
-    """Watch the daemon live; q ends. With --json a snapshot a line, without a terminal one look."""
-    client = asking.client(timeout=_ANSWER_SECONDS)
-    with suppress(KeyboardInterrupt):  # Ctrl-C is how one leaves
-        if asking.json:
+def monitor(context: CommandContext, /, interval: float, count: int | None) -> None:
+    """Watch the daemon live; q quits. With --json each snapshot is a line; without a terminal there is one."""
+    client = context.client(timeout=_TIMEOUT_SECONDS)
+    with suppress(KeyboardInterrupt):  # Ctrl-C quits
+        if context.json:
             _stream(client, interval, count)
         elif sys.stdout.isatty():
             _live(client, interval, count)
@@ -45,14 +47,14 @@ def monitor(asking: Asking, /, interval: float, count: int | None) -> None:
 
 
 def observe(client: AdminClient) -> Snapshot:
-    """All that the screen shows, as JSON: each part as its endpoint answers it. Raises UnreachableError."""
+    """A snapshot: everything that the screen shows, as the endpoints return it. Raises UnreachableError."""
     unwell = [one for state in _UNWELL for one in _items(client, "jobs", state=state, limit=_SHOWN_FAILURES)]
     return {
         "at": _now(),
         "reachable": True,
         "detail": None,
-        "status": client.ask("GET", at("status")),
-        "health": client.ask("GET", at("health"), accept=(503,)),
+        "status": client.request("GET", at("status")),
+        "health": client.request("GET", at("health"), accept=(503,)),
         "running": _items(client, "jobs", state="running", limit=_SHOWN_JOBS),
         "failures": sorted(unwell, key=lambda one: one["finished_at"] or "", reverse=True)[:_SHOWN_FAILURES],
         "locks": _items(client, "locks"),
@@ -61,7 +63,7 @@ def observe(client: AdminClient) -> Snapshot:
 
 
 def away(before: Snapshot, detail: str) -> Snapshot:
-    """What is left to show while the daemon does not answer: the last that was seen of it, and why."""
+    """The last snapshot of a daemon that does not respond, with the reason."""
     return before | {"at": _now(), "reachable": False, "detail": detail}
 
 
@@ -69,13 +71,13 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _items(client: AdminClient, kind: str, **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - what the query takes
-    found: list[dict[str, Any]] = client.ask("GET", at(kind), **query)["items"]
+def _items(client: AdminClient, kind: str, **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - query parameters
+    found: list[dict[str, Any]] = client.request("GET", at(kind), **query)["items"]
     return found
 
 
-def _looks(client: AdminClient, count: int | None) -> Iterator[Snapshot]:
-    """A snapshot each time one is asked for; the first raises UnreachableError, later ones tell of it."""
+def _snapshots(client: AdminClient, count: int | None) -> Iterator[Snapshot]:
+    """Snapshots, each taken when it is needed; the first may raise UnreachableError, later ones report it."""
     seen = observe(client)
     yield seen
     made = 1
@@ -89,31 +91,31 @@ def _looks(client: AdminClient, count: int | None) -> Iterator[Snapshot]:
 
 
 def _stream(client: AdminClient, interval: float, count: int | None) -> None:
-    for number, seen in enumerate(_looks(client, count), start=1):
+    for number, seen in enumerate(_snapshots(client, count), start=1):
         click.echo(msgspec.json.encode(seen))
         if number != count:
             time.sleep(interval)
 
 
 def _print_once(client: AdminClient) -> None:
-    from launchd.cli.screen import plain  # noqa: PLC0415 - draws: rich
+    from launchd.cli.screen import plain  # noqa: PLC0415 - imports rich
 
     click.echo(plain(observe(client)))
 
 
 def _live(client: AdminClient, interval: float, count: int | None) -> None:
-    from rich.live import Live  # noqa: PLC0415 - only a terminal needs it
+    from rich.live import Live  # noqa: PLC0415 - needed at a terminal only
 
-    from launchd.cli.screen import Watched, screen  # noqa: PLC0415 - draws: rich
+    from launchd.cli.screen import DaemonWatch, screen  # noqa: PLC0415 - imports rich
 
-    watched = Watched()
-    looks = _looks(client, count)
-    first = next(looks)  # before the screen is taken: an error is told in the ordinary way
+    watch = DaemonWatch()
+    looks = _snapshots(client, count)
+    first = next(looks)  # before the screen is drawn, so that an error is printed as usual
     with _keys() as quits, Live(screen=True, auto_refresh=False, vertical_overflow="crop") as live:
         seen: Snapshot | None = first
         while seen is not None:
-            watched.saw(seen)
-            live.update(screen(seen, watched.notice, live.console.size), refresh=True)
+            watch.update(seen)
+            live.update(screen(seen, watch.notice, live.console.size), refresh=True)
             if quits(interval):
                 return
             seen = next(looks, None)
@@ -121,11 +123,11 @@ def _live(client: AdminClient, interval: float, count: int | None) -> None:
 
 @contextmanager
 def _keys() -> Iterator[Any]:
-    """What waits so many seconds for a key and says whether it ends the monitor (q, Ctrl-D; Ctrl-C as well)."""
+    """A function that waits so many seconds for a key, and returns True for q and Ctrl-D, which quit."""
     if not sys.stdin.isatty():
         yield time.sleep
         return
-    import termios  # noqa: PLC0415 - only a terminal needs it
+    import termios  # noqa: PLC0415 - needed at a terminal only
     import tty  # noqa: PLC0415
 
     descriptor = sys.stdin.fileno()

@@ -1,4 +1,4 @@
-"""Commands that look at the daemon and change nothing."""
+"""Commands that inspect the daemon and change nothing."""
 
 import sys
 from typing import Any
@@ -7,25 +7,25 @@ import click
 
 from launchd.cli.commands.monitor import monitor
 from launchd.cli.commands.stats import stats
-from launchd.cli.context import Asking, Options, at, common
+from launchd.cli.context import CommandContext, OptionValue, at, common
 from launchd.cli.errors import FAILED
 from launchd.cli.job import error_text, print_job, print_log
 from launchd.cli.output import QUEUES, age, columns, print_all, print_json, print_page, print_table, size
-from launchd.cli.wait import ended_well, follow, how_it_ended
+from launchd.cli.wait import follow, outcome_text, succeeded
 from launchd.job import JobState
 from launchd.values.text import one_line, visible
 
 _MOST_LINES = 1000
-_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The most rows.")
 
 
 @click.command()
 @common
 @click.pass_obj
-def status(asking: Asking) -> None:
-    """The daemon in one look."""
-    view = asking.client().ask("GET", at("status"))
-    if asking.json:
+def status(context: CommandContext) -> None:
+    """Show an overview of the daemon."""
+    view = context.client().request("GET", at("status"))
+    if context.json:
         print_json(view)
         return
     state = "" if view["ready"] and not view["stopping"] else f", {'stopping' if view['stopping'] else 'starting'}"
@@ -41,10 +41,10 @@ def status(asking: Asking) -> None:
 @click.command()
 @common
 @click.pass_obj
-def health(asking: Asking) -> None:
-    """Every check, run now; fails when the daemon is unhealthy."""
-    view = asking.client().ask("GET", at("health"), accept=(503,))
-    if asking.json:
+def health(context: CommandContext) -> None:
+    """Run every health check; exit 1 if the daemon is unhealthy."""
+    view = context.client().request("GET", at("health"), accept=(503,))
+    if context.json:
         print_json(view)
     else:
         click.echo(view["status"])
@@ -57,82 +57,82 @@ def health(asking: Asking) -> None:
 @click.command()
 @common
 @click.pass_obj
-def tasks(asking: Asking) -> None:
-    """The tasks and the arguments they take."""
+def tasks(context: CommandContext) -> None:
+    """List the tasks and their arguments."""
     chosen = columns("name", "queue", "lock", "isolation")
     chosen["arguments"] = lambda one: ", ".join(one["args"].get("properties", {}))
-    print_all(asking, "tasks", chosen | columns("description"))
+    print_all(context, "tasks", chosen | columns("description"))
 
 
 @click.command()
-@click.option("--state", type=click.Choice([state.value for state in JobState]))
-@click.option("--queue")
-@click.option("--task")
-@click.option("--schedule")
-@click.option("--since", metavar="TIME", help="Made at or after, such as 2026-01-31T06:00:00Z.")
-@click.option("--until", metavar="TIME")
+@click.option("--state", type=click.Choice([state.value for state in JobState]), help="Only this state.")
+@click.option("--queue", help="Only jobs of this queue.")
+@click.option("--task", help="Only jobs of this task.")
+@click.option("--schedule", help="Only jobs of this schedule.")
+@click.option("--since", metavar="TIME", help="Created at or after, such as 2026-01-31T06:00:00Z.")
+@click.option("--until", metavar="TIME", help="Created before.")
 @_LIMIT
 @common
 @click.pass_obj
-def jobs(asking: Asking, /, **filters: Options) -> None:
-    """Jobs, newest first."""
+def jobs(context: CommandContext, /, **filters: OptionValue) -> None:
+    """List jobs, newest first."""
     chosen = columns("id", "task", "queue", "state", "attempt", "created_at")
     chosen["reason"] = _why
-    print_page(asking, asking.client().ask("GET", at("jobs"), **filters), chosen, one_line=True)
+    print_page(context, context.client().request("GET", at("jobs"), **filters), chosen, one_line=True)
 
 
 def _why(one: dict[str, Any]) -> str:
-    """What is to be said of a job's state, in a line."""
+    """The reason of a job's state, in a line."""
     said = (one["waiting_on"] or {}).get("detail") or one["reason"] or error_text(one["error"])
     return str(said).partition("\n")[0]
 
 
 @click.command()
 @click.argument("job_id", metavar="ID")
-@click.option("--logs", is_flag=True, help="What it logged, instead.")
-@click.option("--stack", is_flag=True, help="Where it stands right now, instead.")
-@click.option("--wait", is_flag=True, help="Wait for its end first; exit 1 unless it succeeded.")
+@click.option("--logs", is_flag=True, help="Show its log lines instead.")
+@click.option("--stack", is_flag=True, help="Show its stack instead.")
+@click.option("--wait", is_flag=True, help="Wait until it ends; exit 1 unless it succeeded.")
 @common
 @click.pass_obj
-def job(asking: Asking, /, job_id: str, logs: bool, stack: bool, wait: bool) -> None:
-    """One job."""
+def job(context: CommandContext, /, job_id: str, logs: bool, stack: bool, wait: bool) -> None:
+    """Show one job."""
     if logs and stack:
         raise click.UsageError("--logs and --stack exclude each other")
-    client = asking.client()
-    view = client.ask("GET", at("jobs", job_id))
+    client = context.client()
+    view = client.request("GET", at("jobs", job_id))
     if wait:
-        view = follow(asking, view)
+        view = follow(context, view)
     if logs:
-        found = client.ask("GET", at("jobs", view["id"], "logs"), limit=_MOST_LINES)
-        print_json(found) if asking.json else print_log(found)
+        found = client.request("GET", at("jobs", view["id"], "logs"), limit=_MOST_LINES)
+        print_json(found) if context.json else print_log(found)
     elif stack:
-        found = client.ask("GET", at("jobs", view["id"], "stack"))
-        print_json(found) if asking.json else click.echo(visible(found["stack"]))
+        found = client.request("GET", at("jobs", view["id"], "stack"))
+        print_json(found) if context.json else click.echo(visible(found["stack"]))
     else:
-        print_job(asking, view)
-    if wait and not ended_well(view):
-        if not asking.json:
-            click.echo(how_it_ended(view), err=True)
+        print_job(context, view)
+    if wait and not succeeded(view):
+        if not context.json:
+            click.echo(outcome_text(view), err=True)
         sys.exit(FAILED)
 
 
 @click.command()
 @common
 @click.pass_obj
-def queues(asking: Asking) -> None:
-    """The queues now."""
-    print_all(asking, "queues", QUEUES)
+def queues(context: CommandContext) -> None:
+    """List the queues."""
+    print_all(context, "queues", QUEUES)
 
 
 @click.command()
 @common
 @click.pass_obj
-def schedules(asking: Asking) -> None:
-    """The schedules and their next fires."""
+def schedules(context: CommandContext) -> None:
+    """List the schedules and their next fires."""
     chosen = columns("name", "task", "description", "paused", "note")
     chosen["next"] = lambda one: one["next"][0] if one["next"] else None
     chosen["last"] = lambda one: one["last"] and f"{one['last']['outcome']} {one['last']['fire_time']}"
-    print_all(asking, "schedules", chosen)
+    print_all(context, "schedules", chosen)
 
 
 @click.command()
@@ -140,26 +140,26 @@ def schedules(asking: Asking) -> None:
 @_LIMIT
 @common
 @click.pass_obj
-def fires(asking: Asking, schedule: str, limit: int) -> None:
-    """What became of each fire of a schedule, newest first."""
-    view = asking.client().ask("GET", at("schedules", schedule, "fires"), limit=limit)
-    print_page(asking, view, columns("fire_time", "outcome", "count", "until", "job_id", "reason"))
+def fires(context: CommandContext, schedule: str, limit: int) -> None:
+    """List the fires of a schedule, newest first."""
+    view = context.client().request("GET", at("schedules", schedule, "fires"), limit=limit)
+    print_page(context, view, columns("fire_time", "outcome", "count", "until", "job_id", "reason"))
 
 
 @click.command()
 @click.argument("expression", metavar="EXPR")
 @click.option("--timezone", default="UTC", show_default=True, help="An IANA name such as Europe/Berlin.")
-@click.option("--after", metavar="TIME", help="Count from here instead of now.")
-@click.option("--count", type=click.IntRange(1, 1000), default=10, show_default=True)
-@click.option("--dst-gap", type=click.Choice(["shift", "skip"]), help="Times that the clock leaves out.")
-@click.option("--dst-fold", type=click.Choice(["first", "last", "both"]), help="Times that come twice.")
-@click.option("--day-match", type=click.Choice(["or", "and"]), help="Where a day of the month and a weekday are set.")
+@click.option("--after", metavar="TIME", help="Start here instead of now.")
+@click.option("--count", type=click.IntRange(1, 1000), default=10, show_default=True, help="The number of times.")
+@click.option("--dst-gap", type=click.Choice(["shift", "skip"]), help="Times that the clock skips.")
+@click.option("--dst-fold", type=click.Choice(["first", "last", "both"]), help="Times that occur twice.")
+@click.option("--day-match", type=click.Choice(["or", "and"]), help="If a day of the month and a weekday are set.")
 @common
 @click.pass_obj
-def preview(asking: Asking, /, **query: Options) -> None:
-    """What a cron expression means, and when it is due."""
-    view = asking.client().ask("GET", at("cron", "preview"), **query)
-    if asking.json:
+def preview(context: CommandContext, /, **query: OptionValue) -> None:
+    """Explain a cron expression and list its next times."""
+    view = context.client().request("GET", at("cron", "preview"), **query)
+    if context.json:
         print_json(view)
         return
     click.echo(one_line(view["description"]))
@@ -171,44 +171,44 @@ def preview(asking: Asking, /, **query: Options) -> None:
 @click.command()
 @common
 @click.pass_obj
-def locks(asking: Asking) -> None:
-    """The locks that are held."""
+def locks(context: CommandContext) -> None:
+    """List the locks that are held."""
     shows = columns("name", "job_id", "since", "expires_at", "fence", "waiters")
-    print_all(asking, "locks", shows)
+    print_all(context, "locks", shows)
 
 
 @click.command()
-@click.option("--open", "show", is_flag=True, help="Open it in a browser.")
+@click.option("--open", "show", is_flag=True, help="Open the link in a browser.")
 @common
 @click.pass_obj
-def dashboard(asking: Asking, /, show: bool) -> None:
-    """Print a link that signs a browser in to the dashboard. It is good once, within two minutes."""
-    view = asking.client().ask("POST", at("sign-in"))
+def dashboard(context: CommandContext, /, show: bool) -> None:
+    """Print a link that signs a browser in to the dashboard. It works once, within two minutes."""
+    view = context.client().request("POST", at("sign-in"))
     if show:
         click.launch(view["url"])
-    if asking.json:
+    if context.json:
         print_json(view)
     else:
         click.echo(view["url"])
 
 
 @click.command()
-@click.option("--test", is_flag=True, help="Send a test to every service, and wait for how it went.")
+@click.option("--test", is_flag=True, help="Send a test alert to every service, and wait for its outcome.")
 @_LIMIT
 @common
 @click.pass_obj
-def alerts(asking: Asking, /, test: bool, limit: int) -> None:
-    """What was told to the services of [alerts] urls, newest first."""
+def alerts(context: CommandContext, /, test: bool, limit: int) -> None:
+    """List the alerts, newest first."""
     if not test:
         shows = columns("created_at", "rule", "severity", "state", "count", "title", "error")
-        print_page(asking, asking.client().ask("GET", at("alerts"), limit=limit), shows)
+        print_page(context, context.client().request("GET", at("alerts"), limit=limit), shows)
         return
-    view = follow(asking, asking.client().ask("POST", at("alerts", "test")))
-    if asking.json:
+    view = follow(context, context.client().request("POST", at("alerts", "test")))
+    if context.json:
         print_json(view)
     else:
-        click.echo(how_it_ended(view))
-    if not ended_well(view):
+        click.echo(outcome_text(view))
+    if not succeeded(view):
         sys.exit(FAILED)
 
 

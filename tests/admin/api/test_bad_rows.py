@@ -1,4 +1,4 @@
-"""No row takes a list with it: whatever a database holds, every GET answers and the other rows are as they were."""
+"""One bad row never breaks a list: whatever a database holds, every GET responds and shows the other rows unchanged."""
 
 import asyncio
 import socket
@@ -71,7 +71,7 @@ class UnixConnection(HTTPConnection):
 
 
 class Asker:
-    """Asks every GET of the table of routes, and looks at what each answers."""
+    """Sends every GET of the table of routes, and checks each response."""
 
     def __init__(self, path: Path) -> None:
         self._connection = UnixConnection(path)
@@ -124,7 +124,7 @@ def _addresses(route: Route, names: list[str]) -> list[str]:
     return [f"{head}{quote(name, safe='')}{tail}" for name in names]
 
 
-async def test_a_row_with_any_odd_value_in_any_column_costs_no_other_row_anything(tmp_path: Path) -> None:
+async def test_a_row_with_an_odd_value_in_any_column_leaves_all_other_rows_unchanged(tmp_path: Path) -> None:
     async with subject(tmp_path) as (daemon, jobs, launches):
 
         def look() -> None:
@@ -140,7 +140,7 @@ async def test_a_row_with_any_odd_value_in_any_column_costs_no_other_row_anythin
         await asyncio.to_thread(look)
 
 
-async def test_an_odd_row_is_named_by_its_id_and_says_what_of_it_cannot_be_read(tmp_path: Path) -> None:
+async def test_an_odd_row_has_its_id_and_names_its_unreadable_fields(tmp_path: Path) -> None:
     async with subject(tmp_path) as (daemon, jobs, launches):
         odd_job = JOBS["jobs"] | {"id": "odd", "state": "sleeping", "progress": '{"done":"x"}', "run_at": 2**63 - 1}
         await asyncio.to_thread(jobs.put, "jobs", [odd_job])
@@ -158,7 +158,7 @@ async def test_an_odd_row_is_named_by_its_id_and_says_what_of_it_cannot_be_read(
         await asyncio.to_thread(look)
 
 
-async def test_an_odd_row_is_logged_once_however_often_it_is_asked_for(tmp_path: Path) -> None:
+async def test_an_odd_row_is_logged_once_however_often_it_is_read(tmp_path: Path) -> None:
     async with subject(tmp_path) as (daemon, jobs, _):
         name = f"odd-{tmp_path.name}"
         await asyncio.to_thread(jobs.put, "jobs", [JOBS["jobs"] | {"id": name, "state": "sleeping", "args": "{bad"}])
@@ -194,7 +194,7 @@ LOOKS = (
 )
 
 
-async def test_the_command_line_shows_odd_rows_as_it_shows_others(tmp_path: Path) -> None:
+async def test_the_command_line_shows_odd_rows_without_an_error(tmp_path: Path) -> None:
     async with subject(tmp_path) as (daemon, jobs, launches):
 
         def look() -> None:
@@ -224,7 +224,7 @@ def _any_rows(columns: Mapping[str, list[Column]]) -> st.SearchStrategy[list[tup
     """Rows of any tables, each with odd values in one to three of its columns."""
 
     def values(table: str) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
-        # what is unique by itself is left to SQLite or to the model: no row replaces a neighbour
+        # unique columns are left to SQLite or to the model, so that no row replaces another
         of_table = [
             one
             for one in columns[table]
@@ -265,16 +265,16 @@ async def _try_any_rows(directory: Path, examples: int) -> None:
         await asyncio.to_thread(look)
 
 
-async def test_any_values_in_any_columns_leave_every_answer_whole(tmp_path: Path) -> None:
+async def test_any_values_in_any_columns_leave_every_response_complete(tmp_path: Path) -> None:
     await _try_any_rows(tmp_path, 25)
 
 
 @pytest.mark.lab
-async def test_any_values_in_any_columns_leave_every_answer_whole_a_thousand_times(tmp_path: Path) -> None:
+async def test_any_values_in_any_columns_leave_every_response_complete_a_thousand_times(tmp_path: Path) -> None:
     await _try_any_rows(tmp_path, 1000)
 
 
 def ids(table: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The ids of odd rows that an address can hold."""
+    """The ids of odd rows that fit into an address."""
     found = [row["id"] for row in rows if table in {"jobs", "launches"}]
     return [one for one in found if isinstance(one, str) and 0 < len(one) < 100]

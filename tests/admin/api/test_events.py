@@ -1,4 +1,4 @@
-"""GET /v1/events: every kind of event arrives in order, can be resumed, and costs nothing while nobody listens."""
+"""GET /v1/events: every kind of event arrives in order, can be resumed, and costs nothing without a client."""
 
 import asyncio
 import socket
@@ -78,7 +78,7 @@ class Stream:
 
 @asynccontextmanager
 async def following(daemon: Daemon, query: str = "", last_id: str | None = None) -> AsyncIterator[Stream]:
-    """A stream that is open: what happens from now on is on it."""
+    """An open stream: it receives all events from now on."""
     headers = {} if last_id is None else {"Last-Event-ID": last_id}
     async with asking(daemon) as client, client.get(f"/v1/events{query}", headers=headers) as response:
         assert response.status == 200, await response.text()
@@ -88,7 +88,7 @@ async def following(daemon: Daemon, query: str = "", last_id: str | None = None)
         yield stream
 
 
-async def test_a_jobs_life_is_told_from_its_making_to_its_end(daemon: Daemon) -> None:
+async def test_the_life_of_a_job_is_a_series_of_events(daemon: Daemon) -> None:
     async with following(daemon) as stream:
         job, _ = await daemon.control.trigger("echo", {"value": 1}, by="test")
         told = await stream.until("job.ended")
@@ -98,7 +98,7 @@ async def test_a_jobs_life_is_told_from_its_making_to_its_end(daemon: Daemon) ->
     parse_instant(told[0].data["at"])
 
 
-async def test_an_attempt_that_will_be_made_again_is_no_end(daemon: Daemon) -> None:
+async def test_an_attempt_that_will_be_retried_is_not_an_end(daemon: Daemon) -> None:
     async with following(daemon, "?types=job.returned,job.ended") as stream:
         await daemon.control.trigger("retry_later", {}, by="test")
         await daemon.control.trigger("echo", {}, by="test")
@@ -106,7 +106,7 @@ async def test_an_attempt_that_will_be_made_again_is_no_end(daemon: Daemon) -> N
     assert len(told) == 2
 
 
-async def test_progress_is_told_while_a_job_runs(daemon: Daemon) -> None:
+async def test_progress_is_an_event_while_a_job_runs(daemon: Daemon) -> None:
     async with following(daemon, "?types=job.progress") as stream:
         await daemon.control.trigger("advancing", {"name": "progress"}, by="test")
         await fact(started("progress"))
@@ -115,7 +115,7 @@ async def test_progress_is_told_while_a_job_runs(daemon: Daemon) -> None:
     assert told.data["data"] == {"done": 3.0, "total": 4.0, "note": "nearly"}
 
 
-async def test_only_the_types_and_the_job_that_were_asked_for_come(daemon: Daemon) -> None:
+async def test_a_filter_selects_types_and_a_job(daemon: Daemon) -> None:
     first, _ = await daemon.control.trigger("waiting", {"name": "chosen"}, by="test")
     async with following(daemon, f"?job={first.id}") as mine, following(daemon, "?types=queue,lock.taken") as queues:
         other, _ = await daemon.control.trigger("echo", {}, by="test")
@@ -133,7 +133,7 @@ async def test_an_unknown_type_is_refused_with_the_known_ones(daemon: Daemon) ->
         assert "job.ended" in (await response.json(content_type=None))["detail"]
 
 
-async def test_locks_are_told_when_taken_and_released(daemon: Daemon) -> None:
+async def test_taking_and_releasing_a_lock_are_events(daemon: Daemon) -> None:
     gate("told").set()
     async with following(daemon, "?types=lock") as stream:
         await daemon.control.trigger("locked", {"name": "told"}, by="test")
@@ -144,7 +144,7 @@ async def test_locks_are_told_when_taken_and_released(daemon: Daemon) -> None:
     ]
 
 
-async def test_fires_misses_and_pauses_are_told() -> None:
+async def test_fires_misses_and_pauses_are_events() -> None:
     schedules = {"hourly": {"task": "echo", "cron": "0 * * * *", "misfire_grace_seconds": 60}}
     async with running(tasks=ALL, schedules=schedules) as daemon:
         heard: list[Event] = []
@@ -167,7 +167,7 @@ async def test_fires_misses_and_pauses_are_told() -> None:
     assert heard[0].job_id is not None
 
 
-async def test_a_scrape_tells_of_its_sources_and_of_what_became_of_launches(tmp_path: Path) -> None:
+async def test_a_refresh_publishes_events_of_its_sources_and_of_changed_launches(tmp_path: Path) -> None:
     async with replaying() as replay:
         early = ll2("Falcon 9 | Starlink", "2026-01-04T11:00:00Z", key="id-2", status=3)
         row = "2026-001 \t2026 Jan  4 1200:30\t2026-001A\tP\tStarlink 9001\tStarlink\tFalcon 9\tCC\tLC40\tSPX\tOS"
@@ -184,7 +184,7 @@ async def test_a_scrape_tells_of_its_sources_and_of_what_became_of_launches(tmp_
     assert {one.data["data"]["source"] for one in told if one.event == "source.read"} >= {"launch_library"}
 
 
-async def test_a_check_that_changes_its_level_is_told() -> None:
+async def test_a_check_that_changes_its_level_is_an_event() -> None:
     health, level = Health(VirtualClock()), Level.HEALTHY
 
     async def check() -> Finding:
@@ -200,7 +200,7 @@ async def test_a_check_that_changes_its_level_is_told() -> None:
     assert changes == [("disk", None, Level.HEALTHY), ("disk", Level.HEALTHY, Level.DEGRADED)]
 
 
-async def test_a_client_that_comes_back_goes_on_where_it_was(daemon: Daemon) -> None:
+async def test_a_client_that_reconnects_resumes_after_its_last_event(daemon: Daemon) -> None:
     async with following(daemon, "?types=job.ended") as stream:
         first, _ = await daemon.control.trigger("echo", {}, by="test")
         await stream.until("job.ended")
@@ -222,7 +222,7 @@ async def test_a_client_that_comes_back_goes_on_where_it_was(daemon: Daemon) -> 
 
 
 @pytest.mark.parametrize("last_id", ["0192aabbccdd-1-5", "nonsense", "1", "-", "9" * 400])
-async def test_a_client_from_another_time_is_told_of_its_gap(daemon: Daemon, last_id: str) -> None:
+async def test_a_client_with_an_unknown_last_event_gets_a_gap(daemon: Daemon, last_id: str) -> None:
     headers = {"Last-Event-ID": last_id}
     async with asking(daemon) as client, client.get("/v1/events", headers=headers) as response:
         (told,) = await Stream(response).until("gap")
@@ -253,7 +253,7 @@ def ends(count: int) -> list[JobEnd]:
     return [JobEnd(index, f"job-{index}", "succeeded") for index in range(count)]
 
 
-async def test_nothing_is_kept_until_somebody_follows_and_a_while_after(
+async def test_events_are_kept_only_while_a_client_follows_and_for_a_while_after(
     feed: Feed, bus: Bus, clock: VirtualClock
 ) -> None:
     assert not bus.has_listeners
@@ -273,7 +273,7 @@ async def test_nothing_is_kept_until_somebody_follows_and_a_while_after(
         assert reader.gap == (None,)
 
 
-async def test_what_the_ring_has_lost_is_counted(feed: Feed, bus: Bus) -> None:
+async def test_lost_events_are_counted(feed: Feed, bus: Bus) -> None:
     with feed.follow(None) as reader:
         bus.ended(ends(1))
         await reader.read()
@@ -302,13 +302,13 @@ async def test_a_heartbeat_is_due_after_fifteen_seconds_of_the_clock(feed: Feed,
         assert await reading == []
 
 
-async def test_there_is_an_end_to_how_many_may_follow(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_clients_is_limited(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "MAX_READERS", 1)
     with feed.follow(None), pytest.raises(UnavailableError), feed.follow(None):
         pass
 
 
-async def test_a_reader_that_takes_nothing_is_cut_off_and_others_go_on(
+async def test_a_client_that_does_not_read_is_disconnected_and_others_go_on(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endpoint, "WRITE_SECONDS", 0.2)
@@ -329,13 +329,13 @@ async def test_a_reader_that_takes_nothing_is_cut_off_and_others_go_on(
 
 
 def readers(daemon: Daemon) -> set[Any]:
-    """Who follows."""
+    """The readers of a feed."""
     found: set[Any] = cast("Any", daemon.control._bus._listeners[0]).__self__._readers  # the feed's
     return found
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Let others run until something is so."""
+    """Let other tasks run until a condition is true."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not true():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.001)
@@ -355,13 +355,13 @@ def planned(*launches: Launch, merged: tuple[tuple[str, str], ...] = ()) -> Inge
     return IngestPlan((), launches, (), (), merged, (), empty, empty, empty)
 
 
-def test_a_whole_past_is_told_as_one_event() -> None:
+def test_a_first_load_of_history_is_one_event() -> None:
     many = [launch(number) for number in range(MAX_MADE + 1)]
     assert [one.type for one in launch_events({}, planned(*many), 0)] == ["launch.imported"]
     assert [one.type for one in launch_events({}, planned(*many[:2]), 0)] == ["launch.made"] * 2
 
 
-def test_what_changed_of_a_launch_is_told_by_kind() -> None:
+def test_each_kind_of_change_of_a_launch_is_an_event_of_its_own() -> None:
     before = {"id-1": launch(1, "2027-01-02T00:00:00Z", LaunchStatus.TBD)}
 
     def told(after: Launch) -> list[str]:
@@ -374,7 +374,7 @@ def test_what_changed_of_a_launch_is_told_by_kind() -> None:
     assert [(one.type, one.data) for one in merged] == [("launch.merged", {"id": "id-2", "into": "id-1"})]
 
 
-def test_every_type_that_is_told_anywhere_is_in_the_vocabulary() -> None:
+def test_every_type_that_is_published_anywhere_is_a_known_type() -> None:
     assert len(set(TYPES)) == len(TYPES)
     for one in (JobEnd(0, "j", "queued"), JobEnd(0, "j", "failed")):
         assert one.type in TYPES

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from icalendar import Calendar
 
 from launchd.admin.api.launches import LAUNCH_ROUTES
-from launchd.cli import Asking, cli
+from launchd.cli import CommandContext, cli
 from launchd.daemon import Daemon
 from tests.support.payloads import LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.support.replay_server import Replay, replaying
@@ -68,7 +68,7 @@ async def addresses(client: aiohttp.ClientSession) -> list[str]:
     return [path.replace("{id}", launch_id) for path in READS]
 
 
-async def test_whatever_is_read_has_an_etag_a_304_and_a_head(client: aiohttp.ClientSession) -> None:
+async def test_every_get_has_an_etag_a_304_and_a_head(client: aiohttp.ClientSession) -> None:
     for path in await addresses(client):
         if path == "/v1/sources":  # its freshness is another one each time
             continue
@@ -88,7 +88,7 @@ async def test_whatever_is_read_has_an_etag_a_304_and_a_head(client: aiohttp.Cli
             assert response.headers["Content-Length"] == length
 
 
-async def test_an_etag_holds_for_each_form_of_an_answer(client: aiohttp.ClientSession) -> None:
+async def test_an_etag_is_the_same_with_and_without_compression(client: aiohttp.ClientSession) -> None:
     path, etags = f"/v1/launches/{await crew(client)}", set()
     for accepted in ("gzip", "identity"):
         async with client.get(path, headers={"Accept-Encoding": accepted}) as response:
@@ -103,7 +103,7 @@ async def test_an_etag_holds_for_each_form_of_an_answer(client: aiohttp.ClientSe
             assert (response.status, response.headers["Vary"]) == (304, "Accept-Encoding")
 
 
-async def test_slips_are_told_in_the_list_where_asked_for(
+async def test_the_list_includes_slips_on_request(
     client: aiohttp.ClientSession, replay: Replay, daemon: Daemon
 ) -> None:
     replay.bodies[UPCOMING] = page(ll2(CREW, "2027-04-22T10:00:00Z"))
@@ -175,7 +175,7 @@ async def test_a_slip_is_in_the_detail_the_feed_and_the_sequence_of_the_calendar
     assert (event["sequence"], event["uid"]) == (3, f"{launch_id}@launchd")
 
 
-async def test_open_conflicts_are_listed_with_what_each_source_says_and_close_when_they_agree(
+async def test_open_conflicts_are_listed_with_the_value_of_each_source_and_close_when_they_agree(
     client: aiohttp.ClientSession, replay: Replay, daemon: Daemon
 ) -> None:
     (found,) = (await get(client, "/v1/conflicts"))["items"]
@@ -209,7 +209,7 @@ async def test_pages_of_conflicts_hold_each_one_once(
     assert len(set(found)) == len(found) > 2
 
 
-async def test_an_override_survives_scrapes_shows_who_and_why_and_is_taken_back(
+async def test_an_override_survives_scrapes_shows_its_actor_and_reason_and_can_be_removed(
     client: aiohttp.ClientSession, replay: Replay, daemon: Daemon
 ) -> None:
     launch_id = await crew(client)
@@ -264,7 +264,7 @@ async def test_an_override_survives_scrapes_shows_who_and_why_and_is_taken_back(
         ({"window_start": NET, "window_end": "2027-04-19T00:00:00Z"}, "fields.window_start"),
     ],
 )
-async def test_an_override_that_makes_no_sense_is_refused_and_changes_nothing(
+async def test_an_invalid_override_is_refused_and_changes_nothing(
     client: aiohttp.ClientSession, fields: dict[str, Any], where: str
 ) -> None:
     launch_id = await crew(client)
@@ -274,7 +274,7 @@ async def test_an_override_that_makes_no_sense_is_refused_and_changes_nothing(
     assert await get(client, f"/v1/launches/{launch_id}") == before
 
 
-async def test_an_override_of_a_launch_that_is_none_is_404(client: aiohttp.ClientSession) -> None:
+async def test_an_override_of_an_unknown_launch_is_404(client: aiohttp.ClientSession) -> None:
     await send(client, "/v1/launches/none/override", {"fields": {"pad": "x"}}, 404)
 
 
@@ -306,7 +306,7 @@ async def test_the_command_line_replays_overrides_and_lists(client: aiohttp.Clie
 
     async def run(*words: str) -> str:
         result = await asyncio.to_thread(
-            CliRunner().invoke, cli, ["--socket", str(daemon.socket), *words], obj=Asking()
+            CliRunner().invoke, cli, ["--socket", str(daemon.socket), *words], obj=CommandContext()
         )
         assert result.exit_code == 0, result.output
         return str(result.output)

@@ -1,4 +1,4 @@
-"""Requests for jobs: whatever a client or a task puts into one is refused in words or makes a job that can be shown."""
+"""Requests for jobs: any content is either refused with a message or makes a job that can be shown."""
 
 import math
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ NAMES = ("delay", "run_at", "expires_in", "priority", "max_retries")
 
 @task
 async def small(ctx: Context) -> None:
-    """Does nothing."""
+    """Do nothing."""
 
 
 MAKER = JobMaker({"small": small}, {"default"}, str)
@@ -63,7 +63,7 @@ def test_any_number_in_a_request_makes_a_job_that_can_be_stored_and_shown_or_is_
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [True, math.nan, math.inf, "5", 10**400, -1, timedelta(minutes=5)])
-def test_what_is_no_number_in_its_range_is_refused(name: str, value: object) -> None:
+def test_a_number_out_of_range_is_refused(name: str, value: object) -> None:
     if (name, value) == ("run_at", -1):
         return  # a microsecond before 1970: at once
     with pytest.raises(InvalidError, match=f"{name}: expected"):
@@ -99,9 +99,7 @@ def test_a_job_that_would_expire_before_it_may_run_is_refused(given: dict[str, A
         b'{"queue": "\\u0000"}',
     ],
 )
-async def test_a_body_that_no_job_can_be_made_of_is_refused_and_the_list_is_served(
-    client: aiohttp.ClientSession, body: bytes
-) -> None:
+async def test_an_invalid_body_is_refused_and_the_list_is_served(client: aiohttp.ClientSession, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     async with client.post("/v1/tasks/echo/trigger", data=body, headers=headers) as response:
         assert response.status in {400, 422}, await response.text()
@@ -135,14 +133,14 @@ async def test_a_body_that_no_job_can_be_made_of_is_refused_and_the_list_is_serv
         "/v1/jobs/x?wait=-1",
     ],
 )
-async def test_a_parameter_that_cannot_be_meant_is_refused(client: aiohttp.ClientSession, address: str) -> None:
+async def test_a_parameter_without_a_valid_value_is_refused(client: aiohttp.ClientSession, address: str) -> None:
     async with client.get(URL(address, encoded=True)) as response:
         assert response.status in {404, 422}, await response.text()
         assert (await response.json(content_type=None))["status"] == response.status
 
 
 @pytest.mark.parametrize("text", ["%ED%A0%80", "%FF", "%00", "%ED%B2%80x", "%C3%28", "a%0D%0Ab", "%F4%90%80%80"])
-async def test_bytes_that_are_no_text_never_break_an_answer(client: aiohttp.ClientSession, text: str) -> None:
+async def test_bytes_that_are_not_utf_8_never_break_a_response(client: aiohttp.ClientSession, text: str) -> None:
     for address in (
         f"/v1/jobs?queue={text}",
         f"/v1/jobs?task={text}",
@@ -166,7 +164,7 @@ async def test_bytes_that_are_no_text_never_break_an_answer(client: aiohttp.Clie
 
 @pytest.mark.parametrize("after", ["9999-12-31T23:59:59.999999Z", "9999-12-30T00:00:00Z", "0001-01-01T00:00:00Z"])
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
-async def test_a_preview_at_either_end_of_the_calendar_is_an_answer(
+async def test_a_preview_works_at_either_end_of_the_calendar(
     client: aiohttp.ClientSession, after: str, zone: str
 ) -> None:
     for expression in ("@hourly", "0 3 * * *", "*/20 * * * * *"):

@@ -1,4 +1,4 @@
-"""Who may call the admin API, over the Unix socket and over TCP, with real sockets and real processes."""
+"""The access to the admin API over the Unix socket and TCP, with real sockets and real processes."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ from launchd.admin.http.access import (
 )
 from launchd.admin.http.tcp import RETRY_SECONDS
 from launchd.admin.routes import ROUTES
-from launchd.cli import Asking, cli
+from launchd.cli import CommandContext, cli
 from launchd.config import parse
 from launchd.daemon import Daemon, HostProcess
 from launchd.errors import ConfigError
@@ -70,7 +70,7 @@ for line in sys.argv[4:]:
 
 @pytest.fixture
 async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
-    """A daemon that listens on TCP as well, on any port that is free."""
+    """A daemon that listens on TCP as well, on any free port."""
     async with hosted(with_tcp(tmp_path), tasks=ALL) as running:
         yield running
 
@@ -104,13 +104,13 @@ async def remote(link: str) -> AsyncIterator[aiohttp.ClientSession]:
         (Peer(1000, frozenset({1000})), None),
     ],
 )
-def test_root_and_the_service_are_admins_the_group_operates_and_strangers_are_nobody(
+def test_root_and_the_service_are_admins_the_group_are_operators_and_others_have_no_role(
     peer: Peer, role: Role | None
 ) -> None:
     assert peer_role(peer, service_uid=990, group=77) is role
 
 
-def test_the_kernel_tells_who_is_at_the_other_end_with_all_groups() -> None:
+def test_the_kernel_names_the_user_and_all_groups_of_the_other_end() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
         peer = peer_of(ours)
@@ -119,7 +119,7 @@ def test_the_kernel_tells_who_is_at_the_other_end_with_all_groups() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else")
-async def test_a_member_of_the_sockets_group_operates_and_a_stranger_is_refused_each_by_name() -> None:
+async def test_a_member_of_the_sockets_group_is_an_operator_and_others_are_refused_by_name() -> None:
     with tempfile.TemporaryDirectory(prefix="launchd-access-") as place:
         directory = Path(place)
         os.chmod(place, 0o711)  # noqa: PTH101, S103 - Path.chmod is refused in a coroutine; all must reach it
@@ -132,13 +132,13 @@ async def test_a_member_of_the_sockets_group_operates_and_a_stranger_is_refused_
             assert "uid 54321 is not in the group" in stranger[0]
             said = await as_user(daemon, 54_321, [54_321, 0], "POST /v1/queues/default/pause", "DELETE /v1/locks/x")
             assert [line[:3] for line in said] == ["200", "403"]
-            assert "uid 54321 is an operator, this takes an admin" in said[1]
+            assert "uid 54321 is an operator; this needs an admin" in said[1]
             ours = await as_user(daemon, 0, [0], "DELETE /v1/locks/x")
             assert ours[0][:3] == "404"
 
 
 async def as_user(daemon: Daemon, uid: int, groups: list[int], *lines: str) -> list[str]:
-    """What a process of another user is answered. The socket's group here is 0, root's own."""
+    """The response to a process of another user. The socket's group here is 0, root's own."""
 
     def run() -> str:
         command = [sys.executable, "-I", "-c", ASK, str(daemon.socket), str(uid), ",".join(map(str, groups)), *lines]
@@ -147,7 +147,7 @@ async def as_user(daemon: Daemon, uid: int, groups: list[int], *lines: str) -> l
     return (await asyncio.to_thread(run)).splitlines()
 
 
-async def test_every_write_is_on_record_with_the_name_of_who_asked(daemon: Daemon, tmp_path: Path) -> None:
+async def test_every_write_is_in_the_audit_with_the_name_of_its_caller(daemon: Daemon, tmp_path: Path) -> None:
     async with asking(daemon) as client:
         for path in ("/v1/queues/default/pause", "/v1/queues/default/resume", "/v1/tasks/echo/trigger"):
             async with client.post(path) as response:
@@ -176,7 +176,7 @@ async def audit(directory: Path) -> list[tuple[str, str]]:
 # --- TCP ---
 
 
-async def test_without_a_token_tcp_tells_only_that_it_is_there(remote: aiohttp.ClientSession) -> None:
+async def test_without_a_token_tcp_shows_only_that_the_daemon_is_alive(remote: aiohttp.ClientSession) -> None:
     for route in ROUTES:
         async with remote.request(route.method, route.path.replace("{", "").replace("}", "")) as response:
             assert (response.status == 401) is (route.needs is not None), route.path
@@ -188,7 +188,7 @@ async def test_without_a_token_tcp_tells_only_that_it_is_there(remote: aiohttp.C
             assert response.status == 401
 
 
-async def test_the_token_is_made_for_its_owner_alone_and_opens_everything(
+async def test_the_token_file_is_private_and_the_token_gives_full_access(
     remote: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     assert (tmp_path / "admin.token").stat().st_mode & 0o777 == 0o600
@@ -199,7 +199,7 @@ async def test_the_token_is_made_for_its_owner_alone_and_opens_everything(
     assert ("token", "pause_queue") in await audit(tmp_path)
 
 
-async def test_a_link_signs_in_once_and_its_cookie_acts_for_who_asked_for_it(
+async def test_a_link_signs_in_once_and_its_cookie_acts_for_its_maker(
     remote: aiohttp.ClientSession, link: str, tmp_path: Path
 ) -> None:
     async with remote.get(link, allow_redirects=False) as response:
@@ -220,11 +220,11 @@ async def test_a_link_signs_in_once_and_its_cookie_acts_for_who_asked_for_it(
 
 
 def key_of(response: aiohttp.ClientResponse) -> str:
-    """The half of a session that the page keeps."""
+    """The half of a session that the page stores."""
     return response.headers["Location"].partition("#session=")[2]
 
 
-async def test_a_stolen_cookie_opens_nothing_by_itself(remote: aiohttp.ClientSession, link: str) -> None:
+async def test_a_stolen_cookie_alone_gives_no_access(remote: aiohttp.ClientSession, link: str) -> None:
     """As another server on this host gets it: browsers keep cookies by host, without the port."""
     async with remote.get(link, allow_redirects=False) as response:
         key = {SESSION_KEY: key_of(response)}
@@ -241,7 +241,7 @@ async def test_a_stolen_cookie_opens_nothing_by_itself(remote: aiohttp.ClientSes
         assert response.status == 401  # nor does the key
 
 
-async def test_who_signs_out_is_out_for_good_over_a_restart_too(tmp_path: Path) -> None:
+async def test_a_session_that_was_signed_out_stays_refused_after_a_restart(tmp_path: Path) -> None:
     jar = aiohttp.CookieJar(unsafe=True)
     async with hosted(with_tcp(tmp_path)) as daemon:
         link = await made_link(daemon)
@@ -276,7 +276,7 @@ async def made_link(daemon: Daemon) -> str:
         return str((await response.json())["url"])
 
 
-async def test_a_port_that_another_program_has_is_told_and_taken_once_it_is_free(tmp_path: Path) -> None:
+async def test_a_port_of_another_program_is_reported_and_bound_once_it_is_free(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as imposter:
         quiet = quiet_config(tmp_path)
         tcp = f"127.0.0.1:{imposter.getsockname()[1]}"
@@ -297,7 +297,7 @@ async def test_a_port_that_another_program_has_is_told_and_taken_once_it_is_free
             assert urlsplit(await made_link(daemon)).netloc == tcp
 
 
-async def test_a_tcp_listener_of_systemds_is_served_without_being_configured(tmp_path: Path) -> None:
+async def test_a_tcp_listener_of_systemd_is_served_without_being_configured(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         held.setblocking(False)
         async with hosted(quiet_config(tmp_path), host=HostProcess({"tcp": held.dup()})) as daemon:
@@ -310,7 +310,7 @@ async def test_a_tcp_listener_of_systemds_is_served_without_being_configured(tmp
                     assert response.status == 200
 
 
-async def test_a_listener_of_systemds_that_others_could_reach_is_not_served(tmp_path: Path) -> None:
+async def test_a_listener_of_systemd_beyond_loopback_is_not_served(tmp_path: Path) -> None:
     with socket.create_server(("0.0.0.0", 0)) as held:
         async with hosted(quiet_config(tmp_path), host=HostProcess({"tcp": held.dup()})) as daemon:
             found = (await daemon.control.health()).checks["tcp"]
@@ -325,7 +325,7 @@ async def test_a_request_for_another_host_is_refused_even_with_the_token(
             assert response.status == 403, host
 
 
-async def test_another_sites_page_can_write_nothing(remote: aiohttp.ClientSession, link: str, tmp_path: Path) -> None:
+async def test_a_page_of_another_site_cannot_write(remote: aiohttp.ClientSession, link: str, tmp_path: Path) -> None:
     async with remote.get(link, allow_redirects=False) as response:
         key = {SESSION_KEY: key_of(response)}
     foreign: tuple[dict[str, str], ...] = (
@@ -345,7 +345,7 @@ async def test_another_sites_page_can_write_nothing(remote: aiohttp.ClientSessio
         assert response.status == 200
 
 
-async def test_whoever_guesses_tokens_is_told_to_wait_and_the_right_one_is_let_in_all_the_same(
+async def test_after_many_wrong_tokens_further_ones_get_429_and_the_right_one_is_still_accepted(
     remote: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     statuses = []
@@ -366,7 +366,7 @@ async def test_a_link_is_made_over_the_unix_socket_only(remote: aiohttp.ClientSe
 
 async def test_the_command_line_prints_a_link_that_works(daemon: Daemon, remote: aiohttp.ClientSession) -> None:
     arguments = ["--socket", str(daemon.socket), "dashboard"]
-    result = await asyncio.to_thread(CliRunner().invoke, cli, arguments, obj=Asking())
+    result = await asyncio.to_thread(CliRunner().invoke, cli, arguments, obj=CommandContext())
     assert result.exit_code == 0, result.output
     async with remote.get(result.output.strip(), allow_redirects=False) as response:
         assert response.status == 303
@@ -383,7 +383,7 @@ async def test_without_tcp_there_is_no_link(tmp_path: Path) -> None:
 # --- rules ---
 
 
-def test_tickets_and_sessions_end_with_their_time() -> None:
+def test_tickets_and_sessions_expire() -> None:
     clock = VirtualClock()
     access = Access(clock, "t" * 32)
     late, good = access.ticket(ALICE), access.ticket(ALICE)
@@ -396,7 +396,7 @@ def test_tickets_and_sessions_end_with_their_time() -> None:
     assert access.session(*opened) is None
 
 
-def test_a_session_that_was_opened_years_ahead_ends_when_the_clock_is_right() -> None:
+def test_a_session_opened_by_a_clock_years_ahead_ends_once_the_clock_is_right() -> None:
     clock = VirtualClock()
     access = Access(clock, "t" * 32)
     clock.jump(10 * 365 * 86400)
@@ -406,7 +406,7 @@ def test_a_session_that_was_opened_years_ahead_ends_when_the_clock_is_right() ->
     assert access.session(*opened) is None
 
 
-def test_a_session_outlives_a_restart_but_not_another_token() -> None:
+def test_a_session_survives_a_restart_but_not_a_new_token() -> None:
     clock = VirtualClock()
     before = Access(clock, "t" * 32)
     opened = before.redeem(before.ticket(ALICE).text)
@@ -419,7 +419,7 @@ def test_a_session_outlives_a_restart_but_not_another_token() -> None:
 
 
 @given(st.data())
-def test_a_cookie_that_was_changed_anywhere_is_nobodys(data: st.DataObject) -> None:
+def test_a_changed_cookie_is_refused(data: st.DataObject) -> None:
     access = Access(VirtualClock(), "t" * 32)
     opened = access.redeem(access.ticket(ALICE).text)
     assert opened is not None
@@ -431,7 +431,7 @@ def test_a_cookie_that_was_changed_anywhere_is_nobodys(data: st.DataObject) -> N
 
 
 @given(st.text(max_size=60))
-def test_a_cookie_with_any_other_key_than_its_own_is_nobodys(other: str) -> None:
+def test_a_cookie_with_another_key_is_refused(other: str) -> None:
     access = Access(VirtualClock(), "t" * 32)
     first, second = (access.redeem(access.ticket(ALICE).text) for _ in range(2))
     assert first is not None
@@ -441,7 +441,7 @@ def test_a_cookie_with_any_other_key_than_its_own_is_nobodys(other: str) -> None
     assert access.session(*second) is not None
 
 
-def test_a_session_that_was_signed_out_is_over_and_the_others_go_on() -> None:
+def test_signing_out_ends_one_session_and_no_other() -> None:
     access = Access(VirtualClock(), "t" * 32)
     first, second = (access.redeem(access.ticket(ALICE).text) for _ in range(2))
     assert first is not None
@@ -455,11 +455,11 @@ def test_a_session_that_was_signed_out_is_over_and_the_others_go_on() -> None:
 
 
 @pytest.mark.parametrize("cookie", ["", ".", "a.b", "\udcff", "W10.", "." * 5000])
-def test_what_is_no_cookie_of_ours_is_nobodys(cookie: str) -> None:
+def test_any_other_cookie_is_refused(cookie: str) -> None:
     assert Access(VirtualClock(), "t" * 32).session(cookie, "k") is None
 
 
-def test_guesses_of_a_minute_ago_are_forgotten() -> None:
+def test_wrong_tokens_of_a_minute_ago_are_forgotten() -> None:
     clock = VirtualClock()
     access = Access(clock, "t" * 32)
     for _ in range(MAX_FAILURES):
@@ -472,21 +472,21 @@ def test_guesses_of_a_minute_ago_are_forgotten() -> None:
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer ", "Basic " + "t" * 32, "t" * 32, "Bearer tt", "Bearer \udcff"]
 )
-def test_only_the_whole_token_as_bearer_is_the_token(header: str) -> None:
+def test_only_the_whole_token_as_bearer_is_accepted(header: str) -> None:
     access = Access(VirtualClock(), "t" * 32)
     assert access.bearer(header) is None
     assert access.bearer("bearer " + "t" * 32) == Caller("token", Role.ADMIN)
     assert Access(VirtualClock(), None).bearer("Bearer ") is None
 
 
-def test_reading_is_never_forged_and_a_bare_token_from_a_script_is_fine() -> None:
+def test_reads_are_never_forged_and_a_token_needs_no_origin() -> None:
     assert not forged("GET", {"Sec-Fetch-Site": "cross-site", "Host": "h"}, by_cookie=True)
     assert not forged("POST", {"Host": "h"}, by_cookie=False)
     assert forged("POST", {"Host": "h"}, by_cookie=True)
     assert not forged("POST", {"Host": "h:1", "Origin": "http://h:1"}, by_cookie=True)
 
 
-def test_hosts_are_compared_whole_and_in_any_case() -> None:
+def test_hosts_are_compared_whole_and_without_case() -> None:
     hosts = frozenset({"localhost:8470"})
     assert not misdirected({"Host": "LOCALHOST:8470"}, hosts)
     assert misdirected({"Host": "localhost:8470.evil.example"}, hosts)

@@ -1,4 +1,4 @@
-"""Answers of the API are compressed for those who take it, and mean the same."""
+"""Responses are compressed for clients that accept it, with the same content."""
 
 import asyncio
 import gzip
@@ -33,7 +33,9 @@ async def got(client: aiohttp.ClientSession, path: str, accepted: str) -> tuple[
 
 
 @pytest.mark.parametrize("accepted", ["gzip", "gzip, deflate, br", "br;q=1, GZIP;q=0.5"])
-async def test_who_takes_gzip_gets_the_same_in_fewer_bytes(client: aiohttp.ClientSession, accepted: str) -> None:
+async def test_a_client_that_accepts_gzip_gets_the_same_in_fewer_bytes(
+    client: aiohttp.ClientSession, accepted: str
+) -> None:
     _, plain_headers, plain = await got(client, LONG, "identity")
     _, headers, packed = await got(client, LONG, accepted)
     assert "Content-Encoding" not in plain_headers
@@ -44,20 +46,20 @@ async def test_who_takes_gzip_gets_the_same_in_fewer_bytes(client: aiohttp.Clien
 
 
 @pytest.mark.parametrize("accepted", ["identity", "br", "gzip;q=0", "gzip; q=0.0", ""])
-async def test_who_does_not_take_gzip_gets_none(client: aiohttp.ClientSession, accepted: str) -> None:
+async def test_a_client_that_does_not_accept_gzip_gets_none(client: aiohttp.ClientSession, accepted: str) -> None:
     _, headers, body = await got(client, LONG, accepted)
     assert "Content-Encoding" not in headers
     assert json.loads(body)["items"]
 
 
-async def test_what_fits_a_packet_stays_as_it_is(client: aiohttp.ClientSession) -> None:
+async def test_a_body_that_fits_a_packet_is_not_compressed(client: aiohttp.ClientSession) -> None:
     _, headers, body = await got(client, SHORT, "gzip")
     assert "Content-Encoding" not in headers
     assert json.loads(body) == {"status": "alive"}
 
 
 @pytest.mark.parametrize("size", [compression.SMALLEST, compression.APART, compression.APART + 1, 1_000_000])
-async def test_whatever_its_size_it_is_the_same_when_it_is_unpacked(size: int) -> None:
+async def test_a_body_of_any_size_is_the_same_after_decompression(size: int) -> None:
     body = random.Random(size).randbytes(size // 2).hex().encode()
     response = web.Response(body=body)
     await compression.compress(make_mocked_request("GET", "/", {"Accept-Encoding": "gzip"}), response)
@@ -66,8 +68,8 @@ async def test_whatever_its_size_it_is_the_same_when_it_is_unpacked(size: int) -
     assert gzip.decompress(response.body) == body
 
 
-async def test_the_control_loop_goes_on_while_a_large_answer_is_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread that compresses waits for the loop: were it the loop's own, neither would ever go on."""
+async def test_the_control_loop_goes_on_while_a_large_body_is_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compressing thread waits for the loop: if the loop compressed by itself, the test would hang."""
     went_on = threading.Event()
 
     def packed(_body: bytes) -> bytes:
@@ -81,7 +83,7 @@ async def test_the_control_loop_goes_on_while_a_large_answer_is_compressed(monke
     assert response.body == b"packed"
 
 
-async def test_what_is_compressed_already_is_left_alone() -> None:
+async def test_a_compressed_body_is_not_compressed_again() -> None:
     response = web.Response(body=b"x" * 5000, headers={"Content-Encoding": "br"})
     await compression.compress(make_mocked_request("GET", "/", {"Accept-Encoding": "gzip"}), response)
     assert (response.body, response.headers["Content-Encoding"]) == (b"x" * 5000, "br")

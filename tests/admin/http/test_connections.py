@@ -1,4 +1,4 @@
-"""Bounds on connections, with real sockets: who is slow, idle or too large is cut off, and keeps nobody else out."""
+"""Limits of connections, with real sockets: slow, idle or too large ones are closed, and keep no others out."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from launchd.admin import route, server
+from launchd.admin import request, server
 from launchd.admin.http import connections, listen
 from launchd.daemon import Daemon
 from launchd.engine import control
@@ -59,7 +59,7 @@ def connect(daemon: Daemon) -> socket.socket:
 
 
 async def said(connection: socket.socket, until: bytes = b"") -> bytes:
-    """What comes on a connection until it ends, or until some bytes have come."""
+    """The bytes received on a connection until it ends, or until some bytes have arrived."""
 
     def read() -> bytes:
         found = b""
@@ -78,7 +78,7 @@ async def answered(daemon: Daemon) -> None:
         assert response.status == 200, await response.text()
 
 
-async def test_a_crowd_of_idle_connections_keeps_nobody_out_and_the_longest_idle_goes_first(few: Daemon) -> None:
+async def test_idle_connections_keep_no_others_out_and_the_longest_idle_is_closed_first(few: Daemon) -> None:
     with ExitStack() as stack:
         crowd = [stack.enter_context(connect(few)) for _ in range(60)]
         await answered(few)
@@ -87,7 +87,7 @@ async def test_a_crowd_of_idle_connections_keeps_nobody_out_and_the_longest_idle
         assert (await said(crowd[-1], b"alive")).startswith(b"HTTP/1.1 200")
 
 
-async def test_a_head_that_comes_byte_by_byte_is_cut_off_and_others_are_answered(
+async def test_a_head_that_arrives_byte_by_byte_is_cut_off_and_others_are_served(
     few: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
@@ -114,14 +114,14 @@ async def test_a_head_that_comes_byte_by_byte_is_cut_off_and_others_are_answered
     assert all(0 < sent < 1_000_000 for sent in await asyncio.gather(*tricklers))
 
 
-async def test_a_connection_that_says_nothing_more_is_closed(few: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_idle_connection_is_closed(few: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "IDLE_SECONDS", 0.2)
     with connect(few) as one:
         one.sendall(HEALTHZ)
         assert (await said(one)).count(b"HTTP/1.1 200") == 1  # up to the end of the connection
 
 
-async def test_an_answer_that_nobody_takes_is_given_up(few: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_response_that_is_not_read_is_given_up(few: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "IDLE_SECONDS", 0.2)
     with connect(few) as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -131,7 +131,7 @@ async def test_an_answer_that_nobody_takes_is_given_up(few: Daemon, monkeypatch:
 
 
 async def until_gone(daemon: Daemon) -> None:
-    """Wait until the daemon holds no connection but those that are about to be made."""
+    """Wait until the daemon holds no connections."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await asyncio.to_thread(open_connections, daemon) > 0:  # noqa: ASYNC110 - the kernel tells nobody
             await asyncio.sleep(0.02)
@@ -144,8 +144,8 @@ def open_connections(daemon: Daemon) -> int:
     return sum(line.endswith(f" {daemon.socket}") and line.split()[5] == connected for line in lines)
 
 
-async def test_a_body_that_does_not_come_is_answered_408(few: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(route, "BODY_SECONDS", 0.2)
+async def test_a_body_that_does_not_arrive_is_refused_with_408(few: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request, "BODY_SECONDS", 0.2)
     with connect(few) as one:
         one.sendall(b"POST /v1/refresh HTTP/1.1\r\nHost: d\r\nContent-Length: 100\r\n\r\n{")
         answer = await said(one, b"timeout")
@@ -205,7 +205,7 @@ async def test_what_is_not_http_or_too_long_is_a_problem_and_the_end_of_the_conn
     assert (body["status"], body["code"]) == (400, "malformed")
 
 
-async def test_when_all_places_are_being_served_the_newcomer_is_told_to_come_back(few: Daemon) -> None:
+async def test_when_all_connections_are_being_served_a_new_one_gets_503(few: Daemon) -> None:
     job, _ = await few.control.trigger("waiting", {"name": "places"}, by="test")
     wait = f"GET /v1/jobs/{job.id}?wait=300 HTTP/1.1\r\nHost: d\r\n\r\n".encode()
     with ExitStack() as stack:
@@ -226,10 +226,8 @@ async def test_when_all_places_are_being_served_the_newcomer_is_told_to_come_bac
     await answered(few)
 
 
-async def test_an_answer_that_breaks_off_is_never_taken_for_a_whole_one(
-    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What went wrong while a body was sent is no part of that body: the connection ends."""
+async def test_a_broken_response_never_looks_complete(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error while a body is sent is never part of that body: the connection ends."""
     monkeypatch.setattr("launchd.admin.api.backup._CHUNK", 1000)
     written = aiohttp.web.StreamResponse.write
 
@@ -246,7 +244,9 @@ async def test_an_answer_that_breaks_off_is_never_taken_for_a_whole_one(
     await answered(daemon)
 
 
-async def test_there_is_an_end_to_how_many_wait_for_jobs(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_requests_that_wait_for_jobs_is_limited(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(control, "MAX_WAITERS", 0)
     async with asking(daemon) as client:
         async with client.get("/v1/jobs/x?wait=1") as response:
@@ -257,7 +257,7 @@ async def test_there_is_an_end_to_how_many_wait_for_jobs(daemon: Daemon, monkeyp
 
 
 async def crowd(daemon: Daemon, count: int, slow: int) -> Any:  # noqa: ANN401 - a Popen of bytes
-    """A process with that many connections, once it has them."""
+    """A process that has opened so many connections."""
     command = [sys.executable, "-I", "-c", CROWD, str(daemon.socket), str(count), str(slow)]
     process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -270,7 +270,7 @@ async def disperse(process: Any) -> None:  # noqa: ANN401 - as above
     await process.wait()
 
 
-async def test_two_thousand_idle_and_slow_connections_keep_nobody_out(daemon: Daemon) -> None:
+async def test_two_thousand_idle_and_slow_connections_keep_no_others_out(daemon: Daemon) -> None:
     process = await crowd(daemon, 2000, 500)
     for _ in range(20):
         await answered(daemon)
@@ -279,7 +279,7 @@ async def test_two_thousand_idle_and_slow_connections_keep_nobody_out(daemon: Da
 
 
 @pytest.mark.lab
-async def test_ten_thousand_idle_and_slow_connections_keep_nobody_out(daemon: Daemon) -> None:
+async def test_ten_thousand_idle_and_slow_connections_keep_no_others_out(daemon: Daemon) -> None:
     process = await crowd(daemon, 10_000, 5_000)
     for _ in range(100):
         await answered(daemon)

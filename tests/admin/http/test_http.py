@@ -1,4 +1,4 @@
-"""HTTP as it comes over the wire: whatever is refused is refused as a problem, with its path."""
+"""HTTP over real sockets: every refusal is a problem, with the path of the field."""
 
 import asyncio
 import gzip
@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from launchd.admin import route
+from launchd.admin import request
 from launchd.daemon import Daemon
 from launchd.testing import running
 from tests.support.hosted_daemon import PATIENCE_SECONDS, ended
@@ -70,7 +70,7 @@ REFUSED = {
 
 
 def exchange(daemon: Daemon, request: bytes) -> bytes:
-    """What comes back for some bytes, up to the end of its body or of the connection."""
+    """The response to some bytes, up to the end of its body or of the connection."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(daemon.socket))
         connection.settimeout(PATIENCE_SECONDS)
@@ -88,7 +88,7 @@ def whole(answer: bytes) -> bool:
 
 
 @pytest.mark.parametrize(("request_", "status"), REFUSED.values(), ids=REFUSED)
-async def test_what_is_refused_is_refused_as_a_problem(daemon: Daemon, request_: bytes, status: int) -> None:
+async def test_every_refusal_is_a_problem(daemon: Daemon, request_: bytes, status: int) -> None:
     head, _, body = (await asyncio.to_thread(exchange, daemon, request_)).partition(b"\r\n\r\n")
     assert b"\r\ncontent-type: application/problem+json\r\n" in head.lower() + b"\r\n", head
     problem = msgspec.json.decode(body)
@@ -110,16 +110,16 @@ async def refusal(client: aiohttp.ClientSession, method: str, path: str, body: o
         return problem
 
 
-async def test_a_method_that_is_not_for_an_address_is_told_which_are(client: aiohttp.ClientSession) -> None:
+async def test_a_method_that_an_address_does_not_have_gets_the_allowed_ones(client: aiohttp.ClientSession) -> None:
     async with client.delete("/v1/jobs") as response:
         assert response.headers["Allow"] == "GET, HEAD, POST"
-        assert "it takes GET, HEAD, POST" in (await response.json(content_type=None))["detail"]
+        assert "it accepts GET, HEAD, POST" in (await response.json(content_type=None))["detail"]
 
 
 @pytest.mark.parametrize(
     "expression", ["*/15,7 * * * *", "0 */3,8-17 * * *", "0 3 * * 07", "0 0 1,L * 5#1,5", "*,5 2 * * *"]
 )
-async def test_a_preview_of_any_accepted_expression_is_answered(client: aiohttp.ClientSession, expression: str) -> None:
+async def test_a_preview_of_any_accepted_expression_works(client: aiohttp.ClientSession, expression: str) -> None:
     for day_match in ("or", "and"):
         asked = {"expression": expression, "day_match": day_match, "count": "3"}
         async with client.get("/v1/cron/preview", params=asked) as response:
@@ -128,7 +128,7 @@ async def test_a_preview_of_any_accepted_expression_is_answered(client: aiohttp.
             assert (bool(view["description"]), len(view["fires"])) == (True, 3)
 
 
-async def test_whatever_can_be_read_has_a_head(client: aiohttp.ClientSession) -> None:
+async def test_every_get_has_a_head(client: aiohttp.ClientSession) -> None:
     for path in ("/healthz", "/v1/status", "/v1/launches", "/metrics", "/"):
         async with client.head(path) as head, client.get(path) as response:
             assert (head.status, head.content_type) == (200, response.content_type)
@@ -168,7 +168,7 @@ async def test_whatever_can_be_read_has_a_head(client: aiohttp.ClientSession) ->
         ("GET", "/v1/events?types=nothing", None, ["types"]),
     ],
 )
-async def test_what_is_not_valid_is_named_by_its_path(
+async def test_an_invalid_field_is_named_by_its_path(
     client: aiohttp.ClientSession, method: str, path: str, body: object, where: list[str]
 ) -> None:
     problem = await refusal(client, method, path, body)
@@ -177,7 +177,7 @@ async def test_what_is_not_valid_is_named_by_its_path(
     assert all(one["message"] for one in problem["errors"])
 
 
-async def test_a_wrong_word_is_told_the_right_ones(client: aiohttp.ClientSession) -> None:
+async def test_a_wrong_enumeration_value_gets_the_allowed_ones(client: aiohttp.ClientSession) -> None:
     assert (
         "expected one of cancelled, expired, failed" in (await refusal(client, "GET", "/v1/jobs?state=odd"))["detail"]
     )
@@ -185,7 +185,7 @@ async def test_a_wrong_word_is_told_the_right_ones(client: aiohttp.ClientSession
     assert "known: value" in (await refusal(client, "POST", "/v1/tasks/echo/trigger", {"args": {"vlaue": 1}}))["detail"]
 
 
-async def test_of_a_batch_with_one_bad_job_none_is_made(client: aiohttp.ClientSession) -> None:
+async def test_a_batch_with_one_invalid_job_makes_none(client: aiohttp.ClientSession) -> None:
     await refusal(client, "POST", "/v1/jobs", {"jobs": [{"task": "echo"}, {"task": "nobody"}]})
     async with client.get("/v1/jobs") as response:
         assert (await response.json())["items"] == []
@@ -197,7 +197,7 @@ async def forget(daemon: Daemon, job_id: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["", "failed"])
-async def test_pages_of_jobs_lose_and_double_nothing_while_jobs_come_and_go(
+async def test_pages_lose_and_repeat_no_job_while_jobs_come_and_go(
     daemon: Daemon, client: aiohttp.ClientSession, state: str
 ) -> None:
     async def fail() -> str:
@@ -217,7 +217,7 @@ async def test_pages_of_jobs_lose_and_double_nothing_while_jobs_come_and_go(
     assert seen == made[::-1]
 
 
-async def test_a_range_of_a_backfill_that_cannot_be_meant_is_named() -> None:
+async def test_an_invalid_range_of_a_backfill_is_named() -> None:
     async with (
         running(schedules={"s": {"task": "prune", "cron": "0 0 * * *"}}) as daemon,
         asking(daemon.daemon) as client,
@@ -232,14 +232,14 @@ async def test_a_range_of_a_backfill_that_cannot_be_meant_is_named() -> None:
             assert [one["path"] for one in problem["errors"]] == [where]
 
 
-async def test_a_client_that_goes_while_it_sends_leaves_no_trace_in_the_log(
+async def test_a_client_that_disconnects_while_it_sends_logs_nothing(
     daemon: Daemon,
     client: aiohttp.ClientSession,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(route, "BODY_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(request, "BODY_SECONDS", PATIENCE_SECONDS)
     reading = asyncio.Event()
     read = aiohttp.web.Request.read
 
