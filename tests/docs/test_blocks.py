@@ -107,7 +107,7 @@ class Reader:
         self._environ = place.environ | socket
 
     def run(self, line: str) -> str:
-        """What a line prints; it must succeed. `ID` is the last job that was triggered."""
+        """The output of a line, which must succeed. `ID` is the last job that was triggered."""
         words = re.sub(r"\bID\b", self.job, line.partition(" #")[0])
         words = words.replace("/run/launchd/admin.sock", str(self.place.socket))
         words = words.replace(".state/launchd.toml", str(self.place.config)).replace("curl ", "curl --fail-with-body ")

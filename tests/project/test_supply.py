@@ -92,7 +92,7 @@ def test_make_and_make_help_list_every_target_with_its_line(words: tuple[str, ..
 
 
 def installed_by(tmp_path: Path, target: str) -> list[str]:
-    """What a target would install into a new virtual environment, in order."""
+    """The packages that a target would install into a new virtual environment, in order."""
     lines = make("-n", target, f"VENV={tmp_path}/venv", f"STATE={tmp_path}/state")
     return re.findall(r"-m pip install .*--editable (\S+)", lines)
 
