@@ -18,6 +18,12 @@ _AREA = re.compile(r"\blaunch area\b")
 _NUMBERED = re.compile(r"(?:launch )?(?:pad |complex )?(?=\d)")
 
 
+# what names a pad by a number, known or not: "LC-99", "Site 7/2"
+_SOME_PAD = re.compile(r"(?:launch )?(?:lc|la|ls|lp|pad|site|area|platform)(?: [a-z])? \d[\d ]*[a-z]?")
+# shorter words of sites are codes that may stand for something else in a sentence
+_NAME = 4
+
+
 class Pad(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A pad of a site, or its runway (`kind` air). Degrees, north and east positive."""
 
@@ -160,8 +166,12 @@ def _site_of_parts(text: str) -> Site | None:
 
 
 def _site_before_pad(text: str) -> Site | None:
-    """The site with which the text begins if the rest is a pad of it."""
-    return next((site for site, rest in _splits(text) if _pads(site.name).find(_key(rest)) is not None), None)
+    """The site with which the text begins if the rest is a pad of it, or a numbered pad behind a site's full name."""
+    for site, rest in _splits(text):
+        named = len(normal(text)) - len(rest) > _NAME
+        if _pads(site.name).find(_key(rest)) is not None or (named and _SOME_PAD.fullmatch(_key(rest))):
+            return site
+    return None
 
 
 def _splits(text: str) -> Iterator[tuple[Site, str]]:
