@@ -1,15 +1,21 @@
 """The registry knows the words of the recorded payloads."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from itertools import combinations
 
 import pytest
 
+from launchd.launches import registry
 from launchd.launches.launch import Place, Sighting
+from tests.bench import quality
 from tests.bench.coverage_of_names import Coverage, coverage, recorded
 from tests.support.paths import SHARED
 
 RECORDED = SHARED / "sources"
+TRUTH = SHARED / "matching_truth.csv"
 WANTED = 0.99
+# The rest are launches that changed their vehicle or their site between two captures.
+ALIKE = 0.995
 
 
 def sighting(
@@ -41,3 +47,27 @@ def test_of_a_hundred_recorded_records_the_registry_resolves_at_least_99(subject
     found = {one.subject: one for one in coverage(recorded(RECORDED))}[subject]
     assert found.records > 500
     assert found.share >= WANTED, found.unknown.most_common(20)
+
+
+@pytest.mark.recorded
+@pytest.mark.skipif(not (RECORDED.is_dir() and TRUTH.is_file()), reason="the recorded payloads are not here")
+def test_records_of_one_launch_have_one_family_and_one_site() -> None:
+    found = quality.parsed(RECORDED)
+    by_launch: dict[str, list[Sighting]] = defaultdict(list)
+    for (label, record), launch in quality.true_launches(TRUTH, found).items():
+        by_launch[launch].append(found[label][record])
+    pairs = [pair for records in by_launch.values() for pair in combinations(records, 2)]
+    for what, name in (("family", family_of), ("site", site_of)):
+        both = [(name(a), name(b)) for a, b in pairs if name(a) and name(b)]
+        assert len(both) > 100, what
+        assert sum(a == b for a, b in both) / len(both) >= ALIKE, Counter(pair for pair in both if pair[0] != pair[1])
+
+
+def family_of(one: Sighting) -> str | None:
+    found = registry.vehicle(one.vehicle) if one.vehicle else None
+    return found.family if found else None
+
+
+def site_of(one: Sighting) -> str | None:
+    found = registry.place(one.pad, one.location.name if one.location else None)
+    return found and found[0].name
