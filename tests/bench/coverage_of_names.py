@@ -60,7 +60,7 @@ def coverage(sightings: Iterable[Sighting]) -> list[Coverage]:
 
 
 def _words(one: Sighting) -> Iterator[tuple[str, str, bool]]:
-    """What a record says: subject, word, True if the registry resolves it."""
+    """The words of a record: subject, word, True if the registry resolves it."""
     if one.provider and not registry.names_no_provider(one.provider):
         yield "provider", one.provider, registry.provider(one.provider) is not None
     if one.vehicle and not registry.names_no_vehicle(one.vehicle):

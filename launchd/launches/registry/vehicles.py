@@ -11,7 +11,7 @@ import msgspec
 
 from launchd.launches.registry.words import LONGEST, Words, normal, read, readings
 
-_LONG_MARCH = re.compile(r"(?:long march|chang ?zheng|cz|lm) ([1-9]\d?)(?: (.+))?", re.ASCII)
+_LONG_MARCH = re.compile(r"(?:long ?march|chang ?zheng|cz|lm) ([1-9]\d?)(?: (.+))?", re.ASCII)
 _LETTER = re.compile(r"[a-z]?")
 # "F9 B5 B1067.12", "F9 B5B1049.4"
 _BOOSTER = re.compile(r"\s*B1\d{3}(?:[.\u2011-]\d{1,2})?\W*$")
