@@ -27,7 +27,7 @@ from launchd.launches.matching import names
 from launchd.launches.matching.evidence import Key
 from launchd.launches.matching.match import assign, key
 from launchd.launches.sources import SOURCES
-from tests.bench import parsed_rows
+from tests.bench import coverage_of_names, parsed_rows
 from tests.support.launch_memory import remembered
 from tests.support.paths import SHARED
 from tests.support.recorded_payloads import recordings
@@ -338,6 +338,7 @@ def main() -> int:
         _say(f"quality: skipped, there are no payloads in {root} or no truth in {truth}")
         return 0
     kept = parsed_rows.report(root)
+    coverage_of_names.report(root)
     return 0 if report(root, truth) and kept else 1
 
 
