@@ -5,25 +5,25 @@ from typing import Any
 
 import msgspec
 
-from launchd.launches.launch import Status
+from launchd.launches.launch import LaunchStatus
 from launchd.launches.registry.words import read
 
 
 class StatusWords(msgspec.Struct, frozen=True, gc=False):
     """A status, its label, and each source's ids and words for it."""
 
-    status: Status
+    status: LaunchStatus
     label: str
     words: dict[str, tuple[str, ...]]
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     facts: str
-    statuses: dict[Status, dict[str, Any]]
+    statuses: dict[LaunchStatus, dict[str, Any]]
 
 
 @cache
-def all_statuses() -> dict[Status, StatusWords]:
+def all_statuses() -> dict[LaunchStatus, StatusWords]:
     """The words of every status, in the order of a launch."""
     rows = read("statuses", _File).statuses
     return {

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from launchd.launches import registry
-from launchd.launches.launch import Status
+from launchd.launches.launch import LaunchStatus
 from launchd.launches.registry import orbits, providers, sites, vehicles, words
-from launchd.launches.sources import SOURCES, launch_library, rocketlaunch, wikipedia
+from launchd.launches.sources import SOURCES, launch_library, rocketlaunch, wikipedia_rows
 
 SUBJECTS = ("orbits", "providers", "sites", "statuses", "vehicles")
 KINDS_OF_PROVIDER = {"agency", "company", "military", "research"}
@@ -167,7 +167,7 @@ def test_neighbours_know_each_other_and_share_no_name_of_a_pad() -> None:
 
 def test_every_status_has_a_label_and_the_ids_that_the_parsers_read() -> None:
     said = registry.all_statuses()
-    assert list(said) == list(Status)
+    assert list(said) == list(LaunchStatus)
     for one in said.values():
         assert one.label
         assert set(one.words) <= set(SOURCES)
@@ -175,4 +175,4 @@ def test_every_status_has_a_label_and_the_ids_that_the_parsers_read() -> None:
         listed = {int(word.split()[0]): one.status for one in said.values() for word in one.words.get(parser, ())}
         assert listed == table
     outcomes = {word: one.status for one in said.values() for word in one.words.get("wikipedia", ())}
-    assert outcomes == wikipedia._OUTCOMES
+    assert outcomes == wikipedia_rows._OUTCOMES
