@@ -12,10 +12,11 @@ To add a metric:
 
    A gauge is read from the state of the daemon, as here. A counter or a histogram is kept by the code that counts, or
    in a `Tally` (ops/tally.py) that listens to events. A part that is not in `Metered` yet is added there and in
-   `daemon/build.py`.
-3. Add its row to the table of metrics in the documentation.
+   `_metered` of `daemon/admin.py`.
+3. Add its row to the table of metrics in etc/docs/metrics.md, and a panel to etc/grafana/launchd.json.
 
-Nothing else: a metric that is read and not described fails the scrape, one that is described and not documented a test.
+A metric that is read and not described fails the scrape; one without its row or its panel fails a test. The whole
+recipe is in etc/docs/contributing.md.
 """
 
 from collections import Counter

@@ -27,7 +27,7 @@ from launchd.logs.exceptions import Form, exception_of, exception_renderer
 from launchd.logs.joblines import JobLines
 from launchd.logs.redact import Redactor
 from launchd.logs.stream import as_json, console, stream_sink
-from launchd.logs.writer import Line, Sink, Writer
+from launchd.logs.writer import Line, LogWriter, Sink
 from launchd.task import CURRENT
 from launchd.values.plain import plain_text, plain_value
 
@@ -42,7 +42,7 @@ class Logs:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: LogWriter,
         bridge: logging.Handler,
         job_lines: JobLines,
         redactor: Redactor,
@@ -113,7 +113,7 @@ def configure(
     render = console(descriptor) if form == "console" else as_json
     sink = stream_sink(lambda line: render(finish(line).event), descriptor)
     journaled = journal.JournalSink(finish, sink, journal_socket) if form == "journal" else None
-    writer = Writer(sink) if journaled is None else Writer(journaled, ended=journaled.close)
+    writer = LogWriter(sink) if journaled is None else LogWriter(journaled, ended=journaled.close)
     job_lines = JobLines(redactor)
 
     def put(line: Line) -> None:

@@ -38,7 +38,7 @@ class Line(NamedTuple):
 Sink = Callable[[list[Line]], None]
 
 
-class Writer:
+class LogWriter:
     """Writes lines to a sink in a thread of its own, which calls `ended` when it ends.
 
     `dropped` only grows, under the lock; metrics read it. The lock guards `_lines`, `_size` and `_missing`. `_alone` is

@@ -20,7 +20,7 @@ from launchd.clock import DAY, SECOND, Instant
 from launchd.errors import InvalidError
 from launchd.schedules import words
 from launchd.schedules.dialects import ALIASES, EXAMPLE, suggest_line
-from launchd.schedules.guard import FIELD_COUNTS, Reading, read_expression
+from launchd.schedules.guard import FIELD_COUNTS, CronReading, read_expression
 from launchd.schedules.wall import SEARCH_YEARS, WallPattern
 from launchd.schedules.zones import Piece, pieces, pieces_back, zone
 
@@ -205,5 +205,5 @@ def _timing(expression: str, day_match: DayMatch) -> tuple[WallPattern, bool]:
 
 
 @lru_cache(maxsize=1024)
-def _reading(expression: str, day_match: DayMatch) -> Reading:
+def _reading(expression: str, day_match: DayMatch) -> CronReading:
     return read_expression(expression, both=day_match is DayMatch.AND)

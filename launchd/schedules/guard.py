@@ -17,7 +17,7 @@ FIELD_COUNTS = (5, 6)
 _SIX = 6
 
 
-class Reading(NamedTuple):
+class CronReading(NamedTuple):
     """An expression that was read. `values` are the numbers of each field by its name; an empty tuple means all.
 
     `interval` is True if a part of the minute or hour begins with `*`: then it follows real time at clock changes.
@@ -34,7 +34,7 @@ class Reading(NamedTuple):
         return self.pattern.rule.by_day and self.pattern.rule.by_weekday
 
 
-def read_expression(expression: str, *, both: bool) -> Reading:
+def read_expression(expression: str, *, both: bool) -> CronReading:
     """Read five fields, or six with the seconds first, separated by single spaces; raises ValueError with the reason.
 
     With `both`, a day must match day of month and weekday if both are restricted; else one of them is enough.
@@ -51,7 +51,7 @@ def read_expression(expression: str, *, both: bool) -> Reading:
     if not both:
         _refuse_mixed_days(fields[DAY.name], fields[WEEKDAY.name])
     interval = fields[MINUTE.name].starred or fields[HOUR.name].starred
-    return Reading(fields, values, _pattern(fields, values, both=both, seconds=len(texts) == _SIX), interval)
+    return CronReading(fields, values, _pattern(fields, values, both=both, seconds=len(texts) == _SIX), interval)
 
 
 def _numbers(found: Sequence[int | str], kind: FieldKind) -> tuple[int, ...]:

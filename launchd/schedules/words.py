@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from cron_descriptor import ExpressionDescriptor, Options
 
 from launchd.schedules.fields import DAY, HOUR, KINDS, MINUTE, WEEKDAY
-from launchd.schedules.guard import Reading
+from launchd.schedules.guard import CronReading
 from launchd.schedules.wall import LAST
 
 # Fixed here; by default the library uses the language and the clock of the process's locale.
@@ -19,7 +19,7 @@ _NUMBERS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", LAST: 
 _SHORTEST_RUN = 3
 
 
-def describe(reading: Reading) -> str:
+def describe(reading: CronReading) -> str:
     """The times and days of an expression in words, without its zone."""
     fields = {name: _spelled(reading, name) for name in reading.fields}
     simple = not (reading.both_days or reading.fields[DAY.name].special or reading.fields[WEEKDAY.name].special)
@@ -30,7 +30,7 @@ def describe(reading: Reading) -> str:
     return described if simple else f"{described}, {_days(reading)}"
 
 
-def warnings(reading: Reading, *, both: bool) -> list[str]:
+def warnings(reading: CronReading, *, both: bool) -> list[str]:
     """Warnings about an expression that is valid but may have another meaning than intended."""
     day, weekday = reading.fields[DAY.name], reading.fields[WEEKDAY.name]
     found = []
@@ -51,7 +51,7 @@ def warnings(reading: Reading, *, both: bool) -> list[str]:
 # --- for the library ---
 
 
-def _spelled(reading: Reading, name: str) -> str:
+def _spelled(reading: CronReading, name: str) -> str:
     """The field in a form that the library describes correctly."""
     field, values = reading.fields[name], reading.values[name]
     if not values:
@@ -75,7 +75,7 @@ def _runs(values: Sequence[int], pattern: str, join: Callable[[list[str]], str])
 # --- days in words ---
 
 
-def _days(reading: Reading) -> str:
+def _days(reading: CronReading) -> str:
     """The days in words, such as "on day 13 of the month, but only on Friday"."""
     rule = reading.pattern.rule
     days = _or(_days_of_month(reading))
@@ -85,7 +85,7 @@ def _days(reading: Reading) -> str:
     return f"{days}, but only {weekdays}" if rule.both else f"{days}, or {weekdays}"
 
 
-def _days_of_month(reading: Reading) -> list[str]:
+def _days_of_month(reading: CronReading) -> list[str]:
     rule = reading.pattern.rule
     found = []
     if rule.days:
@@ -99,7 +99,7 @@ def _days_of_month(reading: Reading) -> list[str]:
     return found
 
 
-def _weekdays(reading: Reading) -> list[str]:
+def _weekdays(reading: CronReading) -> list[str]:
     rule = reading.pattern.rule
     found = []
     if rule.weekdays:

@@ -87,9 +87,17 @@ def test_a_refusal_of_an_address_never_repeats_its_password(text: str) -> None:
     ("table", "key", "reason"),
     [
         ('url = "redis+sentinel://a"', "redis.url", "expected /MASTER"),
-        ('url = "redis://me:x@a"\npassword_file = "/p"', "redis.password_file", "take that one out"),
-        ('url = "redis://a"\nsentinel_password_file = "/p"', "redis.sentinel_password_file", "no Sentinels"),
-        ('sentinel_password_file = "/p"', "redis.sentinel_password_file", "no Sentinels"),
+        ('url = "redis://me:x@a"\npassword_file = "/p"', "redis.password_file", "remove one of them"),
+        (
+            'url = "redis://a"\nsentinel_password_file = "/p"',
+            "redis.sentinel_password_file",
+            "needs a url that begins with redis+sentinel",
+        ),
+        (
+            'sentinel_password_file = "/p"',
+            "redis.sentinel_password_file",
+            "needs a url that begins with redis+sentinel",
+        ),
     ],
 )
 def test_a_configuration_with_such_an_address_is_refused_with_its_key(table: str, key: str, reason: str) -> None:

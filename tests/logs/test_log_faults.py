@@ -13,7 +13,7 @@ import structlog
 from launchd.cli.job import print_log
 from launchd.cli.output import columns, print_table
 from launchd.logs.stream import stream_sink
-from launchd.logs.writer import Line, Writer
+from launchd.logs.writer import Line, LogWriter
 from tests.support.hosted_daemon import PATIENCE_SECONDS
 from tests.support.log_lines import Configure, broken, line
 
@@ -27,7 +27,7 @@ def test_a_sink_that_keeps_failing_is_tried_with_growing_pauses_until_the_end() 
         attempts.release()
         raise OSError(errno.ENOSPC, "no space")
 
-    writer = Writer(sink, pauses=(3600, 3600))
+    writer = LogWriter(sink, pauses=(3600, 3600))
     writer.put(line("first"))
     assert attempts.acquire(timeout=PATIENCE_SECONDS)
     for number in range(1000):
@@ -48,7 +48,7 @@ def test_lines_that_were_lost_are_counted_once_it_works_again() -> None:
         seen.extend(one.event for one in batch)
         told.set()
 
-    writer = Writer(sink, pauses=(0.001, 0.001))
+    writer = LogWriter(sink, pauses=(0.001, 0.001))
     writer.put(line("lost"))
     assert told.wait(PATIENCE_SECONDS)  # without another line
     assert writer.close(PATIENCE_SECONDS)

@@ -16,7 +16,7 @@ import structlog
 
 from launchd.admin.client import AdminClient, RefusedError
 from launchd.errors import UnreachableError
-from launchd.logs.writer import BATCH, Line, Writer
+from launchd.logs.writer import BATCH, Line, LogWriter
 from tests.support.hosted_daemon import PATIENCE_SECONDS, QUIET_SCHEDULES
 from tests.support.log_lines import Configure, line
 
@@ -36,10 +36,10 @@ class Gate:
         self.seen += [one.event for one in batch]
 
 
-def blocked_writer(limit: int = 100, limit_characters: int = 10_000) -> tuple[Writer, Gate]:
+def blocked_writer(limit: int = 100, limit_characters: int = 10_000) -> tuple[LogWriter, Gate]:
     """A writer whose thread is blocked in its sink, with an empty queue."""
     gate = Gate()
-    writer = Writer(gate, limit=limit, limit_characters=limit_characters)
+    writer = LogWriter(gate, limit=limit, limit_characters=limit_characters)
     writer.put(line("held"))
     assert gate.entered.wait(PATIENCE_SECONDS)
     return writer, gate
@@ -78,7 +78,7 @@ def test_a_sink_that_fails_loses_its_lines_counted_and_is_tried_again() -> None:
             raise OSError
         seen.extend(str(one.event["event"]) for one in batch)
 
-    writer = Writer(sink)
+    writer = LogWriter(sink)
     writer.put(line("lost"))
     while writer.dropped == 0:
         os.sched_yield()
@@ -99,7 +99,7 @@ def test_closing_gives_up_on_a_blocked_sink_and_later_lines_are_counted() -> Non
 
 def test_every_line_of_many_threads_is_written_once_or_counted() -> None:
     seen: list[str] = []
-    writer = Writer(lambda batch: seen.extend(one.event["event"] for one in batch), limit=50)
+    writer = LogWriter(lambda batch: seen.extend(one.event["event"] for one in batch), limit=50)
 
     def talk(name: str) -> None:
         for number in range(2000):

@@ -16,7 +16,7 @@ from msgspec import Meta
 from launchd.admin.api.mapper import Time, mapper
 from launchd.admin.http.view import View, encode_line
 from launchd.admin.route import EVENT_STREAM, Api, Body, Query, Request, Response, Route
-from launchd.engine.events.feed import LostPlaceError, Reader
+from launchd.engine.events.feed import FeedReader, LostPlaceError
 from launchd.errors import InvalidError
 from launchd.event import NOUNS, TYPES, Event, Happening
 
@@ -84,7 +84,7 @@ async def events(api: Api, request: Request[EventsQuery, Body]) -> Response:
     return Response(response)
 
 
-async def _stream(response: web.StreamResponse, reader: Reader, wanted: _Filter) -> None:
+async def _stream(response: web.StreamResponse, reader: FeedReader, wanted: _Filter) -> None:
     """Send until the client disconnects, the feed ends, or the reader falls behind."""
     with suppress(ConnectionError, LostPlaceError):
         await _send(response, _greeting(reader))
@@ -97,7 +97,7 @@ async def _send(response: web.StreamResponse, chunk: bytes) -> None:
         await response.write(chunk)
 
 
-def _greeting(reader: Reader) -> bytes:
+def _greeting(reader: FeedReader) -> bytes:
     """The start of the stream: the reconnection delay, the id of the last event, and a gap if events were lost."""
     text = f"retry: {_RETRY}\nid: {reader.last_id}\n\n"
     if reader.gap is not None:
@@ -105,7 +105,7 @@ def _greeting(reader: Reader) -> bytes:
     return text.encode()
 
 
-def _rendered(found: Sequence[tuple[str, Happening]], wanted: _Filter, reader: Reader) -> bytes:
+def _rendered(found: Sequence[tuple[str, Happening]], wanted: _Filter, reader: FeedReader) -> bytes:
     """The selected events; if there are none, a comment that keeps the connection, or the id of the last event."""
     if not found:
         return b": heartbeat\n\n"

@@ -23,7 +23,7 @@ import msgspec
 from launchd.engine.attempts.drive import Steps, drive
 from launchd.engine.attempts.link import ChildContext, Link
 from launchd.engine.attempts.verdict import returned
-from launchd.engine.attempts.wire import FromChild, Request
+from launchd.engine.attempts.wire import AttemptRequest, FromChild
 from launchd.job import encode_result
 from launchd.logs.setup import bridge_to
 from launchd.task import CURRENT, MAX_REASON_BYTES, Cancel, Retry, Snooze, Task
@@ -49,7 +49,7 @@ def main() -> None:
     faulthandler.register(signal.SIGUSR2, file=stacks, all_threads=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
-    request = msgspec.json.decode(link.readline(), type=Request)
+    request = msgspec.json.decode(link.readline(), type=AttemptRequest)
     bridge_to(link.log, request.log_level)
     sys.path[:] = request.path
     signal.signal(signal.SIGUSR1, _raiser(TimeoutError(_out_of_time(request))))
@@ -61,7 +61,7 @@ def main() -> None:
     logging.shutdown()
 
 
-def _work(request: Request, link: Link) -> FromChild:
+def _work(request: AttemptRequest, link: Link) -> FromChild:
     """Run the function; returns its result as a message. Raises _Stopped if its end was requested."""
     value: object = None
     failure: BaseException | None = None
@@ -81,7 +81,7 @@ def _work(request: Request, link: Link) -> FromChild:
         return _said("raised", error, note="the task's result cannot be written as JSON")
 
 
-def _run(request: Request, link: Link) -> object:
+def _run(request: AttemptRequest, link: Link) -> object:
     function = _function(request)
     context = ChildContext(link, **request.context)
     CURRENT.set(context)
@@ -118,7 +118,7 @@ def _said(kind: str, error: BaseException, note: str | None = None) -> FromChild
     return FromChild(kind=kind, error=describe(error, note))
 
 
-def _function(request: Request) -> Callable[..., Any]:
+def _function(request: AttemptRequest) -> Callable[..., Any]:
     found: Any = reduce(getattr, request.qualname.split("."), importlib.import_module(request.module))
     return found.function if isinstance(found, Task) else found
 
@@ -163,7 +163,7 @@ async def _limited(coroutine: Coroutine[Any, Any, Any], limit: _Limit, ready: Ca
         return None, error
 
 
-def _out_of_time(request: Request) -> str:
+def _out_of_time(request: AttemptRequest) -> str:
     return f"ran longer than its {request.timeout:g} s"
 
 

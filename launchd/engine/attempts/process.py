@@ -22,7 +22,7 @@ import msgspec
 
 from launchd.engine.attempts.attempt import Attempt, Stop
 from launchd.engine.attempts.guard import Guard
-from launchd.engine.attempts.wire import MAX_LINE_BYTES, FromChild, Lines, Request
+from launchd.engine.attempts.wire import MAX_LINE_BYTES, AttemptRequest, FromChild, Lines
 from launchd.job import JobError
 from launchd.logger import get_logger
 from launchd.system import forks
@@ -245,11 +245,11 @@ class ProcessRunner:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def _request(attempt: Attempt) -> Request:
+def _request(attempt: Attempt) -> AttemptRequest:
     """The request of an attempt; raises InvalidError if the stored arguments do not fit the task any more."""
     context, definition = attempt.context, attempt.definition
     names = ("job_id", "task", "queue", "attempt", "schedule", "fire_time", "lock", "fence")
-    return Request(
+    return AttemptRequest(
         definition.function.__module__,
         definition.function.__qualname__,
         definition.decode(attempt.job.args),

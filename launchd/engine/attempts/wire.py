@@ -11,7 +11,7 @@ from launchd.job import JobError, Progress
 MAX_LINE_BYTES = 1024 * 1024
 
 
-class Request(msgspec.Struct, frozen=True):
+class AttemptRequest(msgspec.Struct, frozen=True):
     """The line that starts the work: module and name of the function, its arguments, the fields of its Context.
 
     `log_level` is the level of the daemon's standard library loggers, `timeout` the soft time limit in seconds.

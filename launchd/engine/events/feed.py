@@ -57,13 +57,13 @@ class Feed:
         self._first = 1  # the number of the first event since it listens
         self._listening = 0  # how often it has begun to listen
         self._stop_listening: Callable[[], None] | None = None
-        self._readers: set[Reader] = set()
+        self._readers: set[FeedReader] = set()
         self._watching: list[asyncio.Task[None]] = []
         self._lingering: asyncio.Task[None] | None = None
         self._progress: dict[str, Progress | None] = {}
 
     @contextmanager
-    def follow(self, last_id: str | None) -> Iterator["Reader"]:
+    def follow(self, last_id: str | None) -> Iterator["FeedReader"]:
         """A reader at the present end, or after the event with `last_id`. Raises UnavailableError for one too many.
 
         If that event is not in the ring any more, the reader's `gap` says so.
@@ -72,7 +72,7 @@ class Feed:
             raise UnavailableError(f"{MAX_READERS} clients follow the events already: try again later")
         self._listen()
         place, gap = self._place(last_id)
-        reader = Reader(self, self._clock, place, gap)
+        reader = FeedReader(self, self._clock, place, gap)
         self._readers.add(reader)
         try:
             yield reader
@@ -184,7 +184,7 @@ class Feed:
         await self._health.report()
 
 
-class Reader:
+class FeedReader:
     """A reader of the feed: `place` is the number of its next event, `gap` is how much it missed before."""
 
     def __init__(self, feed: Feed, clock: Clock, place: int, gap: Gap | None) -> None:

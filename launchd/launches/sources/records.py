@@ -10,6 +10,8 @@ import msgspec
 
 from launchd.clock import Instant, parse_instant
 from launchd.errors import InvalidError
+from launchd.launches.dates import net_from
+from launchd.launches.launch import Net, Precision
 from launchd.launches.validate import Report
 
 # The largest page recorded has 3.4 MB and 1,000 records; these limits bound the memory that a page can cost.
@@ -90,4 +92,19 @@ def instant(text: str | None, record: str, field: str, report: Report) -> Instan
         return parse_instant(text)
     except InvalidError as error:
         report.reject(record, error.detail, field)
+        return None
+
+
+def net(text: str | None, precision: Precision, record: str, report: Report) -> Net | None:
+    """The NET that a text states with a precision; None for none, and for one that is no time or not plausible.
+
+    The last two are reported.
+    """
+    at = instant(text, record, "net", report)
+    if at is None:
+        return None
+    try:
+        return net_from(at, precision)
+    except InvalidError as error:
+        report.reject(record, error.detail, "net")
         return None

@@ -4,7 +4,6 @@ A complete example, for a source that sends `{"launches": [{"id": "1", "name": "
 docstring says where the module is registered and tested:
 
     >>> import msgspec
-    >>> from launchd.launches.dates import net_from
     >>> from launchd.launches.launch import Precision, Sighting
     >>> from launchd.launches.sources import records
     >>> from launchd.launches.validate import Report, clean
@@ -28,8 +27,7 @@ A struct declares the fields that the parser needs, with their types. A record o
 reject broken records, `clean` drops bad fields, and the report collects both.
 
     >>> def sighting(launch: Launch, report: Report) -> Sighting | None:
-    ...     at = records.instant(launch.net, launch.id, "net", report)
-    ...     net = None if at is None else net_from(at, Precision.MINUTE)
+    ...     net = records.net(launch.net, Precision.MINUTE, launch.id, report)
     ...     return clean(Sighting(source=NAME, source_id=launch.id, name=launch.name, net=net), report)
     >>> def parse(payloads: Sequence[bytes]) -> Parsed:
     ...     report = Report(NAME)

@@ -20,7 +20,7 @@ from launchd.daemon import Daemon
 from launchd.engine.attempts import process as process_module
 from launchd.engine.attempts.attempt import Attempt
 from launchd.engine.attempts.process import ProcessRunner
-from launchd.engine.attempts.wire import Request
+from launchd.engine.attempts.wire import AttemptRequest
 from launchd.job import Job, JobState, Outcome
 from launchd.store.jobs import JobStore, Turn
 from tests.support.hosted_daemon import PATIENCE_SECONDS, ended, hosted, quiet_config
@@ -235,7 +235,7 @@ async def test_a_process_dies_with_a_killed_daemon(tmp_path: Path) -> None:
 
 def test_a_process_whose_daemon_died_before_it_had_begun_does_nothing(tmp_path: Path) -> None:
     arguments, context = {"path": str(tmp_path / "pid")}, {"job_id": "j", "task": "stand"}
-    request = Request("tests.support.process_tasks", "stand", arguments, context, sys.path, 9, logging.WARNING)
+    request = AttemptRequest("tests.support.process_tasks", "stand", arguments, context, sys.path, 9, logging.WARNING)
     (tmp_path / "pid.go").touch()
     reader, writer = os.pipe()
     for daemon, ran in ((os.getpid(), True), (1, False)):

@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from launchd.clock import SECOND, Instant, SystemClock
+from launchd.clock import SECOND, STEP, Instant, SystemClock
 from launchd.db.database import Database, open_database
 from launchd.engine.firing.callbacks import FireCallbacks
 from launchd.engine.firing.scheduler import Scheduler
@@ -67,6 +67,7 @@ class Machine:
         self.db = db
         self.store = ScheduleStore(db)
         self._numbers = count()
+        self._drift = STEP  # each jump below STEP counts as drift, and several of them add up
 
     async def start(self) -> None:
         """Start the scheduler on the stored state."""
@@ -78,16 +79,17 @@ class Machine:
         await self.tick()
 
     async def tick(self) -> None:
-        """Check the clock and tick; no cursor is ever beyond the clock."""
+        """Check the clock and tick; no cursor is beyond the clock by more than drift."""
         await self.keeper.check()
         await self.scheduler.run_once()
         for name, state in (await self.store.states()).items():
-            assert state.cursor <= self.clock.now() + 2 * SECOND, name
+            assert state.cursor <= self.clock.now() + self._drift, name
             assert self.scheduler.entries[name].cursor == state.cursor
 
     async def take(self, step: Step) -> None:
         """Apply an event, then tick."""
         self.truth += round(step.seconds * SECOND)
+        self._drift += min(round(abs(step.jump) * SECOND), STEP)
         if step.kind == "suspend":
             self.clock.suspend(step.seconds)
         elif step.kind == "reboot":
@@ -150,7 +152,7 @@ async def lived(steps: list[Step]) -> None:
             for name, schedule in SCHEDULES.items()
         }
         for name, at in sorted(nexts.items(), key=lambda pair: pair[1]):
-            passing = Step("advance", max((at - one.clock.now()) / SECOND, 0.0))
+            passing = Step("advance", max((at + 1 - one.clock.now()) / SECOND, 0.0))  # a float may lose a microsecond
             await one.take(passing)
             assert at in (await one.fired())[name], name
         for name, fires in (await one.fired()).items():
@@ -161,5 +163,7 @@ async def lived(steps: list[Step]) -> None:
 
 @settings(max_examples=60)
 @given(st.lists(STEPS, max_size=8))
+@example([Step("jump", 0.0, -1.0), Step("jump", 0.0, -1.5)])
+@example([Step("advance", 1.671875), Step("advance", 0.0078125)])
 def test_once_the_clock_is_right_every_schedule_fires_at_its_next_occurrence_and_none_twice(steps: list[Step]) -> None:
     asyncio.run(lived(steps))
