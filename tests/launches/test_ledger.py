@@ -36,10 +36,11 @@ T0 = parse_instant("2026-05-20T10:00:00Z")
 
 
 class Scraped:
-    """A store on SQLite that scrapes sightings, each source once an hour."""
+    """A store on SQLite that scrapes sightings, each source once in a period."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, period: Instant = HOUR) -> None:
         self.db = db
+        self.period = period
         self.store = LaunchStore(db)
         self.sources = SourceStore(db)
         self._ids = (f"{number:04d}" for number in count(1))
@@ -47,7 +48,7 @@ class Scraped:
     async def scrape(self, now: Instant, *sightings: Sighting, complete: Sequence[str] = ()) -> None:
         stored = await self.store.stored()
         made = plan(stored, sightings, PRIORITIES, now, lambda: next(self._ids), complete=complete)
-        periods = dict.fromkeys({one.source for one in sightings}, HOUR)
+        periods = dict.fromkeys({one.source for one in sightings}, self.period)
         await self.store.apply(made, None, now, periods)
         for source in periods:
             await self.read(source, now)

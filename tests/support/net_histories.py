@@ -38,7 +38,8 @@ def histories(root: Path) -> Iterator[list[tuple[Instant, Launch]]]:
         found: dict[str, list[tuple[Instant, Launch]]] = defaultdict(list)
         for line in path.read_text("utf-8").splitlines():
             one = json.loads(line)
-            precision = Precision(_PRECISIONS[one["net_precision"] or "MIN"])
+            midnight = one["net"].endswith("T00:00:00Z")  # without a precision it is no time of day
+            precision = Precision(_PRECISIONS[one["net_precision"] or ("DAY" if midnight else "MIN")])
             net, status = net_from(parse_instant(one["net"]), precision), _STATUSES[one["status"]]
             launch = Launch(id=one["id"], name=one["name"], net=net, status=status)
             found[one["id"]].append((parse_instant(one["seen"]), launch))

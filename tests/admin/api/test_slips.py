@@ -69,12 +69,8 @@ async def test_the_ledger_of_a_launch_says_what_was_seen_live_and_what_was_found
     launch_id = await crew(client)
     found = await get(client, f"/v1/launches/{launch_id}/slips")
     assert found["launch_id"] == launch_id
-    assert found["slips"] == {
-        "count": 2,
-        "total": 432_000.0,
-        "earlier": 0,
-        "summary": "slipped 2 times, 5 days in all",
-    } | {"summary": "slipped twice, 5 days in all"}
+    summary = "slipped twice, 5 days in all"
+    assert found["slips"] == {"count": 2, "total": 432_000.0, "earlier": 0, "summary": summary}
     assert found["slips"] == (await get(client, f"/v1/launches/{launch_id}"))["slips"]
     assert [(row["kind"], row["counts"], row["size"], row["late"]) for row in found["items"]] == [
         ("slip", True, 172_800.0, False),
