@@ -1,5 +1,6 @@
 """The slip ledger and the stated NETs in SQLite: what each scrape writes, merges and splits, and changes found late."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -33,6 +34,7 @@ from tests.support.sightings import (
 
 _STATEMENTS = sql.statements("launches", "ledger")["statements"]
 T0 = parse_instant("2026-05-20T10:00:00Z")
+GO = LaunchStatus.GO
 
 
 class Scraped:
@@ -114,6 +116,17 @@ async def test_a_change_after_an_absence_is_found_late_and_others_are_seen_live(
     expected = [(0, None, "minute"), (HOUR, None, "minute"), (3 * HOUR, None, "minute"), (9 * HOUR, 3 * HOUR, "minute")]
     assert await scraped.stated(LL2) == expected
     assert await scraped.stated(LAUNCHD) == expected
+
+
+async def test_a_change_that_another_source_caused_is_as_late_as_that_source(scraped: Scraped) -> None:
+    second = sight(ROCKETLAUNCH, "Crew-20", minute(T0), key="r1", provider="SpaceX", vehicle="Falcon 9", status=GO)
+    vague = at("2026-05-20T00:00:00Z", Precision.DAY)
+    await scraped.scrape(T0 - 9 * DAY, planned(minute(T0 + DAY)))
+    await scraped.scrape(T0 - 9 * DAY, second)
+    await scraped.read(LL2, T0 - DAY)
+    await scraped.scrape(T0 - DAY + 1, planned(vague))  # now the other source has the finest NET that agrees
+    (row, *_) = (await scraped.ledger()).rows[-1:]
+    assert (row.source, row.new, row.late) == (ROCKETLAUNCH, minute(T0), False)
 
 
 async def test_the_same_sightings_again_write_no_row(scraped: Scraped) -> None:
@@ -252,3 +265,24 @@ async def test_slips_are_summed_by_provider_and_by_vehicle_family(scraped: Scrap
     assert found.total == 4 * HOUR
     (family,) = await scraped.store.slips_by(Group.VEHICLES)
     assert (family.name, family[1:]) == ("Falcon 9", found[1:])
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("own_moves", ["SEARCH net_moves USING INDEX net_moves_by_origin (origin_id=?)"]),
+        ("moves_of", ["SEARCH net_moves USING INDEX net_moves_by_launch (launch_id=?)"]),
+        ("slips_of", ["SEARCH net_moves USING INDEX net_moves_by_launch (launch_id=?)"]),
+        ("return_moves", ["SEARCH net_moves USING INDEX net_moves_by_origin (origin_id=?)"]),
+        ("state_net", ["SEARCH stated_nets USING PRIMARY KEY (source=? AND source_id=?)"]),
+        ("statements", ["SCAN s", "SEARCH g USING PRIMARY KEY (source=? AND source_id=?) LEFT-JOIN"]),
+    ],
+)
+async def test_a_statement_of_the_ledger_finds_its_rows_by_an_index(
+    scraped: Scraped, name: str, wanted: list[str]
+) -> None:
+    statement = sql.statements("launches", "ledger")[name]
+    values: Any = dict.fromkeys(re.findall(r":(\w+)", statement), 1) or [1] * statement.count("?")
+    steps = [row["detail"] for row in await scraped.db.read(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert set(wanted) <= set(steps), steps
+    assert not [one for one in steps if re.match(r"SCAN (net_moves|l|g)\b", one)], steps

@@ -1,13 +1,15 @@
 """The slip ledger and the stated NETs in launches.db: their writes inside a transaction, and how rows become values."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from launchd import sql
 from launchd.clock import Instant
 from launchd.db.database import Connection, Row
-from launchd.launches.launch import FLOWN, Launch, LaunchStatus, Net, Precision, Sighting
+from launchd.launches.launch import FLOWN, Launch, LaunchStatus, Net, Precision
 from launchd.launches.override import SOURCE as OVERRIDE
+from launchd.launches.reconcile import StoredSighting
 from launchd.launches.scorecard import LAUNCHD
 from launchd.launches.slip_ledger import UNSCHEDULED, Look, MoveRow, classify, reference
 from launchd.values.rows import log_unreadable
@@ -16,46 +18,69 @@ _SQL = sql.statements("launches", "ledger")
 _OVER = FLOWN | {LaunchStatus.IN_FLIGHT}
 
 
-class Looks(NamedTuple):
-    """The readings of the sources in one transaction: when each was read before, and how often it is."""
+class News(NamedTuple):
+    """The changes of one transaction: when each source was read before, and how often it is.
+
+    `changed` holds the sources with new data of each launch; the launches in `regrouped` lost or gained records.
+    """
 
     at: Instant
     last: Mapping[str, Instant | None]
     periods: Mapping[str, Instant]
+    changed: Mapping[str, Collection[str]]
+    regrouped: Collection[str]
 
-    def of(self, source: str) -> Look:
+    def look(self, source: str) -> Look:
         """The reading of a source; an operator was never away."""
         last = None if source == OVERRIDE else self.last.get(source)
         return Look(self.at, last, self.periods.get(source, UNSCHEDULED))
 
-
-def looks(db: Connection, sources: Collection[str], periods: Mapping[str, Instant], now: Instant) -> Looks:
-    """The readings of these sources; the present pulls are not recorded yet."""
-    last = {name: db.execute(_SQL["last_look"], (name,)).fetchone() for name in sources}
-    return Looks(now, {name: row["last_success"] for name, row in last.items() if row is not None}, periods)
-
-
-def launch_of(db: Connection, sighting: Sighting) -> str | None:
-    """The launch that a stored sighting belongs to; None for a new one."""
-    row = db.execute(_SQL["launch_of"], (sighting.source, sighting.source_id)).fetchone()
-    return None if row is None else str(row["launch_id"])
+    def look_at(self, launch: Launch, source: str) -> Look:
+        """The reading that changed the NET of a launch to that of `source`, which may have stated it before."""
+        changed = self.changed.get(launch.id, ())
+        if source == OVERRIDE or source in changed or not changed:
+            return self.look(source)
+        return max(map(self.look, sorted(changed)), key=lambda look: look.at if look.last is None else look.last)
 
 
-def put_stated(db: Connection, sighting: Sighting, seen_at: Instant, look: Look) -> None:
+def by_hand(now: Instant) -> News:
+    """The news of an operator."""
+    return News(now, {}, {}, {}, ())
+
+
+def news(db: Connection, seen: Collection[StoredSighting], periods: Mapping[str, Instant], now: Instant) -> News:
+    """The news of these sightings. Call it before they are written; the pulls that brought them are recorded later."""
+    changed: dict[str, set[str]] = defaultdict(set)
+    regrouped: set[str] = set()
+    for one in seen:
+        if one.seen_at == now:
+            changed[one.launch_id].add(one.sighting.source)
+        row = db.execute(_SQL["launch_of"], (one.sighting.source, one.sighting.source_id)).fetchone()
+        if row is not None and row["launch_id"] != one.launch_id:
+            regrouped |= {row["launch_id"], one.launch_id}
+    last = {name: db.execute(_SQL["last_look"], (name,)).fetchone() for name in {one.sighting.source for one in seen}}
+    known = {name: row["last_success"] for name, row in last.items() if row is not None}
+    return News(now, known, periods, changed, regrouped)
+
+
+def put_stated(db: Connection, one: StoredSighting, of: News) -> None:
     """Record the NET that a source states, if it is another than before."""
-    _state(db, (sighting.source, sighting.source_id), sighting.net, sighting.status, look._replace(at=seen_at))
+    sighting = one.sighting
+    look = of.look(sighting.source)._replace(at=one.seen_at)
+    _state(db, (sighting.source, sighting.source_id), sighting.net, sighting.status, look)
 
 
-def put_served(db: Connection, before: Launch | None, after: Launch, seen: Looks, *, regrouped: bool = False) -> None:
+def put_served(db: Connection, before: Launch | None, after: Launch, of: News) -> None:
     """Record the NET that a launch is served with, and its move in the ledger, if the NET is another than before."""
     origin = after.provenance.get("net")
     source = origin.source if origin is not None else ""
-    look = seen.of(source)
+    look = of.look_at(after, source)
     _state(db, (LAUNCHD, after.id), after.net, after.status, look)
     if before is None or before.net == after.net:
         return
     own = [(_net(row, "old")[0], _net(row, "new")[0]) for row in db.execute(_SQL["own_moves"], {"id": after.id})]
-    move = classify(before, after, look, reference=reference(own, before.net), regrouped=regrouped)
+    base = reference(own, before.net)
+    move = classify(before, after, look, reference=base, regrouped=after.id in of.regrouped)
     if move is not None:
         values = (after.id, look.at, look.last, look.late, source, move.kind.value, move.counts, move.size)
         db.execute(_SQL["put_move"], (*values, *_columns(before.net), *_columns(after.net)))

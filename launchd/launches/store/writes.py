@@ -1,6 +1,6 @@
 """The changes of launches.db, each inside a transaction of the caller: plans, overrides, conflicts, the fence."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -44,13 +44,10 @@ def check_fence(db: Connection, fence: int | None) -> None:
 
 def apply_plan(db: Connection, plan: IngestPlan, now: Instant, periods: Mapping[str, Instant]) -> None:
     """Carry out the plan of an ingest. `periods` says how often each source is read."""
-    looks = ledger.looks(db, {one.sighting.source for one in plan.seen}, periods, now)
-    regrouped: set[str] = set()
+    news = ledger.news(db, plan.seen, periods, now)
     for one in plan.seen:
-        held_by = ledger.launch_of(db, one.sighting)
-        regrouped |= {held_by, one.launch_id} if held_by not in {None, one.launch_id} else set()
         _put_sighting(db, one)
-        ledger.put_stated(db, one.sighting, one.seen_at, looks.of(one.sighting.source))
+        ledger.put_stated(db, one, news)
     for young, old in plan.merged:
         for step in _MERGE:
             db.execute(_SQL[step], {"young": young, "old": old})
@@ -59,7 +56,7 @@ def apply_plan(db: Connection, plan: IngestPlan, now: Instant, periods: Mapping[
         for step in ("drop_redirect", "return_changes", "return_overrides"):
             db.execute(_SQL[step], {"id": launch_id})
         ledger.split(db, launch_id)
-    _put_changes(db, _put_launches(db, plan, looks, regrouped))
+    _put_changes(db, _put_launches(db, plan, news))
     _put_conflicts(db, plan, now)
 
 
@@ -119,7 +116,7 @@ def _all_overrides(db: Connection) -> dict[str, list[Override]]:
     return found
 
 
-def _put_launches(db: Connection, plan: IngestPlan, looks: ledger.Looks, regrouped: Collection[str]) -> list[Change]:
+def _put_launches(db: Connection, plan: IngestPlan, news: ledger.News) -> list[Change]:
     """Write the records of a plan with their overrides; returns the history rows that are visible.
 
     A merge may have brought a launch an override, and a split may have taken one away.
@@ -128,13 +125,13 @@ def _put_launches(db: Connection, plan: IngestPlan, looks: ledger.Looks, regroup
     for launch in plan.launches:
         given = overrides.get(launch.id, ())
         row = db.execute(_SQL["bodies"], (launch.id,)).fetchone()
-        served = _put_launch(db, launch, given, looks.at)
+        served = _put_launch(db, launch, given, news.at)
         stored = None if row is None else decoded(row["body"], Launch)
-        ledger.put_served(db, stored, served, looks, regrouped=launch.id in regrouped)
+        ledger.put_served(db, stored, served, news)
         if row is not None and (given or row["overridden"]):
             before = stored or served
             set_by_hand[launch.id] = override.overridden(before) | override.overridden(served)
-            rows += override.changes(before, served, sorted(set_by_hand[launch.id]), looks.at)
+            rows += override.changes(before, served, sorted(set_by_hand[launch.id]), news.at)
     return override.visible(plan.changes, set_by_hand) + rows
 
 
@@ -159,7 +156,7 @@ def _serve_again(db: Connection, launch_id: str, fields: Sequence[str], now: Ins
     before = decoded(row["body"], Launch) or reconciled
     overrides = [override_in(one) for one in db.execute(_SQL["overrides_of"], (launch_id,)).fetchall()]
     served = _put_launch(db, reconciled, [one for one in overrides if not one.unreadable], now)
-    ledger.put_served(db, before, served, ledger.Looks(now, {}, {}))
+    ledger.put_served(db, before, served, ledger.by_hand(now))
     _put_changes(db, override.changes(before, served, fields, now))
     return served
 
