@@ -21,7 +21,7 @@ class Named(Protocol):
 
 
 class Group(StrEnum):
-    """What launches are grouped by."""
+    """The subjects by which launches are grouped."""
 
     PROVIDERS = "providers"
     VEHICLES = "vehicles"

@@ -170,6 +170,24 @@ def test_changes_after_lift_off_and_by_regrouped_records_are_corrections() -> No
     assert kind(flown, ("2027-04-21T10:00:00Z", "minute", "tbc"), "2027-04-20T10:40:00Z") is Kind.SCRUB
 
 
+def test_a_scrub_without_a_new_date_counts_once_when_the_date_is_given() -> None:
+    before, lost, after = (
+        Launch(id="x", name="x", net=one, status=LaunchStatus(status))
+        for one, status in (
+            (net("2027-04-20T10:00:00Z"), "go"),
+            (net("2027-04-01T00:00:00Z", "month"), "tbd"),
+            (net("2027-04-25T10:00:00Z"), "go"),
+        )
+    )
+    scrub = classify(before, lost, Look(parse_instant("2027-04-20T10:05:00Z")))
+    assert scrub == Move(Kind.SCRUB, 0)
+    assert scrub.counts is False
+    base = reference([(before.net, lost.net)], lost.net)
+    slip = classify(lost, after, Look(parse_instant("2027-04-22T10:05:00Z")), reference=base)
+    assert slip == Move(Kind.SLIP, 5 * DAY)
+    assert slip.counts is True
+
+
 def test_the_same_date_is_no_move() -> None:
     assert kind(GO, ("2027-04-20T10:00:00Z", "minute", "hold"), "2027-04-20T09:58:00Z") is None
 
