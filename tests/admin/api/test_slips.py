@@ -14,6 +14,7 @@ from launchd.admin.api.slips import SLIP_ROUTES
 from launchd.cli import cli
 from launchd.clock import DAY
 from launchd.daemon import Daemon
+from tests.support.hosted_daemon import hosted, quiet_config
 from tests.support.payloads import LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.support.replay_server import Replay, replaying
 from tests.support.scraping_daemon import SteppedClock, asking, refresh, scraping
@@ -138,3 +139,23 @@ async def test_the_command_line_shows_the_ledger_and_the_tables(daemon: Daemon, 
     assert await asyncio.to_thread(run, "scorecards") == "(none)\n"
     found = json.loads(await asyncio.to_thread(run, "scorecards", "--of", "providers", "--json"))
     assert (found["of"], found["items"]) == ("providers", [])
+
+
+async def test_a_source_that_its_schedule_reads_once_a_year_was_not_away_for_a_week(
+    replay: Replay, tmp_path: Path, clock: SteppedClock
+) -> None:
+    extra = f"""
+[schedules.yearly]
+task = "scrape_launch_data"
+cron = "0 0 1 1 *"
+[sources.launch_library]
+base_url = "{replay.url}/ll/"
+rate = "1000/s"
+"""
+    async with hosted(quiet_config(tmp_path, extra), clock=clock) as running, asking(running) as client:
+        await refresh(running, "launch_library")
+        clock.ahead += 7 * DAY
+        replay.bodies[UPCOMING] = page(ll2(CREW, SECOND))
+        await refresh(running, "launch_library")
+        (row,) = (await get(client, f"/v1/launches/{await crew(client)}/slips"))["items"]
+        assert row["late"] is False
