@@ -32,6 +32,7 @@ from launchd.admin.api.jobs import JOB_ROUTES
 from launchd.admin.api.launches import LAUNCH_ROUTES
 from launchd.admin.api.queues import QUEUE_ROUTES
 from launchd.admin.api.schedules import SCHEDULE_ROUTES
+from launchd.admin.api.slips import SLIP_ROUTES
 from launchd.admin.api.sources import SOURCE_ROUTES
 from launchd.admin.api.stats import STATS_ROUTES
 from launchd.admin.api.status import STATUS_ROUTES
@@ -59,6 +60,7 @@ ROUTES: tuple[Route, ...] = (
     *QUEUE_ROUTES,
     *SCHEDULE_ROUTES,
     *LAUNCH_ROUTES,
+    *SLIP_ROUTES,
     *SOURCE_ROUTES,
     *EVENT_ROUTES,
     *BACKUP_ROUTES,

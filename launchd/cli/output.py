@@ -110,6 +110,11 @@ def age(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
+def signed_age(value: float) -> str:
+    """A distance in time with its sign: `+2 d`, `-3 min`, and `0` for none."""
+    return "0" if value == 0 else f"{'+' if value > 0 else '-'}{age(abs(value))}"
+
+
 def seconds(value: float | None) -> str:
     """A measured duration in three digits: `3 ms`, `0.25 s`, `41.2 s`, `12.5 min`."""
     if value is None:

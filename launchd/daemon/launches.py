@@ -21,7 +21,10 @@ def launch_tracker(*, config: Config, stores: Stores, clock: Clock, bus: Bus) ->
         if events:
             loop.call_soon_threadsafe(bus.publish, events)
 
-    return Tracker(stores.launches, stores.sources, config.sources, clock, identity(config), publish=publish)
+    schedules = config.schedules.values()
+    return Tracker(
+        stores.launches, stores.sources, config.sources, clock, identity(config), publish=publish, schedules=schedules
+    )
 
 
 def identity(config: Config) -> Identity:

@@ -87,7 +87,7 @@ class Live(NamedTuple):
             pool = self.pools.get(name)
             if pool is not None:
                 pool.resize(concurrency, rate)
-        self.tracker.configure(config.sources, identity(config))
+        self.tracker.configure(config.sources, identity(config), config.schedules.values())
         self.reloaded(config)
 
 

@@ -2,17 +2,18 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from launchd.clock import Clock, Instant, format_instant
-from launchd.config import SourceConfig
+from launchd.config import ScheduleConfig, SourceConfig
 from launchd.errors import InvalidError, NotFoundError
 from launchd.event import Event
 from launchd.job import IdMaker
 from launchd.launches.fetch.client import Identity
 from launchd.launches.ingest import plan
 from launchd.launches.launch import Parsed
+from launchd.launches.looks import periods
 from launchd.launches.news import launch_events, source_event
 from launchd.launches.offload import offload
 from launchd.launches.scrape import NotPulled, Outcome, Pulled, Scrape, counts, records, replayed
@@ -40,6 +41,7 @@ class Tracker:
         identity: Identity,
         *,
         publish: Callable[[Sequence[Event]], None] = lambda _events: None,
+        schedules: Iterable[ScheduleConfig] = (),
     ) -> None:
         self._store = store
         self._publish = publish
@@ -48,13 +50,20 @@ class Tracker:
         self.sources = sources
         self._clock = clock
         self._settings: dict[str, SourceSettings] = {}  # replaced as a whole by `configure`
-        self.configure(config, identity)
+        self._schedules: tuple[ScheduleConfig, ...] = ()
+        self.configure(config, identity, schedules)
         self._new_id = IdMaker()
         # by (source, outcome): pulls since the start; written on the task loop, read by metrics
         self.fetches: Counter[tuple[str, ...]] = Counter()
 
-    def configure(self, config: Mapping[str, SourceConfig], identity: Identity) -> None:
-        """Use these settings for the next pulls; a pull that is running ends with its own. Thread-safe."""
+    def configure(
+        self, config: Mapping[str, SourceConfig], identity: Identity, schedules: Iterable[ScheduleConfig] = ()
+    ) -> None:
+        """Use these settings for the next pulls; a pull that is running ends with its own. Thread-safe.
+
+        The schedules say how often each source is read: a change after a much longer time was found late.
+        """
+        self._schedules = tuple(schedules)
         self._settings = source_settings(config, identity, self._clock, self._settings)
 
     def enabled(self) -> list[str]:
@@ -160,7 +169,7 @@ class Tracker:
         priorities = {name: one.priority for name, one in self._settings.items()}
         stored = await self._store.stored(ctx.fence)
         made = await offload(plan, stored, sightings, priorities, now, lambda: self._new_id(now), complete=complete)
-        await self._store.apply(made, ctx.fence, now)
+        await self._store.apply(made, ctx.fence, now, periods(self._schedules, now))
         self.on_change()
         self._publish(launch_events(stored.launches, made, now))
         return {name: made.counts(name) for name in parsed}

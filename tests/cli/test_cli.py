@@ -361,7 +361,16 @@ NEED_A_DAEMON = [
     ),
     *(["trigger", "greet"], ["cancel-task", "x"], ["retry", "x"], ["pause", "x"], ["resume", "x"]),
     *(["resize", "x", "--rate", "1/s"], ["backfill", "x", "--from", "a", "--to", "b"], ["release-lock", "x"]),
-    *(["launches"], ["launch", "x"], ["sources"], ["conflicts"], ["override", "x", "a=b"], ["take-back", "x"]),
+    *(
+        ["launches"],
+        ["launch", "x"],
+        ["sources"],
+        ["conflicts"],
+        ["slips"],
+        ["scorecards"],
+        ["override", "x", "a=b"],
+        ["take-back", "x"],
+    ),
     ["backup", "x.tar.gz"],
 ]
 

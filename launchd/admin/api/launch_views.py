@@ -167,7 +167,7 @@ def _identity(one: Record) -> dict[str, Any]:
 @total(LaunchView, _identity)
 def launch(one: Record, slips: Slips | None = None) -> LaunchView:
     """A reconciled launch."""
-    return _launch(one.launch, **_record(one), slips=msgspec.UNSET if slips is None else _slips(slips))
+    return _launch(one.launch, **_record(one), slips=msgspec.UNSET if slips is None else slips_view(slips))
 
 
 @total(LaunchDetailView, lambda one: _identity(one.record))
@@ -182,7 +182,7 @@ def launch_detail(one: Detail) -> LaunchDetailView:
         history=[_change(row) for row in one.history],
         conflicts=[_conflict(each) for each in one.conflicts],
         overrides=[_override(each, value=_value(each.value), by=each.actor) for each in one.overrides],
-        slips=_slips(one.slips),
+        slips=slips_view(one.slips),
     )
 
 
@@ -219,7 +219,8 @@ def _net(net: Net | None) -> dict[str, Any]:
     return {"net": format_instant(net.earliest), "net_precision": net.precision}
 
 
-def _slips(one: Slips) -> SlipsView:
+def slips_view(one: Slips) -> SlipsView:
+    """How often a NET slipped."""
     return SlipsView(count=one.later, total=one.total / SECOND, earlier=one.earlier, summary=one.sentence())
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from launchd.cli.commands.slips import COMMANDS as SLIP_COMMANDS
+from launchd.cli.commands.slips import LEDGER
 from launchd.cli.commands.write import pair
 from launchd.cli.context import CommandContext, OptionValue, at, common
 from launchd.cli.output import (
@@ -52,12 +54,15 @@ def launches(context: CommandContext, /, upcoming: bool, past: bool, **filters: 
 @common
 @click.pass_obj
 def launch(context: CommandContext, launch_id: str) -> None:
-    """Show one launch, with its sightings and its history."""
+    """Show one launch, with its slips, its sightings and its history."""
     view = context.client().request("GET", at("launches", launch_id))
     print_record(context, view, hide=("history", "sightings", "provenance", "slips", "overrides", "conflicts"))
     if context.json:
         return
     click.echo(format_value(view["slips"]["summary"]))
+    moves = context.client().request("GET", at("launches", launch_id, "slips"))["items"]
+    if moves:
+        print_table(moves, LEDGER)
     for title, shows in (("conflicts", ("kind", "values", "other_id")), ("overrides", _OVERRIDES)):
         if view[title]:
             print_table(view[title], columns(*shows))
@@ -127,4 +132,4 @@ def _overridden(context: CommandContext, view: dict[str, Any]) -> None:
     print_table(view["overrides"], columns(*_OVERRIDES))
 
 
-COMMANDS = (launches, launch, sources, conflicts, override_, take_back)
+COMMANDS = (launches, launch, sources, conflicts, override_, take_back, *SLIP_COMMANDS)

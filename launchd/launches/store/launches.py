@@ -1,9 +1,7 @@
 """The store of launches, for the scraper, for operators and for clients."""
 
 import uuid
-from collections.abc import Sequence
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -17,12 +15,15 @@ from launchd.launches.launch import HistoryRow
 from launchd.launches.offload import offload
 from launchd.launches.override import Override
 from launchd.launches.query import NEXT_END, LaunchQuery, cursor, selection
-from launchd.launches.slips import Slips, slips
-from launchd.launches.store import writes
+from launchd.launches.scorecard import Scorecard, Statement, scorecards
+from launchd.launches.slip_groups import Group, GroupSlips, LaunchSlips, group_slips
+from launchd.launches.slips import NONE, Slips
+from launchd.launches.store import ledger, writes
 from launchd.launches.store.records import (
     ChangedLaunch,
     Detail,
     LaunchPage,
+    Ledger,
     OpenConflict,
     Record,
     conflict_in,
@@ -33,6 +34,7 @@ from launchd.launches.store.records import (
 )
 
 _SQL = sql.statements("launches", "launches")
+_LEDGER = sql.statements("launches", "ledger")
 _RECORD = "id, name, net_earliest, body, updated_at, revision"
 
 
@@ -66,17 +68,19 @@ class LaunchStore:
         row = await self._db.read_one(_SQL["fence"])
         return 0 if row is None else int(row["fence"])
 
-    async def apply(self, plan: IngestPlan, fence: int | None, now: Instant) -> None:
+    async def apply(
+        self, plan: IngestPlan, fence: int | None, now: Instant, periods: Mapping[str, Instant] | None = None
+    ) -> None:
         """Write a plan in one transaction; raises StaleFenceError when a newer holder of the lock has written since.
 
-        A plan without sightings changes nothing and is not written.
+        A plan without sightings changes nothing and is not written. `periods` says how often each source is read.
         """
         if not plan.seen:
             return
 
         def act(db: Connection) -> None:
             writes.check_fence(db, fence)
-            writes.apply_plan(db, plan, now)
+            writes.apply_plan(db, plan, now, periods or {})
 
         await self._db.write(act)
 
@@ -126,9 +130,26 @@ class LaunchStore:
     async def slips_of(self, records: Sequence[Record]) -> tuple[Slips, ...]:
         """The slips of each of these launches, in their order."""
         ids = msgspec.json.encode([one.launch.id for one in records]).decode()
-        rows = await self._db.read(_SQL["moves_of"], (ids,))
-        moves = {key: [HistoryRow(*row[1:]) for row in group] for key, group in groupby(rows, itemgetter("launch_id"))}
-        return tuple(slips(moves.get(one.launch.id, ()), one.launch.net) for one in records)
+        found = {row["launch_id"]: Slips(*row[1:]) for row in await self._db.read(_LEDGER["slips_of"], (ids,))}
+        return tuple(found.get(one.launch.id, NONE) for one in records)
+
+    async def ledger_of(self, launch_id: str) -> Ledger:
+        """The slip ledger of a launch, oldest row first; raises NotFoundError."""
+        record = await self._record(launch_id)
+        (slips,) = await self.slips_of([record])
+        rows = await self._db.read(_LEDGER["moves_of"], (record.launch.id,))
+        return Ledger(record.launch, slips, tuple(ledger.move_in(row, record.launch.id) for row in rows))
+
+    async def slips_by(self, kind: Group) -> tuple[GroupSlips, ...]:
+        """The slips of each provider or vehicle family, those with the most launches first."""
+        rows = await self._db.read(_LEDGER["slips_by_launch"])
+        return await offload(group_slips, [LaunchSlips(*row) for row in rows], kind)
+
+    async def scorecards(self, kind: Group | None, source: str | None) -> tuple[Scorecard, ...]:
+        """The scorecards of the sources (no `kind`), or of providers or vehicle families by what a source stated."""
+        rows = await self._db.read(_LEDGER["statements"], {"source": source})
+        name_of = (lambda one: one.source) if kind is None else kind.name_of
+        return await offload(lambda: scorecards(map(Statement._make, rows), name_of))
 
     async def changed(self, query: LaunchQuery, now: Instant) -> tuple[ChangedLaunch, ...]:
         """The changes of the selected launches, newest first; the limit of the query counts moments of change."""
@@ -173,26 +194,30 @@ class LaunchStore:
 
     async def get(self, launch_id: str) -> Detail:
         """One launch, by its id or by the id of a launch that was merged into it; raises NotFoundError."""
-        row = await self._db.read_one(_SQL["get"], (launch_id,))
-        if row is None:
-            target = await self._db.read_one(_SQL["redirected"], (launch_id,))
-            if target is None:
-                raise NotFoundError(f"no launch {launch_id}")
-            return await self.get(target["to_id"])
+        record = await self._record(launch_id)
+        launch_id = record.launch.id
         sightings = await self._db.read(_SQL["sightings_of"], (launch_id,))
         changes = await self._db.read(_SQL["changes_of"], (launch_id,))
         conflicts = await self._db.read(_SQL["conflicts_of"], {"id": launch_id})
         overrides = await self._db.read(_SQL["overrides_of"], (launch_id,))
-        record = record_in(row)
-        history = tuple(HistoryRow(*one) for one in changes)
+        (slips,) = await self.slips_of([record])
         return Detail(
             record,
             tuple(seen_in(one, launch_id) for one in sightings),
-            history,
+            tuple(HistoryRow(*one) for one in changes),
             tuple(conflict_in(one, launch_id) for one in conflicts),
             tuple(override_in(one) for one in overrides),
-            slips(history, record.launch.net),
+            slips,
         )
+
+    async def _record(self, launch_id: str) -> Record:
+        row = await self._db.read_one(_SQL["get"], (launch_id,))
+        if row is not None:
+            return record_in(row)
+        target = await self._db.read_one(_SQL["redirected"], (launch_id,))
+        if target is None:
+            raise NotFoundError(f"no launch {launch_id}")
+        return await self._record(target["to_id"])
 
 
 def _conflict_cursor(text: str | None) -> tuple[int | None, str, str, str]:

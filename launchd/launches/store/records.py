@@ -12,6 +12,7 @@ from launchd.launches.ingest import Stored
 from launchd.launches.launch import Conflict, HistoryRow, Launch, Sighting
 from launchd.launches.override import Override
 from launchd.launches.reconcile import StoredSighting
+from launchd.launches.slip_ledger import MoveRow
 from launchd.launches.slips import Slips
 from launchd.values.rows import decoded, log_unreadable
 
@@ -47,6 +48,14 @@ class Detail(NamedTuple):
     conflicts: tuple[Conflict, ...]
     overrides: tuple[Override, ...]
     slips: Slips
+
+
+class Ledger(NamedTuple):
+    """The slip ledger of a launch, oldest row first, and the slips that it counts."""
+
+    launch: Launch
+    slips: Slips
+    rows: tuple[MoveRow, ...]
 
 
 class OpenConflict(NamedTuple):

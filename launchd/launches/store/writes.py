@@ -1,6 +1,6 @@
 """The changes of launches.db, each inside a transaction of the caller: plans, overrides, conflicts, the fence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -13,6 +13,7 @@ from launchd.launches.ingest import IngestPlan
 from launchd.launches.launch import Change, Launch
 from launchd.launches.override import Override
 from launchd.launches.reconcile import StoredSighting
+from launchd.launches.store import ledger
 from launchd.launches.store.records import override_in
 from launchd.values.rows import decoded
 
@@ -41,17 +42,21 @@ def check_fence(db: Connection, fence: int | None) -> None:
     db.execute(_SQL["raise_fence"], (fence,))
 
 
-def apply_plan(db: Connection, plan: IngestPlan, now: Instant) -> None:
-    """Carry out the plan of an ingest."""
+def apply_plan(db: Connection, plan: IngestPlan, now: Instant, periods: Mapping[str, Instant]) -> None:
+    """Carry out the plan of an ingest. `periods` says how often each source is read."""
+    news = ledger.news(db, plan.seen, periods, now)
     for one in plan.seen:
         _put_sighting(db, one)
+        ledger.put_stated(db, one, news)
     for young, old in plan.merged:
         for step in _MERGE:
             db.execute(_SQL[step], {"young": young, "old": old})
+        ledger.merge(db, young, old)
     for launch_id in plan.revived:
         for step in ("drop_redirect", "return_changes", "return_overrides"):
             db.execute(_SQL[step], {"id": launch_id})
-    _put_changes(db, _put_launches(db, plan, now))
+        ledger.split(db, launch_id)
+    _put_changes(db, _put_launches(db, plan, news))
     _put_conflicts(db, plan, now)
 
 
@@ -111,7 +116,7 @@ def _all_overrides(db: Connection) -> dict[str, list[Override]]:
     return found
 
 
-def _put_launches(db: Connection, plan: IngestPlan, now: Instant) -> list[Change]:
+def _put_launches(db: Connection, plan: IngestPlan, news: ledger.News) -> list[Change]:
     """Write the records of a plan with their overrides; returns the history rows that are visible.
 
     A merge may have brought a launch an override, and a split may have taken one away.
@@ -120,11 +125,13 @@ def _put_launches(db: Connection, plan: IngestPlan, now: Instant) -> list[Change
     for launch in plan.launches:
         given = overrides.get(launch.id, ())
         row = db.execute(_SQL["bodies"], (launch.id,)).fetchone()
-        served = _put_launch(db, launch, given, now)
+        served = _put_launch(db, launch, given, news.at)
+        stored = None if row is None else decoded(row["body"], Launch)
+        ledger.put_served(db, stored, served, news)
         if row is not None and (given or row["overridden"]):
-            before = decoded(row["body"], Launch) or served
+            before = stored or served
             set_by_hand[launch.id] = override.overridden(before) | override.overridden(served)
-            rows += override.changes(before, served, sorted(set_by_hand[launch.id]), now)
+            rows += override.changes(before, served, sorted(set_by_hand[launch.id]), news.at)
     return override.visible(plan.changes, set_by_hand) + rows
 
 
@@ -149,6 +156,7 @@ def _serve_again(db: Connection, launch_id: str, fields: Sequence[str], now: Ins
     before = decoded(row["body"], Launch) or reconciled
     overrides = [override_in(one) for one in db.execute(_SQL["overrides_of"], (launch_id,)).fetchall()]
     served = _put_launch(db, reconciled, [one for one in overrides if not one.unreadable], now)
+    ledger.put_served(db, before, served, ledger.by_hand(now))
     _put_changes(db, override.changes(before, served, fields, now))
     return served
 

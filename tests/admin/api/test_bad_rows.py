@@ -41,6 +41,8 @@ MORE = (
     "/v1/launches?when=upcoming&limit=1000",
     "/v1/launches?when=past&q=good",
     "/v1/conflicts?source=gcat",
+    "/v1/slips?of=vehicles",
+    "/v1/scorecards?of=vehicles&source=gcat",
 )
 
 
@@ -190,6 +192,8 @@ LOOKS = (
     "launch odd-launches-90",
     "sources",
     "conflicts",
+    "slips",
+    "scorecards --of vehicles",
     "monitor --count 1",
 )
 

@@ -62,6 +62,45 @@ CREATE INDEX changes_by_launch ON changes (launch_id, id);
 CREATE INDEX changes_by_time ON changes (seen_at, launch_id);
 CREATE INDEX changes_by_origin ON changes (origin_id);
 
+-- The slip ledger: a row for each change of the NET of a launch, also a change to or from no NET. `origin_id` is the
+-- launch that the row was written for, as in `changes`. `late` is 1 where the source had not been read for a time before;
+-- `last_look` is when it was read last. `size` is microseconds, negative for a move to an earlier time.
+CREATE TABLE net_moves (
+  id INTEGER PRIMARY KEY,
+  launch_id TEXT NOT NULL,
+  origin_id TEXT NOT NULL,
+  seen_at INTEGER NOT NULL,
+  last_look INTEGER,
+  late INTEGER NOT NULL,
+  source TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  counts INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  old_earliest INTEGER,
+  old_latest INTEGER,
+  old_precision TEXT,
+  new_earliest INTEGER,
+  new_latest INTEGER,
+  new_precision TEXT
+) STRICT;
+
+CREATE INDEX net_moves_by_launch ON net_moves (launch_id, id);
+CREATE INDEX net_moves_by_origin ON net_moves (origin_id);
+
+-- The NETs that each record of a source stated, and, as the source "launchd", those that each launch was served with.
+-- A row holds until the next of its record. `away_since` is set where the source had not been read for a time before the
+-- row: from then on until `seen_at` it is not known what the source stated.
+CREATE TABLE stated_nets (
+  source TEXT NOT NULL,
+  source_id TEXT NOT NULL,
+  seen_at INTEGER NOT NULL,
+  away_since INTEGER,
+  earliest INTEGER,
+  latest INTEGER,
+  precision TEXT,
+  PRIMARY KEY (source, source_id, seen_at)
+) STRICT, WITHOUT ROWID;
+
 -- Contradictions that are open: between sources, or between two launches (`other_id`).
 CREATE TABLE conflicts (
   launch_id TEXT NOT NULL,
