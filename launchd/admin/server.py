@@ -21,7 +21,7 @@ from launchd.admin.http.connections import Connections, serving
 from launchd.admin.http.listen import BACKLOG, Address, listen_unix
 from launchd.admin.http.presence import Presence
 from launchd.admin.http.tcp import TcpListener
-from launchd.admin.request import read
+from launchd.admin.request import read, read_query
 from launchd.admin.route import Api, Response, Route, respond
 from launchd.admin.routes import ROUTES
 from launchd.clock import Clock, SystemClock
@@ -143,6 +143,7 @@ def _responder(api: Api, route: Route, cache: ResponseCache) -> Responder:
         if route.needs is not None and not caller.may(route.needs):
             raise ForbiddenError(f"{caller.name} is an {caller.role}; this needs an {route.needs}")
         if route.admit is not None:
+            read_query(request.query, route.query)  # a request that is refused anyway is not counted
             await route.admit(api, request)
 
         async def make() -> Response:

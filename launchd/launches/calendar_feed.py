@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
-from icalendar import Alarm, Calendar, Event, vDuration
+from icalendar import Alarm, Calendar, Event, vDuration, vText
 
 import launchd
 from launchd.clock import DAY, FIRST_INSTANT, HOUR, LAST_INSTANT, MINUTE, Instant, to_datetime
@@ -36,7 +36,7 @@ _LONGEST_WINDOW = DAY
 _REFRESH = timedelta(hours=6)
 # RFC 5545 §3.1: a value holds no control character but the tab; the library writes "\n" as an escape.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
-_POLES, _ANTIMERIDIAN = 90.0, 180.0
+_POLES, _ANTIMERIDIAN, _LEAST_DEGREES = 90.0, 180.0, 1e-4
 
 
 def calendar(
@@ -57,12 +57,10 @@ def calendar(
     made = Calendar()
     made.add("prodid", f"-//launchd//{launchd.__version__}//EN")
     made.add("version", "2.0")
-    made.add("name", title)
-    made.add("x-wr-calname", title)
+    _put_text(made, ("name", "x-wr-calname"), title)
     about = _about(records, attributions, total)
     if about:
-        made.add("description", about)
-        made.add("x-wr-caldesc", about)
+        _put_text(made, ("description", "x-wr-caldesc"), about)
     made.add("refresh-interval", vDuration(_REFRESH), parameters={"VALUE": "DURATION"})
     made.add("x-published-ttl", vDuration(_REFRESH))
     for record in records:
@@ -74,12 +72,17 @@ def calendar(
     return bytes(made.to_ical())
 
 
+def _put_text(made: Calendar, names: Iterable[str], text: str) -> None:
+    for name in names:
+        made.add(name, vText(_text(text)))  # the library knows no type of X-... and would not escape it
+
+
 def _about(records: list[Record], attributions: Attributions, total: int | None) -> str:
     lines = list(attribution((one.launch for one in records), attributions))
     said = [f"Data: {'; '.join(lines)}."] if lines else []
     if total is not None and total > len(records):
         said.insert(0, f"This calendar has the first {len(records)} of {total} launches: a narrower filter has all.")
-    return _text("\n".join(said))
+    return "\n".join(said)
 
 
 def _event(record: Record, net: Net, attributions: Attributions, alarm: int | None) -> Event:
@@ -115,7 +118,12 @@ def _add_place(event: Event, launch: Launch) -> None:
     if place is None or place.latitude is None or place.longitude is None:
         return
     if _within(place.latitude, _POLES) and _within(place.longitude, _ANTIMERIDIAN):
-        event.add("geo", (round(place.latitude, 6), round(place.longitude, 6)))
+        event.add("geo", (_degrees(place.latitude), _degrees(place.longitude)))
+
+
+def _degrees(value: float) -> float:
+    """Six places; the library would write a smaller number than these with an exponent, which GEO does not allow."""
+    return round(value, 6) if abs(value) >= _LEAST_DEGREES else 0.0
 
 
 def _within(degrees: float, limit: float) -> bool:

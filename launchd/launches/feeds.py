@@ -55,8 +55,9 @@ CSV_COLUMNS = (
 
 
 class Links(NamedTuple):
-    """The addresses and the title of a feed of changes. `base` ends without a slash; empty: the feed's links are relative.
+    """The title and the addresses of a feed of changes.
 
+    `base` ends without a slash; if it is empty, the links of the feed are relative.
     `path` is that of the feed itself. `launch` is the beginning of the path of a launch, None if the readers of the
     feed may not read it.
     """
