@@ -118,7 +118,7 @@ def _between(before: Net, after: Net) -> str:
         return f"slipped from {old} to {new}" if by > 0 else f"was brought forward from {old} to {new}"
     longer = _length(after) - _length(before)
     if longer:
-        return f"is now expected {'less' if longer > 0 else 'more'} exactly: {new}, before {old}"
+        return f"has a {'less' if longer > 0 else 'more'} exact date: {new} (it was {old})"
     return f"had its date corrected from {old} to {new}"
 
 
@@ -150,7 +150,7 @@ def _field_phrase(row: HistoryRow) -> str:
 
 
 def _name_change(row: HistoryRow) -> str:
-    return f"is now named {_said(row.new)}, before {_said(row.old)}"
+    return f"is now named {_said(row.new)} (it was {_said(row.old)})"
 
 
 def _status_change(row: HistoryRow) -> str:

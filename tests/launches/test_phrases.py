@@ -55,12 +55,12 @@ def test_a_doubtful_period_is_said_by_its_ends() -> None:
         (
             ("2027-04-01T00:00", "month"),
             ("2027-04-20T10:00", "minute"),
-            "is now expected more exactly: 20 April 2027, 10:00 UTC, before April 2027",
+            "has a more exact date: 20 April 2027, 10:00 UTC (it was April 2027)",
         ),
         (
             ("2027-04-20T10:00", "minute"),
             ("2027-04-01T00:00", "month"),
-            "is now expected less exactly: April 2027, before 20 April 2027, 10:00 UTC",
+            "has a less exact date: April 2027 (it was 20 April 2027, 10:00 UTC)",
         ),
         (("2027-04-20T10:00", "day"), ("2027-04-20T10:00", "day"), "is still expected no earlier than 20 April 2027"),
         (None, ("2027-04-20T10:00", "quarter"), "is expected in Q2 2027"),
@@ -83,7 +83,7 @@ def test_a_change_of_the_date_is_a_sentence(
         ("status", "in_flight", "success", "was a success"),
         ("status", "go", None, "has no status any more"),
         ("status", "go", "of another program", "has no status any more"),
-        ("name", "Unknown Payload", "Crew-20", "is now named Crew-20, before Unknown Payload"),
+        ("name", "Unknown Payload", "Crew-20", "is now named Crew-20 (it was Unknown Payload)"),
         ("vehicle", "Vulcan", "Falcon 9", "changed its vehicle from Vulcan to Falcon 9"),
         ("pad", None, "SLC-40", "now has the pad SLC-40"),
         ("orbit", "LEO", None, "has no orbit any more (it was LEO)"),
