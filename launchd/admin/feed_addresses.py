@@ -58,7 +58,8 @@ class FeedAddresses:
         self._used = asyncio.Event()
 
     async def list(self) -> tuple[FeedAddress, ...]:
-        """All addresses by name, with the requests that are not written yet."""
+        """All addresses by name as they are stored now, with the requests that are not written yet."""
+        self._forget()
         return tuple(self._counted(one) for one in await self._addresses())
 
     async def add(self, new: NewFeed) -> tuple[FeedAddress, str]:

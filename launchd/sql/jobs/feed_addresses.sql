@@ -12,6 +12,7 @@ VALUES (:name, :token_hash, :filters, :formats, :alarm, :created_by, :created_at
 DELETE FROM feed_addresses WHERE name = :name;
 
 -- name: count
--- By the token too: the name may have been given to another address since.
-UPDATE feed_addresses SET requests = requests + :requests, last_used_at = :last_used_at
+-- By the token too: the name may have been given to another address since. A count of another program may be too large
+-- to grow.
+UPDATE feed_addresses SET requests = min(requests, 1000000000000) + :requests, last_used_at = :last_used_at
 WHERE name = :name AND token_hash = :token_hash;
