@@ -5,6 +5,7 @@ Every GET here has an ETag of its content, so a request with If-None-Match gets 
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
 from launchd.admin.api import launch_files
@@ -113,7 +114,8 @@ async def launches(api: Api, request: Request[LaunchesQuery, Body]) -> Response:
     page = await api.launches.list(wanted, now)
     slips = await api.launches.slips_of(page.items) if request.query.slips else (None,) * len(page.items)
     items = [views.launch(one, slipped) for one, slipped in zip(page.items, slips, strict=True)]
-    view = views.LaunchPageView(items=items, next=page.next, attribution=launch_files.credits_of(page.items))
+    credit = launch_files.credits_of(page.items) or msgspec.UNSET
+    view = views.LaunchPageView(items=items, next=page.next, attribution=credit)
     return Response(view, until=await api.launches.same_until(wanted, now))
 
 
