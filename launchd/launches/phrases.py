@@ -87,7 +87,7 @@ def status_phrase(status: LaunchStatus) -> str:
 
 
 def change_phrases(rows: Sequence[HistoryRow], move: NetMove | None) -> Iterator[tuple[HistoryRow, str]]:
-    """What happened to a launch at one moment, the most important first, each with its row.
+    """The changes of a launch at one moment in words, the most important first, each with its row.
 
     `move` is the change of its NET at that moment; the rows of the NET are said together.
     """
