@@ -31,6 +31,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # The caller of the request that this task serves; set before any handler runs.
 CALLER: ContextVar[Caller] = ContextVar("caller")
 _OPEN = frozenset({"/sign-in", *dashboard.PATHS} | {route.path for route in ROUTES if route.needs is None})
+# The addresses are secrets themselves. A token or a session that is sent there is not looked at.
+_SECRET = frozenset(route.path for route in ROUTES if route.admit is not None)
 
 
 def identify(access: Access) -> Middleware:
@@ -71,13 +73,18 @@ async def _peer(access: Access, request: web.Request) -> Caller:
 
 async def _remote(access: Access, request: web.Request) -> Caller:
     """The caller over TCP; NOBODY for paths that need no sign-in. Raises ForbiddenError and UnauthorizedError."""
-    headers = request.headers
+    headers, resource = request.headers, request.match_info.route.resource
+    if resource is not None and resource.canonical in _SECRET:
+        if misdirected(headers, access.hosts | access.public_hosts):
+            raise ForbiddenError(
+                "the Host header names another host: use the address of the feed, or [admin] public_url"
+            )
+        return NOBODY
     if misdirected(headers, access.hosts):
         raise ForbiddenError("the Host header names another host: use the configured address")
     authorization, cookie = headers.get("Authorization"), request.cookies.get(access.cookie)
     if forged(request.method, headers, by_cookie=authorization is None and cookie is not None):
         raise ForbiddenError("the request may come from a page of another site: send Origin or Sec-Fetch-Site")
-    resource = request.match_info.route.resource
     caller = None
     if authorization is not None:
         caller = access.bearer(authorization)

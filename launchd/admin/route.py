@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from launchd.admin.feed_addresses import FeedAddresses
 from launchd.admin.http.access import Access, Caller, Role
 from launchd.admin.http.view import encode
 from launchd.admin.metrics import Metered
@@ -66,6 +67,7 @@ class Api(NamedTuple):
     reloader: Reloader
     metered: Metered
     alerting: Alerting
+    feeds: FeedAddresses
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -136,6 +138,7 @@ class Request(Generic[Q, B]):
 
 
 Handler = Callable[[Api, Request[Any, Any]], Awaitable[Response]]
+Admit = Callable[[Api, web.Request], Awaitable[None]]
 
 
 class Route(NamedTuple):
@@ -144,7 +147,8 @@ class Route(NamedTuple):
     `body` None means no body; `answer` is the type of the JSON of a response with `status`, or the content type of a
     document. `also` are further statuses of success with the same type, `errors` are statuses of problems beyond the
     usual ones; `headers` are the request headers that the endpoint reads. `revalidates` gives the response (200, a view
-    or a document) an ETag, and caches it while it is valid.
+    or a document) an ETag, and caches it while it is valid. `admit` marks an endpoint whose address is a secret: nobody
+    signs in there, it may be read through the public address, and each request is admitted or refused before the cache.
     """
 
     method: str
@@ -159,6 +163,7 @@ class Route(NamedTuple):
     errors: tuple[int, ...] = ()
     headers: tuple[str, ...] = ()
     revalidates: bool = False
+    admit: Admit | None = None
 
     @property
     def has_head(self) -> bool:

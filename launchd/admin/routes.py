@@ -28,6 +28,7 @@ from launchd.admin.api.audit import AUDIT_ROUTES
 from launchd.admin.api.backup import BACKUP_ROUTES
 from launchd.admin.api.config import CONFIG_ROUTES
 from launchd.admin.api.events import EVENT_ROUTES
+from launchd.admin.api.feeds import FEED_ROUTES
 from launchd.admin.api.jobs import JOB_ROUTES
 from launchd.admin.api.launches import LAUNCH_ROUTES
 from launchd.admin.api.queues import QUEUE_ROUTES
@@ -61,6 +62,7 @@ ROUTES: tuple[Route, ...] = (
     *SCHEDULE_ROUTES,
     *LAUNCH_ROUTES,
     *SLIP_ROUTES,
+    *FEED_ROUTES,
     *SOURCE_ROUTES,
     *EVENT_ROUTES,
     *BACKUP_ROUTES,

@@ -21,7 +21,7 @@ from launchd.admin.http.connections import Connections, serving
 from launchd.admin.http.listen import BACKLOG, Address, listen_unix
 from launchd.admin.http.presence import Presence
 from launchd.admin.http.tcp import TcpListener
-from launchd.admin.request import read
+from launchd.admin.request import read, read_query
 from launchd.admin.route import Api, Response, Route, respond
 from launchd.admin.routes import ROUTES
 from launchd.clock import Clock, SystemClock
@@ -124,9 +124,10 @@ async def _end(tasks: list[asyncio.Task[None]], api: Api, listeners: _Listeners)
 
 def _application(api: Api) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_problems, identify(api.access)])
-    cache = ResponseCache(api.launches.version, api.control.now)
+    # readers of feeds cannot push out what operators read
+    own, public = (ResponseCache(api.launches.version, api.control.now) for _ in range(2))
     for route in ROUTES:
-        responder = _responder(api, route, cache)
+        responder = _responder(api, route, own if route.admit is None else public)
         if route.has_head:
             app.router.add_route("HEAD", route.path, responder)
         app.router.add_route(route.method, route.path, responder, expect_handler=_expect)
@@ -141,6 +142,9 @@ def _responder(api: Api, route: Route, cache: ResponseCache) -> Responder:
         caller = CALLER.get()
         if route.needs is not None and not caller.may(route.needs):
             raise ForbiddenError(f"{caller.name} is an {caller.role}; this needs an {route.needs}")
+        if route.admit is not None:
+            read_query(request.query, route.query)  # a request that is refused anyway is not counted
+            await route.admit(api, request)
 
         async def make() -> Response:
             return await route.handler(api, await read(route, request, caller))

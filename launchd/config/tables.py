@@ -16,6 +16,11 @@ from launchd.schedules.schedule import Catchup, Overlap
 from launchd.schedules.tighten import check_rule
 
 _PORT = r"(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+# What a client puts before "/feeds/...": a host, perhaps a port and a path; no user, no query, no fragment.
+_PUBLIC = (
+    r"^https?://([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?|\[[0-9A-Fa-f:.]+\])"
+    rf"(:{_PORT})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?$"
+)
 _TCP = rf"^(127(\.\d{{1,3}}){{3}}|localhost|\[::1\]):{_PORT}$"
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="a name of a-z, 0-9 and _")]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
@@ -55,12 +60,15 @@ class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdminConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[admin]`: the socket that operators talk to, and TCP on loopback for the dashboard (None: off)."""
+    """`[admin]`: the socket that operators talk to, TCP on loopback (None: off), its address for others."""
 
     socket: str | None = None
     socket_mode: Annotated[str, Meta(pattern=r"^0[0-7]{3}$", description='an octal mode such as "0660"')] = "0660"
     tcp: Annotated[str, Meta(pattern=_TCP, description='a loopback address such as "127.0.0.1:8470"')] | None = None
     token_file: SecretPath | None = None
+    public_url: (
+        Annotated[str, Meta(pattern=_PUBLIC, description='an address such as "https://launches.example.org"')] | None
+    ) = None
 
 
 class LocksConfig(msgspec.Struct, frozen=True, kw_only=True):

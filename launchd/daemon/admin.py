@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from launchd.admin.api.status import remember_signed_out
+from launchd.admin.feed_addresses import FeedAddresses
 from launchd.admin.http.access import Access
 from launchd.admin.http.listen import Address
 from launchd.admin.http.tcp import tcp_check
@@ -39,6 +40,7 @@ def make_api(parts: Parts, *, host: HostProcess, access: Access, live: Live) -> 
         reloader=Reloader(parts.in_force, host.load or reader_of(parts.in_force.config), live.apply),
         metered=_metered(parts, dropped=host.log_lines_dropped),
         alerting=parts.oversight.alerting,
+        feeds=FeedAddresses(base.stores.feeds, parts.clock),
     )
 
 

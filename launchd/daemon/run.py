@@ -105,7 +105,8 @@ async def running(
     in_force, tcp, hurry = InForce(config), _tcp(config, host), hurry or asyncio.Event()
     targets = await asyncio.to_thread(open_targets, config.alerts.urls)
     async with _opened(config, clock, dedicated=host.dedicated) as opened:
-        access = Access(clock, None if tcp is None else await asyncio.to_thread(load_token, config.token_file))
+        token = None if tcp is None else await asyncio.to_thread(load_token, config.token_file)
+        access = Access(clock, token, config.admin.public_url)
         parts = await build(
             in_force=in_force,
             options=options,
@@ -208,6 +209,7 @@ async def _ready(parts: Parts, driven: _Driven, api: Api, host: HostProcess, pat
         objection=parts.oversight.monitor.objection,
     )
     api.metered.lag.start()
+    driven.add("feeds", api.feeds.run)
     notify("READY=1", status(await vitals.line()))
     if host.supervised:
         watchdog = Watchdog(parts.clock, vitals.signs, vitals.line, period=host.watchdog_seconds)

@@ -10,6 +10,7 @@ from launchd.launches.source_store import SourceStore
 from launchd.launches.store import LaunchStore
 from launchd.store.audit import AuditStore
 from launchd.store.clock import ClockStore
+from launchd.store.feed_addresses import FeedAddressStore
 from launchd.store.jobs import JobStore
 from launchd.store.queues import QueueStore
 from launchd.store.schedules import ScheduleStore
@@ -32,6 +33,7 @@ class Stores(NamedTuple):
     alerts: AlertStore
     stats: StatsStore
     audit: AuditStore
+    feeds: FeedAddressStore
     launches: LaunchStore
     sources: SourceStore
 
@@ -49,6 +51,7 @@ def make_stores(databases: Databases, *, instance: str, bounds: Callable[[], Lim
         alerts=AlertStore(jobs_db, bounds, new_id),
         stats=StatsStore(jobs_db),
         audit=AuditStore(jobs_db),
+        feeds=FeedAddressStore(jobs_db),
         launches=LaunchStore(launches_db),
         sources=SourceStore(launches_db),
     )

@@ -8,26 +8,23 @@ import csv
 import io
 import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, timedelta
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from icalendar import Calendar, Event, vDuration
-
 import launchd
-from launchd.clock import DAY, FIRST_INSTANT, LAST_INSTANT, UNREADABLE, Instant, format_instant, to_datetime
-from launchd.launches.launch import HistoryRow, Launch, LaunchStatus, Net, Precision
+from launchd.clock import UNREADABLE, format_instant
+from launchd.launches.calendar_feed import TITLE, calendar
+from launchd.launches.feed_parts import Attributions, attribution, try_record
+from launchd.launches.feed_parts import links as links_of
+from launchd.launches.launch import HistoryRow, Launch
+from launchd.launches.net_history import net_moves
+from launchd.launches.phrases import change_phrases
 from launchd.launches.store import ChangedLaunch, Record
-from launchd.values.rows import log_unreadable
 
-T = TypeVar("T")
-P = ParamSpec("P")
+__all__ = ["CSV_COLUMNS", "TITLE", "Links", "Sources", "atom", "calendar", "cell", "table"]
 _ATOM = "http://www.w3.org/2005/Atom"
-# Readers of a calendar add a day to a date; dates beyond this range are rows that another program wrote.
-_DATED = range(FIRST_INSTANT + DAY, LAST_INSTANT - DAY)
-_TIMED = (Precision.SECOND, Precision.MINUTE, Precision.HOUR)
-_TENTATIVE = (LaunchStatus.TBD, LaunchStatus.TBC, LaunchStatus.HOLD, None)
 # XML 1.0 §2.2: characters that no document may hold, escaped or not.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # https://owasp.org/www-community/attacks/CSV_Injection: a cell that begins so is run by spreadsheets.
@@ -50,155 +47,107 @@ CSV_COLUMNS = (
     "urls",
     "sources",
     "updated_at",
+    "attribution",
 )
-
-
-def _try(record: Record, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-    """The part of one launch; None if it cannot be written, so that the others still are."""
-    try:
-        return make(*args, **kwargs)
-    except Exception:  # noqa: BLE001 - a row may hold anything, and the libraries raise anything for it
-        log_unreadable("launches", record.launch.id, (make.__name__.strip("_"),))
-        return None
-
-
-# --- iCalendar (RFC 5545) ---
-
-
-def calendar(records: Iterable[Record], attributions: Mapping[str, str]) -> bytes:
-    """One event for each launch that has a date; `attributions` are the sources' lines, by name.
-
-    A NET of a second, minute or hour becomes a time, a day or a week an all-day event over all of it. A vaguer NET
-    becomes an all-day event on its first day, with the period in its summary: a bar of months would hide everything
-    else.
-    """
-    made = Calendar()
-    made.add("prodid", f"-//launchd//{launchd.__version__}//EN")
-    made.add("version", "2.0")
-    made.add("method", "PUBLISH")
-    made.add("x-wr-calname", "Space launches")
-    made.add("refresh-interval", vDuration(timedelta(hours=6)), parameters={"VALUE": "DURATION"})
-    made.add("x-published-ttl", vDuration(timedelta(hours=6)))
-    for record in records:
-        net = record.launch.net
-        if net is not None and _DATED.start <= net.earliest <= net.latest < _DATED.stop:
-            event = _try(record, _event, record, net, attributions)
-            if event is not None:
-                made.add_component(event)
-    return bytes(made.to_ical())
-
-
-def _event(record: Record, net: Net, attributions: Mapping[str, str]) -> Event:
-    launch, event = record.launch, Event()
-    changed = to_datetime(record.updated_at)
-    event.add("uid", f"{launch.id}@launchd")
-    event.add("sequence", record.revision)
-    event.add("dtstamp", changed)
-    event.add("last-modified", changed)
-    event.add("summary", _summary(launch, net))
-    start, end = _span(launch, net)
-    event.add("dtstart", start)
-    if end is not None:
-        event.add("dtend", end)
-    event.add("status", _ical_status(launch, net))
-    event.add("transp", "TRANSPARENT")
-    place = launch.location
-    where = ", ".join(text for text in (launch.pad, place.name if place else None) if text)
-    if where:
-        event.add("location", where)
-    if place is not None and place.latitude is not None and place.longitude is not None:
-        event.add("geo", (place.latitude, place.longitude))
-    if launch.urls:
-        event.add("url", launch.urls[0])
-    event.add("description", _description(launch, net, attributions))
-    event.to_ical()  # fails here for a launch that cannot be written, before it is part of the calendar
-    return event
-
-
-def _span(launch: Launch, net: Net) -> tuple[Any, Any]:
-    """DTSTART and DTEND (exclusive; None: it ends as it starts): dates for a tentative day, UTC times otherwise."""
-    if net.precision not in _TIMED:
-        first = _day(net.earliest)
-        last = _day(net.latest) if net.precision in {Precision.DAY, Precision.WEEK} else first
-        return first, last + timedelta(days=1)
-    start = to_datetime(net.earliest)
-    if net.precision is Precision.HOUR:
-        return start, start + timedelta(hours=1)
-    window_end = launch.window_end
-    return start, to_datetime(window_end) if window_end is not None and window_end > net.earliest else None
-
-
-def _ical_status(launch: Launch, net: Net) -> str:
-    if launch.status is LaunchStatus.CANCELLED:
-        return "CANCELLED"
-    return "TENTATIVE" if launch.status in _TENTATIVE or net.precision not in _TIMED else "CONFIRMED"
-
-
-def _summary(launch: Launch, net: Net) -> str:
-    vague = net.precision not in (*_TIMED, Precision.DAY)
-    return f"{launch.name} (NET {_period(net)})" if vague else launch.name
-
-
-def _description(launch: Launch, net: Net, attributions: Mapping[str, str]) -> str:
-    lines = {
-        "Status": launch.status.value if launch.status else None,
-        "NET": f"{_period(net)} ({net.precision})",
-        "Provider": launch.provider,
-        "Vehicle": launch.vehicle,
-        "Mission": launch.mission,
-        "Orbit": launch.orbit,
-        "Designator": launch.designator,
-        "Data": "; ".join(attributions.get(source, source) for source in launch.sources),
-    }
-    return "\n".join(f"{title}: {text}" for title, text in lines.items() if text)
-
-
-def _period(net: Net) -> str:
-    if net.precision in _TIMED:
-        return format_instant(net.earliest)
-    first, last = _day(net.earliest), _day(net.latest)
-    return first.isoformat() if first == last else f"{first} to {last}"
-
-
-def _day(instant: Instant) -> date:
-    return to_datetime(instant).date()
 
 
 # --- Atom (RFC 4287) ---
 
 
-def atom(changes: Sequence[ChangedLaunch], instance: str) -> bytes:
-    """A feed of changes, the newest first; `instance` is a UUID that names this feed for ever."""
+class Links(NamedTuple):
+    """The title and the addresses of a feed of changes.
+
+    `base` ends without a slash; if it is empty, the links of the feed are relative.
+    `path` is that of the feed itself. `launch` is the beginning of the path of a launch, None if the readers of the
+    feed may not read it.
+    """
+
+    base: str = ""
+    path: str = "/v1/launches.atom"
+    launch: str | None = "/v1/launches/"
+    title: str = TITLE
+
+
+class Sources(NamedTuple):
+    """How the sources are named for people, and their lines of attribution, both by the source's name."""
+
+    titles: Mapping[str, str] = MappingProxyType({})
+    attributions: Attributions = MappingProxyType({})
+
+
+_LINKS, _SOURCES = Links(), Sources()
+
+
+def atom(
+    changes: Sequence[ChangedLaunch],
+    instance: str,
+    links: Links = _LINKS,
+    sources: Sources = _SOURCES,
+    *,
+    limit: int | None = None,
+) -> bytes:
+    """A feed of changes, the newest first; `instance` is a UUID that names this feed for ever.
+
+    `limit` is the most changes that the feed has; it says so itself if it has as many.
+    """
     ET.register_namespace("", _ATOM)
     feed = ET.Element(f"{{{_ATOM}}}feed")
     _put(feed, "id", f"urn:uuid:{instance}")
-    _put(feed, "title", "Space launches: what changed")
+    _put(feed, "title", f"{links.title}: what changed")
+    if limit is not None and len(changes) >= limit:
+        _put(feed, "subtitle", f"The last {limit} changes; earlier ones are left out.")
     _put(feed, "updated", format_instant(max((one.at for one in changes), default=0)))
     _put(_put(feed, "author"), "name", "launchd")
     _put(feed, "generator", "launchd", version=launchd.__version__)
-    _put(feed, "link", rel="self", href="/v1/launches.atom")
+    _put(feed, "link", rel="self", href=f"{links.base}{links.path}", type="application/atom+xml")
+    credit = attribution((one.record.launch for one in changes), sources.attributions)
+    if credit:
+        _put(feed, "rights", f"Data: {'; '.join(credit)}")
     for one in changes:
-        entry = _try(one.record, _entry, one)
+        entry = try_record(one.record, _entry, one, links, sources)
         if entry is not None:
             feed.append(entry)
     ET.indent(feed)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(feed, encoding="unicode")}\n'.encode()
 
 
-def _entry(change: ChangedLaunch) -> ET.Element:
+def _entry(change: ChangedLaunch, links: Links, sources: Sources) -> ET.Element:
     launch = change.record.launch
     entry = ET.Element(f"{{{_ATOM}}}entry")
+    move = change.move or net_moves(change.rows, launch.net).get(change.at)
+    said = list(change_phrases(change.rows, move))
     # derived from the launch's id and the moment, so a change keeps its id for ever
     _put(entry, "id", f"urn:uuid:{uuid.uuid5(_uuid(launch.id), str(change.at))}")
-    _put(entry, "title", f"{launch.name}: {', '.join(dict.fromkeys(_field(row) for row in change.rows))}")
+    _put(entry, "title", f"{launch.name} {said[0][1] if said else 'has changed'}{_more(len(said) - 1)}")
     _put(entry, "updated", format_instant(change.at))
-    _put(_put(entry, "author"), "name", ", ".join(sorted({row.source for row in change.rows})) or "launchd")
-    _put(entry, "link", rel="alternate", href=f"/v1/launches/{launch.id}", type="application/json")
-    for url in launch.urls:
-        _put(entry, "link", rel="related", href=url)
-    lines = [f"{row.field}: {row.old or 'unknown'} -> {row.new or 'unknown'} ({row.source})" for row in change.rows]
+    named = dict.fromkeys(sources.titles.get(row.source, row.source) for row in change.rows if row.source)
+    _put(_put(entry, "author"), "name", ", ".join(sorted(named)) or "launchd")
+    _put_links(entry, launch, links)
+    credit = attribution([launch], sources.attributions)
+    if credit:
+        _put(entry, "rights", f"Data: {'; '.join(credit)}")
+    lines = [f"{launch.name} {phrase}{_by(row, sources)}." for row, phrase in said]
     _put(entry, "content", "\n".join(lines), type="text")
     return entry
+
+
+def _more(count: int) -> str:
+    return "" if count <= 0 else f", and {count} more change{'s' if count > 1 else ''}"
+
+
+def _by(row: HistoryRow, sources: Sources) -> str:
+    return f" ({sources.titles.get(row.source, row.source)})" if row.source else ""
+
+
+def _put_links(entry: ET.Element, launch: Launch, links: Links) -> None:
+    """The launch itself as `alternate`, and its pages; for readers who may not read the launch, its first page."""
+    pages = links_of(launch)
+    if links.launch is not None:
+        _put(entry, "link", rel="alternate", href=f"{links.base}{links.launch}{launch.id}", type="application/json")
+    elif pages:
+        _put(entry, "link", rel="alternate", href=pages[0])
+    for url in pages:
+        _put(entry, "link", rel="related", href=url)
 
 
 def _uuid(text: str) -> uuid.UUID:
@@ -207,10 +156,6 @@ def _uuid(text: str) -> uuid.UUID:
         return uuid.UUID(text)
     except ValueError:
         return uuid.uuid5(uuid.NAMESPACE_OID, text)
-
-
-def _field(row: HistoryRow) -> str:
-    return "net" if row.field == "net_precision" else row.field
 
 
 def _put(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> ET.Element:
@@ -223,19 +168,22 @@ def _put(parent: ET.Element, tag: str, text: str | None = None, **attributes: st
 # --- CSV (RFC 4180) ---
 
 
-def table(records: Iterable[Record]) -> bytes:
-    """One row for each launch under CSV_COLUMNS, UTF-8; blanks separate the items of a list. No cell is a formula."""
+def table(records: Iterable[Record], attributions: Attributions = _SOURCES.attributions) -> bytes:
+    """One row for each launch under CSV_COLUMNS, UTF-8; blanks separate the items of a list. No cell is a formula.
+
+    Attributions are a column: many readers of CSV take a comment for a row.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(CSV_COLUMNS)
     for record in records:
-        row = _try(record, _row, record)
+        row = try_record(record, _row, record, attributions)
         writer.writerow(row or [record.launch.id, UNREADABLE, *[""] * (len(CSV_COLUMNS) - 2)])
     return text.getvalue().encode("utf-8", "replace")
 
 
-def _row(record: Record) -> list[str]:
-    cells = _cells(record)
+def _row(record: Record, attributions: Attributions) -> list[str]:
+    cells = _cells(record) | {"attribution": "; ".join(attribution([record.launch], attributions))}
     return [cell(cells[name]) for name in CSV_COLUMNS]
 
 

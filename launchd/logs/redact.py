@@ -25,9 +25,11 @@ FORMS = (
     re.compile(r"(?i)(\b(?:bearer|basic)\s++)[\w.~+/=-]{8,}+"),
     # ?token=abc, "password": "abc", api_key=abc
     re.compile(r"(?i)((?:token|password|passwd|secret|api_?key)[\"']?\s*+[:=]\s*+[\"']?)[^\s\"'&,;)}\]]++"),
+    # /feeds/abc/launches.ics: the address of a feed
+    re.compile(r"(/feeds/)[\w-]{20,}+"),
 )
 # Each form needs one of these words: most lines are done after this search.
-HINT = re.compile(r"(?i)bearer|basic|authorization|token|passw|secret|api_?key")
+HINT = re.compile(r"(?i)bearer|basic|authorization|token|passw|secret|api_?key|/feeds/")
 # The end of the part of a URL that may hold a password (RFC 3986 §3.2).
 _END_OF_AUTHORITY = re.compile(r"[\s/?#]")
 # The end of a text that `values.plain.bounded` has cut.

@@ -33,6 +33,7 @@ NOBODY = Api(
     reloader=NONE,
     metered=NONE,
     alerting=NONE,
+    feeds=NONE,
 )
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: launchd\r\nConnection: close\r\n\r\n"
 

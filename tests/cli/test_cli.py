@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from launchd import __version__
@@ -363,6 +364,7 @@ NEED_A_DAEMON = [
     *(["resize", "x", "--rate", "1/s"], ["backfill", "x", "--from", "a", "--to", "b"], ["release-lock", "x"]),
     *(
         ["launches"],
+        ["feeds"],
         ["launch", "x"],
         ["sources"],
         ["conflicts"],
@@ -591,5 +593,7 @@ def test_the_table_names_every_command_that_help_lists_and_no_other(idle: Instal
 
 def test_each_option_that_the_table_names_exists() -> None:
     for name, options in documented().items():
-        known: set[Any] = {option for parameter in cli.commands[name].params for option in parameter.opts}
+        command = cli.commands[name]
+        inner = command.commands.values() if isinstance(command, click.Group) else ()
+        known: set[Any] = {option for one in (command, *inner) for parameter in one.params for option in parameter.opts}
         assert options <= known, name

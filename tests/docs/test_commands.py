@@ -50,8 +50,9 @@ def test_the_command_line_takes_every_command_that_is_shown(page: Path) -> None:
 def _read(command: click.Command, name: str, words: list[str], parent: click.Context | None = None) -> None:
     """Read a command line as click does, without running it; raises click's errors."""
     with command.make_context(name, words, parent=parent, obj=CommandContext()) as context:
-        if isinstance(command, click.Group):
-            called, inner, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        words = [*context._protected_args, *context.args]
+        if isinstance(command, click.Group) and (words or not command.invoke_without_command):
+            called, inner, rest = command.resolve_command(context, words)
             assert inner is not None
             _read(inner, called or name, rest, context)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from launchd import job
-from launchd.admin import cache, server
-from launchd.admin.api import jobs
+from launchd.admin import cache, feed_addresses, route, server
+from launchd.admin.api import jobs, launches
 from launchd.admin.http import access
 from launchd.db import faults
 from launchd.engine import control
@@ -12,6 +12,7 @@ from launchd.engine.events import feed
 from launchd.engine.firing import scheduler
 from launchd.launches.fetch import client
 from launchd.schedules import schedule
+from launchd.store import feed_addresses as stored_addresses
 from tests.docs.pages import DOCS, table
 
 KIB = 1024
@@ -26,6 +27,10 @@ LIMITS = {
     "fires of one backfill": f"{scheduler.BACKFILL_LIMIT}, {schedule.CATCHUP_CAP}",
     "payload of a source": f"{client.MAX_BYTES // MIB} MiB unpacked, {client.MAX_REDIRECTS}",
     "answers on launch data": f"{cache.KEPT_BYTES // MIB} MiB",
+    "answers to readers of feeds": f"{cache.KEPT_BYTES // MIB} MiB",
+    "launches in a calendar": f"{route.MAX_LIMIT}, {launches.FEED_MOMENTS};",
+    "requests of one feed": f"{feed_addresses.PER_ADDRESS.limit} an hour, {feed_addresses.WRONG.limit} a minute;",
+    "feed addresses": f"{stored_addresses.MAX_ADDRESSES}",
     "sign-in links": f"{access.MAX_TICKETS};",
     "clients that follow": f"{feed.MAX_READERS};",
     "restarts in a row": f"{job.MAX_INTERRUPTIONS}",

@@ -75,6 +75,17 @@ JOBS: dict[str, dict[str, Any]] = {
         "ends_at": 2**62,
         "lease_until": 2**62,
     },
+    "feed_addresses": {
+        "name": "team",
+        "token_hash": b"t" * 32,
+        "filters": '{"when":"upcoming"}',
+        "formats": '["ics"]',
+        "alarm": 60,
+        "created_by": "a",
+        "created_at": NOW,
+        "requests": 1,
+        "last_used_at": NOW,
+    },
     "audit": {"seq": None, "at": NOW, "actor": "a", "action": "trigger", "target": "t", "detail": None},
     "alerts": {
         "id": GOOD,
@@ -196,6 +207,7 @@ KEYS = {
     "conflicts": "kind",
     "overrides": "field",
     "sources": "name",
+    "feed_addresses": "name",
 }
 NUMBERED = {"job_events": "number", "fires": "fire_time", "locks": "fence"}
 NAMES = tuple(SOURCES)
@@ -223,6 +235,8 @@ def keyed(table: str, model: dict[str, Any], number: int) -> dict[str, Any]:
         row[NUMBERED[table]] += number + 1
     if table == "launches":
         row["body"] = json.dumps(_LAUNCH | {"id": row["id"]}).encode()
+    if table == "feed_addresses":
+        row["token_hash"] = row["name"].encode()
     return row
 
 

@@ -56,10 +56,11 @@ class LaunchView(RowView):
 
 
 class LaunchPageView(View):
-    """A page of launches."""
+    """A page of launches, and the attributions of their sources, which are left out where there are none."""
 
     items: list[LaunchView]
     next: str | None
+    attribution: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class OriginView(View):

@@ -3,11 +3,12 @@
 Every GET here has an ETag of its content, so a request with If-None-Match gets 304 while nothing has changed.
 """
 
-import asyncio
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
+from launchd.admin.api import launch_files
 from launchd.admin.api import launch_views as views
 from launchd.admin.request import moment_in_query
 from launchd.admin.route import (
@@ -16,7 +17,6 @@ from launchd.admin.route import (
     Api,
     Body,
     Cursor,
-    Document,
     Limit,
     Moment,
     PageQuery,
@@ -27,17 +27,18 @@ from launchd.admin.route import (
     Route,
     SourceName,
 )
-from launchd.clock import DAY, FOREVER
+from launchd.clock import FOREVER
 from launchd.errors import InvalidError
 from launchd.launches import feeds, override
+from launchd.launches.calendar_feed import MAX_ALARM_MINUTES
 from launchd.launches.launch import LaunchStatus
 from launchd.launches.override import Override
 from launchd.launches.query import MAX_TEXT, LaunchQuery
 from launchd.launches.sources import SOURCES
 
-# Without a filter of time, a calendar shows the coming launches and those of the last days.
-_CALENDAR_PAST = 30 * DAY
-_FEED_MOMENTS = 50
+# The moments of change that a feed lists.
+FEED_MOMENTS = 50
+Alarm = Annotated[int, Meta(ge=0, le=MAX_ALARM_MINUTES, description="remind so many minutes before each launch")]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 
 
@@ -71,6 +72,12 @@ class LaunchesQuery(FilterQuery, kw_only=True):
     slips: Annotated[bool, Meta(description="include how often each launch has slipped")] = False
 
 
+class CalendarQuery(FilterQuery, kw_only=True):
+    """`GET /v1/launches.ics`."""
+
+    alarm: Alarm | None = None
+
+
 class ConflictsQuery(PageQuery, kw_only=True):
     """`GET /v1/conflicts`."""
 
@@ -85,7 +92,7 @@ class TakeBackQuery(Query):
     reason: Reason | None = None
 
 
-def _wanted(given: FilterQuery, most: int | None) -> LaunchQuery:
+def launch_query(given: FilterQuery, most: int | None) -> LaunchQuery:
     """The query of a filter; `most` is the limit if the filter has none."""
     _check_source(given.source)
     return LaunchQuery(
@@ -103,42 +110,29 @@ def _wanted(given: FilterQuery, most: int | None) -> LaunchQuery:
 
 async def launches(api: Api, request: Request[LaunchesQuery, Body]) -> Response:
     """Reconciled launches."""
-    wanted, now = _wanted(request.query, None), api.control.now()
+    wanted, now = launch_query(request.query, None), api.control.now()
     page = await api.launches.list(wanted, now)
     slips = await api.launches.slips_of(page.items) if request.query.slips else (None,) * len(page.items)
     items = [views.launch(one, slipped) for one, slipped in zip(page.items, slips, strict=True)]
-    view = views.LaunchPageView(items=items, next=page.next)
+    credit = launch_files.credits_of(page.items) or msgspec.UNSET
+    view = views.LaunchPageView(items=items, next=page.next, attribution=credit)
     return Response(view, until=await api.launches.same_until(wanted, now))
 
 
-async def calendar(api: Api, request: Request[FilterQuery, Body]) -> Response:
+async def calendar(api: Api, request: Request[CalendarQuery, Body]) -> Response:
     """Launches as a calendar, for subscriptions."""
-    wanted, now = _wanted(request.query, MAX_LIMIT), api.control.now()
-    until = await api.launches.same_until(wanted, now)
-    if wanted.when is None and wanted.since is None and wanted.until is None:
-        today = now // DAY * DAY  # by whole days, so that the calendar is the same all day
-        wanted, until = wanted._replace(since=today - _CALENDAR_PAST), today + DAY
-    page = await api.launches.list(wanted, now)
-    attributions = {name: source.attribution for name, source in SOURCES.items()}
-    text = await asyncio.to_thread(feeds.calendar, page.items, attributions)
-    return Response(Document(text, "text/calendar"), until=until)
+    return await launch_files.calendar(api, launch_query(request.query, MAX_LIMIT), alarm=request.query.alarm)
 
 
 async def atom(api: Api, request: Request[FilterQuery, Body]) -> Response:
     """Changes of launches, as an Atom feed."""
-    wanted, now = _wanted(request.query, _FEED_MOMENTS), api.control.now()
-    changes = await api.launches.changed(wanted, now)
-    feed = await asyncio.to_thread(feeds.atom, changes, await api.launches.feed_id())
-    return Response(Document(feed, "application/atom+xml"), until=await api.launches.same_until(wanted, now))
+    links = feeds.Links(api.access.base_url, request.http.path_qs)
+    return await launch_files.atom(api, launch_query(request.query, FEED_MOMENTS), links)
 
 
 async def table(api: Api, request: Request[FilterQuery, Body]) -> Response:
     """All launches that the filter selects, as CSV."""
-    wanted, now = _wanted(request.query, None), api.control.now()
-    page = await api.launches.list(wanted, now)
-    text = await asyncio.to_thread(feeds.table, page.items)
-    headers = {"Content-Disposition": 'attachment; filename="launches.csv"'}
-    return Response(Document(text, "text/csv"), headers=headers, until=await api.launches.same_until(wanted, now))
+    return await launch_files.table(api, launch_query(request.query, None))
 
 
 async def launch(api: Api, request: Request[Query, Body]) -> Response:
@@ -188,7 +182,7 @@ _OVERRIDE = "/v1/launches/{id}/override"
 _DETAIL = views.LaunchDetailView
 LAUNCH_ROUTES = (
     Route("GET", "/v1/launches", launches, views.LaunchPageView, query=LaunchesQuery, revalidates=True),
-    Route("GET", "/v1/launches.ics", calendar, "text/calendar", query=FilterQuery, revalidates=True),
+    Route("GET", "/v1/launches.ics", calendar, "text/calendar", query=CalendarQuery, revalidates=True),
     Route("GET", "/v1/launches.atom", atom, "application/atom+xml", query=FilterQuery, revalidates=True),
     Route("GET", "/v1/launches.csv", table, "text/csv", query=FilterQuery, revalidates=True),
     Route("GET", "/v1/launches/{id}", launch, _DETAIL, revalidates=True),

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -38,6 +39,7 @@ MAX_TICKETS = 32
 # The most wrong tokens and tickets in any window of so many seconds; further ones are refused with 429.
 MAX_FAILURES, FAILURE_SECONDS = 10, 60.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_USUAL_PORTS = {"http": 80, "https": 443}
 _OWN_SITES = frozenset({"same-origin", "none"})
 _SO_PEERGROUPS = 59  # asm-generic/socket.h; Python has no name for it
 _MAX_OPTION = 1024  # bytes that getsockopt of Python gives room for: 256 groups
@@ -168,14 +170,27 @@ def forged(method: str, headers: Mapping[str, str], *, by_cookie: bool) -> bool:
     return by_cookie and site is None and origin is None
 
 
+def public_hosts(url: str | None) -> frozenset[str]:
+    """Every value of Host that means a public address; a port that its scheme implies may be left out."""
+    if url is None:
+        return frozenset()
+    parts = urlsplit(url)
+    host = parts.netloc.lower()
+    usual = f":{_USUAL_PORTS[parts.scheme.lower()]}"
+    return frozenset({host, host.removesuffix(usual)} | ({f"{host}{usual}"} if parts.port is None else set()))
+
+
 class Access:
     """The token, the tickets and the sessions of one daemon. Owned by the control loop.
 
     The server sets `group` and `hosts` before the first connection: the socket's group, and the values of Host that
     mean the TCP listener (empty without one). `tcp_error` says why a configured TCP listener is missing.
+    `public_url` is the address of a proxy for others, and `public_hosts` are the values of Host that mean it.
     """
 
-    def __init__(self, clock: Clock, token: str | None = None) -> None:
+    def __init__(self, clock: Clock, token: str | None = None, public_url: str | None = None) -> None:
+        self.public_url = None if public_url is None else public_url.rstrip("/")
+        self.public_hosts = public_hosts(self.public_url)
         self.group = -1
         self.hosts: frozenset[str] = frozenset()
         self.address: str | None = None
@@ -189,6 +204,11 @@ class Access:
         self.cookie = f"{COOKIE}_{hmac.digest(secret, b'launchd cookie', 'sha256').hex()[:8]}"
         self._signed_out: dict[str, Instant] = {}
         self._failures: deque[float] = deque(maxlen=MAX_FAILURES)
+
+    @property
+    def base_url(self) -> str:
+        """The beginning of addresses of this daemon, without a final slash; empty if it listens on no TCP port."""
+        return self.public_url or (f"http://{self.address}" if self.address is not None else "")
 
     def peer(self, peer: Peer) -> Role | None:
         """The role of a process that connected to the Unix socket; None for a stranger."""

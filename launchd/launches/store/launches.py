@@ -2,6 +2,8 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 
@@ -12,6 +14,7 @@ from launchd.db.database import Connection, Database, Row
 from launchd.errors import NotFoundError
 from launchd.launches.ingest import IngestPlan, Stored
 from launchd.launches.launch import HistoryRow
+from launchd.launches.net_history import net_moves
 from launchd.launches.offload import offload
 from launchd.launches.override import Override
 from launchd.launches.query import NEXT_END, LaunchQuery, cursor, selection
@@ -151,6 +154,19 @@ class LaunchStore:
         name_of = (lambda one: one.source) if kind is None else kind.name_of
         return await offload(lambda: scorecards(map(Statement._make, rows), name_of))
 
+    async def _net_histories(self, records: Sequence[Record]) -> dict[str, tuple[HistoryRow, ...]]:
+        """The history of the NETs of these launches by their ids, each launch's oldest first."""
+        ids = msgspec.json.encode([one.launch.id for one in records]).decode()
+        rows = await self._db.read(_SQL["net_histories"], (ids,))
+        groups = groupby(rows, itemgetter("launch_id"))
+        return {key: tuple(HistoryRow(*row[1:]) for row in group) for key, group in groups}
+
+    async def count(self, query: LaunchQuery, now: Instant) -> int:
+        """The number of launches that a query selects, whatever its limit."""
+        wanted = selection(query._replace(cursor=None), now)
+        row = await self._db.read_one(f"SELECT count(*) AS count FROM launches WHERE {wanted.where}", wanted.values)  # noqa: S608 - the same
+        return 0 if row is None else int(row["count"])
+
     async def changed(self, query: LaunchQuery, now: Instant) -> tuple[ChangedLaunch, ...]:
         """The changes of the selected launches, newest first; the limit of the query counts moments of change."""
         wanted = selection(query, now)
@@ -162,7 +178,9 @@ class LaunchStore:
         for row in await self._db.read(moments, [*wanted.values, -1 if query.limit is None else query.limit]):
             rows = await self._db.read(_SQL["changes_at"], (row["id"], row["seen_at"]))
             found.append(ChangedLaunch(record_in(row), row["seen_at"], tuple(HistoryRow(*one) for one in rows)))
-        return tuple(found)
+        moves = await self._net_histories([one.record for one in found])
+        nets = {one.launch.id: net_moves(moves.get(one.launch.id, ()), one.launch.net) for one, *_ in found}
+        return tuple(one._replace(move=nets[one.record.launch.id].get(one.at)) for one in found)
 
     async def feed_id(self) -> str:
         """The UUID of this database's feed of changes."""

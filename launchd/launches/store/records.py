@@ -10,6 +10,7 @@ from launchd.db.database import Row
 from launchd.launches import override
 from launchd.launches.ingest import Stored
 from launchd.launches.launch import Conflict, HistoryRow, Launch, Sighting
+from launchd.launches.net_history import NetMove
 from launchd.launches.override import Override
 from launchd.launches.reconcile import StoredSighting
 from launchd.launches.slip_ledger import MoveRow
@@ -68,11 +69,12 @@ class OpenConflict(NamedTuple):
 
 
 class ChangedLaunch(NamedTuple):
-    """The changes of one launch at one moment."""
+    """The changes of one launch at one moment; `move` is that of its NET, if it changed."""
 
     record: Record
     at: Instant
     rows: tuple[HistoryRow, ...]
+    move: NetMove | None = None
 
 
 def record_in(row: Row) -> Record:

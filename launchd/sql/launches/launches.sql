@@ -66,6 +66,11 @@ SELECT id, name, body, updated_at, revision FROM launches WHERE id = ?
 SELECT source, source_id, first_seen, seen_at, body, origin_id, retired_at FROM sightings WHERE launch_id = ? ORDER BY source, source_id
 -- name: changes_of
 SELECT field, old, new, source, seen_at FROM changes WHERE launch_id = ? ORDER BY id
+-- name: net_histories
+-- The history of the NETs of some launches (a JSON list of ids), each launch's oldest first.
+SELECT launch_id, field, old, new, source, seen_at FROM changes
+WHERE launch_id IN (SELECT value FROM json_each(?)) AND field IN ('net', 'net_precision') ORDER BY launch_id, id;
+
 -- name: conflicts_of
 SELECT kind, other_id, evidence, since FROM conflicts WHERE launch_id = :id OR other_id = :id
 -- name: bodies

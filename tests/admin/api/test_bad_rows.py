@@ -32,6 +32,7 @@ LISTS = (
     "/v1/locks?limit=1000",
     "/v1/audit?limit=1000",
     "/v1/alerts?limit=1000",
+    "/v1/feeds",
     "/v1/launches?limit=1000",
     "/v1/conflicts?limit=1000",
 )

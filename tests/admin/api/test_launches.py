@@ -318,3 +318,9 @@ async def test_the_command_line_replays_overrides_and_lists(client: aiohttp.Clie
     assert "Starlink" in await run("conflicts")
     assert "closed" in await run("sources")
     assert "Crew-20" in await run("launches", "--search", "crew")
+
+
+async def test_a_page_of_launches_names_its_sources_and_an_empty_one_names_none(client: aiohttp.ClientSession) -> None:
+    told = (await get(client, "/v1/launches?when=upcoming"))["attribution"]
+    assert told == ["Launch Library 2, The Space Devs (thespacedevs.com)"]
+    assert await get(client, "/v1/launches?q=nothing") == {"items": [], "next": None}

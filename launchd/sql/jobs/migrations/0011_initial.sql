@@ -149,6 +149,22 @@ CREATE TABLE fires (
   CHECK (count = 1 OR until > fire_time)
 ) STRICT, WITHOUT ROWID;
 
+-- --- feeds ---
+
+-- Addresses that a calendar or a bot reads without signing in. They are here and not in launches.db, because counting
+-- their requests there would make every cached response on launch data invalid.
+CREATE TABLE feed_addresses (
+  name TEXT PRIMARY KEY,
+  token_hash BLOB NOT NULL UNIQUE,  -- SHA-256; the token itself is stored nowhere
+  filters TEXT NOT NULL,  -- JSON: the parameters of GET /v1/launches by name
+  formats TEXT NOT NULL,  -- JSON: a list of ics, atom, csv, json
+  alarm INTEGER,  -- minutes; NULL for a calendar without reminders
+  created_by TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  requests INTEGER NOT NULL DEFAULT 0,
+  last_used_at INTEGER
+) STRICT, WITHOUT ROWID;
+
 -- --- locks ---
 
 CREATE TABLE locks (
