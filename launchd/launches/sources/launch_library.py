@@ -11,9 +11,12 @@ import msgspec
 from launchd.clock import DAY, MINUTE, Instant
 from launchd.errors import InvalidError, SourceError
 from launchd.launches.dates import TIMED, net_from
+from launchd.launches.details import Details
 from launchd.launches.launch import FLOWN, LaunchStatus, Net, Parsed, Place, Precision, Sighting
+from launchd.launches.reconcile_details import carried
 from launchd.launches.sources import launch_library_shape as shape
 from launchd.launches.sources import records
+from launchd.launches.sources.launch_library_details import EVERYTHING, Reader
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean, text_or_none
 
@@ -107,7 +110,10 @@ def _page(number: int) -> dict[str, str]:
 
 
 def parse(payloads: Sequence[bytes]) -> Parsed:
-    """The launches of all pages; of a repeated id the record that was updated last."""
+    """The launches of all pages; of a repeated id the record that was updated last, else the one in the fuller form.
+
+    What the form of that record lacks is taken from the other.
+    """
     report = Report(NAME)
     newest: dict[str, Sighting] = {}
     rows = 0
@@ -118,9 +124,17 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
             if sighting is None:
                 continue
             known = newest.get(sighting.source_id)
-            if known is None or (sighting.modified or 0) > (known.modified or 0):
+            if known is None:
                 newest[sighting.source_id] = sighting
+            elif _order(sighting) > _order(known):
+                newest[sighting.source_id] = carried(known, sighting)
+            else:
+                newest[sighting.source_id] = carried(sighting, known)
     return Parsed(tuple(newest.values()), tuple(report.rejections), rows)
+
+
+def _order(one: Sighting) -> tuple[Instant, int]:
+    return one.modified or 0, -len(one.details.unsaid) if one.details else 0
 
 
 def _sighting(raw: msgspec.Raw, report: Report) -> Sighting | None:
@@ -130,8 +144,10 @@ def _sighting(raw: msgspec.Raw, report: Report) -> Sighting | None:
     if mode.is_list():
         short = records.read(raw, shape.ListLaunch, report)
         return clean(_from_list(_common(short, report), short), report) if short else None
-    full = records.read(raw, shape.Launch, report)
-    return clean(_from_full(_common(full, report), full), report) if full else None
+    full, more = records.read(raw, shape.Launch, report), records.read(raw, shape.Details, report)
+    if full is None or more is None:
+        return None
+    return clean(_from_full(_common(full, report), full, Reader(more, full.id, report)), report)
 
 
 def _common(record: shape.Common, report: Report) -> Sighting:
@@ -166,10 +182,11 @@ def _from_list(sighting: Sighting, record: shape.ListLaunch) -> Sighting:
         pad=_known(record.pad),
         location=Place(place) if place else None,
         mission=text_or_none(record.mission) or _mission_in(record.name),
+        details=Details(unsaid=EVERYTHING),
     )
 
 
-def _from_full(sighting: Sighting, record: shape.Launch) -> Sighting:
+def _from_full(sighting: Sighting, record: shape.Launch, reader: Reader) -> Sighting:
     configuration = record.rocket.configuration if record.rocket else None
     orbit = _name(record.mission.orbit) if record.mission else None
     return msgspec.structs.replace(
@@ -180,7 +197,8 @@ def _from_full(sighting: Sighting, record: shape.Launch) -> Sighting:
         location=_place(record.pad) if record.pad else None,
         mission=_name(record.mission) or _mission_in(record.name),
         orbit=orbit,
-        urls=_urls(record),
+        urls=reader.urls(),
+        details=reader.details(),
         suborbital=orbit == "Suborbital",
     )
 
@@ -241,14 +259,6 @@ def _degrees(value: float | str | None) -> float | None:
         return None
 
 
-def _urls(record: shape.Launch) -> tuple[str, ...]:
-    """Web casts and pages, those of the lowest `priority` number first."""
-    links = [*(record.vid_urls or []), *(record.old_vid_urls or [])]
-    links += [*(record.info_urls or []), *(record.old_info_urls or [])]
-    ranked = sorted(links, key=lambda link: 100 if link.priority is None else link.priority)
-    return tuple(dict.fromkeys(link.url for link in ranked if link.url))
-
-
 def _name(named: shape.Named | shape.Pad | shape.Mission | None) -> str | None:
     return None if named is None else text_or_none(named.name)
 
@@ -267,6 +277,6 @@ SOURCE = Source(
     priority=70,
     pull=pull,
     parse=parse,
-    revision=2,
+    revision=3,
     token_header="Authorization",  # noqa: S106 - the header's name, not a secret
 )
