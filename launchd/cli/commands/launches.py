@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from launchd.cli.commands.launch_details import print_details
 from launchd.cli.commands.write import pair
 from launchd.cli.context import CommandContext, OptionValue, at, common
 from launchd.cli.output import (
@@ -21,6 +22,7 @@ from launchd.cli.output import (
 )
 
 _SHOWN_NAME = 48
+_TABLES = ("history", "sightings", "overrides", "conflicts", "details")
 _OVERRIDES = ("field", "value", "by", "reason", "at")
 _LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The most rows.")
 
@@ -52,11 +54,12 @@ def launches(context: CommandContext, /, upcoming: bool, past: bool, **filters: 
 @common
 @click.pass_obj
 def launch(context: CommandContext, launch_id: str) -> None:
-    """Show one launch, with its sightings and its history."""
+    """Show one launch, with its details, its sightings and its history."""
     view = context.client().request("GET", at("launches", launch_id))
-    print_record(context, view, hide=("history", "sightings", "provenance", "slips", "overrides", "conflicts"))
+    print_record(context, view, hide=(*_TABLES, "provenance", "slips", "probability", "crewed"))
     if context.json:
         return
+    print_details(view["details"])
     click.echo(format_value(view["slips"]["summary"]))
     for title, shows in (("conflicts", ("kind", "values", "other_id")), ("overrides", _OVERRIDES)):
         if view[title]:

@@ -17,9 +17,12 @@ from launchd.launches.reconcile_details import carried
 from launchd.launches.sources import launch_library_shape as shape
 from launchd.launches.sources import records
 from launchd.launches.sources.launch_library_details import EVERYTHING, Reader
-from launchd.launches.sources.source import Client, Payload, Source
+from launchd.launches.sources.launch_library_plan import THROTTLE, DetailPlan, near, plan, throttle_in
+from launchd.launches.sources.source import Client, Payload, RateLimitedError, Source
 from launchd.launches.validate import Report, clean, text_or_none
+from launchd.logger import get_logger
 
+_log = get_logger("launchd.scrape")
 NAME = "launch_library"
 PAGE = 100
 MAX_PAGES = 10
@@ -64,6 +67,24 @@ _NO_PLACE = frozenset({"unknown pad", "unknown", "unknown location", "tbd"})
 
 
 async def pull(client: Client) -> list[Payload]:
+    """The lists in mode normal, and then the details that the rate leaves room for.
+
+    Raises RateLimitedError if the server says that our requests are used up.
+    """
+    throttle = throttle_in(await client.ask(THROTTLE))
+    if throttle is not None and not throttle.left:
+        detail = f"{NAME}: its server allows no request for {throttle.wait:.0f} s"
+        raise RateLimitedError(detail, throttle.wait, by_source=False)
+    folder, payloads = await _lists(client)
+    left = client.left() if throttle is None else min(client.left(), throttle.left - len(payloads))
+    around = near([one.body for one in payloads], client.now())
+    wanted = plan(budget=left, around=around, known=lambda page: client.known(folder, page), now=client.now())
+    if wanted.skipped is not None:
+        _log.info("details_skipped", source=NAME, reason=wanted.skipped)
+    return payloads + await _details(client, folder, wanted)
+
+
+async def _lists(client: Client) -> tuple[str, list[Payload]]:
     """All pages of upcoming launches, then the newest page of previous ones (an upcoming launch that flew moves there).
 
     Pages are asked for by offset; rows move between pages meanwhile, so the parser drops repeated ids.
@@ -76,7 +97,23 @@ async def pull(client: Client) -> list[Payload]:
             break
         payloads.append(payload)
     previous = await client.get(f"{folder}previous/", {"mode": "normal", "limit": str(PAGE), "ordering": "-net"})
-    return payloads if previous is None else [*payloads, previous]
+    return folder, payloads if previous is None else [*payloads, previous]
+
+
+async def _details(client: Client, folder: str, wanted: DetailPlan) -> list[Payload]:
+    """The detailed pages; one that cannot be read costs nothing but itself, as the lists say the most."""
+    found = [client.leave(folder, page) for page in wanted.left]
+    for page in wanted.asked:
+        try:
+            payload = await client.get(folder, page, optional=True)
+        except SourceError as error:
+            _log.warning("details_failed", source=NAME, error=error.detail)
+            rest = wanted.asked[wanted.asked.index(page) :]
+            return found + [client.leave(folder, one) for one in rest if client.known(folder, one)]
+        if payload is None:  # this server has no such pages
+            return found
+        found.append(payload)
+    return found
 
 
 async def _first_page(client: Client) -> tuple[str, Payload]:
