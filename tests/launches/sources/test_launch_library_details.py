@@ -18,8 +18,10 @@ from launchd.launches.details import (
     Webcast,
 )
 from launchd.launches.sources import launch_library
+from tests.bench import details_kept
 from tests.launches.sources.test_hostile_payloads import changed, encode, places
 from tests.support.launch_library_payloads import BOOSTER, LANDING, OFFICIAL, crew_14, in_2_2, in_normal_mode
+from tests.support.paths import SHARED
 from tests.support.payloads import page
 
 DAY = 24 * 60 * 60
@@ -245,3 +247,9 @@ def test_bytes_that_are_no_json_text_cost_no_other_launch(literal: str) -> None:
     record = crew_14(id="another", updates=[{"id": 1, "comment": literal}])
     found = launch_library.parse([encode({"results": [crew_14(), record]})])
     assert found.rejections or len(found.sightings) == 2
+
+
+@pytest.mark.recorded
+@pytest.mark.skipif(not (SHARED / "sources").is_dir(), reason="the recorded payloads are not here")
+def test_of_recorded_launches_each_detail_is_kept() -> None:
+    assert details_kept.report(SHARED / "sources")
