@@ -60,6 +60,8 @@ class FilterQuery(Query, kw_only=True):
     q: Text | None = None
     since: Moment | None = None
     until: Moment | None = None
+    crewed: bool | None = None
+    webcast: bool | None = None
     limit: Limit | None = None
 
 
@@ -98,6 +100,8 @@ def _wanted(given: FilterQuery, most: int | None) -> LaunchQuery:
         moment_in_query("until", given.until),
         given.limit or most,
         given.cursor if isinstance(given, LaunchesQuery) else None,
+        given.crewed,
+        given.webcast,
     )
 
 

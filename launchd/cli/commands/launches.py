@@ -33,6 +33,8 @@ _LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_
 @click.option("--provider", help="Only launches of this provider.")
 @click.option("--status", help="Only launches with this status, such as go or hold.")
 @click.option("--source", help="Only launches of this source.")
+@click.option("--crewed", is_flag=True, default=None, help="Only launches with a crew.")
+@click.option("--webcast", is_flag=True, default=None, help="Only launches with a webcast.")
 @click.option("--search", "q", help="Words to find in name, mission, vehicle, provider, pad and location.")
 @_LIMIT
 @common
