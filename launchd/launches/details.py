@@ -39,10 +39,12 @@ class Part(StrEnum):
     WEBCAST_LIVE = "webcast_live"
     PROBABILITY = "probability"
     WEATHER_CONCERNS = "weather_concerns"
+    WEATHER = "weather"
     HOLD_REASON = "hold_reason"
     FAIL_REASON = "fail_reason"
     UPDATES = "updates"
     PROGRAMMES = "programmes"
+    TAGS = "tags"
     PICTURES = "pictures"
     PATCHES = "patches"
     PAD_TURNAROUND = "pad_turnaround"
@@ -153,10 +155,12 @@ class Details(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
     webcast_live: bool | None = None
     probability: int | None = None
     weather_concerns: str | None = None
+    weather: str | None = None
     hold_reason: str | None = None
     fail_reason: str | None = None
     updates: tuple[Update, ...] = ()
     programmes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
     patches: tuple[Picture, ...] = ()
     pad_turnaround: int | None = None

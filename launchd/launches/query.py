@@ -30,7 +30,7 @@ MAX_TEXT, MAX_WORDS = 200, 20
 class LaunchQuery(NamedTuple):
     """A query for launches. `upcoming` lists the soonest first, any other the newest first; a limit of None lists all.
 
-    `provider` matches a part of the name in any case; `crewed` selects only launches of which that is known. `q` matches
+    `provider` matches a part of the name in any case; `crewed` selects launches of which that is known. `q` matches
     launches that have all of its words, or words that begin with them.
     """
 

@@ -26,7 +26,7 @@ from launchd.launches.launch import FieldSource, Launch, Sighting
 PREFIX = "details."
 # The history has rows for these alone: each is shown by the text of the field of the details.
 HISTORY = {"webcast": "webcasts", "probability": "probability", "booster": "boosters"}
-_OF_THE_DAY = frozenset({"webcasts", "webcast_live", "probability", "weather_concerns", "hold_reason"})
+_OF_THE_DAY = frozenset({"webcasts", "webcast_live", "probability", "weather_concerns", "weather", "hold_reason"})
 _MERGED = frozenset({"webcasts", "updates"})
 
 

@@ -100,10 +100,12 @@ class DetailsView(View):
     webcast_live: bool | None
     probability: int | None
     weather_concerns: str | None
+    weather: str | None
     hold_reason: str | None
     fail_reason: str | None
     updates: list[UpdateView]
     programmes: tuple[str, ...]
+    tags: tuple[str, ...]
     pictures: list[PictureView]
     patches: list[PictureView]
     pad_turnaround: Seconds | None

@@ -9,8 +9,8 @@ from launchd.cli.output import Columns, age, columns, format_value, print_table
 
 # The most running notes that are shown; `--json` has all.
 SHOWN_UPDATES = 10
-_PLAIN = ("mission_type", "customers", "programmes", "crewed", "probability", "weather_concerns", "hold_reason")
-_LAST = ("fail_reason", "mission_description")
+_PLAIN = ("mission_type", "customers", "programmes", "tags", "crewed", "probability", "weather", "weather_concerns")
+_LAST = ("hold_reason", "fail_reason", "mission_description")
 
 
 def print_details(details: dict[str, Any] | None) -> None:

@@ -179,6 +179,11 @@ class Fields:
     def _read(self, value: dict[str, Any], any_of: Sequence[str]) -> "Fields | None":
         return next(objects([value], 1, self._record, self._part, self._report, *any_of), None)
 
+    def entries(self, name: str) -> list[Any] | None:
+        """A list of anything."""
+        found: list[Any] | None = self._typed(name, list, "a list")
+        return found
+
     def texts(self, name: str, most: int) -> tuple[str, ...]:
         """The texts of a list, each once."""
         listed = self._typed(name, list, "a list") or []
