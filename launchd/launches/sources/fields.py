@@ -18,8 +18,12 @@ from launchd.launches.details import MAX_URL
 from launchd.launches.sources.records import UNREADABLE
 from launchd.launches.validate import MAX_TEXT, Report, plain
 
-_BLOCK = re.compile(r"<(script|style)\b[^>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<(?:/?[a-z][^<>]{0,2000}|!--.{0,2000}?--)>", re.IGNORECASE | re.DOTALL)
+# Each of these reads a text once, whatever is in it: none looks beyond the next "<" for the end of a tag.
+_BLOCK = re.compile(
+    r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
+_TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
 # Marks that turn the direction of a text, and zero-width characters: a name must not look like another one.
 _INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\u00ad]")
 _ODD_IN_URL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029<>\"\\^`{|}\ud800-\udfff]")
