@@ -12,6 +12,7 @@ from launchd.launches.launch import Change, Conflict, Launch, Sighting
 from launchd.launches.matching.evidence import Key, explain
 from launchd.launches.matching.match import Assignment, Known, assign, key
 from launchd.launches.reconcile import StoredSighting, reconcile
+from launchd.launches.reconcile_details import carried
 from launchd.launches.retire import gone, present, without
 
 
@@ -101,7 +102,7 @@ def plan(
 
 def _compared(stored: Stored, sightings: Iterable[Sighting]) -> _Compared:
     """Compare the sightings with the stored ones; a record that was retired and comes back counts as updated."""
-    sent = {key(sighting): sighting for sighting in sightings}
+    sent = {key(sighting): _carried(stored.seen.get(key(sighting)), sighting) for sighting in sightings}
     found = _Compared(sent, set(), Counter(), Counter(), Counter())
     for one, sighting in sent.items():
         before = stored.seen.get(one)
@@ -111,6 +112,10 @@ def _compared(stored: Stored, sightings: Iterable[Sighting]) -> _Compared:
         (found.created if before is None else found.updated)[sighting.source] += 1
         found.changed.add(one)
     return found
+
+
+def _carried(before: StoredSighting | None, sighting: Sighting) -> Sighting:
+    return carried(None if before is None else before.sighting, sighting)
 
 
 def _known(seen: Mapping[Key, StoredSighting], changed: set[Key], now: Instant) -> dict[Key, Known]:

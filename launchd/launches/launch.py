@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from launchd.clock import Instant
+from launchd.launches.details import Details
 
 
 class Precision(StrEnum):
@@ -97,6 +98,7 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
     modified: Instant | None = None
     suborbital: bool = False
     live: bool = True
+    details: Details | None = None
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -146,6 +148,7 @@ class Launch(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     urls: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     provenance: dict[str, FieldSource] = {}
+    details: Details | None = None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):

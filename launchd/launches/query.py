@@ -21,14 +21,17 @@ _TO_COME = f"coalesce(status, '') NOT IN {_FLOWN}"
 _UPCOMING = f"({_TO_COME} AND coalesce(net_latest, {_LAST}) >= ?)"
 # The first instant, from a given one on, at which the NET of a launch to come ends; None if no NET does.
 NEXT_END = f"SELECT min(net_latest) AS at FROM launches WHERE {_TO_COME} AND net_latest >= ?"  # noqa: S608 - constants
+# A value of the details in `body`; nothing for a body that is not JSON.
+_DETAIL = "CASE WHEN json_valid(CAST(body AS TEXT)) THEN json_extract(CAST(body AS TEXT), '$.details.{}') END"
+_CREWED, _WEBCAST = _DETAIL.format("crewed"), _DETAIL.format("webcasts[0].url")
 MAX_TEXT, MAX_WORDS = 200, 20
 
 
 class LaunchQuery(NamedTuple):
     """A query for launches. `upcoming` lists the soonest first, any other the newest first; a limit of None lists all.
 
-    `provider` matches a part of the name in any case; `q` matches launches that have all of its words, or words that
-    begin with them.
+    `provider` matches a part of the name in any case; `crewed` selects launches of which that is known. `q` matches
+    launches that have all of its words, or words that begin with them.
     """
 
     when: str | None = None
@@ -40,6 +43,8 @@ class LaunchQuery(NamedTuple):
     until: Instant | None = None
     limit: int | None = 50
     cursor: str | None = None
+    crewed: bool | None = None
+    webcast: bool | None = None
 
 
 class Selection(NamedTuple):
@@ -79,12 +84,20 @@ def _conditions(query: LaunchQuery, now: Instant) -> Iterator[tuple[str, tuple[o
         yield "provider LIKE ? ESCAPE '\\'", (f"%{_escaped(query.provider)}%",)
     if query.source is not None:
         yield "id IN (SELECT launch_id FROM sightings WHERE source = ?)", (query.source,)
+    yield from _of_details(query)
     if query.q is not None:
         yield from _search(query.q)
     if query.since is not None:
         yield f"coalesce(net_latest, {_LAST}) >= ?", (query.since,)
     if query.until is not None:
         yield "net_earliest <= ?", (query.until,)
+
+
+def _of_details(query: LaunchQuery) -> Iterator[tuple[str, tuple[object, ...]]]:
+    if query.crewed is not None:
+        yield f"{_CREWED} = ?", (query.crewed,)
+    if query.webcast is not None:
+        yield f"({_WEBCAST} IS NOT NULL) = ?", (query.webcast,)
 
 
 def _search(text: str) -> Iterator[tuple[str, tuple[object, ...]]]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from launchd.clock import SECOND, Instant, format_instant
+from launchd.launches import reconcile_details
 from launchd.launches.launch import (
     FLOWN,
     Change,
@@ -22,6 +23,7 @@ from launchd.launches.launch import (
     Sighting,
 )
 from launchd.launches.matching import names
+from launchd.launches.reconcile_details import SourceDetails
 
 # Lift-offs are taken from the first of these that has one (GCAT is compiled from telemetry and orbital elements).
 LIFTOFF_AUTHORITY = ("gcat", "launch_library")
@@ -42,6 +44,10 @@ _PLAIN = (
 )
 # Fields that hold for one date only: a sighting with another date does not count for them.
 _OF_THE_DAY = frozenset({"window_start", "window_end"})
+# The field whose provenance is that of a row of the history.
+_SOURCE_OF = {"net_precision": "net"} | {
+    row: reconcile_details.PREFIX + field for row, field in reconcile_details.HISTORY.items()
+}
 _FINENESS = {precision: rank for rank, precision in enumerate(Precision)}
 
 
@@ -92,12 +98,14 @@ def reconcile(
     linked = next((one for one in ranked if one.sighting.urls), None)
     if linked is not None:
         provenance["urls"] = FieldSource(linked.sighting.source, linked.seen_at)
+    details, origins = reconcile_details.reconciled(_details(ranked, net))
     launch = Launch(
         id=launch_id,
         **values,
         urls=tuple(dict.fromkeys(url for one in ranked for url in one.sighting.urls)),
         sources=tuple(sorted({one.sighting.source for one in ranked})),
-        provenance=provenance,
+        provenance=provenance | origins,
+        details=details,
     )
     return Reconciled(launch, tuple(_changes(before, launch)), tuple(_conflicts(launch_id, ranked)))
 
@@ -112,6 +120,14 @@ def _stale(one: StoredSighting, net: StoredSighting | None) -> bool:
     if net is None or net.sighting.net is None or one.sighting.net is None or one.sighting.status in FLOWN:
         return False
     return not one.sighting.net.overlaps(net.sighting.net, slack=LIFTOFF_TOLERANCE)
+
+
+def _details(ranked: Sequence[StoredSighting], net: StoredSighting | None) -> list[SourceDetails]:
+    return [
+        SourceDetails(one.sighting.details, FieldSource(one.sighting.source, one.seen_at), not _stale(one, net))
+        for one in ranked
+        if one.sighting.details is not None
+    ]
 
 
 def _best_status(current: Sequence[StoredSighting]) -> StoredSighting | None:
@@ -146,10 +162,10 @@ def _changes(before: Launch | None, after: Launch) -> list[Change]:
     if before is None:
         return []
     changes = []
-    for field in (*_PLAIN, "status", "net", "net_precision", "urls"):
+    for field in (*_PLAIN, "status", "net", "net_precision", "urls", *reconcile_details.HISTORY):
         old, new = shown(before, field), shown(after, field)
         if old != new:
-            origin = after.provenance.get("net" if field == "net_precision" else field)
+            origin = after.provenance.get(_SOURCE_OF.get(field, field))
             source, seen_at = (origin.source, origin.seen_at) if origin else ("", 0)
             changes.append(Change(launch_id=after.id, field=field, old=old, new=new, source=source, seen_at=seen_at))
     return changes
@@ -160,6 +176,8 @@ def shown(launch: Launch, field: str) -> str | None:
     if field in {"net", "net_precision"}:
         net = launch.net
         return None if net is None else format_instant(net.earliest) if field == "net" else net.precision.value
+    if field in reconcile_details.HISTORY:
+        return reconcile_details.shown(launch, field)
     value = getattr(launch, field)
     if value is None:
         return None

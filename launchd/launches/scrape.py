@@ -5,6 +5,7 @@ result. `Scrape.run` acts on them in order. It records a failed pull at once; th
 its sightings are stored, because from then on requests are conditional on it.
 """
 
+import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -13,12 +14,12 @@ from typing import Any, NamedTuple
 from launchd.clock import SECOND, Clock, Instant, format_instant
 from launchd.errors import SourceError
 from launchd.launches.circuit import Circuit, CircuitState
-from launchd.launches.fetch.client import HttpClient, RateLimitedError, open_session
+from launchd.launches.fetch.client import HttpClient, open_session
 from launchd.launches.launch import Parsed
 from launchd.launches.offload import offload
 from launchd.launches.settings import SourceSettings
 from launchd.launches.source_store import FetchAttempt, FetchedPage, SourceStore, StoredPayload, Traffic
-from launchd.launches.sources.source import Payload, Source
+from launchd.launches.sources.source import Payload, RateLimitedError, Source
 from launchd.logger import get_logger
 
 _log = get_logger("launchd.scrape")
@@ -119,6 +120,24 @@ def worth_keeping(reading: Parsed | Trouble | None) -> bool:
     return isinstance(reading, Parsed) or (isinstance(reading, Trouble) and not reading.by_source)
 
 
+def filled(
+    payloads: Sequence[Payload], stored: Mapping[str, bytes], digests: Mapping[str, str]
+) -> list[Payload] | None:
+    """The payloads with the stored bodies (compressed) of those without one; None if a body is missing or another."""
+    found = []
+    for one in payloads:
+        body = one.body
+        if body is None:
+            try:
+                body = zlib.decompress(stored[one.url])
+            except (KeyError, zlib.error):
+                return None
+            if hashlib.sha256(body).hexdigest() != digests.get(one.url):
+                return None
+        found.append(Payload(one.url, body))
+    return found
+
+
 async def read(source: Source, payloads: Sequence[Payload]) -> Parsed | Trouble:
     """Run the source's parser in a thread; an exception in it is a fault of ours and stops no other source."""
     bodies = [payload.body for payload in payloads if payload.body is not None]
@@ -173,8 +192,15 @@ class Scrape:
 
             payloads = await self._source.pull(client(known))
             if not self._clients[-1].unchanged() and any(one.body is None for one in payloads):
-                payloads = await self._source.pull(client({}))  # some pages changed: the others are needed as well
+                # some pages changed: the others are needed as well
+                payloads = await self._filled(payloads) or await self._source.pull(client({}))
         return payloads
+
+    async def _filled(self, payloads: Sequence[Payload]) -> list[Payload] | None:
+        """The payloads with the stored bodies of those that have not changed; None if one of these is not stored."""
+        stored = dict(await self._store.payloads(self._source.name))
+        digests = {page.url: page.sha256 for page in self._clients[-1].pages}
+        return await offload(lambda: filled(payloads, stored, digests))
 
     async def _keep(self, payloads: Sequence[Payload]) -> None:
         """Store the payloads for a replay, compressed in a thread."""

@@ -27,7 +27,7 @@ from launchd.launches.matching import names
 from launchd.launches.matching.evidence import Key
 from launchd.launches.matching.match import assign, key
 from launchd.launches.sources import SOURCES
-from tests.bench import coverage_of_names, parsed_rows
+from tests.bench import coverage_of_names, details_kept, parsed_rows
 from tests.support.launch_memory import remembered
 from tests.support.paths import SHARED
 from tests.support.recorded_payloads import recordings
@@ -339,7 +339,8 @@ def main() -> int:
         return 0
     kept = parsed_rows.report(root)
     coverage_of_names.report(root)
-    return 0 if report(root, truth) and kept else 1
+    detailed = details_kept.report(root)
+    return 0 if report(root, truth) and kept and detailed else 1
 
 
 if __name__ == "__main__":

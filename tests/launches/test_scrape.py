@@ -1,5 +1,6 @@
 """One pull of one source: the result of each kind of answer, and the state that it leaves."""
 
+import zlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from launchd.config import SourceConfig
 from launchd.db.database import Database, open_database
 from launchd.errors import SourceError
 from launchd.launches.circuit import THRESHOLD, Circuit
-from launchd.launches.fetch.client import Identity, RateLimitedError
+from launchd.launches.fetch.client import Identity
 from launchd.launches.launch import Parsed, Rejection, Sighting
 from launchd.launches.scrape import (
     NotPulled,
@@ -27,9 +28,9 @@ from launchd.launches.scrape import (
     worth_keeping,
 )
 from launchd.launches.settings import source_settings
-from launchd.launches.source_store import FetchAttempt, SourceStore, Traffic
+from launchd.launches.source_store import FetchAttempt, SourceStore, StoredPayload, Traffic
 from launchd.launches.sources import SOURCES
-from launchd.launches.sources.source import Client, Payload, Source
+from launchd.launches.sources.source import Client, Payload, RateLimitedError, Source
 from tests.support.replay_server import Replay, replaying
 
 NOW = 1_800_000_000 * SECOND
@@ -120,8 +121,21 @@ async def test_unchanged_payloads_are_not_parsed_unless_the_pull_is_forced(bench
     assert sighted(await bench.pull(force=True)) == ["first", "second"]
 
 
-async def test_when_one_page_has_changed_the_others_are_fetched_as_well(bench: Bench) -> None:
+async def test_when_one_page_has_changed_the_others_are_taken_from_the_stored_payloads(bench: Bench) -> None:
     await bench.stored_pull()
+    bench.asked()
+    bench.replay.bodies["/other"] = b"third"
+    assert sighted(await bench.pull()) == ["first", "third"]
+    assert bench.asked() == [("/one", 304), ("/other", 200)]
+
+
+@pytest.mark.parametrize("stored", [None, b"", b"no zlib", zlib.compress(b"another")])
+async def test_an_unchanged_page_whose_payload_is_lost_or_damaged_is_fetched_again(
+    bench: Bench, stored: bytes | None
+) -> None:
+    await bench.stored_pull()
+    url = f"{bench.replay.url}/one"
+    await bench.store.keep("gcat", [] if stored is None else [StoredPayload(url, 7, stored)], NOW)
     bench.asked()
     bench.replay.bodies["/other"] = b"third"
     assert sighted(await bench.pull()) == ["first", "third"]

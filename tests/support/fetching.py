@@ -4,12 +4,28 @@ from collections.abc import Mapping
 
 from aiohttp.abc import AbstractResolver
 
-from launchd.clock import SystemClock
+from launchd.clock import Instant, SystemClock
 from launchd.launches.fetch.client import FetchOptions, HttpClient, Identity, open_session
 from launchd.launches.fetch.politeness import RequestLimiter
 from launchd.launches.launch import Parsed
 from launchd.launches.source_store import FetchedPage
 from launchd.launches.sources.source import Payload, Source
+
+
+class Unlimited:
+    """The part of a source's client that needs no server: no answer about our use, and requests enough."""
+
+    def leave(self, path: str, params: Mapping[str, str] | None = None) -> Payload:  # noqa: ARG002 - see Client
+        return Payload(path, None)
+
+    async def ask(self, path: str) -> bytes | None:  # noqa: ARG002 - see Client
+        return None
+
+    def left(self) -> int:
+        return 1000
+
+    def now(self) -> Instant:
+        return SystemClock().now()
 
 
 def source(*hosts: str) -> Source:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from tests.support import nasa_feeds, wikipedia_pages
+from tests.support.launch_library_payloads import crew_14
 
 UPCOMING, PREVIOUS = "/ll/launches/upcoming/", "/ll/launches/previous/"
 LOG = "/gcat/tsv/derived/launchlog.tsv"
@@ -213,7 +214,7 @@ def encoded(document: Any) -> bytes:  # noqa: ANN401 - JSON
 
 # One scrape of each source, small and valid: every source must have one (test_hostile_payloads.py).
 EXAMPLES: dict[str, tuple[bytes, ...]] = {
-    "launch_library": (page(crew_7(), ll2("Falcon 9 | Starlink", "2026-01-04T12:00:00Z")), page()),
+    "launch_library": (page(crew_7(), ll2("Falcon 9 | Starlink", "2026-01-04T12:00:00Z")), page(crew_14())),
     "spacex": (encoded([tile(), tile(link="sl-17-9", title="Starlink Mission", launchSite="SLC-4E, California")]),),
     "gcat": (gcat(FLOWN_ROW, FLOWN_ROW.replace("2026-001", "2026-F01").replace("\tOS", "\tOF40")),),
     "rocketlaunch": (encoded({"valid_auth": False, "count": 1, "result": [next_launch(), capstone()]}),),

@@ -1,9 +1,11 @@
 """The views of launch data. Times are RFC 3339 UTC, durations seconds."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
+from launchd.admin.api.detail_views import DetailsView, details, summary
 from launchd.admin.api.mapper import Seconds, Time, mapper
 from launchd.admin.http.view import RowView, View, lost, total
 from launchd.clock import SECOND, format_instant
@@ -52,6 +54,10 @@ class LaunchView(RowView):
     window_start: Time | None
     window_end: Time | None
     updated_at: Time
+    webcast_url: str | None
+    webcast_live: bool | None
+    probability: Annotated[int | None, Meta(description="the probability of good weather, in percent")]
+    crewed: bool | None
     slips: SlipsView | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -114,8 +120,9 @@ class OverrideView(RowView):
 
 
 class LaunchDetailView(LaunchView):
-    """A launch with the source of each field, its history and its open conflicts."""
+    """A launch with its details, the source of each field, its history and its open conflicts."""
 
+    details: DetailsView | None
     provenance: dict[str, OriginView]
     sightings: list[SightingView]
     history: list[HistoryView]
@@ -149,8 +156,15 @@ class ConflictPageView(View):
 
 
 _RECORD = ("location", "net", "net_latest", "net_precision", "updated_at", "unreadable", "slips")
-_launch = mapper(LaunchView, Launch, *_RECORD)
-_detail = mapper(LaunchDetailView, Launch, *_RECORD, *("provenance", "sightings", "history", "conflicts", "overrides"))
+_SUMMARY = ("webcast_url", "webcast_live", "probability", "crewed")
+_launch = mapper(LaunchView, Launch, *_RECORD, *_SUMMARY)
+_detail = mapper(
+    LaunchDetailView,
+    Launch,
+    *_RECORD,
+    *_SUMMARY,
+    *("details", "provenance", "sightings", "history", "conflicts", "overrides"),
+)
 _location = mapper(LocationView, Place)
 _origin = mapper(OriginView, FieldSource)
 _sighting = mapper(
@@ -178,6 +192,7 @@ def launch_detail(one: Detail) -> LaunchDetailView:
     return _detail(
         record,
         **_record(one.record),
+        details=details(record.details),
         provenance={field: _origin(origin) for field, origin in record.provenance.items()},
         sightings=[_seen(each) for each in one.sightings],
         history=[_change(row) for row in one.history],
@@ -211,7 +226,7 @@ def _record(one: Record) -> dict[str, Any]:
         "net_precision": None if net is None else net.precision,
         "updated_at": format_instant(one.updated_at),
         "unreadable": lost(one.unreadable),
-    }
+    } | summary(one.launch.details)
 
 
 def _net(net: Net | None) -> dict[str, Any]:

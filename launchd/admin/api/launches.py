@@ -61,6 +61,8 @@ class FilterQuery(Query, kw_only=True):
     q: Text | None = None
     since: Moment | None = None
     until: Moment | None = None
+    crewed: bool | None = None
+    webcast: bool | None = None
     limit: Limit | None = None
 
 
@@ -105,6 +107,8 @@ def launch_query(given: FilterQuery, most: int | None) -> LaunchQuery:
         moment_in_query("until", given.until),
         given.limit or most,
         given.cursor if isinstance(given, LaunchesQuery) else None,
+        given.crewed,
+        given.webcast,
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from launchd.cli.commands.launch_details import print_details
 from launchd.cli.commands.slips import COMMANDS as SLIP_COMMANDS
 from launchd.cli.commands.slips import LEDGER
 from launchd.cli.commands.write import pair
@@ -23,6 +24,7 @@ from launchd.cli.output import (
 )
 
 _SHOWN_NAME = 48
+_TABLES = ("history", "sightings", "overrides", "conflicts", "details")
 _OVERRIDES = ("field", "value", "by", "reason", "at")
 _LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The most rows.")
 
@@ -33,6 +35,8 @@ _LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_
 @click.option("--provider", help="Only launches of this provider.")
 @click.option("--status", help="Only launches with this status, such as go or hold.")
 @click.option("--source", help="Only launches of this source.")
+@click.option("--crewed", is_flag=True, default=None, help="Only launches with a crew.")
+@click.option("--webcast", is_flag=True, default=None, help="Only launches with a webcast.")
 @click.option("--search", "q", help="Words to find in name, mission, vehicle, provider, pad and location.")
 @_LIMIT
 @common
@@ -54,11 +58,12 @@ def launches(context: CommandContext, /, upcoming: bool, past: bool, **filters: 
 @common
 @click.pass_obj
 def launch(context: CommandContext, launch_id: str) -> None:
-    """Show one launch, with its slips, its sightings and its history."""
+    """Show one launch, with its details, its slips, its sightings and its history."""
     view = context.client().request("GET", at("launches", launch_id))
-    print_record(context, view, hide=("history", "sightings", "provenance", "slips", "overrides", "conflicts"))
+    print_record(context, view, hide=(*_TABLES, "provenance", "slips", "probability", "crewed"))
     if context.json:
         return
+    print_details(view["details"])
     click.echo(format_value(view["slips"]["summary"]))
     moves = context.client().request("GET", at("launches", launch_id, "slips"))["items"]
     if moves:

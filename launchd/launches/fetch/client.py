@@ -20,14 +20,14 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 import launchd
-from launchd.clock import Clock
+from launchd.clock import Clock, Instant
 from launchd.config import read_secret
 from launchd.errors import ConfigError, SourceError
 from launchd.launches.fetch import hosts
 from launchd.launches.fetch.body import BoundedBody
 from launchd.launches.fetch.politeness import RequestLimiter, retry_after
 from launchd.launches.source_store import FetchedPage, Traffic
-from launchd.launches.sources.source import Payload, Source
+from launchd.launches.sources.source import Payload, RateLimitedError, Source
 
 # The largest payload after decompression; GCAT's launch.tsv has about 20 MB.
 MAX_BYTES = 100 * 1024 * 1024
@@ -37,15 +37,6 @@ _LONGEST_VALIDATOR = 1000
 _ESCAPED = re.compile(r"[\udc80-\udcff]")
 _VALIDATOR = re.compile(r"[\x20-\x7e]+")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-
-class RateLimitedError(SourceError):
-    """No more requests are allowed now: by the source's own answer (`by_source`), or by our limiter."""
-
-    def __init__(self, detail: str, retry_after_seconds: float, *, by_source: bool) -> None:
-        super().__init__(detail)
-        self.retry_after_seconds = retry_after_seconds
-        self.by_source = by_source
 
 
 class FetchOptions(NamedTuple):
@@ -159,6 +150,32 @@ class HttpClient:
             raise SourceError(f"{url}: {head_text(str(error)) or type(error).__name__}") from error
         finally:
             self.traffic += Traffic(seconds=self._clock.monotonic() - started)
+
+    def leave(self, path: str, params: Mapping[str, str] | None = None) -> Payload:
+        """The payload of a known address as if it had not changed; see `sources.source.Client`."""
+        url = self._url(path, params)
+        self.pages.append(self._known[url])
+        return Payload(url, None)
+
+    async def ask(self, path: str) -> bytes | None:
+        """An answer that is free of charge: it counts neither for the rate nor as a page or a request of the pull."""
+        pages, requests = list(self.pages), self.traffic.requests
+        try:
+            async with asyncio.timeout(self._options.timeout_seconds):
+                payload = await self._get(self._url(path, None), optional=True)
+        except Exception:  # noqa: BLE001 - see `get`; whatever is wrong with it, there is no answer
+            return None
+        finally:
+            self.pages, self.traffic = pages, self.traffic._replace(requests=requests)
+        return None if payload is None else payload.body
+
+    def left(self) -> int:
+        """The requests that are left by the source's rate."""
+        return self._limiter.left()
+
+    def now(self) -> Instant:
+        """The present."""
+        return self._clock.now()
 
     def _url(self, path: str, params: Mapping[str, str] | None) -> str:
         return str(URL(self._options.base_url.rstrip("/") + "/").join(URL(path)).with_query(params))

@@ -33,6 +33,10 @@ class RequestLimiter:
         other._limiter = self._limiter.under(other._limiter.rate)
         return other
 
+    def left(self) -> int:
+        """The requests that are free now."""
+        return max(self._limiter.free(self._clock.monotonic()), 0)
+
     def take(self) -> float:
         """Take a request if one is free and return 0; else return the seconds until one is."""
         now = self._clock.monotonic()

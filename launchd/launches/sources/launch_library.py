@@ -11,12 +11,18 @@ import msgspec
 from launchd.clock import DAY, MINUTE, Instant
 from launchd.errors import InvalidError, SourceError
 from launchd.launches.dates import TIMED, net_from
+from launchd.launches.details import Details
 from launchd.launches.launch import FLOWN, LaunchStatus, Net, Parsed, Place, Precision, Sighting
+from launchd.launches.reconcile_details import carried
 from launchd.launches.sources import launch_library_shape as shape
 from launchd.launches.sources import records
-from launchd.launches.sources.source import Client, Payload, Source
+from launchd.launches.sources.launch_library_details import EVERYTHING, Reader
+from launchd.launches.sources.launch_library_plan import THROTTLE, DetailPlan, near, plan, throttle_in
+from launchd.launches.sources.source import Client, Payload, RateLimitedError, Source
 from launchd.launches.validate import Report, clean, text_or_none
+from launchd.logger import get_logger
 
+_log = get_logger("launchd.scrape")
 NAME = "launch_library"
 PAGE = 100
 MAX_PAGES = 10
@@ -61,6 +67,24 @@ _NO_PLACE = frozenset({"unknown pad", "unknown", "unknown location", "tbd"})
 
 
 async def pull(client: Client) -> list[Payload]:
+    """The lists in mode normal, and then the details that the rate leaves room for.
+
+    Raises RateLimitedError if the server says that our requests are used up.
+    """
+    throttle = throttle_in(await client.ask(THROTTLE))
+    if throttle is not None and not throttle.left:
+        detail = f"{NAME}: its server allows no request for {throttle.wait:.0f} s"
+        raise RateLimitedError(detail, throttle.wait, by_source=False)
+    folder, payloads = await _lists(client)
+    left = client.left() if throttle is None else min(client.left(), throttle.left - len(payloads))
+    around = near([one.body for one in payloads], client.now())
+    wanted = plan(budget=left, around=around, known=lambda page: client.known(folder, page), now=client.now())
+    if wanted.skipped is not None:
+        _log.info("details_skipped", source=NAME, reason=wanted.skipped)
+    return payloads + await _details(client, folder, wanted)
+
+
+async def _lists(client: Client) -> tuple[str, list[Payload]]:
     """All pages of upcoming launches, then the newest page of previous ones (an upcoming launch that flew moves there).
 
     Pages are asked for by offset; rows move between pages meanwhile, so the parser drops repeated ids.
@@ -73,7 +97,23 @@ async def pull(client: Client) -> list[Payload]:
             break
         payloads.append(payload)
     previous = await client.get(f"{folder}previous/", {"mode": "normal", "limit": str(PAGE), "ordering": "-net"})
-    return payloads if previous is None else [*payloads, previous]
+    return folder, payloads if previous is None else [*payloads, previous]
+
+
+async def _details(client: Client, folder: str, wanted: DetailPlan) -> list[Payload]:
+    """The detailed pages; one that cannot be read costs nothing but itself, as the lists say the most."""
+    found = [client.leave(folder, page) for page in wanted.left]
+    for page in wanted.asked:
+        try:
+            payload = await client.get(folder, page, optional=True)
+        except SourceError as error:
+            _log.warning("details_failed", source=NAME, error=error.detail)
+            rest = wanted.asked[wanted.asked.index(page) :]
+            return found + [client.leave(folder, one) for one in rest if client.known(folder, one)]
+        if payload is None:  # this server has no such pages
+            return found
+        found.append(payload)
+    return found
 
 
 async def _first_page(client: Client) -> tuple[str, Payload]:
@@ -107,7 +147,10 @@ def _page(number: int) -> dict[str, str]:
 
 
 def parse(payloads: Sequence[bytes]) -> Parsed:
-    """The launches of all pages; of a repeated id the record that was updated last."""
+    """The launches of all pages; of a repeated id the record that was updated last, else the one in the fuller form.
+
+    What the form of that record lacks is taken from the other.
+    """
     report = Report(NAME)
     newest: dict[str, Sighting] = {}
     rows = 0
@@ -118,9 +161,17 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
             if sighting is None:
                 continue
             known = newest.get(sighting.source_id)
-            if known is None or (sighting.modified or 0) > (known.modified or 0):
+            if known is None:
                 newest[sighting.source_id] = sighting
+            elif _order(sighting) > _order(known):
+                newest[sighting.source_id] = carried(known, sighting)
+            else:
+                newest[sighting.source_id] = carried(sighting, known)
     return Parsed(tuple(newest.values()), tuple(report.rejections), rows)
+
+
+def _order(one: Sighting) -> tuple[Instant, int]:
+    return one.modified or 0, -len(one.details.unsaid) if one.details else 0
 
 
 def _sighting(raw: msgspec.Raw, report: Report) -> Sighting | None:
@@ -130,8 +181,10 @@ def _sighting(raw: msgspec.Raw, report: Report) -> Sighting | None:
     if mode.is_list():
         short = records.read(raw, shape.ListLaunch, report)
         return clean(_from_list(_common(short, report), short), report) if short else None
-    full = records.read(raw, shape.Launch, report)
-    return clean(_from_full(_common(full, report), full), report) if full else None
+    full, more = records.read(raw, shape.Launch, report), records.read(raw, shape.Details, report)
+    if full is None or more is None:
+        return None
+    return clean(_from_full(_common(full, report), full, Reader(more, full.id, report)), report)
 
 
 def _common(record: shape.Common, report: Report) -> Sighting:
@@ -166,10 +219,11 @@ def _from_list(sighting: Sighting, record: shape.ListLaunch) -> Sighting:
         pad=_known(record.pad),
         location=Place(place) if place else None,
         mission=text_or_none(record.mission) or _mission_in(record.name),
+        details=Details(unsaid=EVERYTHING),
     )
 
 
-def _from_full(sighting: Sighting, record: shape.Launch) -> Sighting:
+def _from_full(sighting: Sighting, record: shape.Launch, reader: Reader) -> Sighting:
     configuration = record.rocket.configuration if record.rocket else None
     orbit = _name(record.mission.orbit) if record.mission else None
     return msgspec.structs.replace(
@@ -180,7 +234,8 @@ def _from_full(sighting: Sighting, record: shape.Launch) -> Sighting:
         location=_place(record.pad) if record.pad else None,
         mission=_name(record.mission) or _mission_in(record.name),
         orbit=orbit,
-        urls=_urls(record),
+        urls=reader.urls(),
+        details=reader.details(),
         suborbital=orbit == "Suborbital",
     )
 
@@ -241,14 +296,6 @@ def _degrees(value: float | str | None) -> float | None:
         return None
 
 
-def _urls(record: shape.Launch) -> tuple[str, ...]:
-    """Web casts and pages, those of the lowest `priority` number first."""
-    links = [*(record.vid_urls or []), *(record.old_vid_urls or [])]
-    links += [*(record.info_urls or []), *(record.old_info_urls or [])]
-    ranked = sorted(links, key=lambda link: 100 if link.priority is None else link.priority)
-    return tuple(dict.fromkeys(link.url for link in ranked if link.url))
-
-
 def _name(named: shape.Named | shape.Pad | shape.Mission | None) -> str | None:
     return None if named is None else text_or_none(named.name)
 
@@ -267,6 +314,6 @@ SOURCE = Source(
     priority=70,
     pull=pull,
     parse=parse,
-    revision=2,
+    revision=3,
     token_header="Authorization",  # noqa: S106 - the header's name, not a secret
 )

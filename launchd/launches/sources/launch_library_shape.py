@@ -53,13 +53,6 @@ class Mission(msgspec.Struct):
     orbit: Named | None
 
 
-class Link(msgspec.Struct):
-    """A web cast or a page; a lower `priority` number comes first."""
-
-    url: str | None
-    priority: float | None
-
-
 class Common(msgspec.Struct):
     """The fields of every mode. Only 2.0.0 and 2.1.0 have `tbddate` and `tbdtime`, only later ones `net_precision`."""
 
@@ -77,16 +70,40 @@ class Common(msgspec.Struct):
 
 
 class Launch(Common, kw_only=True):
-    """Modes normal and detailed. Only detailed mode has the links, which 2.3.0 renamed."""
+    """Modes normal and detailed."""
 
     launch_service_provider: Named | None
     rocket: Rocket | None
     pad: Pad | None
     mission: Mission | None
-    vid_urls: list[Link] | None = None
-    info_urls: list[Link] | None = None
-    old_vid_urls: list[Link] | None = msgspec.field(name="vidURLs", default=None)
-    old_info_urls: list[Link] | None = msgspec.field(name="infoURLs", default=None)
+
+
+_Undecoded = msgspec.Raw | msgspec.UnsetType
+
+
+class Details(msgspec.Struct):
+    """The fields of modes normal and detailed that hold details, undecoded: each is read on its own.
+
+    Only detailed mode has the stages in `rocket`, the links (which 2.3.0 renamed), the updates and the patches.
+    """
+
+    rocket: _Undecoded = msgspec.UNSET
+    mission: _Undecoded = msgspec.UNSET
+    probability: _Undecoded = msgspec.UNSET
+    weather_concerns: _Undecoded = msgspec.UNSET
+    holdreason: _Undecoded = msgspec.UNSET
+    failreason: _Undecoded = msgspec.UNSET
+    webcast_live: _Undecoded = msgspec.UNSET
+    updates: _Undecoded = msgspec.UNSET
+    program: _Undecoded = msgspec.UNSET
+    image: _Undecoded = msgspec.UNSET
+    infographic: _Undecoded = msgspec.UNSET
+    mission_patches: _Undecoded = msgspec.UNSET
+    pad_turnaround: _Undecoded = msgspec.UNSET
+    vid_urls: _Undecoded = msgspec.UNSET
+    info_urls: _Undecoded = msgspec.UNSET
+    old_vid_urls: _Undecoded = msgspec.field(name="vidURLs", default=msgspec.UNSET)
+    old_info_urls: _Undecoded = msgspec.field(name="infoURLs", default=msgspec.UNSET)
 
 
 class ListLaunch(Common, kw_only=True):

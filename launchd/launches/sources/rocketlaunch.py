@@ -12,8 +12,10 @@ import msgspec
 from launchd.clock import from_datetime
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_from, utc_date
+from launchd.launches.details import MAX_DESCRIPTION, MAX_NAMES, Details, stated
 from launchd.launches.launch import LaunchStatus, Net, Parsed, Place, Precision, Sighting
 from launchd.launches.sources import records
+from launchd.launches.sources.fields import Fields, decoded
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean, text_or_none
 
@@ -68,6 +70,17 @@ class _Launch(msgspec.Struct):
     modified: str | None
 
 
+_Undecoded = msgspec.Raw | msgspec.UnsetType
+
+
+class _Parts(msgspec.Struct):
+    """The fields that hold details; each is read on its own."""
+
+    mission_description: _Undecoded = msgspec.UNSET
+    weather_condition: _Undecoded = msgspec.UNSET
+    tags: _Undecoded = msgspec.UNSET
+
+
 async def pull(client: Client) -> list[Payload]:
     """The next five launches; more need a paid key."""
     payload = await client.get("json/launches/next/5")
@@ -78,13 +91,32 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
     """One sighting for each launch; the wrapper's counts are not needed."""
     report = Report(NAME)
     raws = [raw for body in payloads for raw in records.split(body, report, wrappers=("result",))]
-    read = (records.read(raw, _Launch, report) for raw in raws)
-    found = (_sighting(launch, report) for launch in read if launch is not None)
+    read = ((raw, records.read(raw, _Launch, report)) for raw in raws)
+    found = (_sighting(raw, launch, report) for raw, launch in read if launch is not None)
     sightings = {one.source_id: one for one in found if one is not None}
     return Parsed(tuple(sightings.values()), tuple(report.rejections), len(raws))
 
 
-def _sighting(launch: _Launch, report: Report) -> Sighting | None:
+def _details(raw: msgspec.Raw, key: str, report: Report) -> Details | None:
+    """What the launch carries and the weather; the temperature is left out, since it changes all the time."""
+    parts = records.read(raw, _Parts, report) or _Parts()
+
+    def field(name: str, part: str) -> Fields:
+        return Fields({name: decoded(getattr(parts, name), key, part, report)}, key, part, report)
+
+    tags = (one.text("text") for one in field("tags", "tags").items("tags", MAX_NAMES, "text"))
+    return stated(
+        Details(
+            mission_description=field("mission_description", "mission_description").text(
+                "mission_description", longest=MAX_DESCRIPTION
+            ),
+            weather=field("weather_condition", "weather").text("weather_condition"),
+            tags=tuple(dict.fromkeys(one for one in tags if one)),
+        )
+    )
+
+
+def _sighting(raw: msgspec.Raw, launch: _Launch, report: Report) -> Sighting | None:
     key = str(launch.id)
     pad = text_or_none(launch.pad.name) if launch.pad else None
     slug = launch.slug if launch.slug and _SLUG.fullmatch(launch.slug) else None
@@ -105,6 +137,7 @@ def _sighting(launch: _Launch, report: Report) -> Sighting | None:
         urls=(f"https://rocketlaunch.live/launch/{slug}",) if slug else (),
         modified=records.instant(launch.modified, key, "modified", report),
         suborbital=launch.suborbital is True,
+        details=_details(raw, key, report),
     )
     return clean(sighting, report)
 
@@ -169,4 +202,5 @@ SOURCE = Source(
     priority=50,
     pull=pull,
     parse=parse,
+    revision=2,
 )

@@ -59,7 +59,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from launchd.clock import Instant
 from launchd.config import SourceConfig
+from launchd.errors import SourceError
 from launchd.launches.launch import Parsed
 
 
@@ -68,6 +70,15 @@ class Payload(NamedTuple):
 
     url: str
     body: bytes | None
+
+
+class RateLimitedError(SourceError):
+    """No more requests are allowed now: by the source's own answer (`by_source`), or by our limiter."""
+
+    def __init__(self, detail: str, retry_after_seconds: float, *, by_source: bool) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+        self.by_source = by_source
 
 
 class Client(Protocol):
@@ -83,6 +94,18 @@ class Client(Protocol):
 
     def known(self, path: str, params: Mapping[str, str] | None = None) -> bool:
         """True if this address was part of the last successful pull."""
+
+    def leave(self, path: str, params: Mapping[str, str] | None = None) -> Payload:
+        """The payload of a known address as if it had not changed, without a request."""
+
+    async def ask(self, path: str) -> bytes | None:
+        """An answer that is free of charge and no payload, such as our own use of the source; None without one."""
+
+    def left(self) -> int:
+        """The requests that are left by the source's rate."""
+
+    def now(self) -> Instant:
+        """The present."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,10 @@ import msgspec
 from launchd.clock import MINUTE, Instant, from_datetime
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_from, utc_date
+from launchd.launches.details import Details, Webcast, stated
 from launchd.launches.launch import LaunchStatus, Net, Parsed, Precision, Sighting
 from launchd.launches.sources import records
+from launchd.launches.sources.fields import Fields, decoded
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean, text_or_none
 
@@ -33,6 +35,7 @@ _LINK = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
 _STARLINK = re.compile(r"sl-(\d{1,3})-(\d{1,3})")
 _STARSHIP = re.compile(r"starship-flight-(\d{1,3})")
 _CLOCK = re.compile(r"\b(\d{1,2}:\d{2})(?::\d{2})?\s+([A-Z]{1,3})\b")
+_VIDEO = re.compile(r"[\w-]{6,20}", re.ASCII)
 _UPCOMING = "upcoming"
 
 
@@ -55,6 +58,9 @@ class _Tile(msgspec.Struct, rename="camel"):
     launch_date: str | None
     launch_time: str | None
     override: _Override | None = None
+    # details, each read on its own
+    is_live: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    youtube_video_id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 async def pull(client: Client) -> list[Payload]:
@@ -109,8 +115,25 @@ def _sighting(tile: _Tile, report: Report) -> Sighting | None:
         window_start=net.earliest if net and is_known else None,
         window_end=window_end,
         urls=(f"https://www.spacex.com/launches/{tile.link}",),
+        details=_details(tile, report),
     )
     return clean(sighting, report)
+
+
+def _details(tile: _Tile, report: Report) -> Details | None:
+    """The webcast: its address on YouTube, if it is there, and True if it is live."""
+    live = Fields(
+        {"isLive": decoded(tile.is_live, tile.link, "webcast_live", report)}, tile.link, "webcast_live", report
+    )
+    video = Fields(
+        {"youtubeVideoId": decoded(tile.youtube_video_id, tile.link, "webcasts", report)}, tile.link, "webcasts", report
+    )
+    key = video.text("youtubeVideoId")
+    if key is not None and not _VIDEO.fullmatch(key):
+        video.refuse(f"youtubeVideoId: {key[:50]!r} is not the id of a video")
+        key = None
+    webcasts = (Webcast(url=f"https://www.youtube.com/watch?v={key}", publisher="SpaceX"),) if key else ()
+    return stated(Details(webcast_live=live.flag("isLive"), webcasts=webcasts))
 
 
 def _mission(tile: _Tile) -> str:
@@ -208,4 +231,5 @@ SOURCE = Source(
     priority=80,
     pull=pull,
     parse=parse,
+    revision=2,
 )

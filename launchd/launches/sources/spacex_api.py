@@ -12,8 +12,9 @@ import msgspec
 
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_from
+from launchd.launches.details import Details
 from launchd.launches.launch import LaunchStatus, Net, Parsed, Place, Precision, Sighting
-from launchd.launches.sources import records
+from launchd.launches.sources import records, spacex_api_details
 from launchd.launches.sources.source import Client, Payload, Source
 from launchd.launches.validate import Report, clean, text_or_none
 
@@ -121,6 +122,7 @@ class _Facts(NamedTuple):
     place: Place | None
     orbits: set[str]
     links: tuple[str | None, ...]
+    details: Details | None
 
 
 async def pull(client: Client) -> list[Payload]:
@@ -139,6 +141,7 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
     report = Report(NAME)
     launches: list[tuple[msgspec.Raw, bool]] = []
     entries: dict[str, _Entry] = {}
+    bodies: dict[str, msgspec.Raw] = {}
     for body in payloads:
         for raw in records.split(body, report, wrappers=("docs",)):
             marks = records.read(raw, _Marks, report)
@@ -148,13 +151,16 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
                 launches.append((raw, marks.mission_name is not msgspec.UNSET))
             elif entry := records.read(raw, _Entry, report):
                 entries[entry.id] = entry
-    found = (_old_facts(raw, report) if is_old else _facts(raw, entries, report) for raw, is_old in launches)
+                bodies[entry.id] = raw
+    found = (_old_facts(raw, report) if is_old else _facts(raw, entries, bodies, report) for raw, is_old in launches)
     read = (_sighting(facts, report) for facts in found if facts is not None)
     sightings = {one.source_id: one for one in read if one is not None}
     return Parsed(tuple(sightings.values()), tuple(report.rejections), len(launches))
 
 
-def _facts(raw: msgspec.Raw, entries: Mapping[str, _Entry], report: Report) -> _Facts | None:
+def _facts(
+    raw: msgspec.Raw, entries: Mapping[str, _Entry], bodies: Mapping[str, msgspec.Raw], report: Report
+) -> _Facts | None:
     launch = records.read(raw, _Launch, report)
     if launch is None:
         return None
@@ -177,6 +183,9 @@ def _facts(raw: msgspec.Raw, entries: Mapping[str, _Entry], report: Report) -> _
         place=_place(pad) if pad else None,
         orbits={one.orbit for one in carried if one and one.orbit},
         links=(links.webcast, links.article, links.wikipedia),
+        details=spacex_api_details.read(
+            raw, [bodies[one] for one in launch.payloads if one in bodies], launch.id, report
+        ),
     )
 
 
@@ -199,6 +208,7 @@ def _old_facts(raw: msgspec.Raw, report: Report) -> _Facts | None:
         place=Place(site.site_name_long) if site and site.site_name_long else None,
         orbits={one.orbit for one in launch.rocket.second_stage.payloads if one.orbit},
         links=(links.video_link, links.article_link, links.wikipedia),
+        details=spacex_api_details.read_old(raw, f"v3-{launch.flight_number}", report),
     )
 
 
@@ -230,6 +240,7 @@ def _sighting(facts: _Facts, report: Report) -> Sighting | None:
         urls=tuple(url for url in facts.links if url),
         suborbital=facts.orbits == {_SUBORBITAL},
         live=False,
+        details=facts.details,
     )
     return clean(sighting, report)
 
@@ -270,5 +281,6 @@ SOURCE = Source(
     priority=10,
     pull=pull,
     parse=parse,
+    revision=2,
     enabled=False,
 )

@@ -150,4 +150,5 @@ SOURCE = Source(
     priority=30,
     pull=pull,
     parse=parse,
+    revision=2,
 )

@@ -14,6 +14,7 @@ from launchd.errors import InvalidError
 from launchd.launches.launch import LaunchStatus, Place, Sighting
 from launchd.launches.sources.markup import Cell, Row
 from launchd.launches.sources.prose_dates import Written, parse_prose
+from launchd.launches.sources.wikipedia_details import DETAILED, row_details
 from launchd.launches.validate import Report, plain
 
 MAX_ROWS = 5_000
@@ -25,6 +26,9 @@ _COLUMNS = {
     "payload": re.compile(r"^payload(?! mass)", re.IGNORECASE),
     "orbit": re.compile(r"^orbit\b", re.IGNORECASE),
     "outcome": re.compile(r"\blaunch outcome\b", re.IGNORECASE),
+    "mass": re.compile(r"^payload mass\b", re.IGNORECASE),
+    "customer": re.compile(r"^customer\b", re.IGNORECASE),
+    "landing": re.compile(r"\blanding\b", re.IGNORECASE),
 }
 # the name in the report of a table that was rejected as a whole
 TABLE = "table"
@@ -127,6 +131,7 @@ def _launch(cells: dict[str, Cell | None], url: str, report: Report) -> FoundRow
         orbit=orbit,
         urls=(url,),
         suborbital=orbit is not None and orbit.lower().startswith("sub-orbital"),
+        details=row_details(name, orbit, {column: _text(cells[column]) for column in DETAILED}),
     )
     key = re.sub(r"\W+", "-", name.casefold()).strip("-")
     return FoundRow((key or name)[:200], _dated(sighting, when))

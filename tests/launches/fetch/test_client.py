@@ -14,9 +14,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from launchd.clock import from_datetime
 from launchd.errors import SourceError
 from launchd.launches.fetch.body import BoundedBody
-from launchd.launches.fetch.client import FetchOptions, Identity, RateLimitedError
+from launchd.launches.fetch.client import FetchOptions, Identity
 from launchd.launches.fetch.politeness import retry_after
-from launchd.launches.sources.source import Payload
+from launchd.launches.sources.source import Payload, RateLimitedError
 from tests.support.fetching import fetch
 from tests.support.replay_server import Replay, replaying
 

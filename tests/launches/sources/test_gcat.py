@@ -10,6 +10,7 @@ from launchd.clock import format_instant
 from launchd.launches.launch import LaunchStatus, Parsed, Place, Sighting
 from launchd.launches.sources import gcat, gcat_tables
 from launchd.launches.sources.source import Payload
+from tests.support.fetching import Unlimited
 from tests.support.paths import SHARED
 
 RECORDED = SHARED / "sources" / "gcat"
@@ -228,7 +229,7 @@ def test_more_rows_than_a_file_has_are_not_read(monkeypatch: pytest.MonkeyPatch)
     assert "more than 3 rows" in found.rejections[0].reason
 
 
-class Mirror:
+class Mirror(Unlimited):
     """Answers for some paths; all others are missing."""
 
     def __init__(self, *paths: str) -> None:

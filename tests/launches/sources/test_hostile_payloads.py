@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from launchd.clock import format_instant
 from launchd.errors import SourceError
+from launchd.launches.details import MAX_DESCRIPTION, MAX_PAYLOADS, Details
 from launchd.launches.launch import Parsed, Sighting
 from launchd.launches.sources import SOURCES, records
 from launchd.launches.validate import MAX_REASON, MAX_TEXT
@@ -23,6 +24,8 @@ from tests.support.payloads import EXAMPLES
 
 every_source = pytest.mark.parametrize("name", [name for name in SOURCES if name in EXAMPLES])
 thorough = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The most that the details of one launch take as JSON.
+MOST_BYTES = 100_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 # Bytes that JSON cannot express, each put in the place of a marker text.
@@ -105,6 +108,38 @@ def check(sighting: Sighting, name: str) -> None:
         assert sighting.net.earliest <= sighting.net.latest
         assert "1900" <= format_instant(sighting.net.earliest)[:4] <= format_instant(sighting.net.latest)[:4] <= "2200"
     assert all(re.match(r"https?://", url) and not _CONTROL.search(url) for url in sighting.urls)
+    if sighting.details is not None:
+        check_details(sighting.details)
+
+
+def check_details(details: Details) -> None:
+    """Assert that details are bounded and clean, and that their addresses are of the web."""
+    assert len(msgspec.json.encode(details)) < MOST_BYTES
+    lists = (details.payloads, details.boosters, details.crew, details.webcasts, details.updates, details.pictures)
+    assert all(len(one) <= MAX_PAYLOADS for one in lists)
+    for name, value in texts_of(msgspec.to_builtins(details)):
+        assert value == value.strip()
+        assert value, name
+        assert len(value) <= MAX_DESCRIPTION
+        assert not _CONTROL.search(value)
+        if name in {"url", "thumbnail", "licence_url"}:
+            assert re.match(r"https?://[^\s/]", value), value
+    for update in details.updates:
+        assert update.at is None or format_instant(update.at)
+    for webcast in details.webcasts:
+        assert all(at is None or format_instant(at) for at in (webcast.start, webcast.end))
+
+
+def texts_of(value: Any, name: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
+    """Every text inside a document with the name of its field."""
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict):
+        for inner, one in value.items():
+            yield from texts_of(one, inner)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from texts_of(one, name)
 
 
 def documents(name: str) -> list[Any] | None:

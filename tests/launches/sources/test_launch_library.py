@@ -12,6 +12,7 @@ from launchd.clock import format_instant, parse_instant
 from launchd.launches.launch import LaunchStatus, Place, Precision, Rejection, Sighting
 from launchd.launches.sources import launch_library
 from launchd.launches.sources.source import Payload
+from tests.support.fetching import Unlimited
 from tests.support.paths import SHARED
 from tests.support.payloads import crew_7, ll2, page
 
@@ -163,7 +164,7 @@ def test_a_word_that_is_not_known_costs_only_its_field() -> None:
     ]
 
 
-class Server:
+class Server(Unlimited):
     """Answers for the paths that it has, and collects all requests in `asked`."""
 
     def __init__(self, bodies: dict[str, bytes], known: frozenset[str] = frozenset()) -> None:
@@ -189,10 +190,10 @@ async def test_the_paths_of_older_versions_are_found_and_asked_first_from_then_o
     bodies = {"launch/upcoming/": page(), "launch/previous/": page()}
     first = Server(bodies)
     assert len(await launch_library.pull(first)) == 2
-    assert first.asked == ["launches/upcoming/", "launch/upcoming/", "launch/previous/"]
+    assert first.asked == ["launches/upcoming/", "launch/upcoming/", "launch/previous/", "launch/"]
     second = Server(bodies, known=frozenset({"launch/upcoming/"}))
     await launch_library.pull(second)
-    assert second.asked == ["launch/upcoming/", "launch/previous/"]
+    assert second.asked == ["launch/upcoming/", "launch/previous/", "launch/"]
 
 
 async def test_upcoming_pages_are_followed_to_the_last_and_then_the_newest_previous_ones_are_read() -> None:
@@ -201,7 +202,7 @@ async def test_upcoming_pages_are_followed_to_the_last_and_then_the_newest_previ
         {"launches/upcoming/": more, "launches/upcoming/?100": page(), "launches/previous/": page()},
     )
     await launch_library.pull(server)
-    assert server.asked == ["launches/upcoming/", "launches/upcoming/?100", "launches/previous/"]
+    assert server.asked == ["launches/upcoming/", "launches/upcoming/?100", "launches/previous/", "launches/"]
 
 
 @pytest.mark.recorded

@@ -13,6 +13,7 @@ from launchd.launches.launch import LaunchStatus, Parsed, Sighting
 from launchd.launches.sources import wikipedia
 from launchd.launches.sources.markup import MAX_COLUMNS, MAX_TAGS, tables
 from launchd.launches.sources.source import Payload
+from tests.support.fetching import Unlimited
 from tests.support.paths import SHARED
 from tests.support.wikipedia_pages import AMOS_6, CRS_1, HEAVY, SUP, past
 
@@ -161,7 +162,7 @@ def test_an_unknown_outcome_costs_only_itself() -> None:
     assert [(one.record, one.field) for one in found.rejections] == [("Amos-6", "status")]
 
 
-class Site:
+class Site(Unlimited):
     """Answers with pages by their title."""
 
     def __init__(self, pages: dict[str, bytes]) -> None:
