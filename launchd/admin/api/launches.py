@@ -55,6 +55,9 @@ class FilterQuery(Query, kw_only=True):
 
     when: Literal["upcoming", "past"] | None = None
     provider: Text | None = None
+    vehicle: Text | None = None
+    place: Text | None = None
+    country: Text | None = None
     status: LaunchStatus | None = None
     source: SourceName | None = None
     q: Text | None = None
@@ -98,6 +101,9 @@ def _wanted(given: FilterQuery, most: int | None) -> LaunchQuery:
         moment_in_query("until", given.until),
         given.limit or most,
         given.cursor if isinstance(given, LaunchesQuery) else None,
+        vehicle=given.vehicle,
+        place=given.place,
+        country=given.country,
     )
 
 

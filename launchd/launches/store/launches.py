@@ -25,12 +25,14 @@ from launchd.launches.store.records import (
     LaunchPage,
     OpenConflict,
     Record,
+    candidate_in,
     conflict_in,
     override_in,
     record_in,
     seen_in,
     stored_in,
 )
+from launchd.launches.unknown import UnknownName, unknown
 
 _SQL = sql.statements("launches", "launches")
 _RECORD = "id, name, net_earliest, body, updated_at, revision"
@@ -45,6 +47,7 @@ class LaunchStore:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._unknown: tuple[int | None, tuple[UnknownName, ...]] = (None, ())  # as of a version of the database
 
     # --- for the scraper ---
 
@@ -142,6 +145,14 @@ class LaunchStore:
             rows = await self._db.read(_SQL["changes_at"], (row["id"], row["seen_at"]))
             found.append(ChangedLaunch(record_in(row), row["seen_at"], tuple(HistoryRow(*one) for one in rows)))
         return tuple(found)
+
+    async def unknown_names(self) -> tuple[UnknownName, ...]:
+        """The words of present records that the registry of names does not have, the most frequent first."""
+        version = self._db.version()
+        if version is None or version != self._unknown[0]:
+            rows = await self._db.read(_SQL["unknown_candidates"])
+            self._unknown = version, await offload(unknown, [candidate_in(row) for row in rows])
+        return self._unknown[1]
 
     async def feed_id(self) -> str:
         """The UUID of this database's feed of changes."""

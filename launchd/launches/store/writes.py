@@ -8,12 +8,12 @@ from launchd import sql
 from launchd.clock import Instant
 from launchd.db.database import Connection
 from launchd.errors import ConflictError, NotFoundError, StaleFenceError
-from launchd.launches import override
+from launchd.launches import canonical, override, search
 from launchd.launches.ingest import IngestPlan
 from launchd.launches.launch import Change, Launch
 from launchd.launches.override import Override
 from launchd.launches.reconcile import StoredSighting
-from launchd.launches.store.records import override_in
+from launchd.launches.store.records import override_in, seen_in
 from launchd.values.rows import decoded
 
 _SQL = sql.statements("launches", "launches")
@@ -94,7 +94,8 @@ def _put_sighting(db: Connection, one: StoredSighting) -> None:
     sighting = one.sighting
     body = msgspec.json.encode(sighting)
     key = (sighting.source, sighting.source_id, one.launch_id)
-    db.execute(_SQL["put_sighting"], (*key, one.first_seen, one.seen_at, body, one.origin, one.retired_at))
+    former = msgspec.json.encode(one.former) if one.former else None
+    db.execute(_SQL["put_sighting"], (*key, one.first_seen, one.seen_at, body, one.origin, one.retired_at, former))
 
 
 def _put_changes(db: Connection, rows: Iterable[Change]) -> None:
@@ -120,7 +121,7 @@ def _put_launches(db: Connection, plan: IngestPlan, now: Instant) -> list[Change
     for launch in plan.launches:
         given = overrides.get(launch.id, ())
         row = db.execute(_SQL["bodies"], (launch.id,)).fetchone()
-        served = _put_launch(db, launch, given, now)
+        served = _put_launch(db, launch, given, plan.said.get(launch.id, ()), now)
         if row is not None and (given or row["overridden"]):
             before = decoded(row["body"], Launch) or served
             set_by_hand[launch.id] = override.overridden(before) | override.overridden(served)
@@ -128,16 +129,29 @@ def _put_launches(db: Connection, plan: IngestPlan, now: Instant) -> list[Change
     return override.visible(plan.changes, set_by_hand) + rows
 
 
-def _put_launch(db: Connection, launch: Launch, overrides: Sequence[Override], now: Instant) -> Launch:
-    """Write a record: `reconciled` as the sources have it, `body` with its overrides. Returns the latter."""
+def _put_launch(
+    db: Connection, launch: Launch, overrides: Sequence[Override], said: Sequence[str], now: Instant
+) -> Launch:
+    """Write a record: `reconciled` as the sources have it, `body` with its overrides. Returns the latter.
+
+    `said` are the words of its sources, for the search.
+    """
     served = override.apply(launch, overrides)
     net = served.net
     earliest, latest = (net.earliest, net.latest) if net else (None, None)
     status = served.status.value if served.status else None
     reconciled = msgspec.json.encode(launch) if overrides else None
-    columns = (served.id, earliest, latest, status, served.provider, served.name, now)
+    columns = (served.id, earliest, latest, status, *_name_columns(served), served.name, now)
     db.execute(_SQL["put_launch"], (*columns, msgspec.json.encode(served), reconciled))
+    db.execute(_SQL["put_words"], (served.id, search.text(served, said)))
     return served
+
+
+def _name_columns(served: Launch) -> tuple[str | None, ...]:
+    """The names that lists filter by: those of the registry, else the words as they are served."""
+    found, one = canonical.entries(served), canonical.named(served)
+    family = None if found.vehicle is None else found.vehicle.family
+    return one.provider, one.vehicle, family, one.pad, one.location.name if one.location else None
 
 
 def _serve_again(db: Connection, launch_id: str, fields: Sequence[str], now: Instant) -> Launch:
@@ -148,7 +162,9 @@ def _serve_again(db: Connection, launch_id: str, fields: Sequence[str], now: Ins
         raise ConflictError(f"the record of launch {launch_id} cannot be read: refresh its sources with force")
     before = decoded(row["body"], Launch) or reconciled
     overrides = [override_in(one) for one in db.execute(_SQL["overrides_of"], (launch_id,)).fetchall()]
-    served = _put_launch(db, reconciled, [one for one in overrides if not one.unreadable], now)
+    seen = [seen_in(one, launch_id) for one in db.execute(_SQL["sightings_of"], (launch_id,)).fetchall()]
+    said = search.said_by(one for one in seen if "body" not in one.unreadable)
+    served = _put_launch(db, reconciled, [one for one in overrides if not one.unreadable], said, now)
     _put_changes(db, override.changes(before, served, fields, now))
     return served
 
