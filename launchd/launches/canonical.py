@@ -41,7 +41,7 @@ def named(launch: Launch, *, pad_at: str | None = None) -> Launch:
     """The launch with canonical names. `pad_at` is the location that the source of the pad gives, if there is one."""
     found, place = entries(launch), launch.location
     at = registry.place(launch.pad, pad_at) if pad_at is not None else None
-    pad = at[1] if at is not None else found.pad
+    pad = found.pad if at is None else at[1]
     if place is not None and found.site is not None:
         place = msgspec.structs.replace(place, name=found.site.name)
     return msgspec.structs.replace(

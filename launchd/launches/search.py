@@ -28,13 +28,13 @@ def _words(one: Sighting) -> Iterator[str]:
     yield from (word for word in (one.mission, one.provider, one.vehicle, one.pad, place, one.orbit) if word)
 
 
-def text(served: Launch, said: Iterable[str]) -> str:
-    """The text that is searched for a launch, as it is served and as its sources describe it."""
+def text(served: Launch, found: canonical.Entries, said: Iterable[str]) -> str:
+    """The text that is searched for a launch, as it is served, as its sources describe it and as the registry does."""
     place = served.location.name if served.location else None
     names = (served.name, served.mission, served.designator)
     others = (served.provider, served.vehicle, served.pad, place, served.orbit)
     words = " ".join(dict.fromkeys(word for word in (*names, *others, *said) if word))
-    return f"{words} {_aliases(canonical.entries(served))}"[:MAX_WORDS]
+    return f"{words} {_aliases(found)}"[:MAX_WORDS]
 
 
 @lru_cache(maxsize=16384)

@@ -141,17 +141,23 @@ def _put_launch(
     earliest, latest = (net.earliest, net.latest) if net else (None, None)
     status = served.status.value if served.status else None
     reconciled = msgspec.json.encode(launch) if overrides else None
-    columns = (served.id, earliest, latest, status, *_name_columns(served), served.name, now)
+    found = canonical.entries(served)
+    columns = (served.id, earliest, latest, status, *_name_columns(served, found), served.name, now)
     db.execute(_SQL["put_launch"], (*columns, msgspec.json.encode(served), reconciled))
-    db.execute(_SQL["put_words"], (served.id, search.text(served, said)))
+    db.execute(_SQL["put_words"], (served.id, search.text(served, found, said)))
     return served
 
 
-def _name_columns(served: Launch) -> tuple[str | None, ...]:
-    """The names that lists filter by: those of the registry, else the words as they are served."""
-    found, one = canonical.entries(served), canonical.named(served)
-    family = None if found.vehicle is None else found.vehicle.family
-    return one.provider, one.vehicle, family, one.pad, one.location.name if one.location else None
+def _name_columns(served: Launch, found: canonical.Entries) -> tuple[str | None, ...]:
+    """The names that lists filter by: those of the registry (`found`), else the words as they are served."""
+    location = served.location.name if served.location else None
+    return (
+        found.provider.name if found.provider else served.provider,
+        found.vehicle.name if found.vehicle else served.vehicle,
+        found.vehicle.family if found.vehicle else None,
+        found.pad.name if found.pad else served.pad,
+        found.site.name if found.site else location,
+    )
 
 
 def _serve_again(db: Connection, launch_id: str, fields: Sequence[str], now: Instant) -> Launch:
