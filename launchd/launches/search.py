@@ -45,7 +45,8 @@ def _aliases(found: canonical.Entries) -> str:
         known += found.provider.search_words
         known += [word for one in registry.lineage(found.provider)[1:] for word in (one.name, one.short)]
     if found.vehicle is not None:
-        known += (*found.vehicle.search_words, found.vehicle.family)
+        family = registry.vehicle(found.vehicle.family)
+        known += (*found.vehicle.search_words, found.vehicle.family, *(family.search_words if family else ()))
     for entry in (found.site, found.pad, found.orbit):
         known += () if entry is None else entry.search_words
     parts = {" ".join(_TOKEN.findall(part)).casefold(): None for word in known for part in word.split()}

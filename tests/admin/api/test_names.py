@@ -176,6 +176,7 @@ async def test_a_country_that_is_no_code_is_refused_in_words(client: aiohttp.Cli
         ("cape canaveral", ["F9 B5 | Starlink"]),
         ("CCSFS", ["F9 B5 | Starlink"]),
         ("Kennedy", ["Inspiration4"]),
+        ("ula atlas 5", ["Atlas V 551 | SILENTBARKER"]),
         ("united launch alliance", ["Atlas V 551 | SILENTBARKER"]),
         ("CASC chang zheng", ["Shijian 99"]),
         ("long march 5b", ["Shijian 99"]),
