@@ -236,3 +236,18 @@ async def test_upcoming_launches_are_found_without_walking_through_flown_ones(
         steps = " ".join(row["detail"] for row in await read(f"EXPLAIN QUERY PLAN {statement}", values))
         assert "USING INDEX launches_to_come" in steps, steps
         assert "TEMP B-TREE" not in steps, steps
+
+
+async def test_the_name_in_a_retired_record_is_still_found_after_the_launch_has_changed(store: LaunchStore) -> None:
+    net = net_at(NOW + 3 * DAY, Precision.MINUTE)
+    listed = Sighting(source="gcat", source_id="z", name="Zeta", net=net, cross_ids={"launch_library": "a"})
+    await put(store, listed)
+    other = sighting("n", "Ninth", 400)
+    gone = plan(
+        await store.stored(), [other], {}, NOW, lambda: "00000000-0000-7000-8000-999999999999", complete={"gcat"}
+    )
+    assert [one.sighting.name for one in gone.seen if one.retired_at is not None] == ["Zeta"]
+    await store.apply(gone, None, NOW)
+    await put(store, sighting("a", "Falcon 9 Block 5 | Renamed", 3, provider="SpaceX"))
+    (found,) = (await store.list(LaunchQuery(q="zeta"), NOW)).items
+    assert found.launch.name == "Falcon 9 Block 5 | Renamed"
