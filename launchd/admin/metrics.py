@@ -33,6 +33,7 @@ from launchd.engine.firing.entry import ScheduleEntry
 from launchd.engine.queues.pool import Pool
 from launchd.errors import UnavailableError
 from launchd.launches.source_store import SourceStore
+from launchd.launches.store import LaunchStore
 from launchd.ops.metrics import Labels, Reading, Value, exposition
 from launchd.ops.tally import FireCount, LagMeter, Tally
 
@@ -47,6 +48,7 @@ class Metered(NamedTuple):
     schedules: Mapping[str, ScheduleEntry]
     databases: Sequence[Database]
     sources: SourceStore
+    launches: LaunchStore
     fetches: Counter[tuple[str, ...]]
     monitor: StallMonitor
     tally: Tally
@@ -133,6 +135,7 @@ async def _sources(metered: Metered) -> dict[str, Values]:
     states = (await metered.sources.states()).values()
     reached = {one.name: one.last_success for one in states if one.last_success is not None}
     now = metered.control.now()
+    unknown = Counter[Labels]((one.source, one.subject) for one in await metered.launches.unknown_names())
     return {
         "launchd_source_fetches_total": dict(metered.fetches),
         "launchd_source_requests_total": {(one.name,): one.total.requests for one in states},
@@ -141,4 +144,5 @@ async def _sources(metered: Metered) -> dict[str, Values]:
         "launchd_source_age_seconds": {(name,): max(now - at, 0) / SECOND for name, at in reached.items()},
         "launchd_source_failing": {(one.name,): one.last_error is not None for one in states},
         "launchd_source_records": {(one.name,): one.records for one in states},
+        "launchd_unknown_names": dict(unknown),
     }

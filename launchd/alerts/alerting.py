@@ -9,7 +9,7 @@ sent again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from launchd.alerts.rules import (
@@ -51,12 +51,15 @@ ALL_PROVIDERS = "*"
 
 
 class Facts(NamedTuple):
-    """The parts to check. `sources` returns the last success of each enabled source, `provider` that of a launch."""
+    """The parts to check.
+
+    `sources` returns the last success of each enabled source, `providers` all names of the provider of a launch.
+    """
 
     health: Health
     jobs: JobStore
     sources: Callable[[], Awaitable[Mapping[str, Instant | None]]]
-    provider: Callable[[str], Awaitable[str | None]]
+    providers: Callable[[str], Awaitable[Collection[str]]]
 
 
 class AlertPage(NamedTuple):
@@ -192,10 +195,10 @@ class Alerting:
         if not chosen or ALL_PROVIDERS in chosen:
             return bool(chosen)
         try:
-            provider = await self._facts.provider(launch_id)
+            names = await self._facts.providers(launch_id)
         except NotFoundError:  # it was merged into another launch meanwhile
             return False
-        return provider is not None and provider.casefold() in chosen
+        return not chosen.isdisjoint(name.casefold() for name in names)
 
     async def _look(self) -> list[Trouble]:
         """The present troubles, by the rules that are switched on."""

@@ -54,6 +54,7 @@ def _metered(parts: Parts, *, dropped: Callable[[], int]) -> Metered:
         schedules=engine.scheduler.entries,
         databases=base.stores.databases,
         sources=base.stores.sources,
+        launches=base.stores.launches,
         fetches=base.tracker.fetches,
         monitor=parts.oversight.monitor,
         tally=tally,

@@ -15,6 +15,7 @@ from launchd.engine.attempts.stall import MonitoredLoop, StallMonitor
 from launchd.engine.checks.jobs import dispatcher_check
 from launchd.engine.checks.loops import loop_check, scheduler_check
 from launchd.engine.checks.sources import Sources, sources_check
+from launchd.launches import registry
 from launchd.launches.store import LaunchStore
 from launchd.ops.checks import database_check, disk_check, locks_check
 from launchd.ops.tally import FireCount
@@ -35,7 +36,7 @@ def make_oversight(*, current: Current, clock: Clock, base: Base, engine: Engine
         clock,
         lambda: current.config.alerts,
         stores.alerts,
-        Facts(health, stores.jobs, base.tracker.last_success, provider_of(stores.launches)),
+        Facts(health, stores.jobs, base.tracker.last_success, provider_names(stores.launches)),
         targets=base.targets,
         bus=base.bus,
         maker=base.maker,
@@ -70,10 +71,13 @@ def make_monitor(executor: Executor, kill_seconds: Callable[[], float]) -> Stall
     return monitor
 
 
-def provider_of(launches: LaunchStore) -> Callable[[str], Awaitable[str | None]]:
-    """A function that gives the provider of a launch by its id."""
+def provider_names(launches: LaunchStore) -> Callable[[str], Awaitable[frozenset[str]]]:
+    """A function that gives all names of a launch's provider, and of those that it belongs to, by the launch's id."""
 
-    async def provider(launch_id: str) -> str | None:
-        return (await launches.get(launch_id)).record.launch.provider
+    async def names(launch_id: str) -> frozenset[str]:
+        served = (await launches.get(launch_id)).record.launch.provider
+        known = None if served is None else registry.provider(served)
+        own = frozenset() if served is None else frozenset({served})
+        return own if known is None else own.union(*(one.search_words for one in registry.lineage(known)))
 
-    return provider
+    return names

@@ -14,6 +14,7 @@ from launchd.launches.matching.match import Assignment, Known, assign, key
 from launchd.launches.reconcile import StoredSighting, reconcile
 from launchd.launches.reconcile_details import carried
 from launchd.launches.retire import gone, present, without
+from launchd.launches.search import former_names, said_by
 
 
 class Stored(NamedTuple):
@@ -26,7 +27,8 @@ class Stored(NamedTuple):
 class IngestPlan(NamedTuple):
     """The rows to write. `merged` pairs a launch id with the id it now redirects to; ids in `revived` redirect no more.
 
-    `conflicts` holds all open conflicts of the launches in `launches`. The counters count records by source.
+    `conflicts` holds all open conflicts of the launches in `launches`. The counters count records by source. `said` has
+    the words of the sources of each launch in `launches`, for its search.
     """
 
     seen: tuple[StoredSighting, ...]
@@ -38,6 +40,7 @@ class IngestPlan(NamedTuple):
     created: Counter[str]
     updated: Counter[str]
     unchanged: Counter[str]
+    said: Mapping[str, tuple[str, ...]] = {}
 
     def counts(self, source: str) -> dict[str, int]:
         """The part of a source's statistics that the ingest accounts for."""
@@ -97,7 +100,22 @@ def plan(
         identities.merged,
         identities.revived,
         *counts,
+        _said(written, stored, identities),
     )
+
+
+def _said(written: Collection[StoredSighting], stored: Stored, identities: Identities) -> dict[str, tuple[str, ...]]:
+    """The words of the sources of each launch that is written, those of retired sightings among them."""
+    members: dict[str, dict[Key, StoredSighting]] = defaultdict(dict)
+    merged = dict(identities.merged)
+    for one in written:
+        members[merged.get(one.launch_id, one.launch_id)][key(one.sighting)] = one
+    current = {key(one.sighting) for one in written}
+    for own, one in stored.seen.items():
+        launch_id = merged.get(one.launch_id, one.launch_id)
+        if one.retired_at is not None and own not in current and launch_id in members:
+            members[launch_id][own] = one
+    return {launch_id: said_by(seen.values()) for launch_id, seen in members.items()}
 
 
 def _compared(stored: Stored, sightings: Iterable[Sighting]) -> _Compared:
@@ -166,7 +184,8 @@ def _seen(
     else:
         seen_at = changed_at or 0
         first_seen = before.first_seen if before is not None else seen_at
-    return StoredSighting(identities.launch[one], sighting, first_seen, seen_at, identities.origin[one])
+    former = former_names(before, sighting) if before is not None else ()
+    return StoredSighting(identities.launch[one], sighting, first_seen, seen_at, identities.origin[one], former=former)
 
 
 def _duplicates(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from launchd.clock import Instant
 from launchd.cursor import invalid_cursor
 from launchd.errors import InvalidError
+from launchd.launches import filters
 from launchd.launches.launch import LaunchStatus
 
 _FLOWN = "('success', 'partial_failure', 'failure', 'cancelled')"
@@ -30,8 +31,8 @@ MAX_TEXT, MAX_WORDS = 200, 20
 class LaunchQuery(NamedTuple):
     """A query for launches. `upcoming` lists the soonest first, any other the newest first; a limit of None lists all.
 
-    `provider` matches a part of the name in any case; `crewed` selects launches of which that is known. `q` matches
-    launches that have all of its words, or words that begin with them.
+    `provider`, `vehicle`, `place` and `country` match as launches/filters.py says; `crewed` selects launches of which
+    that is known. `q` matches launches that have all of its words, or words that begin with them.
     """
 
     when: str | None = None
@@ -45,6 +46,9 @@ class LaunchQuery(NamedTuple):
     cursor: str | None = None
     crewed: bool | None = None
     webcast: bool | None = None
+    vehicle: str | None = None
+    place: str | None = None
+    country: str | None = None
 
 
 class Selection(NamedTuple):
@@ -80,8 +84,7 @@ def _conditions(query: LaunchQuery, now: Instant) -> Iterator[tuple[str, tuple[o
         if query.status not in set(LaunchStatus):
             raise InvalidError.at("status", f"expected one of {', '.join(LaunchStatus)}, got {query.status!r}")
         yield "status = ?", (query.status,)
-    if query.provider is not None:
-        yield "provider LIKE ? ESCAPE '\\'", (f"%{_escaped(query.provider)}%",)
+    yield from _names(query)
     if query.source is not None:
         yield "id IN (SELECT launch_id FROM sightings WHERE source = ?)", (query.source,)
     yield from _of_details(query)
@@ -98,6 +101,17 @@ def _of_details(query: LaunchQuery) -> Iterator[tuple[str, tuple[object, ...]]]:
         yield f"{_CREWED} = ?", (query.crewed,)
     if query.webcast is not None:
         yield f"({_WEBCAST} IS NOT NULL) = ?", (query.webcast,)
+
+
+def _names(query: LaunchQuery) -> Iterator[filters.Condition]:
+    if query.provider is not None:
+        yield filters.by_provider(query.provider)
+    if query.vehicle is not None:
+        yield filters.by_vehicle(query.vehicle)
+    if query.place is not None:
+        yield filters.by_place(query.place)
+    if query.country is not None:
+        yield filters.by_country(query.country)
 
 
 def _search(text: str) -> Iterator[tuple[str, tuple[object, ...]]]:
@@ -123,10 +137,6 @@ def search_expression(text: str) -> str | None:
     if len(text) > MAX_TEXT or len(phrases) > MAX_WORDS:
         raise InvalidError.at("q", f"expected at most {MAX_WORDS} words and {MAX_TEXT} characters")
     return " AND ".join(f'"{phrase}" *' for phrase in phrases) or None
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _parse_cursor(text: str) -> tuple[int, str]:

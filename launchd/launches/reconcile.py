@@ -2,14 +2,15 @@
 
 Rules (in this order): a launch that flew has its lift-off from LIFTOFF_AUTHORITY; an upcoming NET is the most precise
 one that agrees with the newest sighting; a final status beats any other; every other value is that of the source with
-the highest priority that has one. Frozen archives come after live sources.
+the highest priority that has one. Frozen archives come after live sources. Names are served as the registry has them
+(launches/canonical.py); conflicts are found in the words of the sources.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from launchd.clock import SECOND, Instant, format_instant
-from launchd.launches import reconcile_details
+from launchd.launches import canonical, reconcile_details
 from launchd.launches.launch import (
     FLOWN,
     Change,
@@ -56,6 +57,7 @@ class StoredSighting(NamedTuple):
 
     `origin` is the launch id that it founded or came with (launches/identity.py). A sighting with a `retired_at` is
     kept for the history alone (launches/retire.py). `unreadable` names the columns of its row that cannot be read.
+    `former` holds the names that the source gave the launch before, the newest first.
     """
 
     launch_id: str
@@ -65,6 +67,7 @@ class StoredSighting(NamedTuple):
     origin: str
     retired_at: Instant | None = None
     unreadable: tuple[str, ...] = ()
+    former: tuple[str, ...] = ()
 
 
 class Reconciled(NamedTuple):
@@ -107,7 +110,14 @@ def reconcile(
         provenance=provenance | origins,
         details=details,
     )
+    launch = canonical.named(launch, pad_at=_pad_at(ranked))
     return Reconciled(launch, tuple(_changes(before, launch)), tuple(_conflicts(launch_id, ranked)))
+
+
+def _pad_at(ranked: Sequence[StoredSighting]) -> str | None:
+    """The location of the sighting that the pad is taken from."""
+    place = next((one.sighting.location for one in ranked if one.sighting.pad is not None), None)
+    return None if place is None else place.name
 
 
 def _rank(one: StoredSighting, priorities: Mapping[str, int]) -> tuple[object, ...]:
@@ -158,13 +168,16 @@ def _best_net(ranked: Sequence[StoredSighting]) -> StoredSighting | None:
 
 
 def _changes(before: Launch | None, after: Launch) -> list[Change]:
-    """One row for each field whose value changed; a new launch has no history yet."""
+    """One row for each field whose value changed; a new launch has no history yet.
+
+    A name that an older registry did not know is no change either.
+    """
     if before is None:
         return []
-    changes = []
+    changes, known, same = [], canonical.named(before), canonical.named(after)
     for field in (*_PLAIN, "status", "net", "net_precision", "urls", *reconcile_details.HISTORY):
         old, new = shown(before, field), shown(after, field)
-        if old != new:
+        if old != new and not (field in canonical.FIELDS and shown(known, field) == shown(same, field)):
             origin = after.provenance.get(_SOURCE_OF.get(field, field))
             source, seen_at = (origin.source, origin.seen_at) if origin else ("", 0)
             changes.append(Change(launch_id=after.id, field=field, old=old, new=new, source=source, seen_at=seen_at))

@@ -70,6 +70,7 @@ METRICS = (
     Described("launchd_source_age_seconds", "gauge", ("source",), "How old what is known from a source is."),
     Described("launchd_source_failing", "gauge", ("source",), "1 while the last pull of a source failed."),
     Described("launchd_source_records", "gauge", ("source",), "Records in the last good answer of a source."),
+    Described("launchd_unknown_names", "gauge", ("source", "subject"), "Words that the registry of names lacks."),
     Described("launchd_log_lines_dropped_total", "counter", (), "Lines of the log that found no room."),
 )
 # The metrics of prometheus-client about any process; listed because alerts and dashboards may use them.

@@ -221,7 +221,7 @@ async def test_a_new_launch_and_its_slip_are_reported_and_its_approach_if_its_pr
         source = f'[sources.launch_library]\nbase_url = "{replay.url}/ll/"\nrate = "1000/s"\n'
         for chosen, titles in (
             ("Rocket Lab", ["New launch: Falcon 9 | Crew-20"]),
-            ("spacex", ["Falcon 9 | Crew-20 slipped to 2027-05-20T10:00:00Z", "Falcon 9 | Crew-20 is due within 24 h"]),
+            ("spx", ["Falcon 9 | Crew-20 slipped to 2027-05-20T10:00:00Z", "Falcon 9 | Crew-20 is due within 24 h"]),
         ):
             receiver.got.clear()
             alerts = receiver.config(more=f'approaching_providers = ["{chosen}"]', rules="launch_new = true")

@@ -2,14 +2,14 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from launchd.launches import registry
 from launchd.launches.launch import Sighting
 from launchd.launches.sources import SOURCES
+from launchd.launches.unknown import SUBJECTS, Names, judged
 from tests.support.recorded_payloads import recordings
 
 SHOWN = 10
@@ -49,9 +49,9 @@ def recorded(root: Path) -> tuple[Sighting, ...]:
 
 def coverage(sightings: Iterable[Sighting]) -> list[Coverage]:
     """One entry for each subject; a word for an unknown thing ("TBD") says nothing and does not count."""
-    said: dict[str, list[tuple[str, bool]]] = {"provider": [], "vehicle": [], "pad": [], "orbit": []}
+    said: dict[str, list[tuple[str, bool]]] = {subject: [] for subject in SUBJECTS}
     for one in sightings:
-        for subject, word, resolved in _words(one):
+        for subject, word, resolved in judged(_names(one)):
             said[subject].append((word, resolved))
     return [
         Coverage(subject, len(words), sum(ok for _, ok in words), Counter(word for word, ok in words if not ok))
@@ -59,26 +59,8 @@ def coverage(sightings: Iterable[Sighting]) -> list[Coverage]:
     ]
 
 
-def _words(one: Sighting) -> Iterator[tuple[str, str, bool]]:
-    """The words of a record: subject, word, True if the registry resolves it."""
-    if one.provider and not registry.names_no_provider(one.provider):
-        yield "provider", one.provider, registry.provider(one.provider) is not None
-    if one.vehicle and not registry.names_no_vehicle(one.vehicle):
-        yield "vehicle", one.vehicle, registry.vehicle(one.vehicle) is not None
-    location = one.location.name if one.location else None
-    if one.pad or location:
-        yield "pad", f"{one.pad} at {location}", placed(one.pad, location)
-    if one.orbit and not registry.names_no_orbit(one.orbit):
-        yield "orbit", one.orbit, registry.orbit(one.orbit) is not None
-
-
-def placed(pad: str | None, location: str | None) -> bool:
-    """True if the site and the pad are found, or the site alone where the source's pad names only the site."""
-    found = registry.place(pad, location)
-    if found is None:
-        return False
-    site_alone = pad is None or registry.names_no_place(pad) or registry.place(pad, None) == (found[0], None)
-    return found[1] is not None or site_alone
+def _names(one: Sighting) -> Names:
+    return Names(one.provider, one.vehicle, one.pad, one.location.name if one.location else None, one.orbit)
 
 
 def report(root: Path) -> None:

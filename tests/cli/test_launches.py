@@ -121,3 +121,23 @@ async def test_sources_and_conflicts_are_listed(scraping: Scraping) -> None:
     assert set(conflict["values"]) == {"gcat", "launch_library"}
     assert "Starlink" in await scraping.text("conflicts")
     assert (await scraping.json("conflicts", "--source", "gcat", "--kind", "vehicle"))["items"] == []
+
+
+async def test_any_word_for_a_thing_filters_and_unknown_words_are_listed(scraping: Scraping) -> None:
+    pad = {"name": "Barn door", "latitude": None, "longitude": None, "location": {"name": "Some Field"}}
+    home = ll2("Homemade 1 | Hope", "2027-08-20T10:00:00Z", key="home", pad=pad)
+    scraping.replay.bodies[UPCOMING] = page(ll2(CREW, "2027-04-20T10:00:00Z"), home)
+    await scraping.json("refresh", "--wait")
+    for words in (("--provider", "SPX"), ("--vehicle", "F9"), ("--country", "us")):
+        names = [one["name"] for one in (await scraping.json("launches", *words, "--upcoming"))["items"]]
+        assert CREW in names, words
+    (flown,) = (await scraping.json("launches", "--place", "CC LC40"))["items"]
+    assert flown["pad"] == "SLC-40"
+    assert "Hope" in await scraping.text("launches", "--place", "barn")
+    assert "two letters" in await asyncio.to_thread(lambda: refused(scraping, "launches", "--country", "Japan"))
+    listed = (await scraping.json("sources", "--unknown"))["items"]
+    assert {(one["subject"], one["word"]) for one in listed} == {
+        ("pad", "Barn door, Some Field"),
+        ("vehicle", "Homemade 1"),
+    }
+    assert "Homemade 1" in await scraping.text("sources", "--unknown")

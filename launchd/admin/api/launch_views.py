@@ -9,6 +9,7 @@ from launchd.admin.api.detail_views import DetailsView, details, summary
 from launchd.admin.api.mapper import Seconds, Time, mapper
 from launchd.admin.http.view import RowView, View, lost, total
 from launchd.clock import SECOND, format_instant
+from launchd.launches import canonical
 from launchd.launches.launch import Conflict, FieldSource, HistoryRow, Launch, LaunchStatus, Net, Place, Precision
 from launchd.launches.override import Override
 from launchd.launches.reconcile import StoredSighting
@@ -24,6 +25,9 @@ class LocationView(View):
     longitude: float | None
 
 
+Country = Annotated[str, Meta(description="ISO 3166-1 alpha-2, or SU for the Soviet Union")]
+
+
 class SlipsView(View):
     """How often the NET slipped, and by how much in total; `earlier` counts moves to an earlier time."""
 
@@ -34,13 +38,22 @@ class SlipsView(View):
 
 
 class LaunchView(RowView):
-    """A reconciled launch; its NET is the interval from `net` to `net_latest`. `slips` is there on request."""
+    """A reconciled launch; its NET is the interval from `net` to `net_latest`. `slips` is there on request.
+
+    Names are those of the registry, else the word of the source. `provider_id` is the short name of a provider,
+    `country` its country, `time_zone` that of the site; what the registry does not know is null.
+    """
 
     id: str
     name: str
     provider: str | None
+    provider_id: str | None
+    country: Country | None
     vehicle: str | None
+    vehicle_family: str | None
     pad: str | None
+    site: str | None
+    time_zone: str | None
     mission: str | None
     orbit: str | None
     status: LaunchStatus | None
@@ -77,11 +90,18 @@ class OriginView(View):
 
 
 class SightingView(RowView):
-    """One source's record of a launch."""
+    """One source's record of a launch, in the words of the source."""
 
     source: str
     source_id: str
     name: str
+    former_names: tuple[str, ...]
+    provider: str | None
+    vehicle: str | None
+    pad: str | None
+    location: LocationView | None
+    mission: str | None
+    orbit: str | None
     status: LaunchStatus | None
     status_word: str | None
     net: Time | None
@@ -155,7 +175,8 @@ class ConflictPageView(View):
     next: str | None
 
 
-_RECORD = ("location", "net", "net_latest", "net_precision", "updated_at", "unreadable", "slips")
+_NAMES = ("provider_id", "country", "vehicle_family", "site", "time_zone")
+_RECORD = (*_NAMES, "location", "net", "net_latest", "net_precision", "updated_at", "unreadable", "slips")
 _SUMMARY = ("webcast_url", "webcast_live", "probability", "crewed")
 _launch = mapper(LaunchView, Launch, *_RECORD, *_SUMMARY)
 _detail = mapper(
@@ -167,9 +188,8 @@ _detail = mapper(
 )
 _location = mapper(LocationView, Place)
 _origin = mapper(OriginView, FieldSource)
-_sighting = mapper(
-    SightingView, StoredSighting, *("source", "source_id", "name", "status", "status_word", "net", "net_precision")
-)
+_SAID = ("source", "source_id", "name", "provider", "vehicle", "pad", "mission", "orbit", "status", "status_word")
+_sighting = mapper(SightingView, StoredSighting, *_SAID, "location", "former_names", "net", "net_precision")
 _change = mapper(HistoryView, HistoryRow)
 _conflict = mapper(ConflictView, Conflict)
 _override = mapper(OverrideView, Override, "value", "by")
@@ -220,6 +240,7 @@ def _record(one: Record) -> dict[str, Any]:
     """The fields of a launch that are computed: its place, its NET, and the columns of its row."""
     place, net = one.launch.location, one.launch.net
     return {
+        **_known(one.launch),
         "location": None if place is None else _location(place),
         "net": None if net is None else format_instant(net.earliest),
         "net_latest": None if net is None else format_instant(net.latest),
@@ -227,6 +248,19 @@ def _record(one: Record) -> dict[str, Any]:
         "updated_at": format_instant(one.updated_at),
         "unreadable": lost(one.unreadable),
     } | summary(one.launch.details)
+
+
+def _known(launch: Launch) -> dict[str, Any]:
+    """The facts that the registry has for the names of a launch."""
+    found = canonical.entries(launch)
+    provider, site = found.provider, found.site
+    return {
+        "provider_id": None if provider is None else provider.short,
+        "country": None if provider is None else provider.country,
+        "vehicle_family": None if found.vehicle is None else found.vehicle.family,
+        "site": None if site is None else site.name,
+        "time_zone": None if site is None else site.zone,
+    }
 
 
 def _net(net: Net | None) -> dict[str, Any]:
@@ -244,11 +278,9 @@ def _seen(one: StoredSighting) -> SightingView:
     sighting = one.sighting
     return _sighting(
         one,
-        source=sighting.source,
-        source_id=sighting.source_id,
-        name=sighting.name,
-        status=sighting.status,
-        status_word=sighting.status_word,
+        **{name: getattr(sighting, name) for name in _SAID},
+        location=None if sighting.location is None else _location(sighting.location),
+        former_names=one.former,
         **_net(sighting.net),
     )
 

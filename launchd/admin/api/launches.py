@@ -56,6 +56,9 @@ class FilterQuery(Query, kw_only=True):
 
     when: Literal["upcoming", "past"] | None = None
     provider: Text | None = None
+    vehicle: Text | None = None
+    place: Text | None = None
+    country: Text | None = None
     status: LaunchStatus | None = None
     source: SourceName | None = None
     q: Text | None = None
@@ -107,8 +110,11 @@ def launch_query(given: FilterQuery, most: int | None) -> LaunchQuery:
         moment_in_query("until", given.until),
         given.limit or most,
         given.cursor if isinstance(given, LaunchesQuery) else None,
-        given.crewed,
-        given.webcast,
+        vehicle=given.vehicle,
+        place=given.place,
+        country=given.country,
+        crewed=given.crewed,
+        webcast=given.webcast,
     )
 
 

@@ -4,6 +4,7 @@ from launchd.admin.api.job_views import JobView
 from launchd.admin.api.jobs import fresh, made
 from launchd.admin.api.mapper import Seconds, Time, mapper
 from launchd.admin.api.pages import page_of
+from launchd.admin.api.unknown_names import UnknownNamePageView, UnknownNamesQuery, unknown_names
 from launchd.admin.http.view import RowView, View, finite, total
 from launchd.admin.route import ONCE, Api, Body, PageQuery, Query, Request, Response, Route
 from launchd.clock import SECOND, Instant
@@ -132,5 +133,6 @@ def source(name: str, state: SourceState | None, now: Instant, *, enabled: bool)
 
 SOURCE_ROUTES = (
     Route("GET", "/v1/sources", sources, SourcePageView, query=PageQuery, revalidates=True),
+    Route("GET", "/v1/sources/unknown", unknown_names, UnknownNamePageView, query=UnknownNamesQuery, revalidates=True),
     Route("POST", "/v1/sources/{source}/replay", replay, JobView, status=202, also=(200,), errors=(409,), headers=ONCE),
 )

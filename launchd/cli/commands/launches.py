@@ -32,7 +32,10 @@ _LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_
 @click.command()
 @click.option("--upcoming", is_flag=True, help="Only launches that have not flown, soonest first.")
 @click.option("--past", is_flag=True, help="Only launches that have flown, newest first.")
-@click.option("--provider", help="Only launches of this provider.")
+@click.option("--provider", help="Only launches of this provider, by any of its names; ULA, CASC.")
+@click.option("--vehicle", help="Only launches of this vehicle or family, by any of its names; CZ-5B, Falcon.")
+@click.option("--place", help="Only launches from this site or pad, by any of its names; Kourou, LC-39A.")
+@click.option("--country", help="Only launches by or from this country, as a code of two letters; JP.")
 @click.option("--status", help="Only launches with this status, such as go or hold.")
 @click.option("--source", help="Only launches of this source.")
 @click.option("--crewed", is_flag=True, default=None, help="Only launches with a crew.")
@@ -76,10 +79,15 @@ def launch(context: CommandContext, launch_id: str) -> None:
 
 
 @click.command()
+@click.option("--unknown", is_flag=True, help="List the words of sources that the registry of names does not have.")
 @common
 @click.pass_obj
-def sources(context: CommandContext) -> None:
+def sources(context: CommandContext, unknown: bool) -> None:
     """List the sources with their health and traffic."""
+    if unknown:
+        words = context.client().items(at("sources", "unknown"))
+        print_page(context, {"items": words, "next": None}, columns("records", "source", "subject", "word"))
+        return
     chosen: Columns = columns("name", "enabled")
     chosen["age"] = lambda one: None if one["freshness"] is None else age(one["freshness"])
     chosen |= columns("last_success", "records", "rejected")

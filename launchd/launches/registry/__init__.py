@@ -6,7 +6,7 @@ registry never guesses, and it never decides which records are of one launch (`l
 
 from launchd.launches.registry.orbits import Orbit, all_orbits, names_no_orbit, orbit
 from launchd.launches.registry.providers import Provider, all_providers, lineage, names_no_provider, provider
-from launchd.launches.registry.sites import Pad, Site, all_sites, names_no_place, place
+from launchd.launches.registry.sites import Pad, Site, all_sites, is_placed, names_no_place, place
 from launchd.launches.registry.statuses import StatusWords, all_statuses
 from launchd.launches.registry.vehicles import Vehicle, all_vehicles, names_no_vehicle, vehicle
 
@@ -22,6 +22,7 @@ __all__ = [
     "all_sites",
     "all_statuses",
     "all_vehicles",
+    "is_placed",
     "lineage",
     "names_no_orbit",
     "names_no_place",

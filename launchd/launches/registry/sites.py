@@ -142,6 +142,15 @@ def _of_kind(kind: str, pad: str | None) -> tuple[Site, Pad] | None:
     return found[0] if len(found) == 1 else None
 
 
+def is_placed(pad: str | None, location: str | None) -> bool:
+    """True if the site and the pad are known, or the site alone where the word for a pad names the site only."""
+    found = place(pad, location)
+    if found is None:
+        return False
+    site_alone = pad is None or names_no_place(pad) or place(pad, None) == (found[0], None)
+    return found[1] is not None or site_alone
+
+
 def names_no_place(word: str) -> bool:
     """True if the word is one for an unknown pad or location ("TBD")."""
     return normal(word) in _nothing()

@@ -29,12 +29,14 @@ from launchd.launches.store.records import (
     Ledger,
     OpenConflict,
     Record,
+    candidate_in,
     conflict_in,
     override_in,
     record_in,
     seen_in,
     stored_in,
 )
+from launchd.launches.unknown import UnknownName, unknown
 
 _SQL = sql.statements("launches", "launches")
 _LEDGER = sql.statements("launches", "ledger")
@@ -50,6 +52,7 @@ class LaunchStore:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._unknown: tuple[int | None, tuple[UnknownName, ...]] = (None, ())  # as of a version of the database
 
     # --- for the scraper ---
 
@@ -181,6 +184,14 @@ class LaunchStore:
         moves = await self._net_histories([one.record for one in found])
         nets = {one.launch.id: net_moves(moves.get(one.launch.id, ()), one.launch.net) for one, *_ in found}
         return tuple(one._replace(move=nets[one.record.launch.id].get(one.at)) for one in found)
+
+    async def unknown_names(self) -> tuple[UnknownName, ...]:
+        """The words of present records that the registry of names does not have, the most frequent first."""
+        version = self._db.version()
+        if version is None or version != self._unknown[0]:
+            rows = await self._db.read(_SQL["unknown_candidates"])
+            self._unknown = version, await offload(unknown, [candidate_in(row) for row in rows])
+        return self._unknown[1]
 
     async def feed_id(self) -> str:
         """The UUID of this database's feed of changes."""

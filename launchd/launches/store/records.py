@@ -15,6 +15,7 @@ from launchd.launches.override import Override
 from launchd.launches.reconcile import StoredSighting
 from launchd.launches.slip_ledger import MoveRow
 from launchd.launches.slips import Slips
+from launchd.launches.unknown import Names
 from launchd.values.rows import decoded, log_unreadable
 
 # Of a row that can be read, no column is unreadable.
@@ -91,10 +92,12 @@ def seen_in(row: Row, launch_id: str | None = None) -> StoredSighting:
     if sighting is None:
         sighting = Sighting(source=row["source"], source_id=row["source_id"], name=UNREADABLE)
         lost = log_unreadable("sightings", f"{row['source']} {row['source_id']}", ("body",))
-    launch_id = launch_id or row["launch_id"]
-    return StoredSighting(
-        launch_id, sighting, row["first_seen"], row["seen_at"], row["origin_id"] or launch_id, row["retired_at"], lost
-    )
+    former = () if row["former_names"] is None else decoded(row["former_names"], tuple[str, ...])
+    if former is None:
+        former = ()
+        lost += log_unreadable("sightings", f"{row['source']} {row['source_id']}", ("former_names",))
+    launch_id, times = launch_id or row["launch_id"], (row["first_seen"], row["seen_at"])
+    return StoredSighting(launch_id, sighting, *times, row["origin_id"] or launch_id, row["retired_at"], lost, former)
 
 
 def override_in(row: Row) -> Override:
@@ -115,11 +118,16 @@ def conflict_in(row: Row, launch_id: str) -> Conflict:
     return Conflict(launch_id=launch_id, kind=row["kind"], values=values, other_id=other, unreadable=lost)
 
 
+def candidate_in(row: Row) -> tuple[str, Names, int]:
+    """The source, the names and the number of some records; a name that is no text counts as missing."""
+    return row["source"], Names(*(one if isinstance(one, str) else None for one in tuple(row)[1:-1])), row["records"]
+
+
 def stored_in(seen: Sequence[Row], launches: Sequence[Row]) -> Stored:
     """The readable rows of `sightings` and `launches`; the next scrape that has an unreadable one writes it again."""
     sightings = {(row["source"], row["source_id"]): seen_in(row) for row in seen}
     records = {one.launch.id: one for one in (record_in(row) for row in launches)}
     return Stored(
-        {key: one for key, one in sightings.items() if not one.unreadable},
+        {key: one for key, one in sightings.items() if "body" not in one.unreadable},
         {key: one.launch for key, one in records.items() if not one.unreadable},
     )

@@ -8,13 +8,13 @@ from launchd import sql
 from launchd.clock import Instant
 from launchd.db.database import Connection
 from launchd.errors import ConflictError, NotFoundError, StaleFenceError
-from launchd.launches import override
+from launchd.launches import canonical, override, search
 from launchd.launches.ingest import IngestPlan
 from launchd.launches.launch import Change, Launch
 from launchd.launches.override import Override
 from launchd.launches.reconcile import StoredSighting
 from launchd.launches.store import ledger
-from launchd.launches.store.records import override_in
+from launchd.launches.store.records import override_in, seen_in
 from launchd.values.rows import decoded
 
 _SQL = sql.statements("launches", "launches")
@@ -99,7 +99,8 @@ def _put_sighting(db: Connection, one: StoredSighting) -> None:
     sighting = one.sighting
     body = msgspec.json.encode(sighting)
     key = (sighting.source, sighting.source_id, one.launch_id)
-    db.execute(_SQL["put_sighting"], (*key, one.first_seen, one.seen_at, body, one.origin, one.retired_at))
+    former = msgspec.json.encode(one.former) if one.former else None
+    db.execute(_SQL["put_sighting"], (*key, one.first_seen, one.seen_at, body, one.origin, one.retired_at, former))
 
 
 def _put_changes(db: Connection, rows: Iterable[Change]) -> None:
@@ -125,7 +126,7 @@ def _put_launches(db: Connection, plan: IngestPlan, news: ledger.News) -> list[C
     for launch in plan.launches:
         given = overrides.get(launch.id, ())
         row = db.execute(_SQL["bodies"], (launch.id,)).fetchone()
-        served = _put_launch(db, launch, given, news.at)
+        served = _put_launch(db, launch, given, plan.said.get(launch.id, ()), news.at)
         stored = None if row is None else decoded(row["body"], Launch)
         ledger.put_served(db, stored, served, news)
         if row is not None and (given or row["overridden"]):
@@ -135,16 +136,35 @@ def _put_launches(db: Connection, plan: IngestPlan, news: ledger.News) -> list[C
     return override.visible(plan.changes, set_by_hand) + rows
 
 
-def _put_launch(db: Connection, launch: Launch, overrides: Sequence[Override], now: Instant) -> Launch:
-    """Write a record: `reconciled` as the sources have it, `body` with its overrides. Returns the latter."""
+def _put_launch(
+    db: Connection, launch: Launch, overrides: Sequence[Override], said: Sequence[str], now: Instant
+) -> Launch:
+    """Write a record: `reconciled` as the sources have it, `body` with its overrides. Returns the latter.
+
+    `said` are the words of its sources, for the search.
+    """
     served = override.apply(launch, overrides)
     net = served.net
     earliest, latest = (net.earliest, net.latest) if net else (None, None)
     status = served.status.value if served.status else None
     reconciled = msgspec.json.encode(launch) if overrides else None
-    columns = (served.id, earliest, latest, status, served.provider, served.name, now)
+    found = canonical.entries(served)
+    columns = (served.id, earliest, latest, status, *_name_columns(served, found), served.name, now)
     db.execute(_SQL["put_launch"], (*columns, msgspec.json.encode(served), reconciled))
+    db.execute(_SQL["put_words"], (served.id, search.text(served, found, said)))
     return served
+
+
+def _name_columns(served: Launch, found: canonical.Entries) -> tuple[str | None, ...]:
+    """The names that lists filter by: those of the registry (`found`), else the words as they are served."""
+    location = served.location.name if served.location else None
+    return (
+        found.provider.name if found.provider else served.provider,
+        found.vehicle.name if found.vehicle else served.vehicle,
+        found.vehicle.family if found.vehicle else None,
+        found.pad.name if found.pad else served.pad,
+        found.site.name if found.site else location,
+    )
 
 
 def _serve_again(db: Connection, launch_id: str, fields: Sequence[str], now: Instant) -> Launch:
@@ -155,7 +175,9 @@ def _serve_again(db: Connection, launch_id: str, fields: Sequence[str], now: Ins
         raise ConflictError(f"the record of launch {launch_id} cannot be read: refresh its sources with force")
     before = decoded(row["body"], Launch) or reconciled
     overrides = [override_in(one) for one in db.execute(_SQL["overrides_of"], (launch_id,)).fetchall()]
-    served = _put_launch(db, reconciled, [one for one in overrides if not one.unreadable], now)
+    seen = [seen_in(one, launch_id) for one in db.execute(_SQL["sightings_of"], (launch_id,)).fetchall()]
+    said = search.said_by(one for one in seen if "body" not in one.unreadable)
+    served = _put_launch(db, reconciled, [one for one in overrides if not one.unreadable], said, now)
     ledger.put_served(db, before, served, ledger.by_hand(now))
     _put_changes(db, override.changes(before, served, fields, now))
     return served

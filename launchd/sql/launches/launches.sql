@@ -1,23 +1,26 @@
 -- name: all_sightings
-SELECT source, source_id, launch_id, first_seen, seen_at, body, origin_id, retired_at FROM sightings
+SELECT source, source_id, launch_id, first_seen, seen_at, body, origin_id, retired_at, former_names
+FROM sightings
 -- name: all_launches
 -- The records by the sources, without overrides: new data of the sources is compared with these.
 SELECT id, name, coalesce(reconciled, body) AS body, updated_at, revision FROM launches
 -- name: put_sighting
-INSERT INTO sightings (source, source_id, launch_id, first_seen, seen_at, body, origin_id, retired_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO sightings (source, source_id, launch_id, first_seen, seen_at, body, origin_id, retired_at, former_names)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (source, source_id) DO UPDATE
 SET launch_id = excluded.launch_id, first_seen = excluded.first_seen, seen_at = excluded.seen_at, body = excluded.body,
-  origin_id = excluded.origin_id, retired_at = excluded.retired_at
+  origin_id = excluded.origin_id, retired_at = excluded.retired_at, former_names = excluded.former_names
 -- name: move_retired
 -- Retired sightings are not matched again: they follow the launch that was merged.
 UPDATE sightings SET launch_id = :old WHERE launch_id = :young AND retired_at IS NOT NULL
 -- name: put_launch
 -- The revision counts visible changes only, so provenance is left out. A stored body that is not JSON is replaced.
-INSERT INTO launches (id, net_earliest, net_latest, status, provider, name, updated_at, body, reconciled)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO launches (id, net_earliest, net_latest, status, provider, vehicle, vehicle_family, pad, site, name,
+  updated_at, body, reconciled)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET net_earliest = excluded.net_earliest, net_latest = excluded.net_latest,
-  status = excluded.status, provider = excluded.provider, name = excluded.name,
+  status = excluded.status, provider = excluded.provider, vehicle = excluded.vehicle,
+  vehicle_family = excluded.vehicle_family, pad = excluded.pad, site = excluded.site, name = excluded.name,
   updated_at = CASE WHEN json_valid(CAST(launches.body AS TEXT)) = 0 THEN excluded.updated_at
     WHEN json_remove(CAST(launches.body AS TEXT), '$.provenance')
     = json_remove(CAST(excluded.body AS TEXT), '$.provenance') THEN launches.updated_at ELSE excluded.updated_at END,
@@ -25,6 +28,17 @@ ON CONFLICT (id) DO UPDATE SET net_earliest = excluded.net_earliest, net_latest 
     ELSE json_remove(CAST(launches.body AS TEXT), '$.provenance')
     <> json_remove(CAST(excluded.body AS TEXT), '$.provenance') END,
   body = excluded.body, reconciled = excluded.reconciled
+-- name: put_words
+INSERT INTO searchable (launch_id, words) VALUES (?, ?)
+ON CONFLICT (launch_id) DO UPDATE SET words = excluded.words WHERE words <> excluded.words
+-- name: unknown_candidates
+-- Each combination of names that present records of a source have, and the number of those records.
+SELECT source, provider, vehicle, pad, location, orbit, count(*) AS records FROM (
+  SELECT source, json_extract(body, '$.provider') AS provider, json_extract(body, '$.vehicle') AS vehicle,
+    json_extract(body, '$.pad') AS pad, json_extract(body, '$.location.name') AS location,
+    json_extract(body, '$.orbit') AS orbit
+  FROM (SELECT source, CAST(body AS TEXT) AS body FROM sightings WHERE retired_at IS NULL) WHERE json_valid(body)
+) GROUP BY 1, 2, 3, 4, 5, 6
 -- name: put_change
 INSERT INTO changes (launch_id, field, old, new, source, seen_at, origin_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?1)
 -- name: put_conflict
@@ -63,7 +77,8 @@ INSERT INTO fences (one, fence) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET fe
 -- name: get
 SELECT id, name, body, updated_at, revision FROM launches WHERE id = ?
 -- name: sightings_of
-SELECT source, source_id, first_seen, seen_at, body, origin_id, retired_at FROM sightings WHERE launch_id = ? ORDER BY source, source_id
+SELECT source, source_id, first_seen, seen_at, body, origin_id, retired_at, former_names FROM sightings
+WHERE launch_id = ? ORDER BY source, source_id
 -- name: changes_of
 SELECT field, old, new, source, seen_at FROM changes WHERE launch_id = ? ORDER BY id
 -- name: net_histories

@@ -1,12 +1,18 @@
 """The registry knows the words of the recorded payloads."""
 
 from collections import Counter, defaultdict
-from itertools import combinations
+from itertools import combinations, count
+from pathlib import Path
 
 import pytest
 
+from launchd.clock import SystemClock
+from launchd.db.database import open_database
 from launchd.launches import registry
+from launchd.launches.ingest import plan
 from launchd.launches.launch import Place, Sighting
+from launchd.launches.query import LaunchQuery
+from launchd.launches.store import LaunchStore
 from tests.bench import quality
 from tests.bench.coverage_of_names import Coverage, coverage, recorded
 from tests.support.paths import SHARED
@@ -35,7 +41,7 @@ def test_a_record_counts_where_it_says_something_and_its_unknown_words_are_liste
     assert coverage(said) == [
         Coverage("provider", 2, 1, Counter({"Acme": 1})),
         Coverage("vehicle", 0, 0, Counter()),
-        Coverage("pad", 3, 2, Counter({"CC LC999 at CC": 1})),
+        Coverage("pad", 3, 2, Counter({"CC LC999, CC": 1})),
         Coverage("orbit", 1, 1, Counter()),
     ]
 
@@ -47,6 +53,25 @@ def test_of_a_hundred_recorded_records_the_registry_resolves_at_least_99(subject
     found = {one.subject: one for one in coverage(recorded(RECORDED))}[subject]
     assert found.records > 500
     assert found.share >= WANTED, found.unknown.most_common(20)
+
+
+@pytest.mark.recorded
+@pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded payloads are not here")
+async def test_a_search_of_recorded_launches_finds_what_people_call_them(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "launches.db", "launches", SystemClock()) as database:
+        store, ids = LaunchStore(database), count()
+        made = plan(await store.stored(), recorded(RECORDED), {}, 1, lambda: f"{next(ids):06d}")
+        await store.apply(made, None, 1)
+        for words in (
+            "Inspiration4",
+            "Crew-2",
+            "Ax-1",
+            "Apollo 11",
+            "Demo-2",
+            "CZ-5B tianhe",
+            "ULA atlas 5 lucy",
+        ):
+            assert (await store.list(LaunchQuery(q=words), 1)).items, words
 
 
 @pytest.mark.recorded

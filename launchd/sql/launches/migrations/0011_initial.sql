@@ -14,6 +14,10 @@ CREATE TABLE launches (
   net_latest INTEGER,
   status TEXT,
   provider TEXT,
+  vehicle TEXT,
+  vehicle_family TEXT,  -- NULL for a vehicle that is not in the registry of names
+  pad TEXT,
+  site TEXT,
   name TEXT NOT NULL,
 
   updated_at INTEGER NOT NULL,
@@ -31,7 +35,7 @@ WHERE coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'can
 
 -- The last record of a launch in a source. `origin_id` is the launch that the record was first matched to; the record
 -- returns to that launch when merged launches are split. `retired_at` is set when the complete list of the source no
--- longer has the record: it is kept and no longer matched.
+-- longer has the record: it is kept and no longer matched. `former_names` is a list of the names that the record had.
 CREATE TABLE sightings (
   source TEXT NOT NULL,
   source_id TEXT NOT NULL,
@@ -41,6 +45,7 @@ CREATE TABLE sightings (
   seen_at INTEGER NOT NULL,
   retired_at INTEGER,
   body BLOB NOT NULL,
+  former_names BLOB,
   PRIMARY KEY (source, source_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -140,7 +145,7 @@ CREATE TABLE approaches (
 
 -- --- search ---
 
--- The words of each launch. FTS5 indexes this table and keeps no copy of it.
+-- The words of each launch (launchd/launches/search.py). FTS5 indexes this table and keeps no copy of it.
 CREATE TABLE searchable (
   id INTEGER PRIMARY KEY,
   launch_id TEXT NOT NULL UNIQUE,
@@ -161,22 +166,6 @@ CREATE TRIGGER searchable_changed AFTER UPDATE ON searchable BEGIN
   INSERT INTO search (rowid, words) VALUES (new.id, new.words);
 END;
 
--- The only place that says which words are searched. `body` is cast to text because SQLite takes a BLOB for its own
--- binary form of JSON.
-CREATE VIEW launch_words AS
-SELECT id AS launch_id, name || ' ' || coalesce(provider, '') || ' ' || coalesce(json_extract(body, '$.mission'), '')
-  || ' ' || coalesce(json_extract(body, '$.vehicle'), '') || ' ' || coalesce(json_extract(body, '$.pad'), '')
-  || ' ' || coalesce(json_extract(body, '$.location.name'), '') || ' ' || coalesce(json_extract(body, '$.orbit'), '')
-  || ' ' || coalesce(json_extract(body, '$.designator'), '') AS words
-FROM (SELECT id, name, provider, CAST(body AS TEXT) AS body FROM launches);
-
-CREATE TRIGGER launches_added AFTER INSERT ON launches BEGIN
-  INSERT INTO searchable (launch_id, words) SELECT launch_id, words FROM launch_words WHERE launch_id = new.id;
-END;
-CREATE TRIGGER launches_changed AFTER UPDATE ON launches BEGIN
-  UPDATE searchable SET words = (SELECT words FROM launch_words WHERE launch_id = new.id)
-  WHERE launch_id = new.id AND words <> (SELECT words FROM launch_words WHERE launch_id = new.id);
-END;
 CREATE TRIGGER launches_removed AFTER DELETE ON launches BEGIN
   DELETE FROM searchable WHERE launch_id = old.id;
 END;
