@@ -6,7 +6,8 @@ import msgspec
 
 from launchd.admin.api.mapper import Seconds, Time, mapper
 from launchd.admin.http.view import RowView, View, lost, total
-from launchd.clock import SECOND, format_instant
+from launchd.clock import SECOND, Instant, format_instant
+from launchd.launches.dates import TIMED
 from launchd.launches.launch import Conflict, FieldSource, HistoryRow, Launch, LaunchStatus, Net, Place, Precision
 from launchd.launches.override import Override
 from launchd.launches.reconcile import StoredSighting
@@ -53,6 +54,12 @@ class LaunchView(RowView):
     window_end: Time | None
     updated_at: Time
     slips: SlipsView | msgspec.UnsetType = msgspec.UNSET
+
+
+class NextLaunchView(LaunchView, kw_only=True):
+    """The next launch; `countdown_seconds` to its NET is null for a NET of a day, which has no time of day."""
+
+    countdown_seconds: Seconds | None
 
 
 class LaunchPageView(View):
@@ -149,6 +156,7 @@ class ConflictPageView(View):
 
 _RECORD = ("location", "net", "net_latest", "net_precision", "updated_at", "unreadable", "slips")
 _launch = mapper(LaunchView, Launch, *_RECORD)
+_next = mapper(NextLaunchView, Launch, *_RECORD, "countdown_seconds")
 _detail = mapper(LaunchDetailView, Launch, *_RECORD, *("provenance", "sightings", "history", "conflicts", "overrides"))
 _location = mapper(LocationView, Place)
 _origin = mapper(OriginView, FieldSource)
@@ -168,6 +176,14 @@ def _identity(one: Record) -> dict[str, Any]:
 def launch(one: Record, slips: Slips | None = None) -> LaunchView:
     """A reconciled launch."""
     return _launch(one.launch, **_record(one), slips=msgspec.UNSET if slips is None else _slips(slips))
+
+
+@total(NextLaunchView, _identity)
+def next_launch(one: Record, now: Instant) -> NextLaunchView:
+    """The next launch, with the seconds from now to its NET."""
+    net = one.launch.net
+    left = None if net is None or net.precision not in TIMED else (net.earliest - now) / SECOND
+    return _next(one.launch, **_record(one), slips=msgspec.UNSET, countdown_seconds=left)
 
 
 @total(LaunchDetailView, lambda one: _identity(one.record))

@@ -28,7 +28,7 @@ from launchd.admin.route import (
     SourceName,
 )
 from launchd.clock import DAY, FOREVER
-from launchd.errors import InvalidError
+from launchd.errors import InvalidError, NotFoundError
 from launchd.launches import feeds, override
 from launchd.launches.launch import LaunchStatus
 from launchd.launches.override import Override
@@ -69,6 +69,14 @@ class LaunchesQuery(FilterQuery, kw_only=True):
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor | None = None
     slips: Annotated[bool, Meta(description="include how often each launch has slipped")] = False
+
+
+class NextQuery(Query, kw_only=True):
+    """`GET /v1/launches/next`."""
+
+    provider: Text | None = None
+    vehicle: Text | None = None
+    place: Text | None = None
 
 
 class ConflictsQuery(PageQuery, kw_only=True):
@@ -141,6 +149,16 @@ async def table(api: Api, request: Request[FilterQuery, Body]) -> Response:
     return Response(Document(text, "text/csv"), headers=headers, until=await api.launches.same_until(wanted, now))
 
 
+async def next_launch(api: Api, request: Request[NextQuery, Body]) -> Response:
+    """The next launch whose day is known."""
+    given, now = request.query, api.control.now()
+    wanted = LaunchQuery(provider=given.provider, vehicle=given.vehicle, place=given.place)
+    found = await api.launches.next_launch(wanted, now)
+    if found is None:
+        raise NotFoundError("no launch to come has a known day: ask with fewer filters, or see GET /v1/launches")
+    return Response(views.next_launch(found, now))
+
+
 async def launch(api: Api, request: Request[Query, Body]) -> Response:
     """One launch with all its details."""
     return Response(views.launch_detail(await api.launches.get(request.path["id"])), until=FOREVER)
@@ -191,6 +209,7 @@ LAUNCH_ROUTES = (
     Route("GET", "/v1/launches.ics", calendar, "text/calendar", query=FilterQuery, revalidates=True),
     Route("GET", "/v1/launches.atom", atom, "application/atom+xml", query=FilterQuery, revalidates=True),
     Route("GET", "/v1/launches.csv", table, "text/csv", query=FilterQuery, revalidates=True),
+    Route("GET", "/v1/launches/next", next_launch, views.NextLaunchView, query=NextQuery),
     Route("GET", "/v1/launches/{id}", launch, _DETAIL, revalidates=True),
     Route("POST", _OVERRIDE, set_override, _DETAIL, body=OverrideBody),
     Route("DELETE", _OVERRIDE, take_back_override, _DETAIL, query=TakeBackQuery),

@@ -23,8 +23,10 @@ CREATE TABLE launches (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX launches_by_net ON launches (coalesce(net_earliest, 9223372036854775807), id);
--- Launches that have not flown, a small part of the table: in the order of a list, and by the end of their NET.
-CREATE INDEX launches_to_come ON launches (coalesce(net_earliest, 9223372036854775807), id)
+-- Launches that have not flown, a small part of the table: in the order of a list (the NET that ends first, the shortest
+-- of those that end together), and by the end of their NET.
+CREATE INDEX launches_to_come ON launches (
+  coalesce(net_latest, 9223372036854775807), -coalesce(net_earliest, 0), name, id)
 WHERE coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled');
 CREATE INDEX launches_to_come_by_end ON launches (net_latest)
 WHERE coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled');
