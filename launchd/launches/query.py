@@ -21,8 +21,10 @@ _TIME = f"coalesce(net_earliest, {_LAST})"
 _ENDS = f"coalesce(net_latest, {_LAST})"
 _SOONEST = f"{_ENDS}, -coalesce(net_earliest, 0), name, id"
 # The expression is that of the indexes of launches_to_come.
-_TO_COME = f"coalesce(status, '') NOT IN {_FLOWN}"
+_TO_COME = f"gone = 0 AND coalesce(status, '') NOT IN {_FLOWN}"
 _UPCOMING = f"({_TO_COME} AND {_ENDS} >= ?)"
+# A plan that no source has any longer is neither to come nor past.
+_PAST = f"(NOT {_UPCOMING} AND (gone = 0 OR coalesce(status, '') IN {_FLOWN}))"
 # A launch that can be counted down to: its NET is known to a day or better, and it has not lifted off.
 _COUNTABLE = f"net_latest - net_earliest < {DAY} AND coalesce(status, '') <> 'in_flight'"
 # The first instant, from a given one on, at which the NET of a launch to come ends; None if no NET does.
@@ -84,7 +86,7 @@ def _conditions(query: LaunchQuery, now: Instant) -> Iterator[tuple[str, tuple[o
     if query.when not in {None, "upcoming", "past"}:
         raise InvalidError.at("when", f"expected upcoming or past, got {query.when!r}")
     if query.when is not None:
-        yield (_UPCOMING if query.when == "upcoming" else f"NOT {_UPCOMING}"), (now,)
+        yield (_UPCOMING if query.when == "upcoming" else _PAST), (now,)
     if query.status is not None:
         if query.status not in set(LaunchStatus):
             raise InvalidError.at("status", f"expected one of {', '.join(LaunchStatus)}, got {query.status!r}")

@@ -48,7 +48,10 @@ class When(IntEnum):
 
 
 class Traits(NamedTuple):
-    """A sighting in comparable form. `missions` is read from its name; `lifted` is False until the launch has flown."""
+    """A sighting in comparable form. `lifted` is False until the launch has flown.
+
+    `missions`, `series` and `words` are read from its names.
+    """
 
     key: Key
     sighting: Sighting
@@ -67,7 +70,7 @@ class Traits(NamedTuple):
 
 def traits(sighting: Sighting) -> Traits:
     """The comparable form of a sighting."""
-    net, vehicle = sighting.net, sighting.vehicle
+    net, vehicle, called = sighting.net, sighting.vehicle, (sighting.name, *sighting.names)
     return Traits(
         key=(sighting.source, sighting.source_id),
         sighting=sighting,
@@ -79,9 +82,9 @@ def traits(sighting: Sighting) -> Traits:
         vehicle=names.plain(vehicle) if vehicle else None,
         provider=names.provider_name(sighting.provider) if sighting.provider else None,
         pad=names.pad_of(sighting.pad, sighting.location.name if sighting.location else None),
-        series=names.series_number(sighting.name),
-        missions=names.missions(sighting.name, vehicle),
-        words=names.words(sighting.name, vehicle),
+        series=next((one for name in called if (one := names.series_number(name))), None),
+        missions=tuple(dict.fromkeys(one for name in called for one in names.missions(name, vehicle))),
+        words=frozenset().union(*(names.words(name, vehicle) for name in called)),
     )
 
 

@@ -110,8 +110,9 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
     """The launches of all pages; of a repeated id the record that was updated last."""
     report = Report(NAME)
     newest: dict[str, Sighting] = {}
-    rows = 0
+    rows, blank = 0, False
     for body in payloads:
+        before = rows + len(report.rejections)
         for raw in records.split(body, report, wrappers=_WRAPPERS):
             rows += 1
             sighting = _sighting(raw, report)
@@ -120,7 +121,8 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
             known = newest.get(sighting.source_id)
             if known is None or (sighting.modified or 0) > (known.modified or 0):
                 newest[sighting.source_id] = sighting
-    return Parsed(tuple(newest.values()), tuple(report.rejections), rows)
+        blank = blank or before == rows + len(report.rejections)
+    return Parsed(tuple(newest.values()), tuple(report.rejections), rows, blank=blank)
 
 
 def _sighting(raw: msgspec.Raw, report: Report) -> Sighting | None:
@@ -140,8 +142,10 @@ def _common(record: shape.Common, report: Report) -> Sighting:
     status = _STATUSES.get(record.status.id)
     if status is None:
         report.reject(key, f"unknown status {record.status.id} {record.status.name!r}", "status")
-    net = _net(record, status, report)
+    net, stated = _net(record, status, report)
     timed = net is not None and net.precision in TIMED
+    if record.launch_designator is msgspec.UNSET:
+        report.miss(key, "designator")
     return Sighting(
         source=NAME,
         source_id=key,
@@ -153,6 +157,7 @@ def _common(record: shape.Common, report: Report) -> Sighting:
         window_start=records.instant(record.window_start, key, "window_start", report) if timed else None,
         window_end=records.instant(record.window_end, key, "window_end", report) if timed else None,
         designator=text_or_none(record.launch_designator),
+        stated=stated,
         modified=records.instant(record.last_updated, key, "last_updated", report),
     )
 
@@ -185,26 +190,43 @@ def _from_full(sighting: Sighting, record: shape.Launch) -> Sighting:
     )
 
 
-def _net(record: shape.Common, status: LaunchStatus | None, report: Report) -> Net | None:
-    """The NET as an interval; LL2 puts vague ones at the last day of the period, 00:00Z."""
+def _net(record: shape.Common, status: LaunchStatus | None, report: Report) -> tuple[Net | None, Instant | None]:
+    """The NET as an interval, and its instant if the precision is not stated.
+
+    LL2 puts vague dates at the last day of the period, 00:00Z.
+    """
     instant = records.instant(record.net, record.id, "net", report)
     if instant is None:
-        return None
+        return None, None
+    stated = _stated_precision(record, report)
+    if stated is None:
+        report.miss(record.id, "net")
     try:
-        return net_from(instant, _precision(record, status, instant, report))
+        return net_from(instant, stated or _precision(record, status, instant)), None if stated else instant
     except InvalidError as error:
         report.reject(record.id, error.detail, "net")
+        return None, None
+
+
+def _stated_precision(record: shape.Common, report: Report) -> Precision | None:
+    """The stated precision; None if there is none, or an unknown one, which is reported."""
+    if record.net_precision is None:
         return None
-
-
-def _precision(record: shape.Common, status: LaunchStatus | None, instant: Instant, report: Report) -> Precision:
-    """The stated precision; without one, the precision that flags, status and a placeholder's midnight allow."""
-    if record.net_precision is not None:
-        stated = _PRECISIONS.get(record.net_precision.id)
-        if stated is not None:
-            return stated
+    stated = _PRECISIONS.get(record.net_precision.id)
+    if stated is None:
         report.reject(record.id, f"unknown precision {record.net_precision.id}", "net_precision")
-    if status in FLOWN or status is LaunchStatus.IN_FLIGHT:
+    return stated
+
+
+def _precision(record: shape.Common, status: LaunchStatus | None, instant: Instant) -> Precision:
+    """The precision of a NET that states none: the one that flags, status and a placeholder's midnight allow.
+
+    An unknown precision may be any: it is read as the coarsest, and as the day for a launch that has lifted off.
+    """
+    lifted = status in FLOWN or status is LaunchStatus.IN_FLIGHT
+    if record.net_precision is not None:
+        return Precision.DAY if lifted else Precision.DECADE
+    if lifted:
         return Precision.SECOND if instant % MINUTE else Precision.MINUTE
     if status is LaunchStatus.TBD and instant % DAY == 0:
         return Precision.DAY if record.tbdtime and not record.tbddate else Precision.MONTH
@@ -267,6 +289,6 @@ SOURCE = Source(
     priority=70,
     pull=pull,
     parse=parse,
-    revision=2,
+    revision=3,
     token_header="Authorization",  # noqa: S106 - the header's name, not a secret
 )

@@ -60,12 +60,12 @@ async def pull(client: Client) -> list[Payload]:
 def parse(payloads: Sequence[bytes]) -> Parsed:
     """The launches of all pages. A row that is not as expected is rejected whole, with the reason.
 
-    The list is complete if every page and table could be read, so renamed and removed rows can be retired.
+    The list is complete if every page and table could be read, so renamed and removed rows can be retired; else nothing
+    of it is believed.
     """
     report = Report(NAME)
     pages: list[list[FoundRow]] = []
     rows = 0
-    whole = bool(payloads)
     for body in payloads:
         pages.append([])
         try:
@@ -76,14 +76,15 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
                 pages[-1] += read
                 rows += seen
             if rows == before:
-                whole = False
-                report.reject(title, f"no table on the page has launches with the columns {', '.join(NEEDED)}")
+                report.reject(
+                    "page", f"{title}: no table on the page has launches with the columns {', '.join(NEEDED)}"
+                )
         except InvalidError as error:
-            whole = False
             report.reject("page", error.detail)
-    whole = whole and all(one.record != TABLE for one in report.rejections)
-    sightings = [clean(one, report) for one in _keyed(pages)]
-    return Parsed(tuple(one for one in sightings if one is not None), tuple(report.rejections), rows, complete=whole)
+    fault = next((one.reason for one in report.rejections if one.record in {"page", TABLE}), None)
+    found = tuple(one for one in (clean(one, report) for one in _keyed(pages)) if one is not None)
+    complete = bool(payloads) and fault is None
+    return Parsed(found, tuple(report.rejections), rows, complete=complete, fault=fault)
 
 
 def _query(title: str) -> dict[str, str]:
@@ -148,6 +149,7 @@ SOURCE = Source(
     base_url="https://en.wikipedia.org/w/",
     rate="60/h",
     priority=30,
+    revision=2,
     pull=pull,
     parse=parse,
 )

@@ -52,6 +52,7 @@ def apply_plan(db: Connection, plan: IngestPlan, now: Instant) -> None:
         for step in ("drop_redirect", "return_changes", "return_overrides"):
             db.execute(_SQL[step], {"id": launch_id})
     _put_changes(db, _put_launches(db, plan, now))
+    db.executemany(_SQL["put_gone"], [(0, one.id) for one in plan.launches] + [(1, one) for one in plan.gone])
     _put_conflicts(db, plan, now)
 
 

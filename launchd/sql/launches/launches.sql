@@ -25,6 +25,8 @@ ON CONFLICT (id) DO UPDATE SET net_earliest = excluded.net_earliest, net_latest 
     ELSE json_remove(CAST(launches.body AS TEXT), '$.provenance')
     <> json_remove(CAST(excluded.body AS TEXT), '$.provenance') END,
   body = excluded.body, reconciled = excluded.reconciled
+-- name: put_gone
+UPDATE launches SET gone = ? WHERE id = ?
 -- name: put_change
 INSERT INTO changes (launch_id, field, old, new, source, seen_at, origin_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?1)
 -- name: put_conflict
