@@ -11,9 +11,10 @@ from launchd.clock import Instant
 from launchd.launches.launch import FLOWN, Parsed, Rejection, Sighting
 from launchd.launches.matching.evidence import Key
 from launchd.launches.reconcile import StoredSighting
+from launchd.launches.sources.records import SHAPE
 
-# The names under which parsers reject a page, a file or a table as a whole.
-WHOLE = frozenset({"page", "feed", "file", "table"})
+# The names under which parsers reject a page, a file, a table or a row whose own name cannot be read.
+WHOLE = frozenset({"page", "feed", "file", "table", "row"})
 
 
 def unreadable(known: Mapping[Key, StoredSighting], sent: Collection[Key], rejections: Iterable[Rejection]) -> set[Key]:
@@ -40,7 +41,8 @@ def doubted(
     for source, (missing, known) in sorted(short.items()):
         found[source].append(f"its list lacks {missing} of {known} known records, so none of them was retired")
     for one in rejections:
-        if one.field is None and one.record in WHOLE and not found[one.source]:
+        changed = one.record in WHOLE or one.reason.startswith(SHAPE)
+        if one.field is None and changed and not found[one.source]:
             found[one.source].append(f"a part of its answer cannot be read: {one.reason}")
     _count(found, unread, "known records could not be read again, such as")
     kept = [(one.source, f"{', '.join(one.kept)} of {one.source_id}") for one in sent if one.kept]

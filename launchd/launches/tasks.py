@@ -93,6 +93,8 @@ class Tracker:
         A scrape that runs `every_seconds` leaves out the sources whose rates do not allow that.
         Raises InvalidError for unknown sources, and Retry when no source at all could be read.
         """
+        if names is not None and not names:
+            raise InvalidError.at("sources", "expected one source or more; leave it out for all that are enabled")
         self.check_sources(names or [])
         wanted = self.enabled() if names is None else list(dict.fromkeys(names))
         left_out = {} if every_seconds is None else await self._left_out(wanted, every_seconds)

@@ -93,11 +93,15 @@ def clean(sighting: Sighting, report: Report) -> Sighting | None:
 
     _check_times(sighting, drop)
     changes["location"] = _place(sighting.location, drop)
-    others = (plain(one)[:MAX_TEXT] for one in sighting.names)
-    changes["names"] = tuple(dict.fromkeys(one for one in others if one and one != name))[:MAX_NAMES]
-    changes["refused"] = tuple(sorted({*sighting.refused, *report.refused(sighting.source_id)} & _KEPT))
     urls = tuple(url for url in sighting.urls[:MAX_URLS] if url.startswith(("https://", "http://")))
     changes["urls"] = tuple(_HIDDEN.sub("", _CONTROL.sub("", url))[:2000] for url in urls)
+    others = (plain(one)[:MAX_TEXT] for one in sighting.names)
+    changes["names"] = tuple(dict.fromkeys(one for one in others if one and one != name))[:MAX_NAMES]
+    if sighting.urls and not urls:
+        report.miss(sighting.source_id, "urls")
+    changes["refused"] = tuple(
+        sorted({*sighting.refused, *report.refused(source_id), *report.refused(sighting.source_id)} & _KEPT)
+    )
     return msgspec.structs.replace(sighting, **changes)
 
 

@@ -219,3 +219,51 @@ async def test_an_additional_scrape_leaves_out_the_sources_whose_rate_does_not_a
             left_out = {name for name, found in numbers.items() if "left_out" in found}
             assert requests[-1] | {"ll" if name == "launch_library" else name for name in left_out} == {"ll", "gcat"}
         assert requests == [{"ll", "gcat"}, {"ll"}, set()]
+
+
+async def test_an_answer_without_launches_where_some_are_known_is_an_error_of_the_source(
+    replay: Replay, scraper: Daemon
+) -> None:
+    upcoming = page(ll2("Falcon 9 | Crew-20", "2027-04-20T10:00:00Z"))
+    replay.bodies |= {UPCOMING: upcoming, PREVIOUS: page(ll2("Electron | A", "2026-01-04T12:00:00Z", key="b", status=3))}
+    await refresh(scraper, "launch_library")
+    replay.bodies |= {UPCOMING: page(), PREVIOUS: page()}
+    numbers = statistics(await refresh(scraper, "launch_library"))["launch_library"]
+    assert "holds no launches, though 2 of its records are known" in numbers["error"]
+    report = await scraper.control.health()
+    assert "holds no launches" in report.checks["sources"].detail
+    assert set(await names(scraper)) == {"Falcon 9 | Crew-20", "Electron | A"}
+    replay.bodies[PREVIOUS] = page(ll2("Electron | A", "2026-01-04T12:00:00Z", key="b", status=3))
+    numbers = statistics(await refresh(scraper, "launch_library"))["launch_library"]
+    assert "none of the 1 launches to come" in numbers["doubt"]
+    assert (await scraper.control.health()).level.value == "degraded"
+    replay.bodies[UPCOMING] = upcoming
+    assert "doubt" not in statistics(await refresh(scraper, "launch_library"))["launch_library"]
+    assert (await scraper.control.health()).level.value == "healthy"
+
+
+async def test_a_table_that_goes_missing_keeps_what_it_gave_and_degrades_the_source_until_it_is_back(
+    replay: Replay, scraper: Daemon
+) -> None:
+    table = "/gcat/tsv/tables/orgs.tsv"
+    replay.bodies[table] = b"#Code\tShortName\tShortEName\nSPX\tSpaceX\t-\n"
+    await refresh(scraper, "gcat")
+    for body in (None, b"#Code\tShort\tShortEName\nSPX\tSpaceX\t-\n", b"#Code\tShortName\tShortEName\nSPX\tSp"):
+        if body is None:
+            del replay.bodies[table]
+        else:
+            replay.bodies[table] = body
+        for _ in range(2):
+            numbers = statistics(await refresh(scraper, "gcat"))["gcat"] if body is None else {}
+            if body is None:
+                assert "known values are kept, such as provider of 2026-001" in numbers["doubt"]
+            else:
+                await refresh(scraper, "gcat", force=True)
+            (record,) = (await scraper.launches.list(LaunchQuery(), 0)).items
+            assert record.launch.provider == "SpaceX"
+            state = (await scraper.tracker.sources.states())["gcat"]
+            assert state.last_error is not None
+    replay.bodies[table] = b"#Code\tShortName\tShortEName\nSPX\tSpace Exploration\t-\n"
+    assert "doubt" not in statistics(await refresh(scraper, "gcat", force=True))["gcat"]
+    (record,) = (await scraper.launches.list(LaunchQuery(), 0)).items
+    assert record.launch.provider == "Space Exploration"

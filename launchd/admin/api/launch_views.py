@@ -77,7 +77,7 @@ class OriginView(View):
 
 
 class SightingView(RowView):
-    """One source's record of a launch."""
+    """One source's record of a launch; fields in `kept` have earlier values, since the last ones were unreadable."""
 
     source: str
     source_id: str
@@ -86,6 +86,7 @@ class SightingView(RowView):
     status_word: str | None
     net: Time | None
     net_precision: Precision | None
+    kept: tuple[str, ...]
     first_seen: Time
     seen_at: Time
     retired_at: Time | None
@@ -161,7 +162,9 @@ _detail = mapper(LaunchDetailView, Launch, *_RECORD, *("provenance", "sightings"
 _location = mapper(LocationView, Place)
 _origin = mapper(OriginView, FieldSource)
 _sighting = mapper(
-    SightingView, StoredSighting, *("source", "source_id", "name", "status", "status_word", "net", "net_precision")
+    SightingView,
+    StoredSighting,
+    *("source", "source_id", "name", "status", "status_word", "net", "net_precision", "kept"),
 )
 _change = mapper(HistoryView, HistoryRow)
 _conflict = mapper(ConflictView, Conflict)
@@ -248,6 +251,7 @@ def _seen(one: StoredSighting) -> SightingView:
         name=sighting.name,
         status=sighting.status,
         status_word=sighting.status_word,
+        kept=sighting.kept,
         **_net(sighting.net),
     )
 

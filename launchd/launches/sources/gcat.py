@@ -137,7 +137,7 @@ def _sighting(tag: str, rows: list[Row], tables: Tables, report: Report) -> Sigh
         return None
     row = rows[0]
     code = _code(row)
-    site, pad = _cell(row, "Launch_Site"), _cell(row, "Launch_Pad")
+    site, pad = _certain(_cell(row, "Launch_Site")), _certain(_cell(row, "Launch_Pad"))
     status = _status(code)
     if status is None:
         report.reject(tag, f"launch code {code[:20]!r} has no known outcome", "status")
@@ -151,7 +151,7 @@ def _sighting(tag: str, rows: list[Row], tables: Tables, report: Report) -> Sigh
         status=status,
         status_word=code or None,
         provider=gcat_tables.organisation_name(_cell(row, "Agency"), tables),
-        vehicle=gcat_tables.vehicle_name(_cell(row, "LV_Type"), _cell(row, "Variant"), tables),
+        vehicle=gcat_tables.vehicle_name(_certain(_cell(row, "LV_Type")), _certain(_cell(row, "Variant")), tables),
         pad=gcat_tables.pad_name(site, pad, tables),
         location=gcat_tables.place(site, pad, tables),
         mission=_certain(_cell(row, "Mission")),

@@ -133,7 +133,7 @@ def _sighting(raw: msgspec.Raw, report: Report) -> Sighting | None:
         short = records.read(raw, shape.ListLaunch, report)
         return clean(_from_list(_common(short, report), short), report) if short else None
     full = records.read(raw, shape.Launch, report)
-    return clean(_from_full(_common(full, report), full), report) if full else None
+    return clean(_from_full(_common(full, report), full, report), report) if full else None
 
 
 def _common(record: shape.Common, report: Report) -> Sighting:
@@ -174,18 +174,22 @@ def _from_list(sighting: Sighting, record: shape.ListLaunch) -> Sighting:
     )
 
 
-def _from_full(sighting: Sighting, record: shape.Launch) -> Sighting:
+def _from_full(sighting: Sighting, record: shape.Launch, report: Report) -> Sighting:
     configuration = record.rocket.configuration if record.rocket else None
     orbit = _name(record.mission.orbit) if record.mission else None
+    mission = _name(record.mission) or _mission_in(record.name)
+    vehicle = text_or_none(configuration.full_name if configuration else None) or _vehicle_in(record.name)
+    if "|" not in record.name:  # it says neither of them
+        report.miss(record.id, *[field for field, value in (("mission", mission), ("vehicle", vehicle)) if not value])
     return msgspec.structs.replace(
         sighting,
         provider=_name(record.launch_service_provider),
-        vehicle=text_or_none(configuration.full_name if configuration else None) or _vehicle_in(record.name),
+        vehicle=vehicle,
         pad=_known(_name(record.pad)),
         location=_place(record.pad) if record.pad else None,
-        mission=_name(record.mission) or _mission_in(record.name),
+        mission=mission,
         orbit=orbit,
-        urls=_urls(record),
+        urls=_urls(record, report),
         suborbital=orbit == "Suborbital",
     )
 
@@ -263,10 +267,14 @@ def _degrees(value: float | str | None) -> float | None:
         return None
 
 
-def _urls(record: shape.Launch) -> tuple[str, ...]:
-    """Web casts and pages, those of the lowest `priority` number first."""
-    links = [*(record.vid_urls or []), *(record.old_vid_urls or [])]
-    links += [*(record.info_urls or []), *(record.old_info_urls or [])]
+def _urls(record: shape.Launch, report: Report) -> tuple[str, ...]:
+    """Web casts and pages, those of the lowest `priority` number first; a mode without them says nothing about them."""
+    links = list[shape.Link]()
+    lists = (record.vid_urls, record.old_vid_urls, record.info_urls, record.old_info_urls)
+    if all(one is msgspec.UNSET for one in lists):
+        report.miss(record.id, "urls")
+    for one in lists:
+        links += one or []
     ranked = sorted(links, key=lambda link: 100 if link.priority is None else link.priority)
     return tuple(dict.fromkeys(link.url for link in ranked if link.url))
 

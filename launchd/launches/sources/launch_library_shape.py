@@ -83,10 +83,10 @@ class Launch(Common, kw_only=True):
     rocket: Rocket | None
     pad: Pad | None
     mission: Mission | None
-    vid_urls: list[Link] | None = None
-    info_urls: list[Link] | None = None
-    old_vid_urls: list[Link] | None = msgspec.field(name="vidURLs", default=None)
-    old_info_urls: list[Link] | None = msgspec.field(name="infoURLs", default=None)
+    vid_urls: list[Link] | msgspec.UnsetType | None = msgspec.UNSET
+    info_urls: list[Link] | msgspec.UnsetType | None = msgspec.UNSET
+    old_vid_urls: list[Link] | msgspec.UnsetType | None = msgspec.field(name="vidURLs", default=msgspec.UNSET)
+    old_info_urls: list[Link] | msgspec.UnsetType | None = msgspec.field(name="infoURLs", default=msgspec.UNSET)
 
 
 class ListLaunch(Common, kw_only=True):

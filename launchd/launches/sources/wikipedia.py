@@ -8,6 +8,7 @@ the first line of its payload, which stays the same from the plan to the record 
 repeated name is numbered in the order of the dates.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
@@ -18,12 +19,13 @@ from launchd.errors import InvalidError
 from launchd.launches.launch import Net, Parsed, Sighting
 from launchd.launches.sources.markup import tables
 from launchd.launches.sources.source import Client, Payload, Source
-from launchd.launches.sources.wikipedia_rows import NEEDED, TABLE, FoundRow, read_table
+from launchd.launches.sources.wikipedia_rows import NEEDED, ROW, TABLE, FoundRow, read_table
 from launchd.launches.validate import Report, clean, plain
 
 NAME = "wikipedia"
 TITLE = "List of Falcon 9 and Falcon Heavy launches"
 MAX_PAGES = 20
+_OPENS, _CLOSES = re.compile(r"<table\b", re.IGNORECASE), re.compile(r"</table\b", re.IGNORECASE)
 # JSON nested too deeply is a RecursionError.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -70,6 +72,7 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
         pages.append([])
         try:
             title, page = _page(body)
+            _check_whole(page)
             before = rows
             for table in tables(page):
                 read, seen = read_table(table, _url(title), report)
@@ -83,7 +86,7 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
             report.reject("page", error.detail)
     fault = next((one.reason for one in report.rejections if one.record in {"page", TABLE}), None)
     found = tuple(one for one in (clean(one, report) for one in _keyed(pages)) if one is not None)
-    complete = bool(payloads) and fault is None
+    complete = bool(payloads) and fault is None and all(one.record != ROW for one in report.rejections)
     return Parsed(found, tuple(report.rejections), rows, complete=complete, fault=fault)
 
 
@@ -115,6 +118,13 @@ def _page(body: bytes) -> tuple[str, str]:
         raise InvalidError(plain(reason)[:200])
     text = answer.parse.text
     return plain(answer.parse.title)[:200] or TITLE, text if isinstance(text, str) else text.get("*", "")
+
+
+def _check_whole(page: str) -> None:
+    """Raises InvalidError for a page that is cut off: one of its tables does not end."""
+    opened, closed = len(_OPENS.findall(page)), len(_CLOSES.findall(page))
+    if opened > closed:
+        raise InvalidError(f"it is cut off: {opened - closed} of its {opened} tables do not end")
 
 
 def _url(title: str) -> str:

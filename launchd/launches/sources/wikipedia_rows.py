@@ -28,6 +28,8 @@ _COLUMNS = {
 }
 # the name in the report of a table that was rejected as a whole
 TABLE = "table"
+# the name in the report of a row that is not as expected: its own name may be that of another column
+ROW = "row"
 NEEDED = ("date", "version", "site", "payload", "orbit")
 # Words in the heads of columns that only a table of flown launches has; such a table needs the outcome too.
 _FLOWN_ONLY = re.compile(r"\bflight no\b|\bpayload mass\b|\blanding\b|\boutcome\b", re.IGNORECASE)
@@ -52,6 +54,10 @@ _OUTCOMES = {
 }
 
 
+class _NoOneLaunchError(InvalidError):
+    """A row that is as expected, but names no launch or several."""
+
+
 class FoundRow(NamedTuple):
     """A launch's row as a sighting; `key` is that of its payload, not yet unique."""
 
@@ -61,7 +67,8 @@ class FoundRow(NamedTuple):
 
 def read_table(rows: Iterator[Row], url: str, report: Report) -> tuple[list[FoundRow], int]:
     """The launches of a table, and the number of rows that should be launches; none for a table of other things."""
-    columns = _columns(next(rows, {}), report)
+    head = next(rows, {})
+    columns = _columns(head, report)
     if columns is None:
         return [], 0
     found: list[FoundRow] = []
@@ -74,10 +81,12 @@ def read_table(rows: Iterator[Row], url: str, report: Report) -> tuple[list[Foun
             report.reject(TABLE, f"it has more than {MAX_ROWS} launches; the rest was not read")
             break
         try:
-            _check_cells(row, columns)
+            _check_cells(row, head, columns)
             found.append(_launch({name: row.get(column) for name, column in columns.items()}, url, report))
-        except InvalidError as error:
+        except _NoOneLaunchError as error:
             report.reject(_label(row, columns), error.detail)
+        except InvalidError as error:
+            report.reject(ROW, f"{_label(row, columns)}: {error.detail}")
     if not seen:
         report.reject(TABLE, "it has the columns of a list of launches, but no row is one")
     return found, seen
@@ -111,11 +120,13 @@ def _label(row: Row, columns: dict[str, int]) -> str:
     return next((cell.text for cell in cells if cell is not None and cell.lines), "row")
 
 
-def _check_cells(row: Row, columns: dict[str, int]) -> None:
-    """Raises InvalidError for a row that lacks the cell of a column: its other cells are those of their neighbours."""
+def _check_cells(row: Row, head: Row, columns: dict[str, int]) -> None:
+    """Raises InvalidError for a row with fewer cells than the head: some stand in the column of their neighbour."""
     missing = [name for name, column in columns.items() if column >= 0 and column not in row]
     if missing:
         raise InvalidError(f"the row has no cell for {', '.join(missing)}")
+    if len(row) != len(head):
+        raise InvalidError(f"the row has {len(row)} cells where the head has {len(head)}")
 
 
 def _launch(cells: dict[str, Cell | None], url: str, report: Report) -> FoundRow:
@@ -164,9 +175,9 @@ def _payload(cell: Cell | None) -> tuple[str, str, str]:
     name = " ".join(_REMARK.sub(" ", first).split()).strip(" ,;") or first
     bare = first.partition("(")[0].strip(" ,;") or first
     if name.lower() in _OPEN:
-        raise InvalidError("it names no payload")
+        raise _NoOneLaunchError("it names no payload")
     if _SEVERAL.search(text):
-        raise InvalidError("it is a row for several launches")
+        raise _NoOneLaunchError("it is a row for several launches")
     return name, bare, " ".join(text.split())
 
 
