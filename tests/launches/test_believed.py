@@ -1,4 +1,4 @@
-"""The facts that are believed: names that people use, coarse readings, facts before plans, withdrawals, ghosts and duplicates."""
+"""The values that are believed: names, coarse readings, facts before plans, withdrawals, ghosts and duplicates."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -225,7 +225,10 @@ async def test_an_answer_without_launches_where_some_are_known_is_an_error_of_th
     replay: Replay, scraper: Daemon
 ) -> None:
     upcoming = page(ll2("Falcon 9 | Crew-20", "2027-04-20T10:00:00Z"))
-    replay.bodies |= {UPCOMING: upcoming, PREVIOUS: page(ll2("Electron | A", "2026-01-04T12:00:00Z", key="b", status=3))}
+    replay.bodies |= {
+        UPCOMING: upcoming,
+        PREVIOUS: page(ll2("Electron | A", "2026-01-04T12:00:00Z", key="b", status=3)),
+    }
     await refresh(scraper, "launch_library")
     replay.bodies |= {UPCOMING: page(), PREVIOUS: page()}
     numbers = statistics(await refresh(scraper, "launch_library"))["launch_library"]
@@ -261,8 +264,8 @@ async def test_a_table_that_goes_missing_keeps_what_it_gave_and_degrades_the_sou
                 await refresh(scraper, "gcat", force=True)
             (record,) = (await scraper.launches.list(LaunchQuery(), 0)).items
             assert record.launch.provider == "SpaceX"
-            state = (await scraper.tracker.sources.states())["gcat"]
-            assert state.last_error is not None
+            assert "gcat" in (await scraper.control.health()).checks["sources"].detail
+            assert (await scraper.control.health()).level.value == "degraded"
     replay.bodies[table] = b"#Code\tShortName\tShortEName\nSPX\tSpace Exploration\t-\n"
     assert "doubt" not in statistics(await refresh(scraper, "gcat", force=True))["gcat"]
     (record,) = (await scraper.launches.list(LaunchQuery(), 0)).items

@@ -342,3 +342,9 @@ async def test_the_command_line_replays_overrides_and_lists(client: aiohttp.Clie
     assert "Starlink" in await run("conflicts")
     assert "closed" in await run("sources")
     assert "Crew-20" in await run("launches", "--search", "crew")
+
+
+async def test_a_refresh_of_an_empty_list_of_sources_is_refused(client: aiohttp.ClientSession) -> None:
+    async with client.post("/v1/refresh", json={"sources": []}) as response:
+        assert response.status == 422
+        assert "sources" in await response.text()
