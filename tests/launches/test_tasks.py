@@ -250,23 +250,31 @@ async def test_a_table_that_goes_missing_keeps_what_it_gave_and_degrades_the_sou
 ) -> None:
     table = "/gcat/tsv/tables/orgs.tsv"
     replay.bodies[table] = b"#Code\tShortName\tShortEName\nSPX\tSpaceX\t-\n"
-    await refresh(scraper, "gcat")
-    for body in (None, b"#Code\tShort\tShortEName\nSPX\tSpaceX\t-\n", b"#Code\tShortName\tShortEName\nSPX\tSp"):
-        if body is None:
-            del replay.bodies[table]
-        else:
-            replay.bodies[table] = body
-        for _ in range(2):
-            numbers = statistics(await refresh(scraper, "gcat"))["gcat"] if body is None else {}
-            if body is None:
-                assert "known values are kept, such as provider of 2026-001" in numbers["doubt"]
-            else:
-                await refresh(scraper, "gcat", force=True)
-            (record,) = (await scraper.launches.list(LaunchQuery(), 0)).items
-            assert record.launch.provider == "SpaceX"
-            assert "gcat" in (await scraper.control.health()).checks["sources"].detail
-            assert (await scraper.control.health()).level.value == "degraded"
+    await refresh(scraper)
+    del replay.bodies[table]
+    for _ in range(2):
+        numbers = statistics(await refresh(scraper))["gcat"]
+        assert "known values are kept, such as provider of 2026-001" in numbers["doubt"]
+        await check_provider(scraper, "SpaceX", "degraded")
     replay.bodies[table] = b"#Code\tShortName\tShortEName\nSPX\tSpace Exploration\t-\n"
-    assert "doubt" not in statistics(await refresh(scraper, "gcat", force=True))["gcat"]
-    (record,) = (await scraper.launches.list(LaunchQuery(), 0)).items
-    assert record.launch.provider == "Space Exploration"
+    assert "doubt" not in statistics(await refresh(scraper))["gcat"]
+    await check_provider(scraper, "Space Exploration", "healthy")
+
+
+@pytest.mark.parametrize(
+    "table", [b"#Code\tShort\tShortEName\nSPX\tSpaceX\t-\n", b"#Code\tShortName\tShortEName\nSPX\tSp"]
+)
+async def test_a_table_without_a_column_or_an_end_is_refused_with_all_of_its_source(
+    replay: Replay, scraper: Daemon, table: bytes
+) -> None:
+    replay.bodies["/gcat/tsv/tables/orgs.tsv"] = b"#Code\tShortName\tShortEName\nSPX\tSpaceX\t-\n"
+    await refresh(scraper)
+    replay.bodies["/gcat/tsv/tables/orgs.tsv"] = table
+    assert "nothing of it is believed" in statistics(await refresh(scraper))["gcat"]["error"]
+    await check_provider(scraper, "SpaceX", "degraded")
+
+
+async def check_provider(daemon: Daemon, provider: str, health: str) -> None:
+    (record,) = (await daemon.launches.list(LaunchQuery(), 0)).items
+    assert record.launch.provider == provider
+    assert (await daemon.control.health()).level.value == health

@@ -209,7 +209,7 @@ LAUNCH_ROUTES = (
     Route("GET", "/v1/launches.ics", calendar, "text/calendar", query=FilterQuery, revalidates=True),
     Route("GET", "/v1/launches.atom", atom, "application/atom+xml", query=FilterQuery, revalidates=True),
     Route("GET", "/v1/launches.csv", table, "text/csv", query=FilterQuery, revalidates=True),
-    Route("GET", "/v1/launches/next", next_launch, views.NextLaunchView, query=NextQuery),
+    Route("GET", "/v1/launches/next", next_launch, views.NextLaunchView, query=NextQuery, errors=(404,)),
     Route("GET", "/v1/launches/{id}", launch, _DETAIL, revalidates=True),
     Route("POST", _OVERRIDE, set_override, _DETAIL, body=OverrideBody),
     Route("DELETE", _OVERRIDE, take_back_override, _DETAIL, query=TakeBackQuery),
