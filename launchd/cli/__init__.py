@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from launchd import __version__
-from launchd.cli.commands import backup, feeds, launches, read, run, write
+from launchd.cli.commands import backup, feeds, launches, next_launch, read, run, write
 from launchd.cli.context import CommandContext, common
 from launchd.cli.errors import command_error, suggestion
 from launchd.errors import LaunchdError
@@ -21,7 +21,7 @@ _GROUPS = (
     ("Daemon", run.COMMANDS),
     ("Inspect", read.COMMANDS),
     ("Control", write.COMMANDS),
-    ("Launches", (*launches.COMMANDS, *feeds.COMMANDS)),
+    ("Launches", (*launches.COMMANDS, *next_launch.COMMANDS, *feeds.COMMANDS)),
     ("Backup", backup.COMMANDS),
 )
 

@@ -188,6 +188,8 @@ class Control:
         self, sources: list[str] | None, *, force: bool, by: str, idempotency: Idempotency | None = None
     ) -> Job:
         """Scrape now, beside the schedule; raises InvalidError that names the known sources."""
+        if sources is not None and not sources:
+            raise InvalidError.at("sources", "expected one source or more; leave it out for all that are enabled")
         self._check_sources(sources or [])
         args: dict[str, Any] = {"force": force}
         if sources is not None:

@@ -1,19 +1,22 @@
 """From new sightings and the stored ones to a plan, which the store carries out in one transaction. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
 from launchd.clock import Instant
+from launchd.launches.doubts import doubted, unreadable
 from launchd.launches.identity import Identities, identify
-from launchd.launches.launch import Change, Conflict, Launch, Sighting
+from launchd.launches.keep import keep, same_values
+from launchd.launches.launch import Change, Conflict, Launch, Rejection, Sighting
 from launchd.launches.matching.evidence import Key, explain
 from launchd.launches.matching.match import Assignment, Known, assign, key
 from launchd.launches.reconcile import StoredSighting, reconcile
 from launchd.launches.reconcile_details import carried
-from launchd.launches.retire import gone, present, without
+from launchd.launches.retire import gone, present, renamed, without
 from launchd.launches.search import former_names, said_by
 
 
@@ -27,8 +30,10 @@ class Stored(NamedTuple):
 class IngestPlan(NamedTuple):
     """The rows to write. `merged` pairs a launch id with the id it now redirects to; ids in `revived` redirect no more.
 
-    `conflicts` holds all open conflicts of the launches in `launches`. The counters count records by source. `said` has
-    the words of the sources of each launch in `launches`, for its search.
+    `gone` are launches all of whose records are retired. `conflicts` holds all open conflicts of the launches in
+    `launches`. The counters count records by source. `doubts` has a sentence for each source whose answer does not
+    confirm what it gave before. `said` has the words of the sources
+    of each launch in `launches`, for its search.
     """
 
     seen: tuple[StoredSighting, ...]
@@ -40,6 +45,8 @@ class IngestPlan(NamedTuple):
     created: Counter[str]
     updated: Counter[str]
     unchanged: Counter[str]
+    gone: tuple[str, ...] = ()
+    doubts: Mapping[str, str] = MappingProxyType({})
     said: Mapping[str, tuple[str, ...]] = {}
 
     def counts(self, source: str) -> dict[str, int]:
@@ -54,10 +61,10 @@ class IngestPlan(NamedTuple):
 
 
 class _Compared(NamedTuple):
-    """The sightings of a scrape by key, the keys whose content is new, and the counts by source."""
+    """The sightings of a scrape by key, when the content of those that changed was first seen, and the counts."""
 
     sent: Mapping[Key, Sighting]
-    changed: set[Key]
+    changed: dict[Key, Instant]
     created: Counter[str]
     updated: Counter[str]
     unchanged: Counter[str]
@@ -71,21 +78,28 @@ def plan(
     new_id: Callable[[], str],
     *,
     complete: Collection[str] = (),
+    rejections: Sequence[Rejection] = (),
 ) -> IngestPlan:
-    """The changes that the sightings cause. A missing sighting is retired only for a source with a `complete` list."""
-    compared = _compared(stored, sightings)
+    """The changes that the sightings cause. A missing sighting is retired only for a source with a `complete` list.
+
+    A record that was rejected is not missing.
+    """
+    compared = _compared(stored, sightings, now)
     changed, counts = compared.changed, (compared.created, compared.updated, compared.unchanged)
     known = present(stored.seen, compared.sent)
-    retired = gone(known, compared.sent, complete)
+    unread = unreadable(known, compared.sent, rejections)
+    retired, short = gone(known, {*compared.sent, *unread}, complete)
+    doubts = doubted(compared.sent.values(), unread, rejections, short)
     if not changed and not retired:
-        return IngestPlan((), (), (), (), (), (), *counts)
+        return IngestPlan((), (), (), (), (), (), *counts, doubts=doubts)
+    known = renamed(known, retired, {one: compared.sent[one] for one in changed if one not in stored.seen})
     left = without(known, retired)
     everything = {one: seen.sighting for one, seen in left.items()} | {one: compared.sent[one] for one in changed}
-    assignment = assign(everything.values(), _known(left, changed, now))
+    assignment = assign(everything.values(), _known(left, changed))
     identities = identify(assignment.groups, left, priorities, new_id)
-    touched = _touched(known, left, everything, changed, identities, now=now)
+    touched = _touched(known, left, everything, changed, identities)
     reconciled = [
-        reconcile(launch_id, touched[launch_id], priorities, stored.launches.get(launch_id))
+        reconcile(launch_id, touched[launch_id], priorities, stored.launches.get(launch_id), now)
         for launch_id in sorted(touched)
     ]
     conflicts = [conflict for one in reconciled for conflict in one.conflicts]
@@ -100,7 +114,9 @@ def plan(
         identities.merged,
         identities.revived,
         *counts,
-        _said(written, stored, identities),
+        gone=tuple(sorted({known[one].launch_id for one in retired}.difference(identities.launch.values()))),
+        doubts=doubts,
+        said=_said(written, stored, identities),
     )
 
 
@@ -118,27 +134,30 @@ def _said(written: Collection[StoredSighting], stored: Stored, identities: Ident
     return {launch_id: said_by(seen.values()) for launch_id, seen in members.items()}
 
 
-def _compared(stored: Stored, sightings: Iterable[Sighting]) -> _Compared:
+def _compared(stored: Stored, sightings: Iterable[Sighting], now: Instant) -> _Compared:
     """Compare the sightings with the stored ones; a record that was retired and comes back counts as updated."""
-    sent = {key(sighting): _carried(stored.seen.get(key(sighting)), sighting) for sighting in sightings}
-    found = _Compared(sent, set(), Counter(), Counter(), Counter())
-    for one, sighting in sent.items():
+    sent: dict[Key, Sighting] = {}
+    found = _Compared(sent, {}, Counter(), Counter(), Counter())
+    for one, raw in {key(sighting): sighting for sighting in sightings}.items():
         before = stored.seen.get(one)
+        sent[one] = sighting = _completed(None if before is None else before.sighting, raw)
         if before is not None and before.retired_at is None and _same(before.sighting, sighting):
             found.unchanged[sighting.source] += 1
             continue
         (found.created if before is None else found.updated)[sighting.source] += 1
-        found.changed.add(one)
+        alike = before is not None and before.retired_at is None and same_values(before.sighting, sighting)
+        found.changed[one] = before.seen_at if before is not None and alike else now
     return found
 
 
-def _carried(before: StoredSighting | None, sighting: Sighting) -> Sighting:
-    return carried(None if before is None else before.sighting, sighting)
+def _completed(before: Sighting | None, sighting: Sighting) -> Sighting:
+    """The record with what its form lacks, and with what could not be read in it, from the source's earlier record."""
+    return keep(before, carried(before, sighting))
 
 
-def _known(seen: Mapping[Key, StoredSighting], changed: set[Key], now: Instant) -> dict[Key, Known]:
+def _known(seen: Mapping[Key, StoredSighting], changed: Mapping[Key, Instant]) -> dict[Key, Known]:
     return {
-        one: Known(before.launch_id, before.first_seen, now if one in changed else before.seen_at)
+        one: Known(before.launch_id, before.first_seen, changed.get(one, before.seen_at))
         for one, before in seen.items()
     }
 
@@ -152,10 +171,8 @@ def _touched(
     known: Mapping[Key, StoredSighting],
     left: Mapping[Key, StoredSighting],
     everything: Mapping[Key, Sighting],
-    changed: set[Key],
+    changed: Mapping[Key, Instant],
     identities: Identities,
-    *,
-    now: Instant,
 ) -> dict[str, list[StoredSighting]]:
     """The sightings of each launch that must be reconciled again, because one was changed, added or removed."""
     before: dict[str, set[Key]] = defaultdict(set)
@@ -166,11 +183,10 @@ def _touched(
         after[launch_id].add(one)
     touched = {}
     for launch_id, members in after.items():
-        if members == before.get(launch_id) and changed.isdisjoint(members):
+        if members == before.get(launch_id) and members.isdisjoint(changed):
             continue
         touched[launch_id] = [
-            _seen(left.get(one), everything[one], one, identities, now if one in changed else None)
-            for one in sorted(members)
+            _seen(left.get(one), everything[one], one, identities, changed.get(one)) for one in sorted(members)
         ]
     return touched
 

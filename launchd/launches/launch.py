@@ -76,6 +76,10 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
     (`{"launch_library": uuid}`). `designator` is the COSPAR launch id in its modern form ("1957-001", "2024-237") or
     GCAT's own tag where COSPAR has none ("2024-F05"). `status_word` is the source's own word for the status.
     `modified` is the time at which the source says it changed the record. `live` is False for frozen archives.
+    `names` are other names of the launch in this record.
+
+    `refused` names the fields that could not be read, and `kept` those of them that have the value of an earlier record
+    of the source (launches/keep.py). `stated` is the instant of a NET whose precision could not be read.
     """
 
     source: str
@@ -98,6 +102,10 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
     modified: Instant | None = None
     suborbital: bool = False
     live: bool = True
+    names: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    stated: Instant | None = None
     details: Details | None = None
 
 
@@ -113,13 +121,17 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Parsed(msgspec.Struct, frozen=True):
     """A parser's result: sightings, and rejections of the rest. `rows` counts the records of the payloads.
 
-    `complete` says that the source has no other records: stored ones that are missing here are retired.
+    `complete` says that the source has no other records: stored ones that are missing here are retired. `fault` is the
+    reason why none of it is believed, as when a file was cut off or has lost a column. `blank` says that a page of the
+    answer holds no records.
     """
 
     sightings: tuple[Sighting, ...]
     rejections: tuple[Rejection, ...] = ()
     rows: int = 0
     complete: bool = False
+    fault: str | None = None
+    blank: bool = False
 
 
 class FieldSource(msgspec.Struct, frozen=True, gc=False):

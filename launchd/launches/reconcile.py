@@ -79,9 +79,16 @@ class Reconciled(NamedTuple):
 
 
 def reconcile(
-    launch_id: str, seen: Sequence[StoredSighting], priorities: Mapping[str, int], before: Launch | None
+    launch_id: str,
+    seen: Sequence[StoredSighting],
+    priorities: Mapping[str, int],
+    before: Launch | None,
+    now: Instant | None = None,
 ) -> Reconciled:
-    """The record of a launch from all of its sightings, in any order; the same sightings again change nothing."""
+    """The record of a launch from all of its sightings, in any order; the same sightings again change nothing.
+
+    A value that no sighting has any longer was withdrawn `now` by the source that gave it.
+    """
     ranked = sorted(seen, key=lambda one: _rank(one, priorities))
     values: dict[str, Any] = {}
     provenance: dict[str, FieldSource] = {}
@@ -111,7 +118,7 @@ def reconcile(
         details=details,
     )
     launch = canonical.named(launch, pad_at=_pad_at(ranked))
-    return Reconciled(launch, tuple(_changes(before, launch)), tuple(_conflicts(launch_id, ranked)))
+    return Reconciled(launch, tuple(_changes(before, launch, ranked, now)), tuple(_conflicts(launch_id, ranked)))
 
 
 def _pad_at(ranked: Sequence[StoredSighting]) -> str | None:
@@ -155,6 +162,8 @@ def _best_net(ranked: Sequence[StoredSighting]) -> StoredSighting | None:
     if not dated:
         return None
     if any(one.sighting.status in FLOWN for one in ranked):
+        facts = [net for one, net in dated if one.sighting.status in FLOWN]
+        dated = [pair for pair in dated if any(pair[1].overlaps(net) for net in facts)] or dated
         fine = [one for one, net in dated if net.precision in _FINE]
         for source in LIFTOFF_AUTHORITY:
             found = next((one for one in fine if one.sighting.source == source), None)
@@ -167,7 +176,9 @@ def _best_net(ranked: Sequence[StoredSighting]) -> StoredSighting | None:
     return min(agreeing, key=lambda pair: _FINENESS[pair[1].precision])[0]
 
 
-def _changes(before: Launch | None, after: Launch) -> list[Change]:
+def _changes(
+    before: Launch | None, after: Launch, ranked: Sequence[StoredSighting], now: Instant | None
+) -> list[Change]:
     """One row for each field whose value changed; a new launch has no history yet.
 
     A name that an older registry did not know is no change either.
@@ -178,10 +189,18 @@ def _changes(before: Launch | None, after: Launch) -> list[Change]:
     for field in (*_PLAIN, "status", "net", "net_precision", "urls", *reconcile_details.HISTORY):
         old, new = shown(before, field), shown(after, field)
         if old != new and not (field in canonical.FIELDS and shown(known, field) == shown(same, field)):
-            origin = after.provenance.get(_SOURCE_OF.get(field, field))
-            source, seen_at = (origin.source, origin.seen_at) if origin else ("", 0)
+            name = _SOURCE_OF.get(field, field)
+            origin = after.provenance.get(name) or _withdrawn(before.provenance.get(name), ranked, now)
+            source, seen_at = origin.source, origin.seen_at
             changes.append(Change(launch_id=after.id, field=field, old=old, new=new, source=source, seen_at=seen_at))
     return changes
+
+
+def _withdrawn(known: FieldSource | None, ranked: Sequence[StoredSighting], now: Instant | None) -> FieldSource:
+    """The source that withdrew a value, and when: the one that gave it; `known` is the origin of the value."""
+    source = known.source if known is not None else ranked[0].sighting.source
+    newest = max((one.seen_at for one in ranked if one.sighting.source == source), default=ranked[0].seen_at)
+    return FieldSource(source, newest if now is None else now)
 
 
 def shown(launch: Launch, field: str) -> str | None:
@@ -203,8 +222,9 @@ def shown(launch: Launch, field: str) -> str | None:
 
 def _conflicts(launch_id: str, ranked: Sequence[StoredSighting]) -> list[Conflict]:
     found = []
-    nets = {one.sighting.source: one.sighting.net for one in ranked if one.sighting.net is not None}
     flown = any(one.sighting.status in FLOWN for one in ranked)
+    facts = [one for one in ranked if not flown or one.sighting.status in FLOWN]  # an old plan contradicts no flight
+    nets = {one.sighting.source: one.sighting.net for one in facts if one.sighting.net is not None}
     if _disagree(list(nets.values()), flown=flown):
         times = {source: f"{format_instant(net.earliest)} ({net.precision})" for source, net in nets.items()}
         found.append(Conflict(launch_id=launch_id, kind="net", values=times))

@@ -8,11 +8,13 @@ id when the record that founded it is retired, and it stays when all of its reco
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
+from launchd.launches.launch import Precision, Sighting
 from launchd.launches.matching.evidence import Key
 from launchd.launches.reconcile import StoredSighting
 
-# A list that lacks more than half of a source's records, and more than these few, counts as incomplete.
-FEW = 10
+# A list that lacks more than a tenth of a source's records, and more than these few, is not believed to be complete.
+FEW, SHARE = 4, 10
+_DATED = frozenset({Precision.SECOND, Precision.MINUTE, Precision.HOUR, Precision.DAY})
 
 
 def present(seen: Mapping[Key, StoredSighting], sent: Collection[Key]) -> dict[Key, StoredSighting]:
@@ -23,15 +25,48 @@ def present(seen: Mapping[Key, StoredSighting], sent: Collection[Key]) -> dict[K
     return found | {one: known._replace(retired_at=None) for one, known in back.items()}
 
 
-def gone(known: Collection[Key], sent: Collection[Key], complete: Collection[str]) -> set[Key]:
-    """The keys that are missing from the lists of the sources in `complete`."""
+def gone(
+    known: Collection[Key], sent: Collection[Key], complete: Collection[str]
+) -> tuple[set[Key], dict[str, tuple[int, int]]]:
+    """The keys that are missing from the lists of the sources in `complete`, and the lists that are too short.
+
+    Of each short list there are the number of missing records and that of the known ones; none of them is retired.
+    """
     found: set[Key] = set()
+    short: dict[str, tuple[int, int]] = {}
     for source in complete:
         mine = {one for one in known if one[0] == source}
         missing = mine.difference(sent)
-        if len(missing) <= max(FEW, len(mine) // 2):
+        if len(missing) <= max(FEW, len(mine) // SHARE):
             found |= missing
-    return found
+        else:
+            short[source] = len(missing), len(mine)
+    return found, short
+
+
+def renamed(
+    known: Mapping[Key, StoredSighting], retired: Collection[Key], new: Mapping[Key, Sighting]
+) -> dict[Key, StoredSighting]:
+    """The sightings with each new record that a retired one was renamed to, in the place of that one.
+
+    It is the same row where all but its name agrees, its day is known, and no other record of the source is like it.
+    """
+    alike: dict[object, tuple[list[Key], list[Key]]] = defaultdict(lambda: ([], []))
+    for one in retired:
+        alike[_nameless(known[one].sighting)][0].append(one)
+    for one, sighting in new.items():
+        alike[_nameless(sighting)][1].append(one)
+    pairs = [(old[0], young[0]) for row, (old, young) in alike.items() if row and len(old) == len(young) == 1]
+    return dict(known) | {young: known[old]._replace(sighting=new[young]) for old, young in pairs}
+
+
+def _nameless(sighting: Sighting) -> tuple[object, ...] | None:
+    """All that a record says besides its names; None for one without a known day."""
+    if sighting.net is None or sighting.net.precision not in _DATED:
+        return None
+    place = (sighting.vehicle, sighting.pad, sighting.location, sighting.orbit, sighting.provider)
+    when = (sighting.net, sighting.status, sighting.window_start, sighting.window_end)
+    return (sighting.source, *place, *when, sighting.designator)
 
 
 def without(known: Mapping[Key, StoredSighting], retired: Collection[Key]) -> dict[Key, StoredSighting]:

@@ -108,7 +108,9 @@ def trouble_of(error: SourceError) -> Trouble:
 
 
 def reading_of(source: str, parsed: Parsed) -> Parsed | Trouble:
-    """A parser's result; payloads with rejections alone are a failure of the source."""
+    """A parser's result; payloads with a fault, or with rejections alone, are a failure of the source."""
+    if parsed.sightings and parsed.fault is not None:
+        return Trouble(f"{source}: nothing of it is believed: {parsed.fault}")
     if parsed.sightings or not parsed.rejections:
         return parsed
     first = parsed.rejections[0]

@@ -51,7 +51,10 @@ class PayloadTotals(NamedTuple):
 
 
 class SourceState(NamedTuple):
-    """The state of a source. `last_error` is None after a success; `total` and `last` are its traffic."""
+    """The state of a source. `last_error` is None after a success that leaves no doubt about its answer.
+
+    `total` and `last` are its traffic.
+    """
 
     name: str
     last_attempt: Instant | None
@@ -101,9 +104,19 @@ class SourceStore:
         return Circuit(row["failures"], row["retry_at"]), row["last_error"]
 
     async def succeeded(
-        self, attempt: FetchAttempt, revision: int, pages: Sequence[FetchedPage], counts: tuple[int, int]
+        self,
+        attempt: FetchAttempt,
+        revision: int,
+        pages: Sequence[FetchedPage],
+        counts: tuple[int, int],
+        doubt: str | None = None,
     ) -> None:
-        """Record a pull whose sightings are stored: the next one is conditional on it. `counts`: records, rejected."""
+        """Record a pull whose sightings are stored: the next one is conditional on it. `counts`: records, rejected.
+
+        A `doubt` is recorded as the error of the source, and the next pull reads every page again.
+        """
+        if doubt is not None:
+            pages = ()
 
         def act(db: Connection) -> None:
             source = attempt.source
@@ -113,7 +126,7 @@ class SourceStore:
                 [(source, page.url, revision, page.etag, page.last_modified, page.sha256) for page in pages],
             )
             _attempted(db, attempt)
-            db.execute(_SQL["answered"], {"name": source, "at": attempt.at})
+            db.execute(_SQL["answered"], {"name": source, "at": attempt.at, "doubt": doubt})
             db.execute(_SQL["counted"], {"name": source, "records": counts[0], "rejected": counts[1]})
 
         await self._db.write(act)
@@ -123,7 +136,7 @@ class SourceStore:
 
         def act(db: Connection) -> None:
             _attempted(db, attempt)
-            db.execute(_SQL["answered"], {"name": attempt.source, "at": attempt.at})
+            db.execute(_SQL["answered"], {"name": attempt.source, "at": attempt.at, "doubt": None})
 
         await self._db.write(act)
 

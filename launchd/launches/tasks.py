@@ -10,8 +10,9 @@ from launchd.config import ScheduleConfig, SourceConfig
 from launchd.errors import InvalidError, NotFoundError
 from launchd.event import Event
 from launchd.job import IdMaker
+from launchd.launches.doubts import emptied, joined, vanished
 from launchd.launches.fetch.client import Identity
-from launchd.launches.ingest import plan
+from launchd.launches.ingest import IngestPlan, Stored, plan
 from launchd.launches.launch import Parsed
 from launchd.launches.looks import periods
 from launchd.launches.news import launch_events, source_event
@@ -101,6 +102,8 @@ class Tracker:
         A scrape that runs `every_seconds` leaves out the sources whose rates do not allow that.
         Raises InvalidError for unknown sources, and Retry when no source at all could be read.
         """
+        if names is not None and not names:
+            raise InvalidError.at("sources", "expected one source or more; leave it out for all that are enabled")
         self.check_sources(names or [])
         wanted = self.enabled() if names is None else list(dict.fromkeys(names))
         left_out = {} if every_seconds is None else await self._left_out(wanted, every_seconds)
@@ -155,31 +158,49 @@ class Tracker:
         fresh = {one.source.name: one.parsed for one in pulled if one.parsed is not None}
         ingested = await self._apply(ctx, fresh) if fresh else {}
         for one in pulled:
+            found = ingested.get(one.source.name, {})
             if one.parsed is None:
                 await self.sources.unchanged(one.attempt)
+            elif "error" in found:
+                circuit, _ = await self.sources.circuit(one.source.name)
+                await self.sources.failed(one.attempt, found["error"], circuit.failed(one.attempt.at))
             else:
-                await self.sources.succeeded(one.attempt, one.source.revision, one.pages, records(one.parsed))
+                counted = records(one.parsed)
+                await self.sources.succeeded(one.attempt, one.source.revision, one.pages, counted, found.get("doubt"))
         return {one.source.name: one.statistics() | ingested.get(one.source.name, {}) for one in pulled}
 
-    async def _apply(self, ctx: Context, parsed: Mapping[str, Parsed]) -> dict[str, dict[str, int]]:
-        """Match, reconcile and store the sightings of sources; returns the counts of changes by source."""
+    async def _apply(self, ctx: Context, parsed: Mapping[str, Parsed]) -> dict[str, dict[str, Any]]:
+        """Match, reconcile and store the sightings of sources; returns the counts of changes by source.
+
+        An answer without launches of a source that has given some is an "error"; other doubts are in "doubt".
+        """
         now = self._clock.now()
         sightings = [sighting for one in parsed.values() for sighting in one.sightings]
         complete = {name for name, one in parsed.items() if one.complete}
         priorities = {name: one.priority for name, one in self._settings.items()}
         stored = await self._store.stored(ctx.fence)
-        made = await offload(plan, stored, sightings, priorities, now, lambda: self._new_id(now), complete=complete)
+        made = await offload(
+            plan,
+            stored,
+            sightings,
+            priorities,
+            now,
+            lambda: self._new_id(now),
+            complete=complete,
+            rejections=[each for one in parsed.values() for each in one.rejections],
+        )
         await self._store.apply(made, ctx.fence, now, periods(self._schedules, now))
         self.on_change()
         self._publish(launch_events(stored.launches, made, now))
-        return {name: made.counts(name) for name in parsed}
+        return {name: made.counts(name) | _doubts(name, one, stored, made, now) for name, one in parsed.items()}
 
     def _report(
         self, ctx: Context, statistics: Mapping[str, dict[str, Any]], left_out: Mapping[str, dict[str, Any]]
     ) -> None:
         """Log how each source ended, and publish an event for each that was asked."""
         for name, numbers in {**statistics, **left_out}.items():
-            say, event = (ctx.log.warning, "source_failed") if "error" in numbers else (ctx.log.info, "source_done")
+            event = "source_failed" if "error" in numbers else "source_done"
+            say = ctx.log.warning if "error" in numbers or "doubt" in numbers else ctx.log.info
             say(event, source=name, **numbers)
         self._publish([source_event(name, numbers, self._clock.now()) for name, numbers in statistics.items()])
 
@@ -198,6 +219,15 @@ class _Progress:
 
     def stored(self) -> None:
         self._ctx.progress(self._steps, self._steps, "\n".join(self._lines))
+
+
+def _doubts(name: str, parsed: Parsed, stored: Stored, made: IngestPlan, now: Instant) -> dict[str, str]:
+    """The error of an answer without launches, or the doubts about an answer; empty if there are none."""
+    error = emptied(name, parsed, stored.seen)
+    if error is not None:
+        return {"error": error}
+    doubt = joined(vanished(name, parsed, stored.seen, now), made.doubts.get(name))
+    return {} if doubt is None else {"doubt": doubt}
 
 
 def _no_source_read(failed: Sequence[NotPulled]) -> Retry:

@@ -15,9 +15,24 @@ from launchd.launches.launch import Place, Precision, Rejection, Sighting
 
 MAX_TEXT = 300
 MAX_URLS = 20
+MAX_NAMES = 20
 MAX_REASON = 500
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# Zero-width and bidirectional format characters: text that holds them is not what it looks like.
+_HIDDEN = re.compile(r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]")
+# The names under which sources have fields of a sighting.
+_ALIASES = {
+    "t0": "net",
+    "net_precision": "net",
+    "win_open": "window_start",
+    "win_close": "window_end",
+    "last_updated": "modified",
+}
 _TEXT_FIELDS = ("provider", "vehicle", "pad", "mission", "orbit", "designator", "status_word")
+
+
+# Fields of a sighting that may have to be kept.
+_KEPT = frozenset(Sighting.__struct_fields__) - {"source", "source_id", "refused", "kept", "stated", "live"}
 
 
 class Report:
@@ -26,17 +41,28 @@ class Report:
     def __init__(self, source: str) -> None:
         self.source = source
         self.rejections: list[Rejection] = []
+        self._refused: dict[str, set[str]] = {}
 
     def reject(self, record: str, reason: str, field: str | None = None) -> None:
         """Report that a record, or one field of it, is rejected."""
         shown = plain(record)[:MAX_TEXT] or "?"
         why = plain(reason)[:MAX_REASON]  # it may quote the payload
         self.rejections.append(Rejection(source=self.source, record=shown, field=field, reason=why))
+        if field is not None:
+            self.miss(record, field)
+
+    def miss(self, record: str, *fields: str) -> None:
+        """Note that the payload says nothing about these fields of a record, which is no fault of the record."""
+        self._refused.setdefault(record, set()).update(_ALIASES.get(field, field) for field in fields)
+
+    def refused(self, record: str) -> set[str]:
+        """The fields of a record that were rejected or missed."""
+        return self._refused.get(record, set())
 
 
 def plain(text: str) -> str:
-    """Text without control characters and lone surrogates, white space folded."""
-    return " ".join(_CONTROL.sub("", text).split())
+    """Text without control, zero-width and bidirectional characters and lone surrogates, white space folded."""
+    return " ".join(_HIDDEN.sub("", _CONTROL.sub("", text)).split())
 
 
 def text_or_none(value: object) -> str | None:
@@ -68,7 +94,14 @@ def clean(sighting: Sighting, report: Report) -> Sighting | None:
     _check_times(sighting, drop)
     changes["location"] = _place(sighting.location, drop)
     urls = tuple(url for url in sighting.urls[:MAX_URLS] if url.startswith(("https://", "http://")))
-    changes["urls"] = tuple(_CONTROL.sub("", url)[:2000] for url in urls)
+    changes["urls"] = tuple(_HIDDEN.sub("", _CONTROL.sub("", url))[:2000] for url in urls)
+    others = (plain(one)[:MAX_TEXT] for one in sighting.names)
+    changes["names"] = tuple(dict.fromkeys(one for one in others if one and one != name))[:MAX_NAMES]
+    if sighting.urls and not urls:
+        report.miss(sighting.source_id, "urls")
+    changes["refused"] = tuple(
+        sorted({*sighting.refused, *report.refused(source_id), *report.refused(sighting.source_id)} & _KEPT)
+    )
     return msgspec.structs.replace(sighting, **changes)
 
 

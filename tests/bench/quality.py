@@ -70,7 +70,8 @@ def parsed(root: Path) -> dict[str, dict[str, Sighting]]:
             continue
         said = source.parse(recording.payloads)
         if not said.sightings:
-            raise ValueError(f"{recording.label}: nothing could be read: {said.rejections[:1]}")
+            _say(f"  {recording.label}: {recording.files[0]} cannot be read and is left out: {said.rejections[:1]}")
+            continue
         for sighting in said.sightings:
             found[recording.label][sighting.source_id] = _labelled(sighting, recording.label)
             if recording.label == "ll2":

@@ -30,3 +30,16 @@ def test_without_payloads_it_is_skipped(
     monkeypatch.setenv("SOURCES", str(tmp_path / "none"))
     assert quality.main() == 0
     assert "skipped" in capsys.readouterr().out
+
+
+def test_a_recording_that_cannot_be_read_is_reported_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ll2" / "flat_all_launches").mkdir(parents=True)
+    (tmp_path / "ll2" / "flat_all_launches" / "odd.json").write_bytes(b"{")
+    (tmp_path / "gcat").mkdir()
+    (tmp_path / "gcat" / "a_launchlog.tsv").write_bytes(b"<html>")
+    assert list(quality.parsed(tmp_path)) == []
+    said = capsys.readouterr()
+    assert "odd.json cannot be read" in said.err
+    assert "a_launchlog.tsv cannot be read" in said.out

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from launchd.cli.commands.next_launch import countdown
 from tests.support.daemon_process import Installation, command
 from tests.support.hosted_daemon import PATIENCE_SECONDS
 from tests.support.payloads import FLOWN_ROW, LOG, PREVIOUS, UPCOMING, gcat, ll2, page
@@ -141,3 +142,27 @@ async def test_any_word_for_a_thing_filters_and_unknown_words_are_listed(scrapin
         ("vehicle", "Homemade 1"),
     }
     assert "Homemade 1" in await scraping.text("sources", "--unknown")
+
+
+async def test_the_next_launch_is_shown_with_its_countdown(scraping: Scraping) -> None:
+    await scraping.text("refresh", "--wait")
+    about, left = (await scraping.text("next", "--provider", "spacex")).splitlines()
+    assert CREW in about
+    assert about.startswith("2027-04-20 10:00")
+    assert re.fullmatch(r"T-\d+ d \d\d:\d\d:\d\d", left)
+    assert (await scraping.json("next"))["name"] == CREW
+    await scraping.text("next", "--place", "Mahia", code=1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (93_784.9, "T-1 d 02:03:04"),
+        (59.2, "T-00:00:59"),
+        (0, "T+00:00:00"),
+        (-3_605, "T+01:00:05"),
+        (None, "no time of day yet"),
+    ],
+)
+def test_a_countdown_is_in_days_and_a_clock(seconds: float | None, text: str) -> None:
+    assert countdown(seconds) == text

@@ -20,7 +20,7 @@ from launchd.launches.launch import Launch, LaunchStatus, Precision, Sighting
 from launchd.launches.retire import FEW
 from launchd.launches.sources import SOURCES
 from launchd.launches.store import Detail, LaunchStore
-from tests.support.payloads import FLOWN_ROW, gcat
+from tests.support.payloads import FLOWN_ROW, LIST_ROW, gcat, gcat_list
 from tests.support.sightings import (
     AGREEING,
     CONTRADICTING,
@@ -268,11 +268,11 @@ async def test_retired_records_go_with_their_launch_into_a_merge(tmp_path: Path)
 @pytest.mark.parametrize(
     ("source", "whole", "part"),
     [
-        ("gcat", [gcat(FLOWN_ROW), gcat(FLOWN_ROW).replace(b"Piece", b"Other")], [gcat(FLOWN_ROW)]),
+        ("gcat", [gcat(FLOWN_ROW), gcat_list(LIST_ROW)], [gcat(FLOWN_ROW)]),
         (
             "gcat",
-            [gcat(FLOWN_ROW), gcat(FLOWN_ROW).replace(b"Piece", b"Other")],
-            [gcat(FLOWN_ROW), gcat(FLOWN_ROW).replace(b"Piece", b"Other"), b"<html>"],
+            [gcat(FLOWN_ROW), gcat_list(LIST_ROW)],
+            [gcat(FLOWN_ROW), gcat_list(LIST_ROW), b"<html>"],
         ),
         ("wikipedia", [past(CRS_1), past(AMOS_6)], [past(CRS_1), b"<html>"]),
         ("wikipedia", [past(CRS_1)], [past(CRS_1), past(AMOS_6).replace(b"Payload<", b"Cargo<")]),

@@ -219,3 +219,62 @@ async def test_an_additional_scrape_leaves_out_the_sources_whose_rate_does_not_a
             left_out = {name for name, found in numbers.items() if "left_out" in found}
             assert requests[-1] | {"ll" if name == "launch_library" else name for name in left_out} == {"ll", "gcat"}
         assert requests == [{"ll", "gcat"}, {"ll"}, set()]
+
+
+async def test_an_answer_without_launches_where_some_are_known_is_an_error_of_the_source(
+    replay: Replay, scraper: Daemon
+) -> None:
+    upcoming = page(ll2("Falcon 9 | Crew-20", "2027-04-20T10:00:00Z"))
+    replay.bodies |= {
+        UPCOMING: upcoming,
+        PREVIOUS: page(ll2("Electron | A", "2026-01-04T12:00:00Z", key="b", status=3)),
+    }
+    await refresh(scraper, "launch_library")
+    replay.bodies |= {UPCOMING: page(), PREVIOUS: page()}
+    numbers = statistics(await refresh(scraper, "launch_library"))["launch_library"]
+    assert "holds no launches, though 2 of its records are known" in numbers["error"]
+    report = await scraper.control.health()
+    assert "holds no launches" in report.checks["sources"].detail
+    assert set(await names(scraper)) == {"Falcon 9 | Crew-20", "Electron | A"}
+    replay.bodies[PREVIOUS] = page(ll2("Electron | A", "2026-01-04T12:00:00Z", key="b", status=3))
+    numbers = statistics(await refresh(scraper, "launch_library"))["launch_library"]
+    assert "none of the 1 launches to come" in numbers["doubt"]
+    assert (await scraper.control.health()).level.value == "degraded"
+    replay.bodies[UPCOMING] = upcoming
+    assert "doubt" not in statistics(await refresh(scraper, "launch_library"))["launch_library"]
+    assert (await scraper.control.health()).level.value == "healthy"
+
+
+async def test_a_table_that_goes_missing_keeps_what_it_gave_and_degrades_the_source_until_it_is_back(
+    replay: Replay, scraper: Daemon
+) -> None:
+    table = "/gcat/tsv/tables/orgs.tsv"
+    replay.bodies[table] = b"#Code\tShortName\tShortEName\nSPX\tSpaceX\t-\n"
+    await refresh(scraper)
+    del replay.bodies[table]
+    for _ in range(2):
+        numbers = statistics(await refresh(scraper))["gcat"]
+        assert "known values are kept, such as provider of 2026-001" in numbers["doubt"]
+        await check_provider(scraper, "SpaceX", "degraded")
+    replay.bodies[table] = b"#Code\tShortName\tShortEName\nSPX\tSpace Exploration\t-\n"
+    assert "doubt" not in statistics(await refresh(scraper))["gcat"]
+    await check_provider(scraper, "Space Exploration", "healthy")
+
+
+@pytest.mark.parametrize(
+    "table", [b"#Code\tShort\tShortEName\nSPX\tSpaceX\t-\n", b"#Code\tShortName\tShortEName\nSPX\tSp"]
+)
+async def test_a_table_without_a_column_or_an_end_is_refused_with_all_of_its_source(
+    replay: Replay, scraper: Daemon, table: bytes
+) -> None:
+    replay.bodies["/gcat/tsv/tables/orgs.tsv"] = b"#Code\tShortName\tShortEName\nSPX\tSpaceX\t-\n"
+    await refresh(scraper)
+    replay.bodies["/gcat/tsv/tables/orgs.tsv"] = table
+    assert "nothing of it is believed" in statistics(await refresh(scraper))["gcat"]["error"]
+    await check_provider(scraper, "SpaceX", "degraded")
+
+
+async def check_provider(daemon: Daemon, provider: str, health: str) -> None:
+    (record,) = (await daemon.launches.list(LaunchQuery(), 0)).items
+    assert record.launch.provider == provider
+    assert (await daemon.control.health()).level.value == health

@@ -36,6 +36,14 @@ def gcat(*rows: str) -> bytes:
     return "\n".join([HEADER, "# Updated 2026 Jan 01", *rows, ""]).encode()
 
 
+LIST_HEADER = "#Launch_Tag\tLaunch_Date\tLV_Type\tVariant\tFlight\tMission\tLaunch_Site\tLaunch_Pad\tAgency\tLaunchCode"
+LIST_ROW = "2026-001 \t2026 Jan  4 1200:30\tFalcon 9\tFT5\tStarlink-300\tStarlink Group 9-1\tCC\tLC40\tSPX\tOS"
+
+
+def gcat_list(*rows: str) -> bytes:
+    return "\n".join([LIST_HEADER, "# Updated 2026 Jan 01", *rows, ""]).encode()
+
+
 FLOWN_ROW = "2026-001 \t2026 Jan  4 1200:30\t2026-001A\tP\tStarlink 9001\tStarlink\tFalcon 9\tCC\tLC40\tSPX\tOS"
 
 

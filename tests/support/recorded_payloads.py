@@ -1,7 +1,8 @@
 """The recorded payloads as the sources' parsers get them; they are kept outside the project."""
 
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,9 +25,9 @@ def recordings(root: Path) -> Iterator[Recording]:
     # of the single records of 2021 only the launches; the others are pads, agencies and events
     captures = [path for path in captures if "colbad2" not in path.parent.name or path.name.startswith("launch_")]
     for path in sorted(captures, key=_captured):
-        yield Recording("ll2", "launch_library", [path], [path.read_bytes()])
+        yield from _recording("ll2", "launch_library", [path], Path.read_bytes)
     for path in (root / "ll2" / "flat_all_launches").glob("*.json"):
-        yield Recording("ll2flat", "launch_library", [path], [_unflattened(path)])
+        yield from _recording("ll2flat", "launch_library", [path], _unflattened)
     for label, source, pattern in (
         ("gcat", "gcat", "gcat/*launchlog.tsv"),
         ("spacex_v4", "spacex_api", "spacex_api/v4/*.json"),
@@ -37,7 +38,17 @@ def recordings(root: Path) -> Iterator[Recording]:
     ):
         paths = sorted(root.glob(pattern))
         if paths:
-            yield Recording(label, source, paths, [path.read_bytes() for path in paths])
+            yield from _recording(label, source, paths, Path.read_bytes)
+
+
+def _recording(label: str, source: str, paths: Sequence[Path], read: Callable[[Path], bytes]) -> Iterator[Recording]:
+    """The recording in these files; none, with a line on standard error, if one of them cannot be read."""
+    try:
+        payloads = [read(path) for path in paths]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        sys.stderr.write(f"{label}: {', '.join(map(str, paths))} cannot be read and is left out: {error!r}\n")
+        return
+    yield Recording(label, source, paths, payloads)
 
 
 def _captured(path: Path) -> str:

@@ -60,7 +60,7 @@ class JobsBody(Body):
 class RefreshBody(Body):
     """`POST /v1/refresh`: without `sources`, all enabled sources are refreshed."""
 
-    sources: list[SourceName] | None = None
+    sources: Annotated[list[SourceName], Meta(min_length=1)] | None = None
     force: bool = False
 
 

@@ -8,8 +8,9 @@ from msgspec import Meta
 from launchd.admin.api.detail_views import DetailsView, details, summary
 from launchd.admin.api.mapper import Seconds, Time, mapper
 from launchd.admin.http.view import RowView, View, lost, total
-from launchd.clock import SECOND, format_instant
+from launchd.clock import SECOND, Instant, format_instant
 from launchd.launches import canonical
+from launchd.launches.dates import TIMED
 from launchd.launches.launch import Conflict, FieldSource, HistoryRow, Launch, LaunchStatus, Net, Place, Precision
 from launchd.launches.override import Override
 from launchd.launches.reconcile import StoredSighting
@@ -74,6 +75,12 @@ class LaunchView(RowView):
     slips: SlipsView | msgspec.UnsetType = msgspec.UNSET
 
 
+class NextLaunchView(LaunchView, kw_only=True):
+    """The next launch; `countdown_seconds` to its NET is null for a NET of a day, which has no time of day."""
+
+    countdown_seconds: Seconds | None
+
+
 class LaunchPageView(View):
     """A page of launches, and the attributions of their sources, which are left out where there are none."""
 
@@ -90,7 +97,7 @@ class OriginView(View):
 
 
 class SightingView(RowView):
-    """One source's record of a launch, in the words of the source."""
+    """One source's record of a launch, in its own words; fields in `kept` have earlier values."""
 
     source: str
     source_id: str
@@ -106,6 +113,7 @@ class SightingView(RowView):
     status_word: str | None
     net: Time | None
     net_precision: Precision | None
+    kept: tuple[str, ...]
     first_seen: Time
     seen_at: Time
     retired_at: Time | None
@@ -179,6 +187,7 @@ _NAMES = ("provider_id", "country", "vehicle_family", "site", "time_zone")
 _RECORD = (*_NAMES, "location", "net", "net_latest", "net_precision", "updated_at", "unreadable", "slips")
 _SUMMARY = ("webcast_url", "webcast_live", "probability", "crewed")
 _launch = mapper(LaunchView, Launch, *_RECORD, *_SUMMARY)
+_next = mapper(NextLaunchView, Launch, *_RECORD, *_SUMMARY, "countdown_seconds")
 _detail = mapper(
     LaunchDetailView,
     Launch,
@@ -189,7 +198,7 @@ _detail = mapper(
 _location = mapper(LocationView, Place)
 _origin = mapper(OriginView, FieldSource)
 _SAID = ("source", "source_id", "name", "provider", "vehicle", "pad", "mission", "orbit", "status", "status_word")
-_sighting = mapper(SightingView, StoredSighting, *_SAID, "location", "former_names", "net", "net_precision")
+_sighting = mapper(SightingView, StoredSighting, *_SAID, "location", "former_names", "kept", "net", "net_precision")
 _change = mapper(HistoryView, HistoryRow)
 _conflict = mapper(ConflictView, Conflict)
 _override = mapper(OverrideView, Override, "value", "by")
@@ -203,6 +212,14 @@ def _identity(one: Record) -> dict[str, Any]:
 def launch(one: Record, slips: Slips | None = None) -> LaunchView:
     """A reconciled launch."""
     return _launch(one.launch, **_record(one), slips=msgspec.UNSET if slips is None else slips_view(slips))
+
+
+@total(NextLaunchView, _identity)
+def next_launch(one: Record, now: Instant) -> NextLaunchView:
+    """The next launch, with the seconds from now to its NET."""
+    net = one.launch.net
+    left = None if net is None or net.precision not in TIMED else (net.earliest - now) / SECOND
+    return _next(one.launch, **_record(one), slips=msgspec.UNSET, countdown_seconds=left)
 
 
 @total(LaunchDetailView, lambda one: _identity(one.record))
@@ -281,6 +298,7 @@ def _seen(one: StoredSighting) -> SightingView:
         **{name: getattr(sighting, name) for name in _SAID},
         location=None if sighting.location is None else _location(sighting.location),
         former_names=one.former,
+        kept=sighting.kept,
         **_net(sighting.net),
     )
 

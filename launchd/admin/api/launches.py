@@ -28,7 +28,7 @@ from launchd.admin.route import (
     SourceName,
 )
 from launchd.clock import FOREVER
-from launchd.errors import InvalidError
+from launchd.errors import InvalidError, NotFoundError
 from launchd.launches import feeds, override
 from launchd.launches.calendar_feed import MAX_ALARM_MINUTES
 from launchd.launches.launch import LaunchStatus
@@ -81,6 +81,14 @@ class CalendarQuery(FilterQuery, kw_only=True):
     """`GET /v1/launches.ics`."""
 
     alarm: Alarm | None = None
+
+
+class NextQuery(Query, kw_only=True):
+    """`GET /v1/launches/next`."""
+
+    provider: Text | None = None
+    vehicle: Text | None = None
+    place: Text | None = None
 
 
 class ConflictsQuery(PageQuery, kw_only=True):
@@ -145,6 +153,16 @@ async def table(api: Api, request: Request[FilterQuery, Body]) -> Response:
     return await launch_files.table(api, launch_query(request.query, None))
 
 
+async def next_launch(api: Api, request: Request[NextQuery, Body]) -> Response:
+    """The next launch whose day is known."""
+    given, now = request.query, api.control.now()
+    wanted = LaunchQuery(provider=given.provider, vehicle=given.vehicle, place=given.place)
+    found = await api.launches.next_launch(wanted, now)
+    if found is None:
+        raise NotFoundError("no launch to come has a known day: ask with fewer filters, or see GET /v1/launches")
+    return Response(views.next_launch(found, now))
+
+
 async def launch(api: Api, request: Request[Query, Body]) -> Response:
     """One launch with all its details."""
     return Response(views.launch_detail(await api.launches.get(request.path["id"])), until=FOREVER)
@@ -195,6 +213,7 @@ LAUNCH_ROUTES = (
     Route("GET", "/v1/launches.ics", calendar, "text/calendar", query=CalendarQuery, revalidates=True),
     Route("GET", "/v1/launches.atom", atom, "application/atom+xml", query=FilterQuery, revalidates=True),
     Route("GET", "/v1/launches.csv", table, "text/csv", query=FilterQuery, revalidates=True),
+    Route("GET", "/v1/launches/next", next_launch, views.NextLaunchView, query=NextQuery, errors=(404,)),
     Route("GET", "/v1/launches/{id}", launch, _DETAIL, revalidates=True),
     Route("POST", _OVERRIDE, set_override, _DETAIL, body=OverrideBody),
     Route("DELETE", _OVERRIDE, take_back_override, _DETAIL, query=TakeBackQuery),

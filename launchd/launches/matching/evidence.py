@@ -48,7 +48,10 @@ class When(IntEnum):
 
 
 class Traits(NamedTuple):
-    """A sighting in comparable form. `missions` is read from its name; `lifted` is False until the launch has flown."""
+    """A sighting in comparable form. `lifted` is False until the launch has flown.
+
+    `missions`, `series` and `words` are read from its names.
+    """
 
     key: Key
     sighting: Sighting
@@ -67,7 +70,7 @@ class Traits(NamedTuple):
 
 def traits(sighting: Sighting) -> Traits:
     """The comparable form of a sighting."""
-    net, vehicle = sighting.net, sighting.vehicle
+    net, vehicle, called = sighting.net, sighting.vehicle, (sighting.name, *sighting.names)
     return Traits(
         key=(sighting.source, sighting.source_id),
         sighting=sighting,
@@ -79,9 +82,9 @@ def traits(sighting: Sighting) -> Traits:
         vehicle=names.plain(vehicle) if vehicle else None,
         provider=names.provider_name(sighting.provider) if sighting.provider else None,
         pad=names.pad_of(sighting.pad, sighting.location.name if sighting.location else None),
-        series=names.series_number(sighting.name),
-        missions=names.missions(sighting.name, vehicle),
-        words=names.words(sighting.name, vehicle),
+        series=next((one for name in called if (one := names.series_number(name))), None),
+        missions=tuple(dict.fromkeys(one for name in called for one in names.missions(name, vehicle))),
+        words=frozenset().union(*(names.words(name, vehicle) for name in called)),
     )
 
 
@@ -122,7 +125,7 @@ def _slipped(stale: Traits, other: Traits) -> bool:
 def compare(a: Traits, b: Traits) -> Strength:
     """The strength of the match of two sightings; two of one source never match."""
     if a.key[0] == b.key[0] or contradicts(a, b):
-        return Strength.NONE
+        return Strength.DOUBTFUL if a.key[0] != b.key[0] and _flown_twice(a, b) else Strength.NONE
     if a.sighting.designator and a.sighting.designator == b.sighting.designator:
         return Strength.IDENTIFIERS
     time = when(a, b)
@@ -130,10 +133,16 @@ def compare(a: Traits, b: Traits) -> Strength:
         return Strength.NONE
     shared = _shared(a, b)
     if shared.elsewhere and not (shared.name and not (a.lifted and b.lifted)):
-        return Strength.NONE
+        return Strength.DOUBTFUL if shared.vehicle and time is When.SAME_TIME else Strength.NONE
     if _linked(a, b) and not shared.other_vehicle:
         return Strength.IDENTIFIERS
     return _at_one_time(shared) if time is When.SAME_TIME else _near(shared, time)
+
+
+def _flown_twice(a: Traits, b: Traits) -> bool:
+    """True if both have flown under one number of a series, which happens once: one of the dates or names is wrong."""
+    known = a.sighting.designator and b.sighting.designator
+    return a.lifted and b.lifted and a.series is not None and a.series == b.series and not known
 
 
 def explain(one: Sighting, other: Sighting) -> str:
@@ -149,7 +158,10 @@ def explain(one: Sighting, other: Sighting) -> str:
 
 
 class _Shared(NamedTuple):
-    """The fields in which two sightings agree, and those in which they differ. `word`: their names share a word."""
+    """The fields in which two sightings agree, and those in which they differ.
+
+    `word`: their names share a word; `alike`: one name is the other with something added.
+    """
 
     vehicle: bool
     pad: bool
@@ -161,6 +173,7 @@ class _Shared(NamedTuple):
     other_name: bool
     elsewhere: bool
     lifted: bool
+    alike: bool
 
 
 def _shared(a: Traits, b: Traits) -> _Shared:
@@ -178,6 +191,7 @@ def _shared(a: Traits, b: Traits) -> _Shared:
         other_name=_tells(a) and _tells(b) and not word,
         elsewhere=a.pad is not None and b.pad is not None and a.pad.site != b.pad.site,
         lifted=a.lifted and b.lifted,
+        alike=names.alike(a.missions, b.missions),
     )
 
 
@@ -216,7 +230,8 @@ def _near(shared: _Shared, time: When) -> Strength:
             return Strength.DOUBTFUL
         return Strength.TIME if near else Strength.NAME
     if not near or not shared.vehicle or shared.other_pad:
-        return Strength.NONE
+        alike = shared.alike and shared.vehicle and not shared.other_pad and not shared.lifted
+        return Strength.DOUBTFUL if alike else Strength.NONE
     if shared.other_name and not shared.lifted:
         return Strength.NONE
     if shared.pad or time is When.SAME_PERIOD:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from launchd.clock import DAY, Instant
 from launchd.launches.launch import Net, Sighting
+from launchd.launches.matching import names
 from launchd.launches.matching.evidence import EARLIER, NEAR, SLIP, Key, Strength, Traits, compare, contradicts, traits
 
 # Half of NEAR on either side, so that two sightings that are near each other share a day.
@@ -229,6 +230,8 @@ def _blocks(one: Traits) -> Iterator[int]:
     sighting = one.sighting
     if sighting.designator:
         yield hash(("designator", sighting.designator))
+    if one.series:
+        yield hash(("series", one.series))
     yield hash(one.key)
     for linked in sighting.cross_ids.items():
         yield hash(linked)
@@ -243,6 +246,7 @@ def _named(one: Traits) -> Iterator[int]:
     words: list[object] = [(mission.numbers, text) for mission in one.missions for text in mission.words]
     if one.series:
         words.append(one.series)
+    words += names.lone_words(one.missions)
     if one.net is not None and words:
         for year in _years(one, one.net):
             for word in words:

@@ -163,3 +163,20 @@ def same_mission(first: tuple[Mission, ...], second: tuple[Mission, ...]) -> boo
         for a in first
         for b in second
     )
+
+
+def alike(first: tuple[Mission, ...], second: tuple[Mission, ...]) -> bool:
+    """True if one name is the other with words or numbers added: "Satria" and "Satria-1", "Astra 1P/SES-24"."""
+    constellations = aliases("words")["constellations"]
+    return any(
+        any(len(word) > _TELLING and word not in constellations for word in a.words & b.words)
+        and ((a.words <= b.words and a.numbers <= b.numbers) or (b.words <= a.words and b.numbers <= a.numbers))
+        for a in first
+        for b in second
+    )
+
+
+def lone_words(found: tuple[Mission, ...]) -> frozenset[str]:
+    """The words by which names may be alike."""
+    constellations = aliases("words")["constellations"]
+    return frozenset(word for one in found for word in one.words if len(word) > _TELLING and word not in constellations)

@@ -6,7 +6,7 @@ https://planet4589.org/space/gcat/web/launch/. Columns are addressed by name, si
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from launchd.errors import InvalidError
 from launchd.launches.dates import parse_vague
@@ -34,6 +34,13 @@ _TAG = re.compile(r"\d{4}-[A-Z]?\d{2,4}", re.ASCII)
 _OUTCOME = re.compile(r"[A-Z]([SFEU])(\d{0,3})", re.ASCII)
 # First letters of the launch codes of orbital launches; the other letters are suborbital kinds.
 _ORBITAL = frozenset("ODX")
+# "Apollo CM-107", "Dragon C212.5", "New Shepard CC2.0-2 F16": the serial of a spacecraft, which people do not use.
+_CRAFT = re.compile(r".+\s(?:C|CC|CM|CSM|LM|SC|OV)-?\d[\d.]*(?:-\d+)?(?: F\d+)?", re.ASCII)
+# A mark of doubt: after a word, or in its own brackets.
+_DOUBT = re.compile(r"\(\?\)|\?+(?=[\s,;/)\]]|$)")
+# The fields that a missing file leaves without a value, or with a bare code.
+_OF_LIST = ("name", "names", "mission", "vehicle")
+_OF_ROW = (*_OF_LIST, "net", "status", "status_word", "provider", "pad", "location")
 # The most rejections of one parse; a file with more has another shape.
 _MAX_REJECTED = 10_000
 
@@ -48,7 +55,8 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
     """One sighting for each orbital launch; pieces share the `Launch_Tag` of their launch.
 
     The row of `launch.tsv` has more about the launch and is preferred; pieces give the name if that row has none.
-    With both files the list is complete: a missing tag was replaced by another (2024-U01 by 2024-123).
+    With both files the list is complete: a missing tag was replaced by another (2024-U01 by 2024-123). A file that is
+    missing leaves the values that it gave before; one that is cut off or has lost a column is a fault.
     """
     report = Report(NAME)
     tables = gcat_tables.no_tables()
@@ -57,24 +65,42 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
     rows = 0
     for body in payloads:
         for row in gcat_tables.read_rows(body, report):
-            if "Launch_Tag" not in row:
-                if gcat_tables.add_row(row, tables):
-                    continue
-                report.reject(FILE, f"it is not one of the known files; its columns are {', '.join(row)[:200]}")
-                break
-            rows += 1
-            _sort(row, launches, pieces, report)
+            if "Launch_Tag" in row:
+                rows += 1
+                _sort(row, launches, pieces, report)
+            else:
+                gcat_tables.add_row(row, tables)
     tables = gcat_tables.index_pads(tables)
+    broken = {one.record for one in report.rejections if one.field is None}
     sightings = []
     for tag in dict.fromkeys((*pieces, *launches)):
         if len(report.rejections) >= _MAX_REJECTED:
             report.reject(FILE, f"more than {_MAX_REJECTED} rows could not be read; the rest was left out")
             break
         group = [*([launches[tag]] if tag in launches else []), *pieces.get(tag, [])]
+        report.miss(
+            tag, *_unsaid(tables, listed=tag in launches, logged=tag in pieces), *(_OF_ROW if tag in broken else ())
+        )
         sightings.append(_sighting(tag, group, tables, report))
-    whole = bool(launches and pieces) and all(one.record != FILE for one in report.rejections)
+    fault = next((one.reason for one in report.rejections if one.record == FILE), None)
     found = tuple(one for one in sightings if one is not None)
-    return Parsed(found, tuple(report.rejections), rows, complete=whole)
+    return Parsed(found, tuple(report.rejections), rows, complete=bool(launches and pieces) and not fault, fault=fault)
+
+
+def _unsaid(tables: Tables, *, listed: bool, logged: bool) -> Iterator[str]:
+    """The fields of a launch that its rows and the tables leave without a value, or with a bare code."""
+    if not listed:
+        yield from _OF_LIST
+    if not logged:
+        yield "names"
+    if not tables.organisations:
+        yield "provider"
+    if not tables.vehicles:
+        yield "vehicle"
+    if not tables.pads:
+        yield from ("pad", "location")
+    if not tables.sites:
+        yield "location"
 
 
 def _sort(row: Row, launches: dict[str, Row], pieces: dict[str, list[Row]], report: Report) -> None:
@@ -111,22 +137,24 @@ def _sighting(tag: str, rows: list[Row], tables: Tables, report: Report) -> Sigh
         return None
     row = rows[0]
     code = _code(row)
-    site, pad = _cell(row, "Launch_Site"), _cell(row, "Launch_Pad")
+    site, pad = _certain(_cell(row, "Launch_Site")), _certain(_cell(row, "Launch_Pad"))
     status = _status(code)
     if status is None:
         report.reject(tag, f"launch code {code[:20]!r} has no known outcome", "status")
+    found = _names(rows)
     sighting = Sighting(
         source=NAME,
         source_id=tag,
-        name=_name(rows) or tag,
+        name=found[0] if found else tag,
+        names=tuple(found[1:]),
         net=_net(row, tag, report),
         status=status,
         status_word=code or None,
         provider=gcat_tables.organisation_name(_cell(row, "Agency"), tables),
-        vehicle=gcat_tables.vehicle_name(_cell(row, "LV_Type"), _cell(row, "Variant"), tables),
+        vehicle=gcat_tables.vehicle_name(_certain(_cell(row, "LV_Type")), _certain(_cell(row, "Variant")), tables),
         pad=gcat_tables.pad_name(site, pad, tables),
         location=gcat_tables.place(site, pad, tables),
-        mission=_cell(row, "Mission"),
+        mission=_certain(_cell(row, "Mission")),
         designator=designator,
     )
     return clean(sighting, report)
@@ -154,12 +182,28 @@ def _status(code: str) -> LaunchStatus | None:
     return LaunchStatus.FAILURE
 
 
-def _name(rows: list[Row]) -> str | None:
-    """The usual name of the launch, its working label, or its first payload."""
+def _names(rows: list[Row]) -> list[str]:
+    """The names of a launch, the one that people use first: the mission, or the flight where the mission is a craft.
+
+    A mission that has the name of a payload, or the serial of a spacecraft ("Apollo CM-107"), is no name of the launch;
+    the flight is ("Apollo 11"). Of a launch without both, the name is that of its first payload.
+    """
     row = rows[0]
     payloads = [one for one in rows if one.get("Type", "").startswith("P")] or [one for one in rows if "Piece" in one]
-    payload = (_cell(payloads[0], "PLName") or _cell(payloads[0], "Name")) if payloads else None
-    return _cell(row, "Mission") or _cell(row, "Flight") or payload
+    first = [_certain(_cell(payloads[0], column)) for column in ("PLName", "Name")] if payloads else []
+    if first and first[0] and _CRAFT.fullmatch(first[0]):
+        first.reverse()
+    mission, flight = _certain(_cell(row, "Mission")), _certain(_cell(row, "Flight"))
+    carried = {one.get(column, "") for one in payloads for column in ("PLName", "Name")}
+    named = [mission, flight]
+    if mission is not None and (mission in carried or _CRAFT.fullmatch(mission)):
+        named.reverse()
+    return list(dict.fromkeys(one for one in (*named, *first) if one))
+
+
+def _certain(name: str | None) -> str | None:
+    """A name without the marks of doubt: "Yaogan 50-01?" is Yaogan 50-01."""
+    return None if name is None else _DOUBT.sub("", name).strip() or None
 
 
 def _cell(row: Row, name: str) -> str | None:
@@ -176,5 +220,5 @@ SOURCE = Source(
     priority=60,
     pull=pull,
     parse=parse,
-    revision=2,
+    revision=3,
 )

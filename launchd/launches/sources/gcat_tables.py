@@ -5,7 +5,7 @@ Reference: https://planet4589.org/space/gcat/web/sites/ and /web/orgs/. Codes ch
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from launchd.launches.launch import Place
@@ -20,6 +20,17 @@ MAX_ROWS = 200_000
 MAX_COLUMNS = 60
 MAX_LINE = 10_000
 MAX_REJECTED = 1_000
+# The columns that are read of each file. A file without one of them has changed, and nothing of it is believed.
+_CODE = ("LaunchCode", "Launch_Code")
+_OF_ROWS = ("Launch_Tag", "Launch_Date", "LV_Type", "Launch_Site", "Launch_Pad", "Agency", _CODE)
+_OF_PLACES = ("Site", "Code", "UCode", "ShortName", "Name", "Longitude", "Latitude", "ShortEName", "EName")
+COLUMNS: Mapping[str, Sequence[str | tuple[str, ...]]] = {
+    "launchlog": (*_OF_ROWS, "Piece", "Type", "Name", "PLName"),
+    "launch": (*_OF_ROWS, "Variant", "Flight", "Mission"),
+    "sites or lp": _OF_PLACES,
+    "orgs": ("Code", "ShortName", "ShortEName"),
+    "lv": ("LV_Name", "LV_Alias", "Class"),
+}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -40,13 +51,17 @@ def no_tables() -> Tables:
 def read_rows(body: bytes, report: Report) -> Iterator[Row]:
     """The rows of a file by column name; cells are padded, `#` starts a comment, the first line is the header.
 
-    A file with too many broken rows has changed its shape: the rest of it is not read.
+    A file that is cut off, that lacks a column, or that has too many broken rows is rejected: the rest is not read.
     """
     lines = _lines(body.removeprefix(_BYTE_ORDER_MARK))
     first = next(lines, b"")
     header = [name.strip() for name in _text(first).removeprefix("#").split("\t")]
     if not first.startswith(b"#") or not 1 < len(header) <= MAX_COLUMNS or len(first) > MAX_LINE:
         report.reject(FILE, f"its first line is not one of column names: {_text(first)[:100]!r}")
+        return
+    fault = _missing(header) or _cut(body)
+    if fault is not None:
+        report.reject(FILE, fault)
         return
     rejected = 0
     for number, line in enumerate(line for line in lines if line.strip() and not line.startswith(b"#")):
@@ -61,6 +76,32 @@ def read_rows(body: bytes, report: Report) -> Iterator[Row]:
             report.reject(_text(line).partition("\t")[0].strip(), f"{found} where the header has {len(header)} columns")
             continue
         yield {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+
+
+def _cut(body: bytes) -> str | None:
+    """The end of a file whose last line does not end, in words; None for a whole file."""
+    return None if body.endswith(b"\n") else f"it is cut off: its last line does not end, {_text(body[-100:])!r}"
+
+
+def _missing(header: Sequence[str]) -> str | None:
+    """The columns that a file lacks, in words; None if it has all that are read of a file of its kind.
+
+    Its kind is that of which it has the most columns, so one that was renamed hides it from no check.
+    """
+    lacks = {
+        kind: [
+            " or ".join(names)
+            for one in wanted
+            if not (names := (one,) if isinstance(one, str) else one) or not set(names) & set(header)
+        ]
+        for kind, wanted in COLUMNS.items()
+    }
+    if not all(lacks.values()):
+        return None
+    kind = min(lacks, key=lambda one: len(lacks[one]) / len(COLUMNS[one]))
+    if len(lacks[kind]) > len(COLUMNS[kind]) // 2:
+        return f"it is not one of the known files; its columns are {', '.join(header)[:200]}"
+    return f"its columns have changed: no {', '.join(lacks[kind])} in the file {kind}, among {', '.join(header)[:200]}"
 
 
 def add_row(row: Row, tables: Tables) -> bool:

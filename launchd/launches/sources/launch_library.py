@@ -153,8 +153,9 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
     """
     report = Report(NAME)
     newest: dict[str, Sighting] = {}
-    rows = 0
+    rows, blank = 0, False
     for body in payloads:
+        before = rows + len(report.rejections)
         for raw in records.split(body, report, wrappers=_WRAPPERS):
             rows += 1
             sighting = _sighting(raw, report)
@@ -167,7 +168,8 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
                 newest[sighting.source_id] = carried(known, sighting)
             else:
                 newest[sighting.source_id] = carried(sighting, known)
-    return Parsed(tuple(newest.values()), tuple(report.rejections), rows)
+        blank = blank or before == rows + len(report.rejections)
+    return Parsed(tuple(newest.values()), tuple(report.rejections), rows, blank=blank)
 
 
 def _order(one: Sighting) -> tuple[Instant, int]:
@@ -184,7 +186,7 @@ def _sighting(raw: msgspec.Raw, report: Report) -> Sighting | None:
     full, more = records.read(raw, shape.Launch, report), records.read(raw, shape.Details, report)
     if full is None or more is None:
         return None
-    return clean(_from_full(_common(full, report), full, Reader(more, full.id, report)), report)
+    return clean(_from_full(_common(full, report), full, Reader(more, full.id, report), report), report)
 
 
 def _common(record: shape.Common, report: Report) -> Sighting:
@@ -193,8 +195,10 @@ def _common(record: shape.Common, report: Report) -> Sighting:
     status = _STATUSES.get(record.status.id)
     if status is None:
         report.reject(key, f"unknown status {record.status.id} {record.status.name!r}", "status")
-    net = _net(record, status, report)
+    net, stated = _net(record, status, report)
     timed = net is not None and net.precision in TIMED
+    if record.launch_designator is msgspec.UNSET:
+        report.miss(key, "designator")
     return Sighting(
         source=NAME,
         source_id=key,
@@ -206,6 +210,7 @@ def _common(record: shape.Common, report: Report) -> Sighting:
         window_start=records.instant(record.window_start, key, "window_start", report) if timed else None,
         window_end=records.instant(record.window_end, key, "window_end", report) if timed else None,
         designator=text_or_none(record.launch_designator),
+        stated=stated,
         modified=records.instant(record.last_updated, key, "last_updated", report),
     )
 
@@ -223,16 +228,20 @@ def _from_list(sighting: Sighting, record: shape.ListLaunch) -> Sighting:
     )
 
 
-def _from_full(sighting: Sighting, record: shape.Launch, reader: Reader) -> Sighting:
+def _from_full(sighting: Sighting, record: shape.Launch, reader: Reader, report: Report) -> Sighting:
     configuration = record.rocket.configuration if record.rocket else None
     orbit = _name(record.mission.orbit) if record.mission else None
+    mission = _name(record.mission) or _mission_in(record.name)
+    vehicle = text_or_none(configuration.full_name if configuration else None) or _vehicle_in(record.name)
+    if "|" not in record.name:  # it says neither of them
+        report.miss(record.id, *[field for field, value in (("mission", mission), ("vehicle", vehicle)) if not value])
     return msgspec.structs.replace(
         sighting,
         provider=_name(record.launch_service_provider),
-        vehicle=text_or_none(configuration.full_name if configuration else None) or _vehicle_in(record.name),
+        vehicle=vehicle,
         pad=_known(_name(record.pad)),
         location=_place(record.pad) if record.pad else None,
-        mission=_name(record.mission) or _mission_in(record.name),
+        mission=mission,
         orbit=orbit,
         urls=reader.urls(),
         details=reader.details(),
@@ -240,26 +249,43 @@ def _from_full(sighting: Sighting, record: shape.Launch, reader: Reader) -> Sigh
     )
 
 
-def _net(record: shape.Common, status: LaunchStatus | None, report: Report) -> Net | None:
-    """The NET as an interval; LL2 puts vague ones at the last day of the period, 00:00Z."""
+def _net(record: shape.Common, status: LaunchStatus | None, report: Report) -> tuple[Net | None, Instant | None]:
+    """The NET as an interval, and its instant if the precision is not stated.
+
+    LL2 puts vague dates at the last day of the period, 00:00Z.
+    """
     instant = records.instant(record.net, record.id, "net", report)
     if instant is None:
-        return None
+        return None, None
+    stated = _stated_precision(record, report)
+    if stated is None:
+        report.miss(record.id, "net")
     try:
-        return net_from(instant, _precision(record, status, instant, report))
+        return net_from(instant, stated or _precision(record, status, instant)), None if stated else instant
     except InvalidError as error:
         report.reject(record.id, error.detail, "net")
+        return None, None
+
+
+def _stated_precision(record: shape.Common, report: Report) -> Precision | None:
+    """The stated precision; None if there is none, or an unknown one, which is reported."""
+    if record.net_precision is None:
         return None
-
-
-def _precision(record: shape.Common, status: LaunchStatus | None, instant: Instant, report: Report) -> Precision:
-    """The stated precision; without one, the precision that flags, status and a placeholder's midnight allow."""
-    if record.net_precision is not None:
-        stated = _PRECISIONS.get(record.net_precision.id)
-        if stated is not None:
-            return stated
+    stated = _PRECISIONS.get(record.net_precision.id)
+    if stated is None:
         report.reject(record.id, f"unknown precision {record.net_precision.id}", "net_precision")
-    if status in FLOWN or status is LaunchStatus.IN_FLIGHT:
+    return stated
+
+
+def _precision(record: shape.Common, status: LaunchStatus | None, instant: Instant) -> Precision:
+    """The precision of a NET that states none: the one that flags, status and a placeholder's midnight allow.
+
+    An unknown precision may be any: it is read as the coarsest, and as the day for a launch that has lifted off.
+    """
+    lifted = status in FLOWN or status is LaunchStatus.IN_FLIGHT
+    if record.net_precision is not None:
+        return Precision.DAY if lifted else Precision.DECADE
+    if lifted:
         return Precision.SECOND if instant % MINUTE else Precision.MINUTE
     if status is LaunchStatus.TBD and instant % DAY == 0:
         return Precision.DAY if record.tbdtime and not record.tbddate else Precision.MONTH

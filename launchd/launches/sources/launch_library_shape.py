@@ -66,7 +66,7 @@ class Common(msgspec.Struct):
     tbddate: bool | None = None
     tbdtime: bool | None = None
     last_updated: str | None = None
-    launch_designator: str | None = None
+    launch_designator: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Launch(Common, kw_only=True):

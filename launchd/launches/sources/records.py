@@ -17,6 +17,8 @@ from launchd.launches.validate import Report
 # The largest page recorded has 3.4 MB and 1,000 records; these limits bound the memory that a page can cost.
 MAX_BYTES = 16 * 1024 * 1024
 MAX_RECORDS = 20_000
+# The beginning of the reason for a record of another shape.
+SHAPE = "its shape is not the known one"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # JSON nested too deeply is a RecursionError; text that is not UTF-8 may go unnoticed until it is decoded.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -69,7 +71,7 @@ def read(raw: msgspec.Raw, shape: type[Shape], report: Report) -> Shape | None:
     try:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:
-        report.reject(_label(raw), f"its shape is not the known one: {error}")
+        report.reject(_label(raw), f"{SHAPE}: {error}")
     except UNREADABLE as error:
         report.reject(_label(raw), f"it cannot be read: {error}")
     return None

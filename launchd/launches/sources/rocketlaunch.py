@@ -149,6 +149,8 @@ def _net(launch: _Launch, key: str, report: Report) -> Net | None:
             instant = records.instant(text, key, field, report)
             if instant is not None:
                 return net_from(instant, Precision.MINUTE)
+            if text:  # unreadable, so what follows is only a makeshift
+                report.miss(key, "net")
         return _estimated(launch.est_date) if launch.est_date else None
     except InvalidError as error:
         report.reject(key, error.detail, "net")

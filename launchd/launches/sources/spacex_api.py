@@ -101,7 +101,7 @@ class _Entry(msgspec.Struct):
 
     id: str
     name: str | None
-    orbit: str | None = None
+    orbit: str | msgspec.UnsetType | None = msgspec.UNSET
     locality: str | None = None
     region: str | None = None
     latitude: float | None = None
@@ -169,7 +169,11 @@ def _facts(
     precision = Precision.DAY if launch.tbd and launch.date_precision is Precision.HOUR else launch.date_precision
     if launch.upcoming and precision is not Precision.HOUR and pad and (pad.name or "").endswith(_DEFAULT_PAD):
         pad = None
+    if launch.launchpad and pad is None:
+        report.miss(launch.id, "location")
     carried = [_resolve(one, entries, launch.id, "orbit", report) for one in launch.payloads]
+    if any(one is not None and one.orbit is msgspec.UNSET for one in carried):
+        report.miss(launch.id, "orbit")
     links = launch.links
     return _Facts(
         key=launch.id,
@@ -181,7 +185,7 @@ def _facts(
         vehicle=rocket.name if rocket else None,
         pad=pad.name if pad else None,
         place=_place(pad) if pad else None,
-        orbits={one.orbit for one in carried if one and one.orbit},
+        orbits={one.orbit for one in carried if one and isinstance(one.orbit, str) and one.orbit},
         links=(links.webcast, links.article, links.wikipedia),
         details=spacex_api_details.read(
             raw, [bodies[one] for one in launch.payloads if one in bodies], launch.id, report

@@ -8,6 +8,7 @@ the first line of its payload, which stays the same from the plan to the record 
 repeated name is numbered in the order of the dates.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
@@ -18,12 +19,13 @@ from launchd.errors import InvalidError
 from launchd.launches.launch import Net, Parsed, Sighting
 from launchd.launches.sources.markup import tables
 from launchd.launches.sources.source import Client, Payload, Source
-from launchd.launches.sources.wikipedia_rows import NEEDED, TABLE, FoundRow, read_table
+from launchd.launches.sources.wikipedia_rows import NEEDED, ROW, TABLE, FoundRow, read_table
 from launchd.launches.validate import Report, clean, plain
 
 NAME = "wikipedia"
 TITLE = "List of Falcon 9 and Falcon Heavy launches"
 MAX_PAGES = 20
+_OPENS, _CLOSES = re.compile(r"<table\b", re.IGNORECASE), re.compile(r"</table\b", re.IGNORECASE)
 # JSON nested too deeply is a RecursionError.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -60,30 +62,32 @@ async def pull(client: Client) -> list[Payload]:
 def parse(payloads: Sequence[bytes]) -> Parsed:
     """The launches of all pages. A row that is not as expected is rejected whole, with the reason.
 
-    The list is complete if every page and table could be read, so renamed and removed rows can be retired.
+    The list is complete if every page and table could be read, so renamed and removed rows can be retired; else nothing
+    of it is believed.
     """
     report = Report(NAME)
     pages: list[list[FoundRow]] = []
     rows = 0
-    whole = bool(payloads)
     for body in payloads:
         pages.append([])
         try:
             title, page = _page(body)
+            _check_whole(page)
             before = rows
             for table in tables(page):
                 read, seen = read_table(table, _url(title), report)
                 pages[-1] += read
                 rows += seen
             if rows == before:
-                whole = False
-                report.reject(title, f"no table on the page has launches with the columns {', '.join(NEEDED)}")
+                report.reject(
+                    "page", f"{title}: no table on the page has launches with the columns {', '.join(NEEDED)}"
+                )
         except InvalidError as error:
-            whole = False
             report.reject("page", error.detail)
-    whole = whole and all(one.record != TABLE for one in report.rejections)
-    sightings = [clean(one, report) for one in _keyed(pages)]
-    return Parsed(tuple(one for one in sightings if one is not None), tuple(report.rejections), rows, complete=whole)
+    fault = next((one.reason for one in report.rejections if one.record in {"page", TABLE}), None)
+    found = tuple(one for one in (clean(one, report) for one in _keyed(pages)) if one is not None)
+    complete = bool(payloads) and fault is None and all(one.record != ROW for one in report.rejections)
+    return Parsed(found, tuple(report.rejections), rows, complete=complete, fault=fault)
 
 
 def _query(title: str) -> dict[str, str]:
@@ -114,6 +118,13 @@ def _page(body: bytes) -> tuple[str, str]:
         raise InvalidError(plain(reason)[:200])
     text = answer.parse.text
     return plain(answer.parse.title)[:200] or TITLE, text if isinstance(text, str) else text.get("*", "")
+
+
+def _check_whole(page: str) -> None:
+    """Raises InvalidError for a page that is cut off: one of its tables does not end."""
+    opened, closed = len(_OPENS.findall(page)), len(_CLOSES.findall(page))
+    if opened > closed:
+        raise InvalidError(f"it is cut off: {opened - closed} of its {opened} tables do not end")
 
 
 def _url(title: str) -> str:
@@ -148,7 +159,7 @@ SOURCE = Source(
     base_url="https://en.wikipedia.org/w/",
     rate="60/h",
     priority=30,
+    revision=2,
     pull=pull,
     parse=parse,
-    revision=2,
 )

@@ -18,7 +18,7 @@ from launchd.launches.sources.wikipedia_details import DETAILED, row_details
 from launchd.launches.validate import Report, plain
 
 MAX_ROWS = 5_000
-# Words in the heads of columns. A table without all of the NEEDED ones is not a table of launches.
+# Words in the heads of columns. A table without most of the NEEDED ones is not a table of launches.
 _COLUMNS = {
     "date": re.compile(r"\bdate\b", re.IGNORECASE),
     "version": re.compile(r"\bversion\b", re.IGNORECASE),
@@ -32,12 +32,22 @@ _COLUMNS = {
 }
 # the name in the report of a table that was rejected as a whole
 TABLE = "table"
-NEEDED = ("date", "version", "site", "payload")
+# the name in the report of a row that is not as expected: its own name may be that of another column
+ROW = "row"
+NEEDED = ("date", "version", "site", "payload", "orbit")
+# Words in the heads of columns that only a table of flown launches has; such a table needs the outcome too.
+_FLOWN_ONLY = re.compile(r"\bflight no\b|\bpayload mass\b|\blanding\b|\boutcome\b", re.IGNORECASE)
+# A table without more of the NEEDED columns than these is one of other things.
+_OTHER_TABLE = 2
 _OPEN = frozenset({"", "tbd", "tba", "unknown", "classified"})
 _FALCON = re.compile(
     r"(?:likely )?(?:(?P<heavy>falcon heavy|fh)|f9|falcon 9)\b ?(?:v(?P<version>1\.[01])|(?P<thrust>ft)|"
     r"(?:b|block )(?P<block>\d)(?!\d))?",
     re.IGNORECASE | re.ASCII,
+)
+# A remark in brackets that is no part of the name; others are, as in "Double Asteroid Redirection Test (DART)".
+_REMARK = re.compile(
+    r"\((?:\d+ (?:\w+ )?satellites?|[^()]*\bpayloads?|[^()]*\d kg|[^()]*\bC\d{3}[^()]*)\)", re.IGNORECASE | re.ASCII
 )
 _SEVERAL = re.compile(r"\b\d+ (?:more |additional )?launches\b", re.IGNORECASE)
 _OUTCOMES = {
@@ -46,6 +56,10 @@ _OUTCOMES = {
     "failure": LaunchStatus.FAILURE,
     "precluded": LaunchStatus.FAILURE,  # lost on the pad before the launch (Amos-6)
 }
+
+
+class _NoOneLaunchError(InvalidError):
+    """A row that is as expected, but names no launch or several."""
 
 
 class FoundRow(NamedTuple):
@@ -57,7 +71,8 @@ class FoundRow(NamedTuple):
 
 def read_table(rows: Iterator[Row], url: str, report: Report) -> tuple[list[FoundRow], int]:
     """The launches of a table, and the number of rows that should be launches; none for a table of other things."""
-    columns = _columns(next(rows, {}), report)
+    head = next(rows, {})
+    columns = _columns(head, report)
     if columns is None:
         return [], 0
     found: list[FoundRow] = []
@@ -70,9 +85,12 @@ def read_table(rows: Iterator[Row], url: str, report: Report) -> tuple[list[Foun
             report.reject(TABLE, f"it has more than {MAX_ROWS} launches; the rest was not read")
             break
         try:
+            _check_cells(row, head, columns)
             found.append(_launch({name: row.get(column) for name, column in columns.items()}, url, report))
-        except InvalidError as error:
+        except _NoOneLaunchError as error:
             report.reject(_label(row, columns), error.detail)
+        except InvalidError as error:
+            report.reject(ROW, f"{_label(row, columns)}: {error.detail}")
     if not seen:
         report.reject(TABLE, "it has the columns of a list of launches, but no row is one")
     return found, seen
@@ -85,10 +103,11 @@ def _columns(head: Row, report: Report) -> dict[str, int] | None:
         name: next((column for column, text in names.items() if words.search(text)), -1)
         for name, words in _COLUMNS.items()
     }
-    missing = [name for name in NEEDED if columns[name] < 0]
+    needed = [*NEEDED, "outcome"] if any(_FLOWN_ONLY.search(text) for text in names.values()) else NEEDED
+    missing = [name for name in needed if columns[name] < 0]
     if not missing:
         return columns
-    if len(missing) < len(NEEDED) - 1:  # a table of launches that has changed
+    if sum(columns[name] >= 0 for name in NEEDED) >= _OTHER_TABLE:  # a table of launches that has changed
         shown = ", ".join(names.values())[:200]
         report.reject(TABLE, f"its columns have changed: no {', '.join(missing)} among {shown}")
     return None
@@ -105,12 +124,18 @@ def _label(row: Row, columns: dict[str, int]) -> str:
     return next((cell.text for cell in cells if cell is not None and cell.lines), "row")
 
 
-def _launch(cells: dict[str, Cell | None], url: str, report: Report) -> FoundRow:
-    """A row as a sighting. Raises InvalidError for a row that is not as expected."""
-    missing = [name for name in NEEDED if cells[name] is None]
+def _check_cells(row: Row, head: Row, columns: dict[str, int]) -> None:
+    """Raises InvalidError for a row with fewer cells than the head: some stand in the column of their neighbour."""
+    missing = [name for name, column in columns.items() if column >= 0 and column not in row]
     if missing:
         raise InvalidError(f"the row has no cell for {', '.join(missing)}")
-    name, payload = _payload(cells["payload"])
+    if len(row) != len(head):
+        raise InvalidError(f"the row has {len(row)} cells where the head has {len(head)}")
+
+
+def _launch(cells: dict[str, Cell | None], url: str, report: Report) -> FoundRow:
+    """A row as a sighting. Raises InvalidError for a row that is not as expected."""
+    name, bare, payload = _payload(cells["payload"])
     flown = cells["outcome"] is not None
     when = parse_prose(_text(cells["date"]), midnight_is_a_time=flown)
     if flown and when is None:
@@ -121,7 +146,8 @@ def _launch(cells: dict[str, Cell | None], url: str, report: Report) -> FoundRow
         source=report.source,
         source_id=name,
         name=name,
-        status=_status(name, cells["outcome"], report),
+        status=(status := _status(name, cells["outcome"], report)),
+        refused=("status",) if cells["outcome"] is not None and status is None else (),
         status_word=_text(cells["outcome"]) or None,
         provider="SpaceX",
         vehicle=_vehicle(_text(cells["version"])),
@@ -133,8 +159,8 @@ def _launch(cells: dict[str, Cell | None], url: str, report: Report) -> FoundRow
         suborbital=orbit is not None and orbit.lower().startswith("sub-orbital"),
         details=row_details(name, orbit, {column: _text(cells[column]) for column in DETAILED}),
     )
-    key = re.sub(r"\W+", "-", name.casefold()).strip("-")
-    return FoundRow((key or name)[:200], _dated(sighting, when))
+    key = re.sub(r"\W+", "-", bare.casefold()).strip("-")
+    return FoundRow((key or bare)[:200], _dated(sighting, when))
 
 
 def _dated(sighting: Sighting, when: Written | None) -> Sighting:
@@ -144,16 +170,20 @@ def _dated(sighting: Sighting, when: Written | None) -> Sighting:
     return msgspec.structs.replace(sighting, net=when.net, window_start=start, window_end=end)
 
 
-def _payload(cell: Cell | None) -> tuple[str, str]:
-    """The name of the launch (the first line without its remarks), and its whole payload. Raises InvalidError."""
+def _payload(cell: Cell | None) -> tuple[str, str, str]:
+    """The name of the launch (the first line without its remarks), that without brackets, and its whole payload.
+
+    Brackets come and go between the plan and the record, so the key is made without them. Raises InvalidError.
+    """
     text = _text(cell).replace("♺", "").replace("\u2011", "-")
     first = plain(cell.lines[0] if cell and cell.lines else "").replace("♺", "").replace("\u2011", "-")
-    name = first.partition("(")[0].strip(" ,;") or first
+    name = " ".join(_REMARK.sub(" ", first).split()).strip(" ,;") or first
+    bare = first.partition("(")[0].strip(" ,;") or first
     if name.lower() in _OPEN:
-        raise InvalidError("it names no payload")
+        raise _NoOneLaunchError("it names no payload")
     if _SEVERAL.search(text):
-        raise InvalidError("it is a row for several launches")
-    return name, " ".join(text.split())
+        raise _NoOneLaunchError("it is a row for several launches")
+    return name, bare, " ".join(text.split())
 
 
 def _vehicle(text: str) -> str | None:

@@ -40,7 +40,7 @@ from launchd.launches.unknown import UnknownName, unknown
 
 _SQL = sql.statements("launches", "launches")
 _LEDGER = sql.statements("launches", "ledger")
-_RECORD = "id, name, net_earliest, body, updated_at, revision"
+_RECORD = "id, name, net_earliest, net_latest, body, updated_at, revision"
 
 
 class LaunchStore:
@@ -110,14 +110,25 @@ class LaunchStore:
     # --- for clients ---
 
     async def list(self, query: LaunchQuery, now: Instant) -> LaunchPage:
-        """A page of launches by NET; raises InvalidError for an invalid filter."""
+        """A page of launches in the order of the query; raises InvalidError for an invalid filter."""
         wanted = selection(query, now)
         most = -1 if query.limit is None else query.limit + 1  # SQLite takes -1 for no limit
         statement = f"SELECT {_RECORD} FROM launches WHERE {wanted.where} ORDER BY {wanted.order} LIMIT ?"  # noqa: S608 - the parts are constants of query.py
         rows = await self._db.read(statement, [*wanted.values, most])
         items = tuple(record_in(row) for row in rows[: query.limit])
         more = query.limit is not None and len(rows) > query.limit
-        return LaunchPage(items, cursor(rows[len(items) - 1]["net_earliest"], items[-1].launch.id) if more else None)
+        if not more:
+            return LaunchPage(items, None)
+        last = rows[len(items) - 1]
+        return LaunchPage(items, cursor(query, (last["net_earliest"], last["net_latest"]), last["name"], last["id"]))
+
+    async def next_launch(self, query: LaunchQuery, now: Instant) -> Record | None:
+        """The next launch that the filter selects and whose day is known; None if there is none.
+
+        A vaguer launch may fly earlier, but nobody can count down to it.
+        """
+        page = await self.list(query._replace(when="upcoming", countable=True, limit=1, cursor=None), now)
+        return page.items[0] if page.items else None
 
     async def same_until(self, query: LaunchQuery, now: Instant) -> Instant:
         """The instant until which a query selects the same launches, if none of them changes.

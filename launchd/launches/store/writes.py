@@ -57,6 +57,7 @@ def apply_plan(db: Connection, plan: IngestPlan, now: Instant, periods: Mapping[
             db.execute(_SQL[step], {"id": launch_id})
         ledger.split(db, launch_id)
     _put_changes(db, _put_launches(db, plan, news))
+    db.executemany(_SQL["put_gone"], [(0, one.id) for one in plan.launches] + [(1, one) for one in plan.gone])
     _put_conflicts(db, plan, now)
 
 

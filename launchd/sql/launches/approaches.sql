@@ -4,7 +4,7 @@
 SELECT net_earliest, net_latest, id, name FROM launches
 WHERE coalesce(net_earliest, 9223372036854775807) BETWEEN :first - (:last - :first) AND :last
   AND net_latest >= :first AND net_latest - net_earliest <= :last - :first
-  AND coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled')
+  AND gone = 0 AND coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled')
 ORDER BY net_earliest, id
 -- name: announced
 SELECT launch_id, hours FROM approaches

@@ -39,6 +39,8 @@ SELECT source, provider, vehicle, pad, location, orbit, count(*) AS records FROM
     json_extract(body, '$.orbit') AS orbit
   FROM (SELECT source, CAST(body AS TEXT) AS body FROM sightings WHERE retired_at IS NULL) WHERE json_valid(body)
 ) GROUP BY 1, 2, 3, 4, 5, 6
+-- name: put_gone
+UPDATE launches SET gone = ? WHERE id = ?
 -- name: put_change
 INSERT INTO changes (launch_id, field, old, new, source, seen_at, origin_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?1)
 -- name: put_conflict

@@ -19,7 +19,8 @@ ON CONFLICT (name) DO UPDATE SET last_attempt = :at, requests = requests + :requ
 -- name: failed
 UPDATE sources SET last_error = :error, failures = :failures, retry_at = :retry_at WHERE name = :name
 -- name: answered
-UPDATE sources SET last_success = :at, last_error = NULL, failures = 0, retry_at = NULL WHERE name = :name
+-- The doubt about an answer is kept as the error of the source; NULL if there is none.
+UPDATE sources SET last_success = :at, last_error = :doubt, failures = 0, retry_at = NULL WHERE name = :name
 -- name: counted
 UPDATE sources SET records = :records, rejected = :rejected WHERE name = :name
 -- name: last_requests

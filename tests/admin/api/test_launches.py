@@ -15,6 +15,7 @@ from icalendar import Calendar
 
 from launchd.admin.api.launches import LAUNCH_ROUTES
 from launchd.cli import CommandContext, cli
+from launchd.clock import SECOND, SystemClock, parse_instant
 from launchd.daemon import Daemon
 from tests.support.payloads import LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.support.replay_server import Replay, replaying
@@ -70,7 +71,7 @@ async def addresses(client: aiohttp.ClientSession) -> list[str]:
 
 async def test_every_get_has_an_etag_a_304_and_a_head(client: aiohttp.ClientSession) -> None:
     for path in await addresses(client):
-        if path == "/v1/sources":  # its freshness is another one each time
+        if path in {"/v1/sources", "/v1/launches/next"}:  # an age or a countdown is another one each time
             continue
         async with client.get(path) as response:
             assert response.status == 200, path
@@ -86,6 +87,29 @@ async def test_every_get_has_an_etag_a_304_and_a_head(client: aiohttp.ClientSess
             assert (response.status, await response.read()) == (200, b"")
             assert response.headers["ETag"] == etag
             assert response.headers["Content-Length"] == length
+
+
+async def test_the_next_launch_has_a_countdown_and_is_selected_by_provider_vehicle_and_place(
+    client: aiohttp.ClientSession, replay: Replay, daemon: Daemon
+) -> None:
+    place = {"name": "LC-39A", "latitude": 28.6, "longitude": -80.6, "location": {"name": "Kennedy Space Center"}}
+    day = ll2("Falcon 9 | Axiom", "2027-05-01T00:00:00Z", key="id-4", status=2, precision=5, pad=place)
+    vague = ll2("Vulcan | Later", "2027-03-31T00:00:00Z", key="id-3", status=2, precision=8)
+    replay.bodies[UPCOMING] = page(vague, ll2(CREW, NET), day)
+    await refresh(daemon)
+    assert [one["name"] for one in (await get(client, "/v1/launches?when=upcoming"))["items"]][:2] == [
+        "Vulcan | Later",
+        CREW,
+    ]
+    found = await get(client, "/v1/launches/next?provider=spacex&vehicle=falcon")
+    left = parse_instant(NET) - SystemClock().now()
+    assert (found["name"], found["net"]) == (CREW, NET)
+    assert 0 <= found["countdown_seconds"] - left / SECOND < 3600
+    found = await get(client, "/v1/launches/next?place=kennedy")
+    assert (found["name"], found["countdown_seconds"]) == ("Falcon 9 | Axiom", None)
+    async with client.get("/v1/launches/next?vehicle=vulcan") as response:
+        assert response.status == 404
+        assert "has a known day" in (await response.json())["detail"]
 
 
 async def test_an_etag_is_the_same_with_and_without_compression(client: aiohttp.ClientSession) -> None:
@@ -324,3 +348,9 @@ async def test_a_page_of_launches_names_its_sources_and_an_empty_one_names_none(
     told = (await get(client, "/v1/launches?when=upcoming"))["attribution"]
     assert told == ["Launch Library 2, The Space Devs (thespacedevs.com)"]
     assert await get(client, "/v1/launches?q=nothing") == {"items": [], "next": None}
+
+
+async def test_a_refresh_of_an_empty_list_of_sources_is_refused(client: aiohttp.ClientSession) -> None:
+    async with client.post("/v1/refresh", json={"sources": []}) as response:
+        assert response.status == 422
+        assert "sources" in await response.text()

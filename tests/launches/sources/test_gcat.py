@@ -163,7 +163,7 @@ def test_a_pad_is_found_under_an_earlier_name_of_its_site() -> None:
 
 def test_a_pad_that_is_not_in_the_tables_has_the_place_of_its_site() -> None:
     launch = only(parse(file(LOG, CRS_1.replace("LC40", "LC99?")), *TABLES))
-    assert (launch.pad, launch.location) == ("CC LC99?", Place("Canaveral", 28.46, -80.54))
+    assert (launch.pad, launch.location) == ("CC LC99", Place("Canaveral", 28.46, -80.54))
 
 
 def test_a_site_whose_short_name_is_its_code_is_shown_by_its_name() -> None:

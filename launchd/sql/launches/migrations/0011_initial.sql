@@ -20,6 +20,9 @@ CREATE TABLE launches (
   site TEXT,
   name TEXT NOT NULL,
 
+  -- 1 if no source has a record of it any longer: all of its sightings are retired.
+  gone INTEGER NOT NULL DEFAULT 0,
+
   updated_at INTEGER NOT NULL,
   revision INTEGER NOT NULL DEFAULT 0,  -- grows with each visible change
   body BLOB NOT NULL,
@@ -27,11 +30,13 @@ CREATE TABLE launches (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX launches_by_net ON launches (coalesce(net_earliest, 9223372036854775807), id);
--- Launches that have not flown, a small part of the table: in the order of a list, and by the end of their NET.
-CREATE INDEX launches_to_come ON launches (coalesce(net_earliest, 9223372036854775807), id)
-WHERE coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled');
+-- Launches that have not flown, a small part of the table: in the order of a list (the NET that ends first, the shortest
+-- of those that end together), and by the end of their NET.
+CREATE INDEX launches_to_come ON launches (
+  coalesce(net_latest, 9223372036854775807), -coalesce(net_earliest, 0), name, id)
+WHERE gone = 0 AND coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled');
 CREATE INDEX launches_to_come_by_end ON launches (net_latest)
-WHERE coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled');
+WHERE gone = 0 AND coalesce(status, '') NOT IN ('success', 'partial_failure', 'failure', 'cancelled');
 
 -- The last record of a launch in a source. `origin_id` is the launch that the record was first matched to; the record
 -- returns to that launch when merged launches are split. `retired_at` is set when the complete list of the source no
