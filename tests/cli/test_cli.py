@@ -363,6 +363,7 @@ NEED_A_DAEMON = [
     *(["trigger", "greet"], ["cancel-task", "x"], ["retry", "x"], ["pause", "x"], ["resume", "x"]),
     *(["resize", "x", "--rate", "1/s"], ["backfill", "x", "--from", "a", "--to", "b"], ["release-lock", "x"]),
     *(
+        ["next"],
         ["launches"],
         ["feeds"],
         ["launch", "x"],
