@@ -119,8 +119,12 @@ def _refused(name: str, where: str, problems: list[Problem]) -> InvalidError:
 
 
 def _type_name(kind: Any) -> str:  # noqa: ANN401 - any annotation
+    """The name that the user wrote: without private modules, such as `pathlib._local` of Python 3.13."""
     try:
-        return (kind.__module__ + "." + kind.__qualname__) if isinstance(kind, type) else str(kind)
+        if not isinstance(kind, type):
+            return str(kind)
+        public = [part for part in kind.__module__.split(".") if not part.startswith("_")]
+        return ".".join([*public, kind.__qualname__])
     except Exception:  # noqa: BLE001 - a metaclass of the user's
         return "of its annotation"
 
