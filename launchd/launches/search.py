@@ -19,7 +19,7 @@ _TOKEN = re.compile(r"[^\W_]+")
 def said_by(seen: Iterable[StoredSighting]) -> tuple[str, ...]:
     """The words of the sources of one launch: their names for it, now and before, then their words for the rest."""
     ranked = sorted(seen, key=lambda one: (one.sighting.source, one.sighting.source_id))
-    names = (name for one in ranked for name in (one.sighting.name, *one.former))
+    names = (name for one in ranked for name in (one.sighting.name, *one.sighting.names, *one.former))
     return tuple(dict.fromkeys([*names, *(word for one in ranked for word in _words(one.sighting))]))
 
 

@@ -253,3 +253,10 @@ async def test_the_name_in_a_retired_record_is_still_found_after_the_launch_has_
     await put(store, sighting("a", "Falcon 9 Block 5 | Renamed", 3, provider="SpaceX"))
     (found,) = (await store.list(LaunchQuery(q="zeta"), NOW)).items
     assert found.launch.name == "Falcon 9 Block 5 | Renamed"
+
+
+async def test_a_search_finds_the_other_names_that_a_source_gives(store: LaunchStore) -> None:
+    net = net_at(NOW + 3 * DAY, Precision.MINUTE)
+    await put(store, Sighting(source="gcat", source_id="z", name="Demo-2", names=("Dragon C206",), net=net))
+    (found,) = (await store.list(LaunchQuery(q="dragon c206"), NOW)).items
+    assert found.launch.name == "Demo-2"
