@@ -5,6 +5,7 @@ that its form lacks in `unsaid`, and `carried` keeps the stored values of these 
 Like the nouns in launch.py they hold no cycles (`gc=False`).
 """
 
+from collections.abc import Collection
 from enum import StrEnum
 
 import msgspec
@@ -179,6 +180,24 @@ NOTHING = Details()
 def stated(details: Details) -> Details | None:
     """The details; None if they hold nothing, not even a part that the record's form lacks."""
     return None if details == NOTHING else details
+
+
+def lacking(sent: Details | None, refused: Collection[str]) -> Details | None:
+    """The details in which parts that were refused, and have no other value, are marked as unsaid.
+
+    `refused` holds names of parts. The links of a launch are read from the lists of its webcasts.
+    """
+    said = sent or NOTHING
+    parts: set[Part] = {part for part in Part if part in refused and part is not Part.URLS and not _has(said, part)}
+    if Part.WEBCASTS in parts:
+        parts.add(Part.URLS)
+    if not parts:
+        return sent
+    return msgspec.structs.replace(said, unsaid=tuple(part for part in Part if part in parts or part in said.unsaid))
+
+
+def _has(details: Details, part: Part) -> bool:
+    return getattr(details, part.value) not in (None, ())
 
 
 def filled(known: Details | None, sent: Details) -> Details:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from launchd.clock import Instant
+from launchd.launches.details import lacking
 from launchd.launches.doubts import doubted, unreadable
 from launchd.launches.identity import Identities, identify
 from launchd.launches.keep import keep, same_values
@@ -84,7 +85,7 @@ def plan(
 
     A record that was rejected is not missing.
     """
-    compared = _compared(stored, sightings, now)
+    compared = _compared(stored, sightings, rejections, now)
     changed, counts = compared.changed, (compared.created, compared.updated, compared.unchanged)
     known = present(stored.seen, compared.sent)
     unread = unreadable(known, compared.sent, rejections)
@@ -134,13 +135,19 @@ def _said(written: Collection[StoredSighting], stored: Stored, identities: Ident
     return {launch_id: said_by(seen.values()) for launch_id, seen in members.items()}
 
 
-def _compared(stored: Stored, sightings: Iterable[Sighting], now: Instant) -> _Compared:
+def _compared(
+    stored: Stored, sightings: Iterable[Sighting], rejections: Iterable[Rejection], now: Instant
+) -> _Compared:
     """Compare the sightings with the stored ones; a record that was retired and comes back counts as updated."""
     sent: dict[Key, Sighting] = {}
+    refused: dict[Key, set[str]] = defaultdict(set)
+    for each in rejections:
+        if each.field is not None:
+            refused[each.source, each.record].add(each.field)
     found = _Compared(sent, {}, Counter(), Counter(), Counter())
     for one, raw in {key(sighting): sighting for sighting in sightings}.items():
         before = stored.seen.get(one)
-        sent[one] = sighting = _completed(None if before is None else before.sighting, raw)
+        sent[one] = sighting = _completed(None if before is None else before.sighting, raw, refused.get(one, ()))
         if before is not None and before.retired_at is None and _same(before.sighting, sighting):
             found.unchanged[sighting.source] += 1
             continue
@@ -150,8 +157,11 @@ def _compared(stored: Stored, sightings: Iterable[Sighting], now: Instant) -> _C
     return found
 
 
-def _completed(before: Sighting | None, sighting: Sighting) -> Sighting:
+def _completed(before: Sighting | None, sighting: Sighting, refused: Collection[str]) -> Sighting:
     """The record with what its form lacks, and with what could not be read in it, from the source's earlier record."""
+    details = lacking(sighting.details, refused)
+    if details is not sighting.details:
+        sighting = msgspec.structs.replace(sighting, details=details)
     return keep(before, carried(before, sighting))
 
 

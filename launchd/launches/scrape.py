@@ -26,7 +26,7 @@ _log = get_logger("launchd.scrape")
 _SHOWN_REJECTIONS = 10
 
 
-class Outcome(StrEnum):
+class PullOutcome(StrEnum):
     """The outcome of a pull, as the metric of fetches counts it."""
 
     CHANGED = "changed"
@@ -46,9 +46,9 @@ class Pulled(NamedTuple):
     parsed: Parsed | None
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> PullOutcome:
         """Changed or unchanged."""
-        return Outcome.UNCHANGED if self.parsed is None else Outcome.CHANGED
+        return PullOutcome.UNCHANGED if self.parsed is None else PullOutcome.CHANGED
 
     def statistics(self) -> dict[str, Any]:
         """The part of the job's result that the pull itself accounts for."""
@@ -72,7 +72,7 @@ class NotPulled(NamedTuple):
     """A source that was not read, and the seconds until it may be asked again, where they are known."""
 
     source: str
-    outcome: Outcome
+    outcome: PullOutcome
     error: str
     retry_after: float | None = None
 
@@ -81,11 +81,11 @@ class NotPulled(NamedTuple):
         return self.error if self.error.startswith(self.source) else f"{self.source}: {self.error}"
 
 
-class Trouble(NamedTuple):
+class PullTrouble(NamedTuple):
     """Why a pull failed. Only a fault of the source (`by_source`) counts on its circuit."""
 
     detail: str
-    outcome: Outcome = Outcome.FAILED
+    outcome: PullOutcome = PullOutcome.FAILED
     retry_after: float | None = None
     by_source: bool = True
 
@@ -96,30 +96,30 @@ def left_alone(source: str, circuit: Circuit, error: str | None, now: Instant) -
         return None
     until = format_instant(circuit.retry_at)
     detail = f"{source}: left alone until {until} after {circuit.failures} failures in a row: {error}"
-    return NotPulled(source, Outcome.LEFT_ALONE, detail, (circuit.retry_at - now) / SECOND)
+    return NotPulled(source, PullOutcome.LEFT_ALONE, detail, (circuit.retry_at - now) / SECOND)
 
 
-def trouble_of(error: SourceError) -> Trouble:
+def trouble_of(error: SourceError) -> PullTrouble:
     """The trouble that an error of the fetch is; our own rate limit is no fault of the source."""
     if not isinstance(error, RateLimitedError):
-        return Trouble(error.detail)
-    outcome = Outcome.FAILED if error.by_source else Outcome.RATE_LIMITED
-    return Trouble(error.detail, outcome, error.retry_after_seconds, error.by_source)
+        return PullTrouble(error.detail)
+    outcome = PullOutcome.FAILED if error.by_source else PullOutcome.RATE_LIMITED
+    return PullTrouble(error.detail, outcome, error.retry_after_seconds, error.by_source)
 
 
-def reading_of(source: str, parsed: Parsed) -> Parsed | Trouble:
+def reading_of(source: str, parsed: Parsed) -> Parsed | PullTrouble:
     """A parser's result; payloads with a fault, or with rejections alone, are a failure of the source."""
     if parsed.sightings and parsed.fault is not None:
-        return Trouble(f"{source}: nothing of it is believed: {parsed.fault}")
+        return PullTrouble(f"{source}: nothing of it is believed: {parsed.fault}")
     if parsed.sightings or not parsed.rejections:
         return parsed
     first = parsed.rejections[0]
-    return Trouble(f"{source}: nothing could be read; {first.record}: {first.reason}")
+    return PullTrouble(f"{source}: nothing could be read; {first.record}: {first.reason}")
 
 
-def worth_keeping(reading: Parsed | Trouble | None) -> bool:
+def worth_keeping(reading: Parsed | PullTrouble | None) -> bool:
     """True for payloads with records, and for payloads that only a fault of our parser left unread."""
-    return isinstance(reading, Parsed) or (isinstance(reading, Trouble) and not reading.by_source)
+    return isinstance(reading, Parsed) or (isinstance(reading, PullTrouble) and not reading.by_source)
 
 
 def filled(
@@ -140,7 +140,7 @@ def filled(
     return found
 
 
-async def read(source: Source, payloads: Sequence[Payload]) -> Parsed | Trouble:
+async def read(source: Source, payloads: Sequence[Payload]) -> Parsed | PullTrouble:
     """Run the source's parser in a thread; an exception in it is a fault of ours and stops no other source."""
     bodies = [payload.body for payload in payloads if payload.body is not None]
     try:
@@ -148,7 +148,7 @@ async def read(source: Source, payloads: Sequence[Payload]) -> Parsed | Trouble:
     except Exception as error:  # noqa: BLE001 - a parser may fail in any way
         _log.exception("parser_failed", source=source.name)
         detail = f"{source.name}: its parser failed: {type(error).__name__}: {error}"
-        return Trouble(detail, by_source=False)
+        return PullTrouble(detail, by_source=False)
     return reading_of(source.name, parsed)
 
 
@@ -176,7 +176,7 @@ class Scrape:
         reading = None if self._clients[-1].unchanged() else await read(self._source, payloads)
         if worth_keeping(reading):
             await self._keep(payloads)
-        if isinstance(reading, Trouble):
+        if isinstance(reading, PullTrouble):
             return await self._failed(reading, circuit)
         return Pulled(self._source, self._attempt(), tuple(self._clients[-1].pages), reading)
 
@@ -210,7 +210,7 @@ class Scrape:
         kept = await offload(lambda: [StoredPayload(url, len(body), zlib.compress(body)) for url, body in fetched])
         await self._store.keep(self._source.name, kept, self._clock.now())
 
-    async def _failed(self, trouble: Trouble, circuit: Circuit) -> NotPulled:
+    async def _failed(self, trouble: PullTrouble, circuit: Circuit) -> NotPulled:
         """Record a failed pull."""
         attempt = self._attempt()
         after = circuit.failed(attempt.at, trouble.retry_after) if trouble.by_source else circuit
@@ -226,7 +226,7 @@ async def replayed(source: Source, stored: Sequence[tuple[str, bytes]]) -> Parse
     """Parse the stored payloads (URL, compressed body) of a source again; raises SourceError if that fails."""
     payloads = await offload(lambda: [Payload(url, zlib.decompress(body)) for url, body in stored])
     reading = await read(source, payloads)
-    if isinstance(reading, Trouble):
+    if isinstance(reading, PullTrouble):
         raise SourceError(reading.detail)
     return reading
 

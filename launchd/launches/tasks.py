@@ -17,7 +17,7 @@ from launchd.launches.launch import Parsed
 from launchd.launches.looks import periods
 from launchd.launches.news import launch_events, source_event
 from launchd.launches.offload import offload
-from launchd.launches.scrape import NotPulled, Outcome, Pulled, Scrape, counts, records, replayed
+from launchd.launches.scrape import NotPulled, Pulled, PullOutcome, Scrape, counts, records, replayed
 from launchd.launches.settings import SourceSettings, source_settings
 from launchd.launches.source_store import SourceState, SourceStore
 from launchd.launches.sources import SOURCES
@@ -143,7 +143,7 @@ class Tracker:
         for name in names:
             reason = self._settings[name].too_often(max(last.get(name, 1), 1), every_seconds)
             if reason is not None:
-                self.fetches[name, Outcome.LEFT_OUT] += 1
+                self.fetches[name, PullOutcome.LEFT_OUT] += 1
                 found[name] = {"left_out": reason}
         return found
 

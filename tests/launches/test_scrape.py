@@ -17,10 +17,10 @@ from launchd.launches.fetch.client import Identity
 from launchd.launches.launch import Parsed, Rejection, Sighting
 from launchd.launches.scrape import (
     NotPulled,
-    Outcome,
     Pulled,
+    PullOutcome,
+    PullTrouble,
     Scrape,
-    Trouble,
     left_alone,
     reading_of,
     replayed,
@@ -106,7 +106,7 @@ async def test_a_pull_answers_with_the_sightings_and_keeps_the_payloads_for_a_re
     result = await bench.pull()
     assert sighted(result) == ["first", "second"]
     assert isinstance(result, Pulled)
-    assert (result.outcome, result.attempt.traffic.requests) == (Outcome.CHANGED, 2)
+    assert (result.outcome, result.attempt.traffic.requests) == (PullOutcome.CHANGED, 2)
     again = await replayed(TWO_PAGES, await bench.store.payloads("gcat"))
     assert [one.name for one in again.sightings] == ["first", "second"]
 
@@ -116,7 +116,7 @@ async def test_unchanged_payloads_are_not_parsed_unless_the_pull_is_forced(bench
     bench.asked()
     result = await bench.pull(replace(TWO_PAGES, parse=broken))
     assert isinstance(result, Pulled)
-    assert (result.outcome, result.parsed) == (Outcome.UNCHANGED, None)
+    assert (result.outcome, result.parsed) == (PullOutcome.UNCHANGED, None)
     assert bench.asked() == [("/one", 304), ("/other", 304)]
     assert sighted(await bench.pull(force=True)) == ["first", "second"]
 
@@ -149,11 +149,11 @@ async def test_a_failure_of_the_source_counts_on_its_circuit_and_an_open_circuit
     for _ in range(THRESHOLD):
         result = await bench.pull()
         assert isinstance(result, NotPulled)
-        assert result.outcome is Outcome.FAILED
+        assert result.outcome is PullOutcome.FAILED
     bench.asked()
     result = await bench.pull()
     assert isinstance(result, NotPulled)
-    assert result.outcome is Outcome.LEFT_ALONE
+    assert result.outcome is PullOutcome.LEFT_ALONE
     assert "HTTP 500" in result.error
     assert bench.asked() == []
     await bench.pull(force=True)
@@ -163,7 +163,7 @@ async def test_a_failure_of_the_source_counts_on_its_circuit_and_an_open_circuit
 async def test_our_own_rate_limit_is_recorded_as_the_error_and_leaves_the_circuit_alone(bench: Bench) -> None:
     result = await bench.pull(rate="1/h")
     assert isinstance(result, NotPulled)
-    assert result.outcome is Outcome.RATE_LIMITED
+    assert result.outcome is PullOutcome.RATE_LIMITED
     assert result.retry_after is not None
     assert await bench.store.circuit("gcat") == (Circuit(), result.error)
 
@@ -171,7 +171,7 @@ async def test_our_own_rate_limit_is_recorded_as_the_error_and_leaves_the_circui
 async def test_a_broken_parser_keeps_the_payloads_and_leaves_the_circuit_alone(bench: Bench) -> None:
     result = await bench.pull(replace(TWO_PAGES, parse=broken))
     assert isinstance(result, NotPulled)
-    assert result.outcome is Outcome.FAILED
+    assert result.outcome is PullOutcome.FAILED
     assert "its parser failed: KeyError" in result.error
     assert (await bench.store.circuit("gcat"))[0] == Circuit()
     assert len(await bench.store.payloads("gcat")) == 2
@@ -197,29 +197,29 @@ def test_a_source_is_left_alone_exactly_while_its_circuit_is_open() -> None:
     assert left_alone("gcat", OPEN, "HTTP 500", NOW + HOUR) is None
     found = left_alone("gcat", OPEN, "HTTP 500", NOW)
     assert found is not None
-    assert (found.outcome, found.retry_after) == (Outcome.LEFT_ALONE, 3600.0)
+    assert (found.outcome, found.retry_after) == (PullOutcome.LEFT_ALONE, 3600.0)
 
 
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (SourceError("HTTP 500"), Trouble("HTTP 500")),
-        (RateLimitedError("HTTP 429", 90.0, by_source=True), Trouble("HTTP 429", Outcome.FAILED, 90.0)),
+        (SourceError("HTTP 500"), PullTrouble("HTTP 500")),
+        (RateLimitedError("HTTP 429", 90.0, by_source=True), PullTrouble("HTTP 429", PullOutcome.FAILED, 90.0)),
         (
             RateLimitedError("used up", 90.0, by_source=False),
-            Trouble("used up", Outcome.RATE_LIMITED, 90.0, by_source=False),
+            PullTrouble("used up", PullOutcome.RATE_LIMITED, 90.0, by_source=False),
         ),
     ],
     ids=["any error", "the source asks to wait", "our own limit"],
 )
-def test_only_our_own_rate_limit_is_no_fault_of_the_source(error: SourceError, expected: Trouble) -> None:
+def test_only_our_own_rate_limit_is_no_fault_of_the_source(error: SourceError, expected: PullTrouble) -> None:
     assert trouble_of(error) == expected
 
 
 def test_an_empty_list_without_rejections_is_an_answer_and_rejections_alone_are_none() -> None:
     assert reading_of("gcat", Parsed(())) == Parsed(())
     found = reading_of("gcat", refused([]))
-    assert isinstance(found, Trouble)
+    assert isinstance(found, PullTrouble)
     assert not worth_keeping(found)
 
 

@@ -14,7 +14,7 @@ import msgspec
 from launchd.clock import MINUTE, Instant, from_datetime
 from launchd.errors import InvalidError
 from launchd.launches.dates import net_from, utc_date
-from launchd.launches.details import Details, Webcast, stated
+from launchd.launches.details import Details, Part, Webcast, stated
 from launchd.launches.launch import LaunchStatus, Net, Parsed, Precision, Sighting
 from launchd.launches.sources import records
 from launchd.launches.sources.fields import Fields, decoded
@@ -133,7 +133,9 @@ def _details(tile: _Tile, report: Report) -> Details | None:
         video.refuse(f"youtubeVideoId: {key[:50]!r} is not the id of a video")
         key = None
     webcasts = (Webcast(url=f"https://www.youtube.com/watch?v={key}", publisher="SpaceX"),) if key else ()
-    return stated(Details(webcast_live=live.flag("isLive"), webcasts=webcasts))
+    fields = ((Part.WEBCAST_LIVE, tile.is_live), (Part.WEBCASTS, tile.youtube_video_id))
+    unsaid = tuple(part for part, value in fields if value is msgspec.UNSET)
+    return stated(Details(webcast_live=live.flag("isLive"), webcasts=webcasts, unsaid=unsaid))
 
 
 def _mission(tile: _Tile) -> str:

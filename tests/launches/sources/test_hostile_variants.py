@@ -17,7 +17,7 @@ from launchd.clock import SystemClock
 from launchd.db.database import open_database
 from launchd.launches.fetch.client import Identity
 from launchd.launches.ingest import Stored
-from launchd.launches.scrape import Trouble, read
+from launchd.launches.scrape import PullTrouble, read
 from launchd.launches.source_store import SourceStore
 from launchd.launches.sources import SOURCES
 from launchd.launches.sources.source import Payload
@@ -60,7 +60,7 @@ class World:
         """Ingest an answer; returns the error or the doubt that the source has after it."""
         payloads = [Payload(f"/{number}", body) for number, body in enumerate(bodies)]
         reading = await read(SOURCES[self.name], payloads)
-        if isinstance(reading, Trouble):
+        if isinstance(reading, PullTrouble):
             return reading.detail
         ctx: Any = SimpleNamespace(fence=None)
         numbers = (await self.tracker._apply(ctx, {self.name: reading}))[self.name]
