@@ -23,7 +23,7 @@ from launchd.launches.net_history import net_moves
 from launchd.launches.phrases import change_phrases
 from launchd.launches.store import ChangedLaunch, Record
 
-__all__ = ["CSV_COLUMNS", "TITLE", "Links", "Sources", "atom", "calendar", "cell", "table"]
+__all__ = ["CSV_COLUMNS", "TITLE", "FeedSources", "Links", "atom", "calendar", "cell", "table"]
 _ATOM = "http://www.w3.org/2005/Atom"
 # XML 1.0 §2.2: characters that no document may hold, escaped or not.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -68,21 +68,21 @@ class Links(NamedTuple):
     title: str = TITLE
 
 
-class Sources(NamedTuple):
+class FeedSources(NamedTuple):
     """How the sources are named for people, and their lines of attribution, both by the source's name."""
 
     titles: Mapping[str, str] = MappingProxyType({})
     attributions: Attributions = MappingProxyType({})
 
 
-_LINKS, _SOURCES = Links(), Sources()
+_LINKS, _SOURCES = Links(), FeedSources()
 
 
 def atom(
     changes: Sequence[ChangedLaunch],
     instance: str,
     links: Links = _LINKS,
-    sources: Sources = _SOURCES,
+    sources: FeedSources = _SOURCES,
     *,
     limit: int | None = None,
 ) -> bytes:
@@ -111,7 +111,7 @@ def atom(
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(feed, encoding="unicode")}\n'.encode()
 
 
-def _entry(change: ChangedLaunch, links: Links, sources: Sources) -> ET.Element:
+def _entry(change: ChangedLaunch, links: Links, sources: FeedSources) -> ET.Element:
     launch = change.record.launch
     entry = ET.Element(f"{{{_ATOM}}}entry")
     move = change.move or net_moves(change.rows, launch.net).get(change.at)
@@ -135,7 +135,7 @@ def _more(count: int) -> str:
     return "" if count <= 0 else f", and {count} more change{'s' if count > 1 else ''}"
 
 
-def _by(row: HistoryRow, sources: Sources) -> str:
+def _by(row: HistoryRow, sources: FeedSources) -> str:
     return f" ({sources.titles.get(row.source, row.source)})" if row.source else ""
 
 

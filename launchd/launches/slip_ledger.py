@@ -45,7 +45,7 @@ _COUNTING = frozenset({LaunchStatus.GO, LaunchStatus.HOLD})
 _FINENESS = {precision: rank for rank, precision in enumerate(Precision)}
 
 
-class Kind(StrEnum):
+class MoveKind(StrEnum):
     """The kind of a change of a NET."""
 
     SLIP = "slip"
@@ -57,10 +57,10 @@ class Kind(StrEnum):
     CORRECTED = "corrected"
 
 
-COUNTED = frozenset({Kind.SLIP, Kind.SCRUB})
+COUNTED = frozenset({MoveKind.SLIP, MoveKind.SCRUB})
 
 
-class Look(NamedTuple):
+class LastRead(NamedTuple):
     """A reading of a source at `at`. The one before was at `last` (None: there was none); they come every `period`."""
 
     at: Instant
@@ -86,7 +86,7 @@ class Look(NamedTuple):
 class Move(NamedTuple):
     """The kind of a change of a NET, and its size in microseconds: negative for a move to an earlier time."""
 
-    kind: Kind
+    kind: MoveKind
     size: int = 0
 
     @property
@@ -112,7 +112,7 @@ class MoveRow(NamedTuple):
 
 
 def classify(
-    before: Launch, after: Launch, look: Look, *, reference: Net | None = None, regrouped: bool = False
+    before: Launch, after: Launch, look: LastRead, *, reference: Net | None = None, regrouped: bool = False
 ) -> Move | None:
     """The move from one record of a launch to the next; None if the NET is the same.
 
@@ -125,14 +125,14 @@ def classify(
     base = reference or old
     size = 0 if base is None or new is None else moved(base, new)
     if regrouped or (before.status in _LIFTED and after.status in _LIFTED):
-        return Move(Kind.CORRECTED, size)
+        return Move(MoveKind.CORRECTED, size)
     if size < 0:
-        return Move(Kind.PULL_IN, size)
+        return Move(MoveKind.PULL_IN, size)
     if _called_off(before, after, look.held_until):
-        return Move(Kind.SCRUB, size)
+        return Move(MoveKind.SCRUB, size)
     if size == 0:
         return Move(_same_time(old, new))
-    return Move(Kind.PLACEHOLDER if _ran_out(base, new, look.held_until) else Kind.SLIP, size)
+    return Move(MoveKind.PLACEHOLDER if _ran_out(base, new, look.held_until) else MoveKind.SLIP, size)
 
 
 def reference(moves: Iterable[tuple[Net | None, Net | None]], present: Net | None) -> Net | None:
@@ -152,13 +152,13 @@ def _keeps(base: Net, new: Net | None) -> bool:
     return _FINENESS[new.precision] > _FINENESS[base.precision] and moved(base, new) == 0
 
 
-def _same_time(old: Net | None, new: Net | None) -> Kind:
+def _same_time(old: Net | None, new: Net | None) -> MoveKind:
     """The kind of a change to a NET that may be the same."""
     if old is None or (new is not None and _FINENESS[new.precision] < _FINENESS[old.precision]):
-        return Kind.FIRMED
+        return MoveKind.FIRMED
     if new is None or _FINENESS[new.precision] > _FINENESS[old.precision]:
-        return Kind.LOOSENED
-    return Kind.CORRECTED
+        return MoveKind.LOOSENED
+    return MoveKind.CORRECTED
 
 
 def _called_off(before: Launch, after: Launch, held_until: Instant) -> bool:

@@ -16,7 +16,7 @@ from launchd.db.database import open_database
 from launchd.launches.launch import Launch, Net
 from launchd.launches.scorecard import HORIZONS, LAUNCHD, LEAST, Score
 from launchd.launches.slip_groups import Group
-from launchd.launches.slip_ledger import Kind, Look, Move, classify, reference
+from launchd.launches.slip_ledger import LastRead, Move, MoveKind, classify, reference
 from launchd.launches.sources import SOURCES
 from tests.launches.test_ledger import Scraped
 from tests.support.net_histories import histories
@@ -38,7 +38,7 @@ def classified(history: Sequence[tuple[Instant, Launch]]) -> list[tuple[str, Lau
     found = list[tuple[str, Launch, Launch, Move]]()
     own = list[tuple[Net | None, Net | None]]()
     for (_, before), (seen, after) in pairwise(history):
-        move = classify(before, after, Look(seen), reference=reference(own, before.net))
+        move = classify(before, after, LastRead(seen), reference=reference(own, before.net))
         assert (move is None) is (before.net == after.net)
         if move is not None:
             own.append((before.net, after.net))
@@ -51,13 +51,13 @@ def test_every_recorded_change_has_a_kind_in_plausible_numbers() -> None:
     moves = [(move, before, after) for one in histories(CHANGES) for _, before, after, move in classified(one)]
     kinds = Counter(move.kind for move, _, _ in moves)
     assert sum(kinds.values()) > 600
-    assert min(kinds[kind] for kind in Kind) >= 10, kinds
+    assert min(kinds[kind] for kind in MoveKind) >= 10, kinds
     # most changes are small slips and dates that become exact; dates that are lost or pulled in are the exception
-    assert kinds[Kind.SLIP] > kinds[Kind.FIRMED] > kinds[Kind.SCRUB] > kinds[Kind.PULL_IN]
+    assert kinds[MoveKind.SLIP] > kinds[MoveKind.FIRMED] > kinds[MoveKind.SCRUB] > kinds[MoveKind.PULL_IN]
     for move, before, after in moves:
-        if move.kind is Kind.SCRUB and move.counts:
+        if move.kind is MoveKind.SCRUB and move.counts:
             assert 12 * HOUR <= move.size < 60 * DAY, (before.name, after.net)
-        if move.kind is Kind.PLACEHOLDER:
+        if move.kind is MoveKind.PLACEHOLDER:
             assert before.net is not None
             assert before.net.precision in {"month", "quarter", "half", "year"}
             assert before.status == "tbd"
@@ -66,15 +66,15 @@ def test_every_recorded_change_has_a_kind_in_plausible_numbers() -> None:
 @pytest.mark.parametrize(
     ("name", "day", "wanted"),
     [
-        ("Spectrum | Onward and Upward", "2026-03-25", Kind.SCRUB),  # called off, without a new date
-        ("Starship | Flight 13", "2026-07-17", Kind.SCRUB),
-        ("Atlas V 551 | Amazon Leo (LA-04)", "2025-12-14", Kind.SCRUB),
-        ("Falcon 9 Block 5 | Globalstar 2-R", "2026-05-15", Kind.LOOSENED),  # five days before: no countdown yet
-        ("New Glenn | BlueBird Block 2 #2", "2026-03-27", Kind.PLACEHOLDER),
-        ("SLS Block 1 | Artemis II", "2026-02-06", Kind.PULL_IN),
+        ("Spectrum | Onward and Upward", "2026-03-25", MoveKind.SCRUB),  # called off, without a new date
+        ("Starship | Flight 13", "2026-07-17", MoveKind.SCRUB),
+        ("Atlas V 551 | Amazon Leo (LA-04)", "2025-12-14", MoveKind.SCRUB),
+        ("Falcon 9 Block 5 | Globalstar 2-R", "2026-05-15", MoveKind.LOOSENED),  # five days before: no countdown yet
+        ("New Glenn | BlueBird Block 2 #2", "2026-03-27", MoveKind.PLACEHOLDER),
+        ("SLS Block 1 | Artemis II", "2026-02-06", MoveKind.PULL_IN),
     ],
 )
-def test_a_launch_of_which_we_know_what_happened_has_that_kind(name: str, day: str, wanted: Kind) -> None:
+def test_a_launch_of_which_we_know_what_happened_has_that_kind(name: str, day: str, wanted: MoveKind) -> None:
     found = [
         move.kind
         for one in histories(CHANGES)

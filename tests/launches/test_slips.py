@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from launchd.clock import DAY, HOUR, MINUTE, Instant, parse_instant
 from launchd.launches.dates import net_at, net_from
 from launchd.launches.launch import Launch, LaunchStatus, Net, Precision
-from launchd.launches.slip_ledger import COUNTED, Kind, Look, Move, classify, reference
+from launchd.launches.slip_ledger import COUNTED, LastRead, Move, MoveKind, classify, reference
 from launchd.launches.slips import Slips
 
 LONG_BEFORE = parse_instant("2027-01-01T00:00:00Z")
@@ -24,7 +24,7 @@ def moves(*nets: Net | None, at: Instant = LONG_BEFORE) -> list[Move]:
     found, own = [], list[tuple[Net | None, Net | None]]()
     for before, after in pairwise(nets):
         one, other = (Launch(id="x", name="x", net=each, status=LaunchStatus.TBC) for each in (before, after))
-        move = classify(one, other, Look(at), reference=reference(own, before))
+        move = classify(one, other, LastRead(at), reference=reference(own, before))
         if move is not None:
             found.append(move)
             own.append((before, after))
@@ -34,7 +34,7 @@ def moves(*nets: Net | None, at: Instant = LONG_BEFORE) -> list[Move]:
 def counted(*nets: Net | None) -> Slips:
     rows = moves(*nets)
     sizes = [row.size for row in rows if row.counts]
-    return Slips(len(sizes), sum(sizes), sum(row.kind is Kind.PULL_IN for row in rows))
+    return Slips(len(sizes), sum(sizes), sum(row.kind is MoveKind.PULL_IN for row in rows))
 
 
 def kind(
@@ -44,13 +44,13 @@ def kind(
     *,
     last: str | None = None,
     regrouped: bool = False,
-) -> Kind | None:
+) -> MoveKind | None:
     """The kind of a change from one (NET, precision, status) to the next, by a source that is read each hour."""
     one, other = (
         Launch(id="x", name="x", net=net_from(parse_instant(at), Precision(precision)), status=LaunchStatus(status))
         for at, precision, status in (before, after)
     )
-    look = Look(parse_instant(seen), None if last is None else parse_instant(last), HOUR)
+    look = LastRead(parse_instant(seen), None if last is None else parse_instant(last), HOUR)
     found = classify(one, other, look, regrouped=regrouped)
     return None if found is None else found.kind
 
@@ -68,20 +68,20 @@ def test_three_slips_of_eleven_days_in_all_are_counted_and_summed() -> None:
 
 def test_a_vague_date_made_precise_within_itself_is_firmed_and_no_slip() -> None:
     nets = (net("2027-04-01T00:00:00Z", "month"), net("2027-04-20T10:00:00Z"))
-    assert moves(*nets) == [Move(Kind.FIRMED)]
+    assert moves(*nets) == [Move(MoveKind.FIRMED)]
     assert counted(*nets).sentence() == "has not slipped"
 
 
 def test_a_date_that_becomes_vague_around_itself_is_loosened_and_no_slip() -> None:
-    assert moves(net("2027-04-20T10:00:00Z"), net("2027-04-01T00:00:00Z", "month")) == [Move(Kind.LOOSENED)]
+    assert moves(net("2027-04-20T10:00:00Z"), net("2027-04-01T00:00:00Z", "month")) == [Move(MoveKind.LOOSENED)]
 
 
 def test_a_date_that_was_vague_in_between_slips_from_the_last_exact_one() -> None:
     vague = net("2027-04-01T00:00:00Z", "month"), net("2027-04-01T00:00:00Z", "quarter")
     rows = moves(net("2027-04-20T10:00:00Z"), *vague, net("2027-04-25T10:00:00Z"))
-    assert rows == [Move(Kind.LOOSENED), Move(Kind.LOOSENED), Move(Kind.SLIP, 5 * DAY)]
+    assert rows == [Move(MoveKind.LOOSENED), Move(MoveKind.LOOSENED), Move(MoveKind.SLIP, 5 * DAY)]
     again = moves(net("2027-04-20T10:00:00Z"), *vague, net("2027-04-20T10:00:00Z"))
-    assert again == [Move(Kind.LOOSENED), Move(Kind.LOOSENED), Move(Kind.FIRMED)]
+    assert again == [Move(MoveKind.LOOSENED), Move(MoveKind.LOOSENED), Move(MoveKind.FIRMED)]
 
 
 def test_a_precise_date_that_becomes_a_later_month_slips_at_least_to_its_beginning() -> None:
@@ -96,18 +96,20 @@ def test_a_period_that_still_shares_a_day_with_the_one_before_is_no_slip() -> No
 
 def test_a_move_to_an_earlier_time_is_no_slip_and_is_counted_apart() -> None:
     nets = (net("2027-04-20T10:00:00Z"), net("2027-04-19T10:00:00Z"))
-    assert moves(*nets) == [Move(Kind.PULL_IN, -DAY)]
+    assert moves(*nets) == [Move(MoveKind.PULL_IN, -DAY)]
     assert counted(*nets) == Slips(0, 0, 1)
 
 
 def test_the_correction_of_a_date_by_seconds_is_no_slip() -> None:
-    assert moves(net("2027-04-20T10:00:00Z", "second"), net("2027-04-20T10:00:30Z", "second")) == [Move(Kind.CORRECTED)]
+    assert moves(net("2027-04-20T10:00:00Z", "second"), net("2027-04-20T10:00:30Z", "second")) == [
+        Move(MoveKind.CORRECTED)
+    ]
 
 
 def test_a_date_that_was_unknown_for_a_while_is_compared_with_the_last_known_one() -> None:
     rows = moves(net("2027-04-20T10:00:00Z"), None, net("2027-04-22T10:00:00Z"))
-    assert rows == [Move(Kind.LOOSENED), Move(Kind.SLIP, 2 * DAY)]
-    assert moves(None, net("2027-04-22T10:00:00Z")) == [Move(Kind.FIRMED)]
+    assert rows == [Move(MoveKind.LOOSENED), Move(MoveKind.SLIP, 2 * DAY)]
+    assert moves(None, net("2027-04-22T10:00:00Z")) == [Move(MoveKind.FIRMED)]
 
 
 GO = ("2027-04-20T10:00:00Z", "minute", "go")
@@ -116,19 +118,19 @@ GO = ("2027-04-20T10:00:00Z", "minute", "go")
 @pytest.mark.parametrize(
     ("after", "seen", "wanted"),
     [
-        (("2027-04-21T10:00:00Z", "minute", "go"), "2027-04-20T09:58:00Z", Kind.SCRUB),
-        (("2027-04-21T10:00:00Z", "minute", "go"), "2027-04-19T10:30:00Z", Kind.SCRUB),
-        (("2027-04-21T10:00:00Z", "minute", "go"), "2027-04-19T09:30:00Z", Kind.SLIP),
-        (("2027-04-21T00:00:00Z", "day", "tbd"), "2027-04-20T10:30:00Z", Kind.SCRUB),
-        (("2027-04-01T00:00:00Z", "month", "tbd"), "2027-04-20T10:30:00Z", Kind.SCRUB),
-        (("2027-04-01T00:00:00Z", "month", "tbd"), "2027-04-15T10:30:00Z", Kind.LOOSENED),
-        (("2027-04-20T14:00:00Z", "minute", "go"), "2027-04-20T09:58:00Z", Kind.SLIP),
-        (("2027-04-20T10:23:11Z", "second", "in_flight"), "2027-04-20T10:30:00Z", Kind.SLIP),
-        (("2027-04-20T10:00:11Z", "second", "success"), "2027-04-20T10:30:00Z", Kind.FIRMED),
+        (("2027-04-21T10:00:00Z", "minute", "go"), "2027-04-20T09:58:00Z", MoveKind.SCRUB),
+        (("2027-04-21T10:00:00Z", "minute", "go"), "2027-04-19T10:30:00Z", MoveKind.SCRUB),
+        (("2027-04-21T10:00:00Z", "minute", "go"), "2027-04-19T09:30:00Z", MoveKind.SLIP),
+        (("2027-04-21T00:00:00Z", "day", "tbd"), "2027-04-20T10:30:00Z", MoveKind.SCRUB),
+        (("2027-04-01T00:00:00Z", "month", "tbd"), "2027-04-20T10:30:00Z", MoveKind.SCRUB),
+        (("2027-04-01T00:00:00Z", "month", "tbd"), "2027-04-15T10:30:00Z", MoveKind.LOOSENED),
+        (("2027-04-20T14:00:00Z", "minute", "go"), "2027-04-20T09:58:00Z", MoveKind.SLIP),
+        (("2027-04-20T10:23:11Z", "second", "in_flight"), "2027-04-20T10:30:00Z", MoveKind.SLIP),
+        (("2027-04-20T10:00:11Z", "second", "success"), "2027-04-20T10:30:00Z", MoveKind.FIRMED),
     ],
 )
 def test_a_countdown_is_scrubbed_if_its_date_moves_by_half_a_day_or_is_given_up(
-    after: tuple[str, str, str], seen: str, wanted: Kind
+    after: tuple[str, str, str], seen: str, wanted: MoveKind
 ) -> None:
     assert kind(GO, after, seen) is wanted
 
@@ -136,38 +138,38 @@ def test_a_countdown_is_scrubbed_if_its_date_moves_by_half_a_day_or_is_given_up(
 def test_a_date_that_passed_without_a_go_was_a_scrub_but_not_a_day_before() -> None:
     before = ("2027-04-20T10:00:00Z", "minute", "tbc")
     after = ("2027-04-22T10:00:00Z", "minute", "tbc")
-    assert kind(before, after, "2027-04-20T11:00:00Z") is Kind.SCRUB
-    assert kind(before, after, "2027-04-20T09:00:00Z") is Kind.SLIP
+    assert kind(before, after, "2027-04-20T11:00:00Z") is MoveKind.SCRUB
+    assert kind(before, after, "2027-04-20T09:00:00Z") is MoveKind.SLIP
 
 
 def test_a_move_found_late_is_a_scrub_only_if_the_countdown_was_seen() -> None:
     after = ("2027-04-27T10:00:00Z", "minute", "go")
-    assert kind(GO, after, "2027-04-24T10:00:00Z", last="2027-04-19T11:00:00Z") is Kind.SCRUB
-    assert kind(GO, after, "2027-04-24T10:00:00Z", last="2027-04-18T11:00:00Z") is Kind.SLIP
+    assert kind(GO, after, "2027-04-24T10:00:00Z", last="2027-04-19T11:00:00Z") is MoveKind.SCRUB
+    assert kind(GO, after, "2027-04-24T10:00:00Z", last="2027-04-18T11:00:00Z") is MoveKind.SLIP
 
 
 def test_a_month_without_a_day_a_week_before_its_end_ran_out_and_was_a_placeholder() -> None:
     before, after = ("2027-04-30T00:00:00Z", "month", "tbd"), ("2027-05-31T00:00:00Z", "month", "tbd")
-    assert kind(before, after, "2027-04-25T00:00:00Z") is Kind.PLACEHOLDER
-    assert kind(before, after, "2027-05-03T00:00:00Z") is Kind.PLACEHOLDER
-    assert kind(before, after, "2027-04-20T00:00:00Z") is Kind.SLIP
-    assert kind(before, ("2027-05-09T10:00:00Z", "minute", "tbc"), "2027-04-25T00:00:00Z") is Kind.SLIP
+    assert kind(before, after, "2027-04-25T00:00:00Z") is MoveKind.PLACEHOLDER
+    assert kind(before, after, "2027-05-03T00:00:00Z") is MoveKind.PLACEHOLDER
+    assert kind(before, after, "2027-04-20T00:00:00Z") is MoveKind.SLIP
+    assert kind(before, ("2027-05-09T10:00:00Z", "minute", "tbc"), "2027-04-25T00:00:00Z") is MoveKind.SLIP
 
 
 def test_a_month_that_ran_out_after_an_exact_date_is_a_slip() -> None:
     nets = net("2027-04-20T10:00:00Z"), net("2027-04-01T00:00:00Z", "month"), net("2027-05-01T00:00:00Z", "month")
     rows = moves(*nets, at=parse_instant("2027-04-28T00:00:00Z"))
-    assert [row.kind for row in rows][1:] == [Kind.SLIP]
+    assert [row.kind for row in rows][1:] == [MoveKind.SLIP]
     assert rows[1].counts is True
 
 
 def test_changes_after_lift_off_and_by_regrouped_records_are_corrections() -> None:
     flown = ("2027-04-20T10:00:11Z", "second", "in_flight")
-    assert kind(flown, ("2027-04-20T14:00:11Z", "second", "success"), "2027-04-20T16:00:00Z") is Kind.CORRECTED
+    assert kind(flown, ("2027-04-20T14:00:11Z", "second", "success"), "2027-04-20T16:00:00Z") is MoveKind.CORRECTED
     after = ("2027-04-25T10:00:00Z", "minute", "go")
-    assert kind(GO, after, "2027-04-01T00:00:00Z", regrouped=True) is Kind.CORRECTED
-    assert Move(Kind.CORRECTED, 5 * DAY).counts is False
-    assert kind(flown, ("2027-04-21T10:00:00Z", "minute", "tbc"), "2027-04-20T10:40:00Z") is Kind.SCRUB
+    assert kind(GO, after, "2027-04-01T00:00:00Z", regrouped=True) is MoveKind.CORRECTED
+    assert Move(MoveKind.CORRECTED, 5 * DAY).counts is False
+    assert kind(flown, ("2027-04-21T10:00:00Z", "minute", "tbc"), "2027-04-20T10:40:00Z") is MoveKind.SCRUB
 
 
 def test_a_scrub_without_a_new_date_counts_once_when_the_date_is_given() -> None:
@@ -179,12 +181,12 @@ def test_a_scrub_without_a_new_date_counts_once_when_the_date_is_given() -> None
             (net("2027-04-25T10:00:00Z"), "go"),
         )
     )
-    scrub = classify(before, lost, Look(parse_instant("2027-04-20T10:05:00Z")))
-    assert scrub == Move(Kind.SCRUB, 0)
+    scrub = classify(before, lost, LastRead(parse_instant("2027-04-20T10:05:00Z")))
+    assert scrub == Move(MoveKind.SCRUB, 0)
     assert scrub.counts is False
     base = reference([(before.net, lost.net)], lost.net)
-    slip = classify(lost, after, Look(parse_instant("2027-04-22T10:05:00Z")), reference=base)
-    assert slip == Move(Kind.SLIP, 5 * DAY)
+    slip = classify(lost, after, LastRead(parse_instant("2027-04-22T10:05:00Z")), reference=base)
+    assert slip == Move(MoveKind.SLIP, 5 * DAY)
     assert slip.counts is True
 
 
@@ -193,10 +195,10 @@ def test_the_same_date_is_no_move() -> None:
 
 
 def test_a_look_is_late_after_more_than_two_periods() -> None:
-    assert Look(10 * HOUR, 8 * HOUR, HOUR).late is False
-    late = Look(10 * HOUR + 1, 8 * HOUR, HOUR)
+    assert LastRead(10 * HOUR, 8 * HOUR, HOUR).late is False
+    late = LastRead(10 * HOUR + 1, 8 * HOUR, HOUR)
     assert (late.late, late.away_since, late.held_until) == (True, 8 * HOUR, 8 * HOUR)
-    assert Look(10 * HOUR, None, HOUR).late is False
+    assert LastRead(10 * HOUR, None, HOUR).late is False
 
 
 @given(st.lists(st.integers(0, 5_000), min_size=1, max_size=12))
@@ -221,5 +223,5 @@ def test_any_history_is_classified_and_only_later_moves_count(
     assert len(rows) == sum(a != b for a, b in pairwise(nets))
     for row in rows:
         assert row.counts is (row.kind in COUNTED and row.size >= MINUTE)
-        assert (row.size < 0) is (row.kind is Kind.PULL_IN)
-        assert row.size == 0 or row.kind not in {Kind.FIRMED, Kind.LOOSENED}
+        assert (row.size < 0) is (row.kind is MoveKind.PULL_IN)
+        assert row.size == 0 or row.kind not in {MoveKind.FIRMED, MoveKind.LOOSENED}

@@ -17,7 +17,7 @@ from launchd.launches.store import Record
 # Without a filter of time, a calendar shows the coming launches and those of the last days.
 _CALENDAR_PAST = 30 * DAY
 _ATTRIBUTIONS = {name: source.attribution for name, source in SOURCES.items()}
-_NAMED = feeds.Sources({name: source.title for name, source in SOURCES.items()}, _ATTRIBUTIONS)
+_NAMED = feeds.FeedSources({name: source.title for name, source in SOURCES.items()}, _ATTRIBUTIONS)
 
 
 class LaunchFileView(View):

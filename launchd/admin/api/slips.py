@@ -14,11 +14,11 @@ from launchd.errors import InvalidError
 from launchd.launches.launch import Net, Precision
 from launchd.launches.scorecard import HORIZONS, LAUNCHD, LEAST, Score, Scorecard
 from launchd.launches.slip_groups import Group, GroupSlips
-from launchd.launches.slip_ledger import Kind, MoveRow
+from launchd.launches.slip_ledger import MoveKind, MoveRow
 from launchd.launches.sources import SOURCES
 
 _SCORED = (*SOURCES, LAUNCHD)
-KindWord = Annotated[str, Meta(extra_json_schema={"enum": list(Kind)})]
+KindWord = Annotated[str, Meta(extra_json_schema={"enum": list(MoveKind)})]
 
 
 class Of(StrEnum):
@@ -177,7 +177,7 @@ _group = mapper(GroupSlipsView, GroupSlips, "slips", "total")
 @total(MoveView, lambda one: {"source": one.source})
 def _move(one: MoveRow) -> MoveView:
     missing = list(one.unreadable)
-    kind = word(one.kind, set(Kind), "kind", missing)
+    kind = word(one.kind, set(MoveKind), "kind", missing)
     old, new = _interval(one.old), _interval(one.new)
     return _row(one, kind=kind, size=one.size / SECOND, old=old, new=new, unreadable=lost(missing))
 

@@ -16,7 +16,7 @@ from launchd.launches.launch import FLOWN, LaunchStatus, Net, Parsed, Place, Pre
 from launchd.launches.reconcile_details import carried
 from launchd.launches.sources import launch_library_shape as shape
 from launchd.launches.sources import records
-from launchd.launches.sources.launch_library_details import EVERYTHING, Reader
+from launchd.launches.sources.launch_library_details import EVERYTHING, DetailsReader
 from launchd.launches.sources.launch_library_plan import THROTTLE, DetailPlan, near, plan, throttle_in
 from launchd.launches.sources.source import Client, Payload, RateLimitedError, Source
 from launchd.launches.validate import Report, clean, text_or_none
@@ -186,7 +186,7 @@ def _sighting(raw: msgspec.Raw, report: Report) -> Sighting | None:
     full, more = records.read(raw, shape.Launch, report), records.read(raw, shape.Details, report)
     if full is None or more is None:
         return None
-    return clean(_from_full(_common(full, report), full, Reader(more, full.id, report), report), report)
+    return clean(_from_full(_common(full, report), full, DetailsReader(more, full.id, report), report), report)
 
 
 def _common(record: shape.Common, report: Report) -> Sighting:
@@ -228,7 +228,7 @@ def _from_list(sighting: Sighting, record: shape.ListLaunch) -> Sighting:
     )
 
 
-def _from_full(sighting: Sighting, record: shape.Launch, reader: Reader, report: Report) -> Sighting:
+def _from_full(sighting: Sighting, record: shape.Launch, reader: DetailsReader, report: Report) -> Sighting:
     configuration = record.rocket.configuration if record.rocket else None
     orbit = _name(record.mission.orbit) if record.mission else None
     mission = _name(record.mission) or _mission_in(record.name)

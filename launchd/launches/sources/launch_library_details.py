@@ -62,7 +62,7 @@ _STAGES = (Part.BOOSTERS, Part.PAYLOADS, Part.CREWED, Part.CREW)
 EVERYTHING = tuple(Part)
 
 
-class Reader:
+class DetailsReader:
     """Reads the details of one record."""
 
     def __init__(self, record: shape.Details, key: str, report: Report) -> None:

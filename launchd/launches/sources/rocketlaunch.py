@@ -98,7 +98,7 @@ def parse(payloads: Sequence[bytes]) -> Parsed:
 
 
 def _details(raw: msgspec.Raw, key: str, report: Report) -> Details | None:
-    """What the launch carries and the weather; the temperature is left out, since it changes all the time."""
+    """The payloads and the weather; the temperature is left out, since it changes all the time."""
     parts = records.read(raw, _Parts, report) or _Parts()
 
     def field(name: str, part: str) -> Fields:

@@ -11,7 +11,7 @@ from launchd.launches.launch import FLOWN, Launch, LaunchStatus, Net, Precision
 from launchd.launches.override import SOURCE as OVERRIDE
 from launchd.launches.reconcile import StoredSighting
 from launchd.launches.scorecard import LAUNCHD
-from launchd.launches.slip_ledger import UNSCHEDULED, Look, MoveRow, classify, reference
+from launchd.launches.slip_ledger import UNSCHEDULED, LastRead, MoveRow, classify, reference
 from launchd.values.rows import log_unreadable
 
 _SQL = sql.statements("launches", "ledger")
@@ -30,12 +30,12 @@ class News(NamedTuple):
     changed: Mapping[str, Collection[str]]
     regrouped: Collection[str]
 
-    def look(self, source: str) -> Look:
+    def look(self, source: str) -> LastRead:
         """The reading of a source; an operator was never away."""
         last = None if source == OVERRIDE else self.last.get(source)
-        return Look(self.at, last, self.periods.get(source, UNSCHEDULED))
+        return LastRead(self.at, last, self.periods.get(source, UNSCHEDULED))
 
-    def look_at(self, launch: Launch, source: str) -> Look:
+    def look_at(self, launch: Launch, source: str) -> LastRead:
         """The reading that changed the NET of a launch to that of `source`, which may have stated it before."""
         changed = self.changed.get(launch.id, ())
         if source == OVERRIDE or source in changed or not changed:
@@ -107,7 +107,7 @@ def move_in(row: Row, launch_id: str) -> MoveRow:
     return MoveRow(*times, row["source"], row["kind"], bool(row["counts"]), row["size"], old, new, origin, lost)
 
 
-def _state(db: Connection, key: tuple[str, str], net: Net | None, status: LaunchStatus | None, look: Look) -> None:
+def _state(db: Connection, key: tuple[str, str], net: Net | None, status: LaunchStatus | None, look: LastRead) -> None:
     earliest, latest, precision = _columns(net)
     values = {"source": key[0], "source_id": key[1], "seen_at": look.at, "away_since": look.away_since}
     stated = {"earliest": earliest, "latest": latest, "precision": precision}
