@@ -13,7 +13,7 @@ from launchd import __version__
 from launchd.cli.commands import backup, feeds, launches, next_launch, read, run, write
 from launchd.cli.context import CommandContext, common
 from launchd.cli.errors import command_error, suggestion
-from launchd.errors import LaunchdError
+from launchd.errors import InvalidError, LaunchdError
 from launchd.system.exit import leave
 
 __all__ = ["CommandContext", "cli", "main"]
@@ -35,6 +35,11 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except LaunchdError as error:
             raise command_error(error, as_json=ctx.ensure_object(CommandContext).json) from error
+        except UnicodeEncodeError as error:  # of an argument in a path, a query or a body of the daemon's API
+            if error.encoding != "utf-8":
+                raise
+            refused = InvalidError(f"an argument is not UTF-8 text: {error.object[:100]!r}")
+            raise command_error(refused, as_json=ctx.ensure_object(CommandContext).json) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

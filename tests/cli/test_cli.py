@@ -349,6 +349,26 @@ def test_wrong_usage_exits_with_2(idle: Installation, words: list[str]) -> None:
     assert "Usage: launchd" in done.stderr or "Error" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["launches", "--provider", "x\udcff"],
+        ["launches", "--search", "\udc80"],
+        ["next", "--place", "x\udcff"],
+        ["job", "x\udcff"],
+        ["pause", "x\udcff", "--note", "y"],
+        ["trigger", "greet", "name=x\udcff"],
+        ["feeds", "add", "x\udcff"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_an_argument_that_is_not_utf_8_is_refused_in_words(installation: Installation, words: list[str]) -> None:
+    """The shell hands over any bytes; Python reads those that are not UTF-8 as lone surrogates."""
+    done = installation.launchd(*words, code=1)
+    assert done.stdout == ""
+    assert "not UTF-8 text" in done.stderr
+
+
 NEED_A_DAEMON = [
     *(["status"], ["health"], ["stats"], ["jobs"], ["job", "x"], ["tasks"], ["queues"], ["schedules"], ["locks"]),
     *(

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from launchd.cli import CommandContext, cli
 from launchd.daemon import Daemon
+from tests.support.admin_clients import get
 from tests.support.launch_library_payloads import crew_14, in_normal_mode
 from tests.support.payloads import LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.support.replay_server import Replay, replaying
@@ -43,12 +44,6 @@ async def daemon(replay: Replay, tmp_path: Path) -> AsyncIterator[Daemon]:
 async def client(daemon: Daemon) -> AsyncIterator[aiohttp.ClientSession]:
     async with asking(daemon) as session:
         yield session
-
-
-async def get(client: aiohttp.ClientSession, path: str) -> Any:  # noqa: ANN401 - JSON
-    async with client.get(path) as response:
-        assert response.status == 200, await response.text()
-        return await response.json()
 
 
 async def names(client: aiohttp.ClientSession, words: str) -> list[str]:

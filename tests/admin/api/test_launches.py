@@ -17,6 +17,7 @@ from launchd.admin.api.launches import LAUNCH_ROUTES
 from launchd.cli import CommandContext, cli
 from launchd.clock import SECOND, SystemClock, parse_instant
 from launchd.daemon import Daemon
+from tests.support.admin_clients import get
 from tests.support.payloads import LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.support.replay_server import Replay, replaying
 from tests.support.scraping_daemon import asking, refresh, scraping
@@ -45,12 +46,6 @@ async def daemon(replay: Replay, tmp_path: Path) -> AsyncIterator[Daemon]:
 async def client(daemon: Daemon) -> AsyncIterator[aiohttp.ClientSession]:
     async with asking(daemon) as session:
         yield session
-
-
-async def get(client: aiohttp.ClientSession, path: str) -> Any:  # noqa: ANN401 - JSON
-    async with client.get(path) as response:
-        assert response.status == 200, await response.text()
-        return await response.json()
 
 
 async def crew(client: aiohttp.ClientSession) -> str:

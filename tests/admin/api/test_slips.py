@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -14,6 +13,7 @@ from launchd.admin.api.slips import SLIP_ROUTES
 from launchd.cli import cli
 from launchd.clock import DAY
 from launchd.daemon import Daemon
+from tests.support.admin_clients import get
 from tests.support.hosted_daemon import hosted, quiet_config
 from tests.support.payloads import LOG, PREVIOUS, UPCOMING, gcat, ll2, page
 from tests.support.replay_server import Replay, replaying
@@ -51,12 +51,6 @@ async def daemon(replay: Replay, tmp_path: Path, clock: SteppedClock) -> AsyncIt
 async def client(daemon: Daemon) -> AsyncIterator[aiohttp.ClientSession]:
     async with asking(daemon) as session:
         yield session
-
-
-async def get(client: aiohttp.ClientSession, path: str) -> Any:  # noqa: ANN401 - JSON
-    async with client.get(path) as response:
-        assert response.status == 200, await response.text()
-        return await response.json()
 
 
 async def crew(client: aiohttp.ClientSession) -> str:
